@@ -1,0 +1,60 @@
+"""albertkit: the toolkit for ALBERT. The names below are the public ones; each is loaded when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "AlbertConfig": "albertkit.config",
+    "AlbertkitError": "albertkit.errors",
+    "Batch": "albertkit.batch",
+    "FinetuneSettings": "albertkit.training.settings",
+    "TextExample": "albertkit.data.examples",
+    "evaluate": "albertkit.evaluation.evaluate",
+    "finetune": "albertkit.training.finetune",
+    "load": "albertkit.predictor",
+    "load_dataset": "albertkit.datasets",
+    "load_encoder": "albertkit.pretrained",
+    "load_tokenizer": "albertkit.pretrained",
+}
+
+__all__ = [
+    "AlbertConfig",
+    "AlbertkitError",
+    "Batch",
+    "FinetuneSettings",
+    "TextExample",
+    "evaluate",
+    "finetune",
+    "load",
+    "load_dataset",
+    "load_encoder",
+    "load_tokenizer",
+]
+
+if TYPE_CHECKING:
+    from albertkit.batch import Batch
+    from albertkit.config import AlbertConfig
+    from albertkit.data.examples import TextExample
+    from albertkit.datasets import load_dataset
+    from albertkit.errors import AlbertkitError
+    from albertkit.evaluation.evaluate import evaluate
+    from albertkit.predictor import load
+    from albertkit.pretrained import load_encoder, load_tokenizer
+    from albertkit.training.finetune import finetune
+    from albertkit.training.settings import FinetuneSettings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'albertkit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

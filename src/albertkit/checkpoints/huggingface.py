@@ -1,0 +1,277 @@
+"""Hugging Face folders: `config.json` with safetensors (or `pytorch_model.bin`), of every ALBERT class there.
+
+What transformers cannot express stands beside it: `head.safetensors` (heads under canonical names) and `task.json`.
+
+transformers always has a projection from embedding_size to hidden_size; the canonical state has none where the two are
+equal. Writing puts an identity matrix with a zero bias there, and reading takes exactly that away again: both are the
+same network, so no marker is needed. Any other projection between equal sizes is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from albertkit.checkpoints.checkpoint import Checkpoint, heads_of
+from albertkit.checkpoints.folder import WEIGHT_FILES, read_mapping, read_tensors, read_weights, write_tensors
+from albertkit.checkpoints.huggingface_config import (
+    ARCHITECTURES,
+    LABELLED_HEADS,
+    architecture_for,
+    label_values,
+    read_architecture,
+    read_config,
+    read_labels,
+)
+from albertkit.checkpoints.rename import RenameTable
+from albertkit.checkpoints.state import check_state
+from albertkit.errors import CheckpointError
+from albertkit.files import atomic_file, write_json
+
+TASK_FORMAT_VERSION = 1
+"""Version of `task.json` that this albertkit writes, and the newest that it reads."""
+
+TOKENIZER_FILES = (
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+)
+
+_GROUP = "albert.encoder.albert_layer_groups.{group}.albert_layers.{layer}"
+_LAYER = "groups.{group}.layers.{layer}"
+_ROWS = (
+    ("embeddings.word.weight", "albert.embeddings.word_embeddings.weight"),
+    ("embeddings.position.weight", "albert.embeddings.position_embeddings.weight"),
+    ("embeddings.token_type.weight", "albert.embeddings.token_type_embeddings.weight"),
+    ("embeddings.norm.{leaf}", "albert.embeddings.LayerNorm.{leaf}"),
+    ("embeddings.projection.{leaf}", "albert.encoder.embedding_hidden_mapping_in.{leaf}"),
+    (_LAYER + ".attention.query.{leaf}", _GROUP + ".attention.query.{leaf}"),
+    (_LAYER + ".attention.key.{leaf}", _GROUP + ".attention.key.{leaf}"),
+    (_LAYER + ".attention.value.{leaf}", _GROUP + ".attention.value.{leaf}"),
+    (_LAYER + ".attention.output.{leaf}", _GROUP + ".attention.dense.{leaf}"),
+    (_LAYER + ".attention.norm.{leaf}", _GROUP + ".attention.LayerNorm.{leaf}"),
+    (_LAYER + ".ffn.up.{leaf}", _GROUP + ".ffn.{leaf}"),
+    (_LAYER + ".ffn.down.{leaf}", _GROUP + ".ffn_output.{leaf}"),
+    (_LAYER + ".ffn.norm.{leaf}", _GROUP + ".full_layer_layer_norm.{leaf}"),
+    ("pooler.{leaf}", "albert.pooler.{leaf}"),
+    ("heads.mlm.dense.{leaf}", "predictions.dense.{leaf}"),
+    ("heads.mlm.norm.{leaf}", "predictions.LayerNorm.{leaf}"),
+    ("heads.mlm.bias", "predictions.bias"),
+    ("heads.sop.{leaf}", "sop_classifier.classifier.{leaf}"),
+    ("heads.span.{leaf}", "qa_outputs.{leaf}"),
+)
+
+_TIED = {
+    "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+    "predictions.decoder.bias": "predictions.bias",
+}
+_COUNTERS = ("albert.embeddings.position_ids", "albert.embeddings.token_type_ids")  # buffers of older versions
+_HEAD_PREFIXES = ("predictions.", "sop_classifier.", "qa_outputs.", "classifier.")
+_POOLED_HEADS = ("sop", "classifier", "choice")
+
+
+def rename_table(architecture: str) -> RenameTable:
+    """Return the names of a class of transformers; three of them call different heads "classifier".
+
+    >>> rename_table("AlbertForTokenClassification").to_canonical("classifier.bias")
+    'heads.tags.bias'
+    """
+    head = next((head for head in ARCHITECTURES[architecture] if head in LABELLED_HEADS), "classifier")
+    return RenameTable((*_ROWS, (f"heads.{head}.{{leaf}}", "classifier.{leaf}")))
+
+
+class HuggingFaceFormat:
+    """The `Format` of Hugging Face folders."""
+
+    holds = f"a folder with config.json and one of {', '.join(WEIGHT_FILES)}"
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
+        if any((path / name).exists() for name in WEIGHT_FILES):
+            return True
+        try:
+            return "model_type" in read_mapping(path / "config.json")
+        except CheckpointError:
+            return False
+
+    def read(self, path: Path) -> Checkpoint:
+        """Read and check a folder; weights stay in the precision of the files, memory-mapped where possible.
+
+        Raises:
+            CheckpointError: another kind of model; missing, unexpected, mis-shaped or corrupt weights.
+            ConfigError: a value of config.json that cannot be.
+        """
+        values = read_mapping(path / "config.json")
+        notes: list[str] = []
+        config = read_config(values, notes, where=path / "config.json")
+        tensors, file = read_weights(path)
+        architecture = read_architecture(values, tensors, notes)
+        table = rename_table(architecture)
+        prefix = "" if any(name.startswith("albert.") for name in tensors) else "albert."  # AlbertModel has none
+        tensors = _todays_names(tensors, prefix=prefix, where=file)
+        _drop_copies(tensors, notes, where=file)
+        state, unknown = table.read(tensors, where=str(file))
+        state |= {name.removeprefix(prefix): tensor for name, tensor in unknown.items()}
+        if config.embedding_size == config.hidden_size:
+            _drop_identity_projection(state, config.hidden_size, where=file)
+        for name, tensor in _read_extra_heads(path / "head.safetensors").items():
+            if name in state:
+                raise CheckpointError(f'{path}: {file.name} and head.safetensors both hold "{name}"; remove one')
+            state[name] = tensor
+        heads = tuple(dict.fromkeys((*ARCHITECTURES[architecture], *heads_of(state))))
+        # Classes without a sentence-level head are saved without the pooler; that is not a fault of the file.
+        pooler = any(head in _POOLED_HEADS for head in heads) or any(name.startswith("pooler.") for name in state)
+        if not pooler:
+            notes.append(f"{file.name} holds no pooler")
+        labels, problem_type = read_labels(values, state, heads=heads, notes=notes, where=path / "config.json")
+        check_state(
+            config,
+            state,
+            where=str(file),
+            heads=heads,
+            num_labels=None if {"classifier", "tags"} <= set(heads) else len(labels) or None,
+            pooler=pooler,
+            name_in_file=lambda name: (table.to_foreign(name) or name).removeprefix(prefix),
+        )
+        return Checkpoint(
+            config=config,
+            state=state,
+            source_format="huggingface",
+            source=str(path),
+            labels=labels,
+            problem_type=problem_type,
+            task=_read_task(path / "task.json"),
+            tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
+            notes=tuple(notes),
+        )
+
+    def write(self, checkpoint: Checkpoint, folder: Path) -> None:
+        """Write a folder that transformers loads without a missing tensor; see the top of the file for the rest.
+
+        Raises:
+            CheckpointError: a state that does not fit its configuration; labels that do not fit the heads.
+            WriteError: the system refused.
+        """
+        check_state(
+            checkpoint.config,
+            checkpoint.state,
+            where=checkpoint.source,
+            heads=checkpoint.heads,
+            pooler=checkpoint.has_pooler or any(head in _POOLED_HEADS for head in checkpoint.heads),
+        )
+        architecture = architecture_for(checkpoint.state)
+        expressible = {f"heads.{head}" for head in ARCHITECTURES[architecture]}
+        own: dict[str, torch.Tensor] = {}
+        extra: dict[str, torch.Tensor] = {}
+        for name, tensor in checkpoint.state.items():
+            beside = name.startswith("heads.") and ".".join(name.split(".")[:2]) not in expressible
+            (extra if beside else own)[name] = tensor
+        word = own["embeddings.word.weight"]
+        if checkpoint.config.embedding_size == checkpoint.config.hidden_size:
+            own["embeddings.projection.weight"] = torch.eye(word.shape[1], dtype=word.dtype)
+            own["embeddings.projection.bias"] = torch.zeros(word.shape[1], dtype=word.dtype)
+        renamed, unknown = rename_table(architecture).write(own)
+        assert not unknown, unknown  # the check above admits known names alone
+        if architecture == "AlbertModel":  # this class alone stands without the prefix
+            renamed = {name.removeprefix("albert."): tensor for name, tensor in renamed.items()}
+        values = {
+            "architectures": [architecture],
+            "model_type": "albert",
+            **checkpoint.config.to_dict(),
+            "pad_token_id": 0,
+            "bos_token_id": 2,
+            "eos_token_id": 3,
+            "tie_word_embeddings": True,
+            "dtype": str(word.dtype).removeprefix("torch."),
+            **label_values(checkpoint),
+        }
+        for name in (*WEIGHT_FILES, "head.safetensors", "task.json"):
+            (folder / name).unlink(missing_ok=True)  # what an older model left here would be read with this one
+        write_tensors(folder / "model.safetensors", renamed)
+        if extra:
+            write_tensors(folder / "head.safetensors", extra)
+        if checkpoint.task is not None:
+            write_json(folder / "task.json", {"format_version": TASK_FORMAT_VERSION, **checkpoint.task})
+        for name, source in checkpoint.tokenizer_files.items():
+            with atomic_file(folder / name) as temporary:
+                shutil.copyfile(source, temporary)
+        write_json(folder / "config.json", values)
+
+
+HUGGINGFACE = HuggingFaceFormat()
+
+
+def _todays_names(tensors: dict[str, torch.Tensor], *, prefix: str, where: Path) -> dict[str, torch.Tensor]:
+    """Bring names to those of a class with heads: the prefix, and weight and bias for gamma and beta."""
+    today: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        full = name if name.startswith(_HEAD_PREFIXES) else prefix + name
+        for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+            full = full.removesuffix(old) + new if full.endswith(old) else full
+        if full in today:
+            raise CheckpointError(f'{where}: "{name}" is a second tensor for {full}; remove one of the two')
+        today[full] = tensor
+    return today
+
+
+def _drop_copies(tensors: dict[str, torch.Tensor], notes: list[str], *, where: Path) -> None:
+    """Take the tied copies and the counters out, after a check that they say nothing new."""
+    for copy, original in _TIED.items():
+        tensor = tensors.pop(copy, None)
+        if tensor is None or _equal(tensor, tensors.setdefault(original, tensor)):
+            continue
+        if not copy.endswith("bias") or bool(tensor.any()):
+            raise CheckpointError(
+                f"{where}: {copy} differs from {original}, to which ALBERT ties it; save the model with tied weights"
+            )
+        # An untied bias of zeros adds nothing, and transformers takes predictions.bias as well.
+        notes.append(f"{where.name}: {copy} is all zero and was passed over for {original}")
+    for name in _COUNTERS:
+        counter = tensors.pop(name, None)
+        if counter is None:
+            continue
+        expected = torch.arange(counter.numel()) if name.endswith("position_ids") else torch.zeros(counter.numel())
+        if not _equal(expected, counter.reshape(-1)):
+            raise CheckpointError(f"{where}: {name} does not hold the usual values, which is not supported; remove it")
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.to(other.dtype), other)
+
+
+def _drop_identity_projection(state: dict[str, torch.Tensor], width: int, *, where: Path) -> None:
+    weight = state.pop("embeddings.projection.weight", torch.eye(width))
+    bias = state.pop("embeddings.projection.bias", torch.zeros(width))
+    if not _equal(torch.eye(width), weight) or not _equal(torch.zeros(width), bias):
+        raise CheckpointError(
+            f"{where}: embedding_size equals hidden_size, where ALBERT has no projection, but "
+            "encoder.embedding_hidden_mapping_in is not the identity; this network is not supported"
+        )
+
+
+def _read_extra_heads(path: Path) -> dict[str, torch.Tensor]:
+    tensors = read_tensors(path) if path.exists() else {}
+    if strays := [name for name in tensors if not name.startswith("heads.")]:
+        raise CheckpointError(f'{path}: holds "{strays[0]}", but only tensors under "heads." belong there')
+    return tensors
+
+
+def _read_task(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    task: dict[str, Any] = read_mapping(path)
+    version = task.pop("format_version", None)
+    if not isinstance(version, int) or version < 1:
+        raise CheckpointError(f"{path}: format_version is {version!r}, not a whole number from 1; save the model again")
+    if version > TASK_FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: has format version {version}, this albertkit reads up to {TASK_FORMAT_VERSION}; "
+            "pip install --upgrade albertkit"
+        )
+    return task

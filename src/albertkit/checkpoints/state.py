@@ -1,0 +1,239 @@
+"""The canonical state: which tensors a configuration has, how large they are, and whether a state fits.
+
+Letters in shapes: V vocab_size, E embedding_size, H hidden_size, I intermediate_size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from typing import TypedDict
+
+import torch
+
+from albertkit.checkpoints.checkpoint import HEADS, heads_of
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError
+
+Shapes = dict[str, tuple[int, ...]]
+
+_LINES = 20  # of each kind of problem in one error message
+
+
+def _linear(name: str, out: int, inner: int) -> Shapes:
+    return {f"{name}.weight": (out, inner), f"{name}.bias": (out,)}
+
+
+def _norm(name: str, width: int) -> Shapes:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def encoder_shapes(config: AlbertConfig, *, pooler: bool = True) -> Shapes:
+    """Return canonical name -> shape of embeddings, layers and pooler, in the order of computation.
+
+    Args:
+        config: the network; the projection is absent where embedding_size == hidden_size.
+        pooler: whether the pooler belongs to it.
+
+    >>> encoder_shapes(AlbertConfig(hidden_size=768, num_attention_heads=12))["embeddings.projection.weight"]
+    (768, 128)
+    """
+    embedding, hidden = config.embedding_size, config.hidden_size
+    shapes: Shapes = {
+        "embeddings.word.weight": (config.vocab_size, embedding),
+        "embeddings.position.weight": (config.max_position_embeddings, embedding),
+        "embeddings.token_type.weight": (config.type_vocab_size, embedding),
+        **_norm("embeddings.norm", embedding),
+    }
+    if embedding != hidden:
+        shapes |= _linear("embeddings.projection", hidden, embedding)
+    for group in range(config.num_hidden_groups):
+        for inner in range(config.inner_group_num):
+            layer = f"groups.{group}.layers.{inner}"
+            for part in ("query", "key", "value", "output"):
+                shapes |= _linear(f"{layer}.attention.{part}", hidden, hidden)
+            shapes |= _norm(f"{layer}.attention.norm", hidden)
+            shapes |= _linear(f"{layer}.ffn.up", config.intermediate_size, hidden)
+            shapes |= _linear(f"{layer}.ffn.down", hidden, config.intermediate_size)
+            shapes |= _norm(f"{layer}.ffn.norm", hidden)
+    if pooler:
+        shapes |= _linear("pooler", hidden, hidden)
+    return shapes
+
+
+def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None) -> Shapes:
+    """Return canonical name -> shape of one (linear) head.
+
+    Args:
+        config: the network under the head.
+        head: one of `HEADS`; the decoder of "mlm" is tied to embeddings.word.weight and has only a bias of its own.
+        num_labels: number of labels; only "classifier" and "tags" need it.
+
+    >>> head_shapes(AlbertConfig(hidden_size=768, num_attention_heads=12), "classifier", 3)
+    {'heads.classifier.weight': (3, 768), 'heads.classifier.bias': (3,)}
+    """
+    assert head in HEADS, head
+    hidden, embedding = config.hidden_size, config.embedding_size
+    if head == "mlm":
+        return {
+            **_linear("heads.mlm.dense", embedding, hidden),
+            **_norm("heads.mlm.norm", embedding),
+            "heads.mlm.bias": (config.vocab_size,),
+        }
+    rows = {"sop": 2, "span": 2, "choice": 1}.get(head, num_labels)
+    assert rows is not None, f"the number of labels of {head} is not known"
+    return _linear(f"heads.{head}", rows, hidden)
+
+
+def is_deep(state: Mapping[str, object], head: str) -> bool:
+    """Tell whether a task head is more than one linear layer (then its shapes are its own).
+
+    >>> is_deep({"heads.classifier.hidden.0.weight": 0}, "classifier"), is_deep({"heads.sop.weight": 0}, "sop")
+    (True, False)
+    """
+    own = {name for name in state if name.startswith(f"heads.{head}.")}
+    return head != "mlm" and any(name.count(".") > 2 for name in own)
+
+
+def check_state(
+    config: AlbertConfig,
+    state: Mapping[str, torch.Tensor],
+    *,
+    where: str,
+    heads: Sequence[str] = (),
+    num_labels: int | None = None,
+    pooler: bool = True,
+    name_in_file: Callable[[str], str | None] = lambda name: name,
+) -> None:
+    """Compare a canonical state with a configuration and report every problem at once.
+
+    Args:
+        config: what the state should fit.
+        state: canonical name -> tensor.
+        where: what the message calls the source (a path).
+        heads: the heads that must be there; others count as unexpected. Of a deep head only the values are checked.
+        num_labels: rows of "classifier" and "tags"; left out, the tensor's own number of rows is taken.
+        pooler: whether the pooler must be there.
+        name_in_file: what the file calls a canonical name, where it is another dialect.
+
+    Raises:
+        CheckpointError: missing, unexpected or mis-shaped tensors, or values that are not finite numbers.
+    """
+    expected = encoder_shapes(config, pooler=pooler)
+    free: set[str] = set()
+    for head in heads:
+        if head not in HEADS or is_deep(state, head):
+            free |= {name for name in state if name.startswith(f"heads.{head}.")}
+        else:
+            weight = state.get(f"heads.{head}.weight")
+            rows = num_labels if num_labels is not None or weight is None else len(weight)
+            expected |= head_shapes(config, head, 1 if rows is None else rows)
+
+    def shown(name: str) -> str:
+        own = name_in_file(name)
+        return name if own in (None, name) else f"{name} ({own} in the file)"
+
+    problems: dict[str, list[str]] = {"missing": [], "unexpected": [], "mis-shaped": [], "not numbers": []}
+    problems["missing"] = [f"{shown(name)} {list(shape)}" for name, shape in expected.items() if name not in state]
+    for name, tensor in state.items():
+        shape = tuple(tensor.shape)
+        if name not in expected and name not in free:
+            problems["unexpected"].append(f"{shown(name)} {list(shape)}")
+        elif name in expected and shape != expected[name]:
+            problems["mis-shaped"].append(f"{shown(name)} {list(shape)}, expected {list(expected[name])}")
+        elif name in expected and not tensor.is_floating_point():
+            problems["not numbers"].append(f"{shown(name)} holds {str(tensor.dtype).removeprefix('torch.')} values")
+        elif bad := _non_finite(tensor):
+            problems["not numbers"].append(f"{shown(name)} holds {bad} of {tensor.numel()} values NaN or infinite")
+    if any(problems.values()):
+        raise CheckpointError(_report(problems, where=where))
+
+
+def _non_finite(tensor: torch.Tensor) -> int:
+    if not tensor.is_floating_point():
+        return 0
+    # A finite sum means finite terms and costs no second array; the exact count is only made when that fails.
+    if bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
+        return 0
+    return int(tensor.numel() - torch.isfinite(tensor).sum())
+
+
+def _report(problems: Mapping[str, Sequence[str]], *, where: str) -> str:
+    total = sum(len(rows) for rows in problems.values())
+    tensors = "1 tensor does" if total == 1 else f"{total} tensors do"
+    lines = [f"{where}: {tensors} not fit the configuration; repair the file or the configuration beside it"]
+    for kind, rows in problems.items():
+        if rows:
+            lines.append(f"  {kind} ({len(rows)}):")
+            lines += [f"    {row}" for row in rows[:_LINES]]
+            lines += [f"    ... and {len(rows) - _LINES} more"] if len(rows) > _LINES else []
+    return "\n".join(lines)
+
+
+class ParameterCounts(TypedDict):
+    """Number of parameters by part; `total` is the sum of the others."""
+
+    total: int
+    embeddings: int
+    projection: int
+    shared_layers: int
+    pooler: int
+    heads: int
+
+
+def _count(shapes: Mapping[str, tuple[int, ...]], prefix: str = "") -> int:
+    return sum(prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
+
+
+def parameter_counts(
+    config: AlbertConfig, *, heads: Sequence[str] = (), num_labels: int | None = None
+) -> ParameterCounts:
+    """Count parameters by part.
+
+    Args:
+        config: the network.
+        heads: linear heads to count as well; none by default, so that `total` is encoder and pooler.
+        num_labels: number of labels, for "classifier" and "tags".
+
+    >>> parameter_counts(AlbertConfig(hidden_size=768, num_attention_heads=12, intermediate_size=3072))["total"]
+    11683584
+    """
+    shapes = encoder_shapes(config)
+    projection = _count(shapes, "embeddings.projection.")
+    counted = sum(_count(head_shapes(config, head, num_labels)) for head in heads)
+    return {
+        "total": _count(shapes) + counted,
+        "embeddings": _count(shapes, "embeddings.") - projection,
+        "projection": projection,
+        "shared_layers": _count(shapes, "groups."),
+        "pooler": _count(shapes, "pooler."),
+        "heads": counted,
+    }
+
+
+def unshared_parameters(config: AlbertConfig) -> int:
+    """Count the parameters of the same network unshared and unfactorized.
+
+    Every application of a layer has weights of its own and the embeddings are as wide as the layers; the pooler
+    belongs to it, heads do not.
+
+    >>> unshared_parameters(AlbertConfig(hidden_size=768, num_attention_heads=12, intermediate_size=3072))
+    109081344
+    """
+    return _count(
+        encoder_shapes(replace(config, embedding_size=config.hidden_size, num_hidden_groups=config.num_hidden_layers))
+    )
+
+
+__all__ = [
+    "HEADS",
+    "ParameterCounts",
+    "check_state",
+    "encoder_shapes",
+    "head_shapes",
+    "heads_of",
+    "is_deep",
+    "parameter_counts",
+    "unshared_parameters",
+]

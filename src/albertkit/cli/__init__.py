@@ -1,0 +1,95 @@
+"""The `albertkit` command: one file a verb, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from albertkit.errors import AlbertkitError, did_you_mean
+from albertkit.registry import Registry
+
+COMMANDS = Registry(
+    "command",
+    group="albertkit.commands",
+    table={
+        name: f"albertkit.cli.{name}:command"
+        for name in ("embed", "encode", "evaluate", "finetune", "info", "models", "plot", "predict", "tokenize")
+    },
+)
+
+# Said here too, so that the list of commands imports none of them; a test compares.
+SUMMARIES = {
+    "embed": "One vector for each line of a file.",
+    "encode": "Run a model on padded arrays of token ids.",
+    "evaluate": "Score a trained model with the data set's metrics.",
+    "finetune": "Train a classifier, whole or on a frozen encoder.",
+    "info": "A model's shape, parameters, and what sharing saves.",
+    "models": "List the known models.",
+    "plot": "Lay the curves of several runs in one picture.",
+    "predict": "Labels with probabilities for texts.",
+    "tokenize": "Lines of text to pieces, ids and offsets.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command."""
+        return COMMANDS[cmd_name] if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; an unknown one gets the nearest name."""
+        if args and args[0] not in COMMANDS:
+            raise click.UsageError(f'there is no command "{args[0]}"{did_you_mean(args[0], COMMANDS)}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        rows = [(name, SUMMARIES.get(name, "")) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value:
+        from albertkit import __version__
+
+        click.echo(f"albertkit {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def group() -> None:
+    """The toolkit for ALBERT: text in, a trained classifier and its report out."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; an error meant for the user is one sentence on standard error, and exit status 1 or 2."""
+    try:
+        status = group.main(args=arguments, prog_name="albertkit", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except AlbertkitError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has left (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,61 @@
+"""`albertkit evaluate`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import data_options, execution_options, json_option, notes_on_stderr, print_json
+
+
+@click.command(epilog="Example: albertkit evaluate runs/polarity --data polarity --split test")
+@click.argument("run")
+@click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
+@click.option("--split", help="Which split; test where it is labelled, else dev.")
+@click.option("--limit", type=int, help="Only the first N examples.")
+@data_options
+@execution_options
+@json_option
+def command(
+    run: str,
+    data: str,
+    split: str | None,
+    limit: int | None,
+    data_dir: str | None,
+    text_column: str | None,
+    pair_column: str | None,
+    label_column: str | None,
+    skip_bad_rows: bool,
+    device: str,
+    precision: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Score a trained model with the data set's metrics."""
+    from rich.console import Console as RichConsole
+
+    from albertkit.datasets import DATASETS, open_data
+    from albertkit.device import choose_execution
+    from albertkit.evaluation.evaluate import evaluate, scored_split
+    from albertkit.predictor import Predictor
+    from albertkit.progress import Console, counted
+
+    with notes_on_stderr():
+        predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    table = data not in DATASETS and predictor.model.task is not None
+    source = open_data(
+        data,
+        data_dir=data_dir,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        task=predictor.model.task.name if table and predictor.model.task is not None else None,
+        labels=list(predictor.labels) or None if table else None,
+        skip_bad_rows=skip_bad_rows,
+    )
+    dataset = scored_split(source, split).take(limit)
+    with Console().bar("scoring", total=len(dataset)) as advance:
+        report = evaluate(predictor, dataset, progress=counted(advance))
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        report.render(RichConsole(highlight=False))

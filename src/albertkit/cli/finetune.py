@@ -1,0 +1,84 @@
+"""`albertkit finetune`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from albertkit.cli.options import data_options, execution_options, json_option, print_json
+
+
+class Widths(click.ParamType):
+    """Whole numbers with commas between: 128,30,8."""
+
+    name = "N,N,.."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Parse the numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(",") if part.strip())
+        except ValueError:
+            self.fail(f'"{value}" is not a list of whole numbers such as 128,30,8', param, ctx)
+
+
+@click.command(epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity")
+@click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
+@click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
+@click.option("--out", help="The run directory to make; runs/DATA when left out.")
+@click.option("--task", type=click.Choice(["classification", "regression", "multilabel"]), help="For a table.")
+@data_options
+@click.option("--train-split", default="train", show_default=True, help="The split to train on.")
+@click.option("--validation-split", help="The split that chooses the best epoch.")
+@click.option("--validation", type=float, help="Instead: a share of the training split, such as 0.4, drawn by seed.")
+@click.option("--test-split", help="The split that scores; test where it is labelled, else dev.")
+@click.option("--freeze-encoder", is_flag=True, help="Train the head alone; each text passes the encoder once.")
+@click.option("--head-hidden", type=Widths(), default=(), help="Widths of hidden layers in the head, such as 128,30,8.")
+@click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
+@click.option("--epochs", type=int, help="Passes over the training split.")
+@click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
+@click.option("--batch-size", type=int, help="Examples of one optimizer step.")
+@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Most tokens of one forward pass.")
+@click.option("--optimizer", type=click.Choice(["adamw", "adam", "lamb"]), help="adamw; adam for a frozen encoder.")
+@click.option("--learning-rate", type=float, help="The highest rate.")
+@click.option("--schedule", type=click.Choice(["linear", "constant"]), help="linear; constant with adam.")
+@click.option("--warmup", type=float, help="Share of the steps that warm up.")
+@click.option("--weight-decay", type=float, default=0.01, show_default=True, help="Of weights; biases and norms have none.")
+@click.option("--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip.")
+@click.option("--max-length", type=int, help="Longest input in tokens.")
+@click.option("--limit", type=int, help="Only the first N examples of each split.")
+@click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
+@click.option("--seed", type=int, default=12345, show_default=True)
+@click.option("--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often.")
+@click.option("--no-baseline", is_flag=True, help="Do not score TF-IDF with a linear model beside it.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@execution_options
+@json_option
+def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **options: Any) -> None:
+    """Train a classifier, whole or on a frozen encoder.
+
+    Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
+    metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
+    """
+    from pathlib import Path
+
+    from rich.console import Console as RichConsole
+
+    from albertkit.progress import Console
+    from albertkit.training.finetune import finetune
+    from albertkit.training.settings import FinetuneSettings
+
+    folder = out or f"runs/{Path(options['data']).stem if Path(options['data']).suffix else options['data']}"
+    settings = FinetuneSettings(out=folder, baseline=not no_baseline, **options)
+    try:
+        report = finetune(settings, resume=resume, teller=Console())
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command with --resume goes on from the last checkpoint of {folder}", err=True)
+        raise SystemExit(130) from None
+    if as_json:
+        print_json(report.to_dict())
+        return
+    report.render(RichConsole(highlight=False))
+    click.echo(f"run directory: {folder} (model/, report.json, plots/)")

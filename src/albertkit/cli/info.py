@@ -1,0 +1,70 @@
+"""`albertkit info`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import json_option, print_json
+
+
+@click.command(epilog="Example: albertkit info albert-base-v2")
+@click.argument("model")
+@json_option
+def command(model: str, as_json: bool) -> None:
+    """A model's shape, parameters, and what sharing saves."""
+    from albertkit.checkpoints import read_checkpoint
+    from albertkit.checkpoints.state import flops_per_token, parameter_counts, unshared_parameters
+    from albertkit.config import published_config
+    from albertkit.pretrained import model_folder
+
+    folder = model_folder(model)
+    if folder is None:
+        config, heads = published_config(model), 0
+    else:
+        checkpoint = read_checkpoint(folder)
+        config = checkpoint.config
+        heads = sum(tensor.numel() for name, tensor in checkpoint.state.items() if name.startswith("heads."))
+    counts = {**parameter_counts(config)}
+    counts["heads"] = heads
+    counts["total"] += heads
+    unshared = unshared_parameters(config)
+    encoder = counts["total"] - heads
+    flops = flops_per_token(config)
+    if as_json:
+        print_json(
+            {
+                "config": config.to_dict(),
+                "parameters": counts,
+                "unshared_parameters": unshared,
+                "reduction": 1 - encoder / unshared,
+                "flops_per_token": flops,
+                "memory_bytes": {"fp32": 4 * counts["total"], "bf16": 2 * counts["total"]},
+            }
+        )
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(f"{model}: {config.num_hidden_layers} layers of {config.hidden_size}, "
+                  f"{config.num_attention_heads} heads, embeddings of {config.embedding_size}, "
+                  f"{config.vocab_size:,} pieces, {config.hidden_act}")  # fmt: skip
+    table = Table(box=None)
+    table.add_column("part")
+    table.add_column("parameters", justify="right")
+    for part in ("embeddings", "projection", "shared_layers", "pooler", "heads", "total"):
+        table.add_row(part.replace("_", " "), f"{counts[part]:,}")
+    console.print(table)
+    full = config.vocab_size * config.hidden_size
+    console.print(
+        f"The same network unshared and unfactorized has {unshared:,} parameters: ALBERT saves {1 - encoder / unshared:.1%}.\n"
+        f"  word embeddings {config.embedding_size} wide instead of {config.hidden_size}: "
+        f"{full - config.vocab_size * config.embedding_size:,} saved\n"
+        f"  {config.num_hidden_groups * config.inner_group_num} set(s) of layer weights for "
+        f"{config.num_hidden_layers} layers: "
+        f"{counts['shared_layers'] * (config.num_hidden_layers / config.num_hidden_groups - 1):,.0f} saved"
+    )
+    console.print(
+        f"{flops / 1e6:,.1f} million floating-point operations a token (forward, without attention's products "
+        f"between tokens); {4 * counts['total'] / 1e6:,.1f} MB in fp32. Sharing saves memory, not operations."
+    )

@@ -1,0 +1,63 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def _several(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    def decorate(function: Decorated) -> Decorated:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")
+
+execution_options = _several(
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps; auto takes a GPU."),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Type of the matrix products; auto takes bf16 where the hardware is good at it.",
+    ),
+    click.option("--threads", type=int, help="Processor threads; all cores when left out."),
+)
+
+data_options = _several(
+    click.option("--data-dir", help="Local copy of a known data set: a folder in its official layout or an archive."),
+    click.option("--text-column", help="Column of the (first) text of a table."),
+    click.option("--pair-column", help="Column of the second text of a table."),
+    click.option("--label-column", help="Column of the label of a table."),
+    click.option("--skip-bad-rows", is_flag=True, help="Count malformed rows and go on."),
+)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def notes_on_stderr() -> Iterator[None]:
+    """Print albertkit's warnings as one line each on standard error."""
+    with warnings.catch_warnings():
+
+        def show(message: Any, *_: Any, **__: Any) -> None:
+            click.echo(f"note: {message}", err=True)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", UserWarning)
+        yield

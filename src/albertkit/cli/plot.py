@@ -1,0 +1,34 @@
+"""`albertkit plot`: the curves of several runs in one picture."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("plot", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())
+@click.option("--out", required=True, metavar="F.png", type=click.Path(), help="The picture to write (PNG).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
+    """Draw training and validation accuracy of each run in one picture.
+
+    Each RUN is a run directory with a report.json. Solid lines are validation, dashed ones training; the legend shows
+    the names of the runs. The curve is the run's main metric (accuracy, F1, ...), the same for all runs.
+
+    \b
+    Example:
+      $ albertkit plot runs/frozen runs/finetuned --out curves.png
+      curves.png: frozen, finetuned
+    """
+    import json
+
+    from albertkit.evaluation.plots import plot_runs
+    from albertkit.evaluation.runs import read_runs
+
+    reports = read_runs(runs)
+    names = list(reports)
+    plot_runs(reports, path=out)
+    if as_json:
+        click.echo(json.dumps({"files": [out], "runs": names}, ensure_ascii=False))
+    else:
+        click.echo(f"{out}: {', '.join(names)}")

@@ -1,0 +1,70 @@
+"""`albertkit predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
+
+
+@click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
+@click.argument("run")
+@click.argument("texts", nargs=-1)
+@click.option("--input", "input_path", type=click.Path(), help="A file with one text a line (or a table).")
+@click.option("--output", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
+@click.option("--text-column", help="Column of the (first) text, when --input is a table.")
+@click.option("--pair-column", help="Column of the second text, when --input is a table.")
+@click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
+@execution_options
+@json_option
+def command(
+    run: str,
+    texts: tuple[str, ...],
+    input_path: str | None,
+    output_path: str | None,
+    text_column: str | None,
+    pair_column: str | None,
+    pair: tuple[str, ...],
+    device: str,
+    precision: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Labels with probabilities for texts."""
+    import json
+
+    from albertkit.cli.inputs import read_texts
+    from albertkit.device import choose_execution
+    from albertkit.files import write_text
+    from albertkit.predictor import Predictor
+    from albertkit.progress import Console, counted
+
+    if bool(texts) == bool(input_path):
+        raise click.UsageError("give texts, or --input FILE: one of the two")
+    if pair and len(pair) != len(texts):
+        raise click.UsageError(f"{len(texts)} texts and {len(pair)} --pair: give one --pair for each text")
+    rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
+    if input_path is not None:
+        rows = read_texts(Path(input_path), text_column=text_column, pair_column=pair_column)
+    with notes_on_stderr():
+        predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    with Console().bar("predicting", total=len(rows)) as advance:
+        predictions = predictor.predict(rows, progress=counted(advance))
+    if output_path is not None:
+        write_text(output_path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions))
+        click.echo(f"{len(predictions)} predictions: {output_path}", err=True)
+        return
+    for row in predictions:
+        if as_json:
+            print_json(row)
+            continue
+        if "value" in row:
+            answer = f"{row['value']:.3f}"
+        elif "labels" in row:
+            answer = ", ".join(row["labels"]) or "(none)"
+        else:
+            answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
+        click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))

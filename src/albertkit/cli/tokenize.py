@@ -1,0 +1,49 @@
+"""albertkit tokenize: one line of standard input in, one line of pieces or ids out."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(
+    "tokenize",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  $ echo 'Unfriendly, 2,500!' | albertkit tokenize\n  \u2581un friendly , \u25812 , 500 !",
+)
+@click.option("--model", default="albert-nano", show_default=True, help="A known model, a directory, or a model file.")
+@click.option(
+    "--mode",
+    type=click.Choice(["google", "tfhub", "huggingface", "keras", "julia"]),
+    help="Whose ids to reproduce; ids count from 0 in all of them.  [default: as recorded with the model, else google]",
+)
+@click.option("--keep-accents", is_flag=True, default=None, help="Do not drop accents.")
+@click.option("--specials", is_flag=True, help="Put [CLS] and [SEP] around each text.")
+@click.option("--pairs", is_flag=True, help="Each line is two texts: with a tab between, or a JSON list of two.")
+@click.option("--jsonl", is_flag=True, help="Each line is a JSON string, or a JSON list of two.")
+@click.option("--json", "as_json", is_flag=True, help="Print {ids, pieces, offsets}, one JSON document a line.")
+def command(
+    *, model: str, mode: str | None, keep_accents: bool | None, specials: bool, pairs: bool, jsonl: bool, as_json: bool
+) -> None:
+    """Split texts from standard input into pieces, one line each.
+
+    Plain input splits at line feeds alone. Offsets are [start, end) in characters of the text as given.
+    """
+    import json
+
+    from albertkit.errors import TextError
+    from albertkit.text.directory import find_tokenizer
+    from albertkit.text.lines import read_lines
+
+    tokenizer = find_tokenizer(model, mode=mode, keep_accents=keep_accents)
+    stream, out = click.get_binary_stream("stdin"), click.get_text_stream("stdout", encoding="utf-8")
+    for number, (text, pair) in enumerate(read_lines(stream, pairs=pairs, jsonl=jsonl), start=1):
+        try:
+            encoding = tokenizer.encode(text, pair, specials=specials)
+        except TextError as error:
+            raise TextError(f"standard input, line {number}: {error}") from error
+        if as_json:
+            row = {"ids": encoding.input_ids, "pieces": encoding.pieces, "offsets": encoding.offsets}
+            out.write(json.dumps(row) + "\n")
+        else:
+            out.write(" ".join(encoding.pieces) + "\n")
+    out.flush()

@@ -1,0 +1,159 @@
+"""Data sets by name, and tables of the user's own: `open_data` and `load_dataset`.
+
+One more data set is one more file with a function `(name, *, data_dir, skip_bad_rows) -> DataSource` and one line in
+`DATASETS`; another package adds its own through an entry point of the group "albertkit.datasets".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from albertkit.datasets.dataset import Dataset, DataSource, holdout, require_labelled, require_two_labels
+from albertkit.errors import UsageError, did_you_mean
+from albertkit.registry import Registry
+
+__all__ = [
+    "DATASETS",
+    "DataSource",
+    "Dataset",
+    "holdout",
+    "load_dataset",
+    "open_data",
+    "require_labelled",
+    "require_two_labels",
+]
+
+DATASETS = Registry(
+    "data set",
+    group="albertkit.datasets",
+    table={
+        "polarity": "albertkit.datasets.polarity:open_polarity",
+        "imdb": "albertkit.datasets.imdb:open_imdb",
+        **{
+            f"glue/{task}": "albertkit.datasets.glue:open_glue"
+            for task in ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+        },
+    },
+)
+"""Name -> function that opens the data set."""
+
+
+def open_data(
+    data: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    labelled: bool = True,
+    skip_bad_rows: bool = False,
+) -> DataSource:
+    """Open a known data set, a table, or a folder of tables.
+
+    >>> open_data("polarity").splits
+    ('train', 'dev', 'test')
+
+    Args:
+        data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet; or a folder with such files
+            named train, dev (or validation) and test.
+        data_dir: for a name: a local copy, a folder in the official layout or an archive of it.
+        text_column: for a table: the column of the (first) text.
+        pair_column: for a table: the column of the second text.
+        label_column: for a table: the column of the label.
+        task: classification, regression or multilabel; for a table, found out from the labels if None.
+        labels: for a table: names of the classes by index; those of the training file, sorted, if None.
+        labelled: for a table: False leaves the labels unread, for texts to predict.
+        skip_bad_rows: count rows that cannot be used (`Dataset.skipped`) and go on, instead of an error.
+
+    Raises:
+        UsageError: the name is unknown (with the nearest one), or an option does not go with the data.
+        DataError: a file is missing or a row cannot be used; the sentence names file and line.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    from albertkit.datasets.table import TableOptions, open_tables
+    from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
+
+    name, path = os.fspath(data), Path(data)
+    if is_table(path) or (name not in DATASETS and path.is_dir()):
+        if data_dir is not None:
+            raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+        options = TableOptions(
+            text_column=text_column,
+            pair_column=pair_column,
+            label_column=label_column,
+            task=task,
+            labels=None if labels is None else tuple(labels),
+            labelled=labelled,
+            skip_bad_rows=skip_bad_rows,
+        )
+        return open_tables(path, options=options)
+    if name not in DATASETS:
+        raise UsageError(
+            f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
+            f"or the path of a table: {' '.join(TABLE_ENDINGS)})"
+        )
+    given = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    given["labels"] = None if labels is None else ", ".join(labels)
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
+    source: DataSource = DATASETS[name](
+        name, data_dir=None if data_dir is None else Path(data_dir).expanduser(), skip_bad_rows=skip_bad_rows
+    )
+    if task not in (None, source.task):
+        raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
+    return source
+
+
+def load_dataset(
+    data: str | os.PathLike[str],
+    *,
+    split: str = "train",
+    data_dir: str | os.PathLike[str] | None = None,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    label_column: str | None = None,
+    task: str | None = None,
+    labels: Sequence[str] | None = None,
+    labelled: bool = True,
+    skip_bad_rows: bool = False,
+) -> Dataset:
+    """Read one split of a data set; see `open_data` for all but `split`.
+
+    >>> data = load_dataset("polarity", split="test")
+    >>> len(data), data.labels
+    (1066, ('negative', 'positive'))
+
+    Args:
+        data: a known name, a table, or a folder of tables.
+        split: the split's name.
+        data_dir: for a name: a local copy.
+        text_column: for a table: the column of the (first) text.
+        pair_column: for a table: the column of the second text.
+        label_column: for a table: the column of the label.
+        task: for a table: classification, regression or multilabel.
+        labels: for a table: names of the classes by index.
+        labelled: for a table: whether labels are read.
+        skip_bad_rows: count rows that cannot be used and go on, instead of an error.
+
+    Raises:
+        UsageError: there is no such data set or split, or an option does not go with the data.
+        DataError: a file is missing or a row cannot be used; the sentence names file and line.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    source = open_data(
+        data,
+        data_dir=data_dir,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        task=task,
+        labels=labels,
+        labelled=labelled,
+        skip_bad_rows=skip_bad_rows,
+    )
+    return source.split(split)

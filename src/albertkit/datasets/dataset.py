@@ -1,0 +1,206 @@
+"""Dataset (one split), DataSource (what a DATA argument stands for) and the share that is held out of a split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar, overload
+
+import numpy as np
+
+from albertkit.data.examples import TextExample
+from albertkit.errors import DataError, UsageError, did_you_mean
+
+SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
+"""Other words for a split, followed only where the word itself is not the name of a split."""
+
+TASKS = ("classification", "regression", "multilabel")
+"""What a text can be asked for; a data set names its task by one of these words."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split of a data set, in a fixed order."""
+
+    name: str
+    """The data set, e.g. "glue/qnli", or the path of a table."""
+    split: str
+    """The split, e.g. "train"."""
+    task: str
+    """classification, regression or multilabel."""
+    labels: tuple[str, ...]
+    """Names of the classes by index; empty for regression."""
+    metrics: tuple[str, ...]
+    """Names of the metrics, the main one first."""
+    examples: list[TextExample] = field(repr=False)
+    """The rows."""
+    skipped: tuple[str, ...] = ()
+    """One sentence for each row passed over, with its file and line."""
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __iter__(self) -> Iterator[TextExample]:
+        return iter(self.examples)
+
+    @overload
+    def __getitem__(self, index: int) -> TextExample: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TextExample]: ...
+    def __getitem__(self, index: int | slice) -> TextExample | list[TextExample]:
+        return self.examples[index]
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether an example holds two texts."""
+        return bool(self.examples) and self.examples[0].pair is not None
+
+    def batches(self, n: int) -> Iterator[list[TextExample]]:
+        """Give the examples in order, in lists of `n`; the last may be shorter.
+
+        >>> rows = [TextExample("a"), TextExample("b"), TextExample("c")]
+        >>> data = Dataset("toy", "train", "classification", ("no", "yes"), ("accuracy",), rows)
+        >>> [len(batch) for batch in data.batches(2)]
+        [2, 1]
+
+        Args:
+            n: examples in a list.
+
+        Raises:
+            UsageError: `n` is below 1.
+        """
+        if n < 1:
+            raise UsageError(f"batches of {n} examples cannot be: give a number from 1 up")
+        return (self.examples[start : start + n] for start in range(0, len(self.examples), n))
+
+    def take(self, limit: int | None) -> Dataset:
+        """Return the first `limit` examples, or all of them for None.
+
+        Raises:
+            UsageError: `limit` is below 1.
+        """
+        if limit is None:
+            return self
+        if limit < 1:
+            raise UsageError(f"a limit of {limit} examples leaves nothing: give a number from 1 up")
+        return replace(self, examples=self.examples[:limit])
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set whose splits are read when asked for."""
+
+    name: str
+    """The data set, e.g. "glue/qnli", or the path of a table."""
+    task: str
+    """classification, regression or multilabel."""
+    labels: tuple[str, ...]
+    """Names of the classes by index; empty for regression."""
+    metrics: tuple[str, ...]
+    """Names of the metrics, the main one first."""
+    splits: tuple[str, ...]
+    """Names of the splits that are there."""
+    load: Callable[[str], Dataset] = field(repr=False)
+    """Reads one of `splits`; call `split` instead, which checks the name."""
+    aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """This data set's own other words for its splits (MNLI: dev_matched for dev)."""
+    hint: str = field(default="", repr=False)
+    """What to say about a split that is not there: which file would have been it."""
+
+    def split(self, name: str) -> Dataset:
+        """Read one split; "validation", "valid" and "val" stand for "dev".
+
+        Raises:
+            UsageError: there is no such split; the sentence names those that are there.
+            DataError: its file cannot be read, or a row cannot be used and rows are not to be skipped.
+        """
+        meant = name if name in self.splits else self.aliases.get(name) or SPLIT_ALIASES.get(name, name)
+        if meant not in self.splits:
+            there = ", ".join(self.splits) or "none"
+            nearest = did_you_mean(name, self.splits)
+            raise UsageError(
+                f'{self.name} has no split "{name}"{self.hint}; the splits that are there: {there}{nearest}'
+            )
+        return self.load(meant)
+
+
+def hash_order(rows: Iterable[Row], *, key: Callable[[Row], str]) -> list[Row]:
+    """Mix rows by the SHA-256 of their keys: the same everywhere and for ever, and without regard to label or file.
+
+    >>> hash_order(["ape", "bee", "cat", "dog"], key=str)
+    ['bee', 'cat', 'dog', 'ape']
+
+    Args:
+        rows: anything.
+        key: the text that stands for a row; rows with equal keys stay beside each other.
+    """
+    return sorted(rows, key=lambda row: hashlib.sha256(key(row).encode()).digest())
+
+
+def holdout(dataset: Dataset, *, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Part a share of a split from it, by seed; both parts keep the order of the split.
+
+    Args:
+        dataset: what to divide, usually the training split.
+        fraction: the share of the second part, in (0, 1); 0.4 parts 60/40.
+        seed: another seed draws other rows; the same seed the same rows on every machine (0 to 2**32 - 1).
+
+    Returns:
+        (train, validation); their `split` says the share, e.g. "40% of train (seed 7)".
+
+    Raises:
+        UsageError: the fraction or the seed cannot be, or one of the parts would be empty.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"a validation share of {fraction:g} cannot be: give a number between 0 and 1, such as 0.1")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"seed {seed} cannot be: give a whole number from 0 to {2**32 - 1}")
+    count = round(len(dataset) * fraction)
+    if count in (0, len(dataset)):
+        raise UsageError(
+            f"a validation share of {fraction:g} of {len(dataset)} examples ({dataset.name}, {dataset.split}) "
+            "leaves one part empty: give another share"
+        )
+    # RandomState, since NumPy froze its numbers; those of default_rng may change with a release.
+    drawn = set(np.random.RandomState(seed).permutation(len(dataset))[:count].tolist())
+    train = [example for index, example in enumerate(dataset.examples) if index not in drawn]
+    validation = [example for index, example in enumerate(dataset.examples) if index in drawn]
+    of = f"of {dataset.split} (seed {seed})"
+    return (
+        replace(dataset, split=f"{100 * (1 - fraction):g}% {of}", examples=train),
+        replace(dataset, split=f"{100 * fraction:g}% {of}", examples=validation, skipped=()),
+    )
+
+
+def require_labelled(dataset: Dataset) -> None:
+    """Refuse a split with a row whose label is not known, as in GLUE's test files.
+
+    Raises:
+        DataError: says how many rows have no label.
+    """
+    without = sum(example.label is None for example in dataset.examples)
+    if without:
+        raise DataError(
+            f"{dataset.name}, split {dataset.split}: {without} of {len(dataset)} rows have no label, "
+            "so there is nothing to learn or score; choose another split"
+        )
+
+
+def require_two_labels(dataset: Dataset) -> None:
+    """Refuse a classification split in which every row has the same label.
+
+    Raises:
+        DataError: names the one label.
+    """
+    if dataset.task != "classification":
+        return
+    seen = {example.label for example in dataset.examples}
+    if len(seen) < 2:
+        only = ", ".join(f'"{dataset.labels[label]}"' for label in seen if isinstance(label, int)) or "no label at all"
+        raise DataError(
+            f"{dataset.name}, split {dataset.split}: all {len(dataset)} rows have {only}, but a classifier needs two "
+            "labels to tell apart; check the label column, or take more rows"
+        )

@@ -1,0 +1,169 @@
+"""GLUE: nine tasks in the layout of the official download script, told by one table.
+
+Columns are found by name; files without a header have the names of `columns`. Quotes are ordinary characters in all
+files. Labels keep their spelling in the files, and their order that of Google's code (MNLI has contradiction first).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from albertkit.data.examples import TextExample
+from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.labels import parse_label
+from albertkit.datasets.rows import BadRows, decode_text, split_lines
+from albertkit.errors import DataError, UsageError, did_you_mean
+
+_FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
+_MNLI_FILES = {
+    "train": "train.tsv",
+    "dev": "dev_matched.tsv",
+    "dev_mismatched": "dev_mismatched.tsv",
+    "test": "test_matched.tsv",
+    "test_mismatched": "test_mismatched.tsv",
+}
+
+
+@dataclass(frozen=True)
+class GlueTask:
+    """The files of one task and what their columns mean."""
+
+    folder: str
+    """Name of the task's folder."""
+    text: str
+    """Column of the first text."""
+    pair: str | None
+    """Column of the second text."""
+    label: str
+    """Column of the label, absent in test files."""
+    labels: tuple[str, ...]
+    """Classes in the order of their indices, as the files spell them; empty for regression."""
+    metrics: tuple[str, ...]
+    """The benchmark's own metrics, the main one first."""
+    task: str = "classification"
+    """classification or regression."""
+    files: Mapping[str, str] = field(default_factory=lambda: _FILES)
+    """Split -> file."""
+    columns: tuple[str, ...] = ()
+    """Column names of the files without a header."""
+    headerless: tuple[str, ...] = ()
+    """Splits whose files have no header."""
+    counts_bad_rows: bool = False
+    """Whether broken rows are part of the published files, so that they are counted and passed over as by everybody."""
+
+
+_BINARY = ("0", "1")
+_ENTAILMENT = ("entailment", "not_entailment")
+TASKS: Mapping[str, GlueTask] = {
+    "cola": GlueTask(
+        "CoLA", "sentence", None, "label", _BINARY, ("mcc",),
+        columns=("source", "label", "mark", "sentence"), headerless=("train", "dev"),
+    ),
+    "sst2": GlueTask("SST-2", "sentence", None, "label", _BINARY, ("accuracy",)),
+    "mrpc": GlueTask("MRPC", "#1 String", "#2 String", "Quality", _BINARY, ("accuracy", "f1")),
+    "stsb": GlueTask("STS-B", "sentence1", "sentence2", "score", (), ("pearson", "spearman"), task="regression"),
+    "qqp": GlueTask(
+        "QQP", "question1", "question2", "is_duplicate", _BINARY, ("accuracy", "f1"),
+        files={**_FILES, "dev_partial": "dev_partial.tsv"},
+        columns=("id", "qid1", "qid2", "question1", "question2", "is_duplicate"), headerless=("dev_partial",),
+        counts_bad_rows=True,
+    ),
+    "mnli": GlueTask(
+        "MNLI", "sentence1", "sentence2", "gold_label", ("contradiction", "entailment", "neutral"), ("accuracy",),
+        files=_MNLI_FILES,
+    ),
+    "qnli": GlueTask("QNLI", "question", "sentence", "label", _ENTAILMENT, ("accuracy",)),
+    "rte": GlueTask("RTE", "sentence1", "sentence2", "label", _ENTAILMENT, ("accuracy",)),
+    "wnli": GlueTask("WNLI", "sentence1", "sentence2", "label", _BINARY, ("accuracy",)),
+}  # fmt: skip
+"""The nine tasks."""
+
+
+def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
+    """Open one task.
+
+    Args:
+        name: "glue/" and a key of `TASKS`.
+        data_dir: GLUE's folder, the one that holds it, the task's own folder, or an archive of one of these.
+        skip_bad_rows: count rows that cannot be used and go on, instead of an error (QQP's are always counted).
+
+    Raises:
+        UsageError: there is no such task, or `data_dir` is None.
+        DataError: no file of the task is there.
+    """
+    known = [f"glue/{task}" for task in TASKS]
+    if name not in known:
+        raise UsageError(f'unknown GLUE task "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
+    task = TASKS[name.removeprefix("glue/")]
+    wanted = [f"{task.folder}/{file}" for file in task.files.values()]
+    if data_dir is None:
+        raise UsageError(
+            f"{name} does not come with albertkit: give --data-dir with GLUE's folder ({wanted[0]}, ...) "
+            "or an archive of it"
+        )
+    found = find_files(data_dir, folders=[task.folder], names=list(task.files.values()))
+    if not found:
+        raise DataError(f"{name}: none of {', '.join(wanted)} under {data_dir}; give GLUE's folder or an archive of it")
+    there = {split: found[file] for split, file in task.files.items() if file in found}
+    missing = [f"{split}: {task.folder}/{file}" for split, file in task.files.items() if file not in found]
+    return DataSource(
+        name,
+        task.task,
+        task.labels,
+        task.metrics,
+        tuple(there),
+        partial(_load, name, task, there, skip_bad_rows or task.counts_bad_rows),
+        aliases={Path(file).stem: split for split, file in task.files.items() if Path(file).stem != split},
+        hint=f" (not under {data_dir}: {', '.join(missing)})" if missing else "",
+    )
+
+
+def _load(name: str, task: GlueTask, files: Mapping[str, SourceFile], skip_bad_rows: bool, split: str) -> Dataset:
+    where = files[split].where
+    lines = split_lines(decode_text(files[split].read(), where=where))
+    if not lines:
+        raise DataError(f"{where}: the file is empty; get a new copy of it")
+    if split in task.headerless:
+        columns = list(task.columns)
+    else:
+        columns = lines.pop(0)[1].split("\t")
+    _require_columns(task, split, columns, where)
+    text, pair = columns.index(task.text), columns.index(task.pair) if task.pair else None
+    label = columns.index(task.label) if task.label in columns else None
+    key = next((columns.index(column) for column in ("index", "id") if column in columns), None)
+
+    bad = BadRows(where, skip=skip_bad_rows)
+    examples = []
+    for number, line in lines:
+        cells = line.split("\t")
+        try:
+            if len(cells) != len(columns):
+                raise ValueError(f"{len(cells)} columns instead of {len(columns)}")
+            examples.append(
+                TextExample(
+                    cells[text],
+                    pair=None if pair is None else cells[pair],
+                    label=None if label is None else parse_label(cells[label], task=task.task, labels=task.labels),
+                    id=None if key is None else cells[key],
+                )
+            )
+        except ValueError as error:
+            bad.add(f"line {number}", str(error))
+    skipped = bad.close()
+    if not examples:
+        raise DataError(f"{where}: not one row of the file can be used ({len(skipped)} bad rows); get a new copy of it")
+    return Dataset(name, split, task.task, task.labels, task.metrics, examples, skipped)
+
+
+def _require_columns(task: GlueTask, split: str, columns: list[str], where: str) -> None:
+    needed = [task.text, *([task.pair] if task.pair else []), *([] if split.startswith("test") else [task.label])]
+    missing = [f'"{column}"' for column in needed if column not in columns]
+    if missing:
+        raise DataError(
+            f"{where}, line 1: no column {' and '.join(missing)} (there are: {', '.join(columns)}); "
+            f"is it {task.folder}'s file?"
+        )

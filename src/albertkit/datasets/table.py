@@ -1,0 +1,200 @@
+"""A user's own data: one table, or a folder with tables named train, dev (or validation) and test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from albertkit.data.examples import TextExample
+from albertkit.datasets.dataset import SPLIT_ALIASES, TASKS, Dataset, DataSource
+from albertkit.datasets.labels import collect_labels, infer_task, is_missing, parse_label
+from albertkit.datasets.rows import BadRows, checked_text
+from albertkit.datasets.table_files import TABLE_ENDINGS, Table, is_table, open_table
+from albertkit.errors import DataError, UsageError, did_you_mean
+
+PAIR_COLUMNS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("sentence_a", "sentence_b"),
+    ("text_a", "text_b"),
+    ("text1", "text2"),
+)
+"""Columns taken as a pair of texts where both are there and none was named, the first match first."""
+
+TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "tweet", "document", "body")
+"""Columns taken as the text where none was named and no pair of `PAIR_COLUMNS` is there."""
+
+LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
+"""Columns taken as the label where none was named."""
+
+METRICS = {
+    "classification": ("accuracy", "f1"),
+    "multilabel": ("f1", "accuracy"),
+    "regression": ("pearson", "spearman"),
+}
+"""Metrics of a table by its task."""
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How to read a table; what is None is found out."""
+
+    text_column: str | None = None
+    """Column of the (first) text."""
+    pair_column: str | None = None
+    """Column of the second text."""
+    label_column: str | None = None
+    """Column of the label."""
+    task: str | None = None
+    """classification, regression or multilabel."""
+    labels: tuple[str, ...] | None = None
+    """Names of the classes in the order of their indices; otherwise those of the first split, sorted."""
+    labelled: bool = True
+    """Whether labels are read; False for texts to predict."""
+    skip_bad_rows: bool = False
+    """Whether to count rows that cannot be used and go on, instead of an error."""
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise UsageError(f'unknown task "{self.task}"{did_you_mean(self.task, TASKS)} (known: {", ".join(TASKS)})')
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One file with its labels as they stand in it."""
+
+    where: str
+    label_column: str | None
+    rows: list[tuple[str, TextExample, Any]]
+    bad: BadRows
+
+
+def open_tables(path: Path, *, options: TableOptions) -> DataSource:
+    """Open a table (its one split is "train", also called "all") or a folder of tables named by split.
+
+    Args:
+        path: a file that ends in .csv, .tsv, .jsonl or .parquet, or a folder with train, dev or validation, test.
+        options: columns, task and labels.
+
+    Raises:
+        DataError: the file or folder is not there, a column is missing, or rows of the first split cannot be used.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    files = _split_files(path) if path.is_dir() else {"train": path}
+    first = next(iter(files))
+    read = _read(files[first], options)  # the labels are those of the training file
+    values = [value for _, _, value in read.rows if options.labelled]
+    task = options.task or infer_task(values)
+    if options.task is None and options.labels and task == "regression":
+        task = "classification"  # classes were named, so "1.5" is the name of one
+    if options.labels is None or task == "regression":
+        labels = collect_labels(values, task=task)
+    else:
+        labels = options.labels
+    kept: dict[str, Dataset] = {}
+
+    def load(split: str) -> Dataset:
+        if split not in kept:
+            source = read if split == first else _read(files[split], options)
+            # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
+            if source.label_column is None and options.labelled and not (split == "test" and len(files) > 1):
+                _require(source.where, open_table(files[split]).columns, options.label_column, "label", LABEL_COLUMNS)
+            kept[split] = _dataset(source, Dataset(str(path), split, task, labels, METRICS[task], []), options)
+        return kept[split]
+
+    load(first)
+    hint = f" (a file {path / 'SPLIT'}.csv would be it)" if path.is_dir() else " (a single table has the split train)"
+    aliases = {"all": "train"} if len(files) == 1 else {}
+    return DataSource(str(path), task, labels, METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+
+
+def _split_files(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        split = SPLIT_ALIASES.get(file.stem, file.stem)
+        if not is_table(file) or split not in ("train", "dev", "test"):
+            continue
+        if split in found:
+            raise DataError(f"{folder}: both {found[split].name} and {file.name} would be the split {split}; keep one")
+        found[split] = file
+    if not found:
+        raise DataError(
+            f"{folder}: no table named train, dev, validation or test in it ({', '.join(TABLE_ENDINGS)}); "
+            "name the files so, or give one file"
+        )
+    if len({file.suffix.lower() for file in found.values()}) > 1:
+        raise DataError(
+            f"{folder}: {', '.join(file.name for file in found.values())} are not of one kind; make them so"
+        )
+    return {split: found[split] for split in ("train", "dev", "test") if split in found}
+
+
+def _read(path: Path, options: TableOptions) -> _Read:
+    table = open_table(path)
+    text, pair, label = _choose_columns(table, options)
+    names = [name for name in (text, pair, label) if name is not None]
+    bad = BadRows(table.where, skip=options.skip_bad_rows)
+    rows = []
+    for place, values in table.rows(names, bad):
+        try:
+            example = TextExample(
+                checked_text(values[0], column=text),
+                pair=None if pair is None else checked_text(values[1], column=pair),
+            )
+            rows.append((place, example, values[-1] if label is not None else None))
+        except ValueError as error:
+            bad.add(place, str(error))
+    return _Read(table.where, label, rows, bad)
+
+
+def _dataset(read: _Read, empty: Dataset, options: TableOptions) -> Dataset:
+    examples = []
+    bad = BadRows(read.where, skip=options.skip_bad_rows)
+    for place, example, value in read.rows:
+        try:
+            if read.label_column is None:
+                examples.append(example)
+            elif is_missing(value) and empty.task != "multilabel":
+                raise ValueError(f'the label in column "{read.label_column}" is missing ({value!r})')
+            else:
+                examples.append(replace(example, label=parse_label(value, task=empty.task, labels=empty.labels)))
+        except ValueError as error:
+            bad.add(place, str(error))
+    skipped = read.bad.close() + bad.close()
+    if not examples:
+        raise DataError(f"{read.where}: no row that can be used ({len(skipped)} bad rows); the table needs rows")
+    return replace(empty, examples=examples, skipped=skipped)
+
+
+def _choose_columns(table: Table, options: TableOptions) -> tuple[str, str | None, str | None]:
+    lower = {column.lower(): column for column in reversed(table.columns)}
+    text, pair = options.text_column, options.pair_column
+    if text is None and pair is None:
+        both = next(((lower[a], lower[b]) for a, b in PAIR_COLUMNS if a in lower and b in lower), None)
+        text, pair = both or (None, None)
+    if text is None:
+        text = next((lower[name] for name in TEXT_COLUMNS if name in lower and lower[name] != pair), None)
+    label = options.label_column if options.labelled else None
+    if label is None and options.labelled:
+        label = next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+    chosen = _require(table.where, table.columns, text, "text", TEXT_COLUMNS)
+    if pair is not None:
+        _require(table.where, table.columns, pair, "pair", ())
+    if label is not None:
+        _require(table.where, table.columns, label, "label", LABEL_COLUMNS)
+    return chosen, pair, label
+
+
+def _require(where: str, columns: Sequence[str], name: str | None, use: str, defaults: Sequence[str]) -> str:
+    if name is not None and name in columns:
+        return name
+    there = f"there are: {', '.join(f'{column:.40}' for column in columns) or 'none'}"
+    if name is None:
+        raise DataError(
+            f"{where}: no column for the {use} ({there}; looked for {', '.join(defaults)}); give --{use}-column"
+        )
+    raise DataError(f'{where}: no column "{name}" for the {use} ({there}){did_you_mean(name, columns)}')

@@ -1,0 +1,94 @@
+"""Device, precision, threads and seed: the one place that decides. Torch is imported when a function is called."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from albertkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how a model runs."""
+
+    device: str
+    """`cpu`, `cuda`, `cuda:1`, `mps`."""
+    precision: str
+    """`fp32`, `bf16` or `fp16`: the type of the products; weights, norms and losses stay fp32."""
+    threads: int
+    """Processor threads that one operation may use."""
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return torch's own autocast for the precision, or nothing for fp32."""
+        import torch
+
+        if self.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.split(":")[0], dtype=dtype)
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch's own type."""
+        import torch
+
+        return torch.device(self.device)
+
+
+def cpu_is_good_at_bf16() -> bool:
+    """Return whether this processor multiplies bf16 matrices in hardware (AMX tiles or avx512_bf16)."""
+    import torch
+
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def choose_execution(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Execution:
+    """Decide where and how to run, and set torch's thread count.
+
+    Args:
+        device: `auto` takes a GPU where there is one; else a torch device name.
+        precision: `auto` takes bf16 where the processor or GPU is good at it, else fp32.
+        threads: processor threads; torch's own choice when left out.
+
+    Raises:
+        UsageError: an unknown precision, a device that is not here, fp16 on a processor, threads below 1.
+    """
+    import torch
+
+    if precision not in PRECISIONS:
+        raise UsageError(f'unknown precision "{precision}" (known: {", ".join(PRECISIONS)})')
+    if threads is not None:
+        if threads < 1:
+            raise UsageError(f"--threads is {threads}; it must be 1 or more")
+        torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise UsageError(f'unknown device "{device}" (cpu, cuda, cuda:1, mps)') from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f'device "{device}" is not here: torch sees no CUDA GPU; use --device cpu')
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError('device "mps" is not here; use --device cpu')
+    if precision == "auto":
+        good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and cpu_is_good_at_bf16()
+        precision = "bf16" if good else "fp32"
+    if precision == "fp16" and kind == "cpu":
+        raise UsageError("fp16 needs a GPU; on a processor use --precision bf16 or fp32")
+    return Execution(device, precision, torch.get_num_threads())
+
+
+def set_seed(seed: int) -> None:
+    """Seed torch's generators; NumPy and `random` are never used unseeded in albertkit."""
+    import torch
+
+    torch.manual_seed(seed)

@@ -1,0 +1,69 @@
+"""Every exception that albertkit raises on purpose.
+
+    AlbertkitError                 one sentence for the user: what was wrong, where, what to do
+    |-- UsageError                 the call itself is off: an unknown option or name (exit code 2)
+    |-- ConfigError                a configuration value or key that cannot be
+    |-- TextError                  a text that cannot be tokenised (lone surrogates)
+    |-- DataError                  a data set's file or row
+    |-- CheckpointError            weights: missing, unexpected, mis-shaped, corrupt
+    |-- RunError                   a run directory: it exists, it is not one, it cannot go on
+    `-- MissingExtraError          an optional library that is not installed, with its pip command
+
+`assert` stays for albertkit's own invariants; a foreign exception is translated where it enters, with `from`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AlbertkitError(Exception):
+    """Base of all errors meant for users; its text is one sentence that the CLI prints as it is."""
+
+    exit_code = 1
+
+
+class UsageError(AlbertkitError):
+    """The call is off: an unknown name, an option that does not fit."""
+
+    exit_code = 2
+
+
+class ConfigError(AlbertkitError):
+    """A configuration key or value that cannot be."""
+
+
+class TextError(AlbertkitError):
+    """A text that cannot be tokenised."""
+
+
+class DataError(AlbertkitError):
+    """A data set's file or row that cannot be used."""
+
+
+class CheckpointError(AlbertkitError):
+    """Weights that are missing, unexpected, mis-shaped or corrupt."""
+
+
+class RunError(AlbertkitError):
+    """A run directory that exists already, is not one, or cannot go on."""
+
+
+class MissingExtraError(AlbertkitError):
+    """An optional library is not installed."""
+
+    def __init__(self, library: str, *, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'albertkit[{extra}]'")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "x"?` for the known name nearest to `name`, or an empty string.
+
+    >>> did_you_mean("albert-nan", ["albert-nano", "albert-base-v2"])
+    '; did you mean "albert-nano"?'
+    >>> did_you_mean("zzz", ["albert-nano"])
+    ''
+    """
+    nearest = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{nearest[0]}"?' if nearest else ""

@@ -1,0 +1,159 @@
+"""Lines, axes, legends and files of every picture: one look, colours that the colour-blind can tell apart.
+
+pyplot and its global state are never touched; figures are drawn by Agg, so no display is needed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from albertkit.files import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from albertkit.evaluation.report import EpochScores
+
+# Okabe and Ito's palette without its yellow, which is too pale for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444")
+"""Told apart with every common colour blindness; beyond seven runs the marker changes too."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+INK = "#333333"
+GRID = "#E3E3E3"
+_MARKED_POINTS = 25  # up to so many epochs, each has its marker
+_LOG_RATIO = 4  # a run so many times longer than another gets a logarithmic axis, or the short one is a smudge
+_DPI = 160
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches, drawn by Agg whatever MPLBACKEND says."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def curve(epochs: Sequence[EpochScores], *, split: str, name: str) -> list[float]:
+    """Return one number per epoch; NaN, which a line leaves out, where the report holds none."""
+    values = (epoch.get(split, {}).get(name) for epoch in epochs)
+    return [float("nan") if value is None else float(value) for value in values]
+
+
+def draw_line(axes: Axes, values: Sequence[float], *, colour: str, dashed: bool, marker: str = "o") -> Any:
+    """Draw values over epochs 1, 2, ...: validation solid, training dashed; return the line."""
+    # A value between two gaps (or a single epoch) would be invisible without its marker.
+    marked = len(values) <= _MARKED_POINTS or sum(map(math.isfinite, values)) <= _MARKED_POINTS
+    return axes.plot(
+        range(1, len(values) + 1),
+        values,
+        color=colour,
+        linestyle=(0, (4, 2)) if dashed else "-",
+        linewidth=1.3 if dashed else 1.9,
+        alpha=0.75 if dashed else 1.0,
+        marker=marker if marked else None,
+        markersize=3.5 if dashed else 5,
+        markerfacecolor="white" if dashed else colour,
+        markeredgecolor=colour,
+        zorder=2 if dashed else 3,
+    )[0]
+
+
+def mark_point(axes: Axes, epoch: int, value: float, *, colour: str, marker: str = "o") -> Any:
+    """Draw a ring around the point of the kept epoch and return it."""
+    return axes.plot(
+        [epoch], [value], linestyle="none", marker=marker, markersize=11, markerfacecolor="none",
+        markeredgecolor=colour, markeredgewidth=1.6, zorder=4,
+    )[0]  # fmt: skip
+
+
+def key_line(axes: Axes, *, dashed: bool) -> Any:
+    """Return a line for the legend alone."""
+    return axes.plot([], [], color=INK, linestyle=(0, (4, 2)) if dashed else "-", linewidth=1.5)[0]
+
+
+def key_mark(axes: Axes) -> Any:
+    """Return a ring for the legend alone."""
+    return axes.plot([], [], linestyle="none", marker="o", markersize=9, markerfacecolor="none", markeredgecolor=INK)[0]
+
+
+def epoch_axis(axes: Axes, lengths: Iterable[int]) -> None:
+    """Scale the epoch axis for runs of these lengths; logarithmic where a short run would be a smudge."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
+
+    lengths = sorted(lengths)
+    longest = lengths[-1]
+    if longest >= _LOG_RATIO * lengths[0] and longest > 10:
+        axes.set_xscale("log")
+        steps = [factor * 10**power for power in range(7) for factor in (1, 2, 5)]
+        axes.xaxis.set_major_locator(FixedLocator([step for step in steps if step <= longest]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xlim(0.93, longest * 1.07)
+        return
+    margin = max(0.03 * (longest - 1), 0.25)
+    axes.set_xlim(1 - margin, longest + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+
+
+def value_limits(axes: Axes, curves: Iterable[Sequence[float]], *, name: str) -> None:
+    """Leave room around the values; a flat curve gets a readable scale."""
+    values = [value for curve in curves for value in curve if math.isfinite(value)]
+    if not values:
+        axes.text(0.5, 0.5, f"no {name} recorded", transform=axes.transAxes, ha="center", color=INK, fontsize=9)
+        axes.set_yticks([])
+        return
+    low, high = min(values), max(values)
+    least = 2.0 if name != "loss" else 0.02
+    room = max(0.06 * (high - low), (least - (high - low)) / 2)
+    axes.set_ylim(low - room, high + room)
+
+
+def style_axes(axes: Axes, *, x: str, y: str, grid: bool = True) -> None:
+    """Give axes their names and the common look."""
+    axes.set_xlabel(x, color=INK, fontsize=9.5)
+    axes.set_ylabel(y, color=INK, fontsize=9.5)
+    axes.tick_params(labelsize=8.5, colors=INK, length=3, width=0.7)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#999999")
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(visible=True, color=GRID, linewidth=0.8)
+
+
+def add_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], *, loc: str, columns: int) -> None:
+    """Put a legend outside the axes, its texts exactly as given."""
+    # matplotlib hides names that start with "_" and reads "$" as mathematics, so the texts are put in afterwards.
+    legend = figure.legend(
+        handles, [f"{number}" for number in range(len(names))], loc=loc, ncols=columns, frameon=False, fontsize=9
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
+        text.set_color(INK)
+
+
+def add_title(figure: Figure, title: str) -> None:
+    """Put a title above the figure, if there is one."""
+    if title:
+        text = figure.suptitle(title, fontsize=11, color=INK)
+        text.set_parse_math(False)
+
+
+def write_png(figure: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure as PNG atomically and return its path."""
+    with atomic_file(path) as temporary, warnings.catch_warnings():
+        # A label in a script that the bundled font lacks is drawn as boxes; that is no reason to stop or to warn.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(temporary, format="png")
+    return Path(path)

@@ -1,0 +1,144 @@
+"""Score a model's logits on a split, and a whole model on a data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.errors import DataError
+from albertkit.evaluation.calibration import Calibration, calibration
+from albertkit.evaluation.metrics import confusion_matrix, score
+from albertkit.evaluation.report import Confusion, Report
+from albertkit.predictor import Predictor, Progress
+from albertkit.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one split's logits amount to."""
+
+    metrics: dict[str, float]
+    """Name -> value on 0-100."""
+    confusion: Confusion | None
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+
+
+def score_logits(
+    task: Task,
+    logits: npt.NDArray[np.float32],
+    *,
+    targets: npt.NDArray[Any],
+    labels: Sequence[str],
+    metrics: Sequence[str],
+) -> Scored:
+    """Compute metrics and, for classification, confusion and calibration.
+
+    Args:
+        task: how to read the logits.
+        logits: `[n, outputs]`.
+        targets: what `task.targets` gave for the same examples.
+        labels: names of the classes.
+        metrics: names, the main one first.
+
+    Raises:
+        DataError: no examples.
+    """
+    predicted = task.predicted(logits)
+    num_labels = max(len(labels), 1)
+    found = score(metrics, task=task.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
+    if task.name != "classification":
+        return Scored(found.metrics, None, None, found.notes)
+    matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
+    probabilities = task.probabilities(logits)
+    return Scored(
+        found.metrics,
+        Confusion(tuple(labels), tuple(tuple(int(cell) for cell in row) for row in matrix)),
+        calibration(probabilities, labels_true=targets),
+        found.notes,
+    )
+
+
+def aligned_labels(dataset: Dataset, *, labels: Sequence[str], model: str) -> Dataset:
+    """Return the split with its label numbers in the model's order.
+
+    Raises:
+        DataError: the split has another task, or a label that the model was not trained on.
+    """
+    if dataset.task == "regression" or tuple(dataset.labels) == tuple(labels):
+        return dataset
+    unseen = [label for label in dataset.labels if label not in labels]
+    if unseen:
+        raise DataError(
+            f'{dataset.name} {dataset.split}: the label "{unseen[0]}" was not seen in training; '
+            f"{model} knows {', '.join(labels)}"
+        )
+    moved = {index: labels.index(label) for index, label in enumerate(dataset.labels)}
+
+    def move(label: Any) -> Any:
+        if label is None:
+            return None
+        return tuple(sorted(moved[one] for one in label)) if isinstance(label, tuple) else moved[label]
+
+    examples = [replace(example, label=move(example.label)) for example in dataset.examples]
+    return replace(dataset, examples=examples, labels=tuple(labels))
+
+
+def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | None = None) -> Report:
+    """Score a trained model on a split with the data set's metrics.
+
+    Args:
+        predictor: the model.
+        dataset: the split, with labels.
+        progress: called with the number of examples just finished.
+
+    Raises:
+        UsageError: the model has no task head.
+        DataError: a label is missing or was not seen in training, or the tasks differ.
+    """
+    started = time.perf_counter()
+    task = predictor.model.task
+    if task is not None and dataset.task != task.name:
+        raise DataError(
+            f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
+        )
+    dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
+    logits = predictor.logits(dataset.examples, progress=progress)
+    assert task is not None
+    targets = task.targets(dataset.examples, num_labels=len(predictor.labels))
+    scored = score_logits(task, logits, targets=targets, labels=predictor.labels, metrics=dataset.metrics)
+    return Report(
+        task=task.name,
+        data=dataset.name,
+        model=predictor.model.source,
+        metrics=scored.metrics,
+        split=dataset.split,
+        examples=len(dataset),
+        confusion=scored.confusion,
+        calibration=scored.calibration,
+        skipped={dataset.split: len(dataset.skipped)} if dataset.skipped else {},
+        notes=scored.notes,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def scored_split(source: DataSource, name: str | None) -> Dataset:
+    """Return the named split; without a name `test` where it is labelled, else `dev`, else the only split there is.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    if name is not None:
+        return source.split(name)
+    for candidate in ("test", "dev"):
+        if candidate in source.splits:
+            dataset = source.split(candidate)
+            if all(example.label is not None for example in dataset):
+                return dataset
+    return source.split(source.splits[0])

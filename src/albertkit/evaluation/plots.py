@@ -1,0 +1,251 @@
+"""Pictures of runs: curves by epoch, confusion matrix, reliability, runs side by side. PNG, no display needed.
+
+Every picture has a pure builder `*_figure` that returns a matplotlib Figure and a `plot_*` that writes it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from albertkit.errors import DataError, UsageError
+from albertkit.evaluation.drawing import (
+    COLOURS,
+    INK,
+    MARKERS,
+    add_legend,
+    add_title,
+    curve,
+    draw_line,
+    epoch_axis,
+    key_line,
+    key_mark,
+    mark_point,
+    new_figure,
+    style_axes,
+    value_limits,
+    write_png,
+)
+from albertkit.evaluation.metrics import metric_title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from albertkit.evaluation.calibration import Calibration
+    from albertkit.evaluation.report import EpochScores, Report
+
+
+def history_figure(
+    epochs: Sequence[EpochScores], *, metric: str = "accuracy", best_epoch: int | None = None, title: str = ""
+) -> Figure:
+    """Draw loss and the main metric of training and validation by epoch.
+
+    Args:
+        epochs: scores of each epoch, the first first: {"train": {"loss": .., metric: ..}, "validation": {..}}.
+        metric: the metric of the second panel.
+        best_epoch: the epoch to mark, counted from 1.
+        title: stands above both panels.
+
+    Raises:
+        UsageError: there are no epochs.
+    """
+    if not epochs:
+        raise UsageError("there is no history to plot: the report holds 0 epochs")
+    figure = new_figure(9.0, 4.0)
+    panels = figure.subplots(1, 2)
+    for axes, name, label in zip(panels, ("loss", metric), ("loss", metric_title(metric)), strict=True):
+        lines = [
+            draw_line(axes, curve(epochs, split=split, name=name), colour=colour, dashed=split == "train")
+            for split, colour in (("train", COLOURS[1]), ("validation", COLOURS[0]))
+        ]
+        values = curve(epochs, split="validation", name=name)
+        names = ["training", "validation"]
+        if best_epoch is not None and 1 <= best_epoch <= len(values) and math.isfinite(values[best_epoch - 1]):
+            lines.append(mark_point(axes, best_epoch, values[best_epoch - 1], colour=COLOURS[0]))
+            names.append(f"kept: epoch {best_epoch}")
+        epoch_axis(axes, [len(epochs)])
+        style_axes(axes, x="epoch", y=label)
+        value_limits(axes, [curve(epochs, split=split, name=name) for split in ("train", "validation")], name=name)
+        if axes is panels[-1]:
+            add_legend(figure, lines, names, loc="outside lower center", columns=3)
+    add_title(figure, title)
+    return figure
+
+
+def plot_history(
+    epochs: Sequence[EpochScores],
+    *,
+    path: str | os.PathLike[str],
+    metric: str = "accuracy",
+    best_epoch: int | None = None,
+    title: str = "",
+) -> Path:
+    """Write the picture of `history_figure` as PNG and return its path."""
+    return write_png(history_figure(epochs, metric=metric, best_epoch=best_epoch, title=title), path)
+
+
+def runs_figure(reports: Mapping[str, Report]) -> Figure:
+    """Draw the main metric of each run by epoch: one colour a run, solid validation, dashed training.
+
+    Args:
+        reports: the name in the legend -> report.
+
+    Raises:
+        UsageError: no runs, a run without epochs, or runs with different main metrics.
+    """
+    metric = _common_metric(reports)
+    figure = new_figure(8.0, 4.8)
+    axes = figure.subplots()
+    lengths = [len(report.epochs) for report in reports.values()]
+    lines, curves = [], []
+    for number, report in enumerate(reports.values()):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+        values = curve(report.epochs, split="validation", name=metric)
+        train = curve(report.epochs, split="train", name=metric)
+        draw_line(axes, train, colour=colour, dashed=True, marker=marker)
+        lines.append(draw_line(axes, values, colour=colour, dashed=False, marker=marker))
+        curves += [values, train]
+        best = report.best_epoch
+        if best is not None and 1 <= best <= len(values) and math.isfinite(values[best - 1]):
+            mark_point(axes, best, values[best - 1], colour=colour, marker=marker)
+    epoch_axis(axes, lengths)
+    log = axes.get_xscale() == "log"
+    style_axes(axes, x="epoch (logarithmic)" if log else "epoch", y=metric_title(metric))
+    value_limits(axes, curves, name=metric)
+    names = ["\n".join(textwrap.wrap(name, 90, break_on_hyphens=False)) or name for name in reports]
+    columns = max(1, min(len(names), 4, 110 // (max(map(len, names)) + 8)))
+    add_legend(figure, lines, names, loc="outside lower center", columns=columns)
+    key = [key_line(axes, dashed=False), key_line(axes, dashed=True), key_mark(axes)]
+    add_legend(figure, key, ["validation", "training", "kept epoch"], loc="outside upper center", columns=3)
+    return figure
+
+
+def plot_runs(reports: Mapping[str, Report], *, path: str | os.PathLike[str]) -> Path:
+    """Write the picture of `runs_figure` as PNG and return its path."""
+    return write_png(runs_figure(reports), path)
+
+
+def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], title: str = "") -> Figure:
+    """Draw a confusion matrix: colour is the share of the true label's row, cells hold counts.
+
+    Args:
+        matrix: `[labels, labels]` counts, a row for each true label.
+        labels: names of the labels.
+        title: stands above.
+
+    Raises:
+        DataError: the matrix is not square or has another size than the labels.
+    """
+    size = len(labels)
+    if not size or len(matrix) != size or any(len(row) != size for row in matrix):
+        raise DataError(f"a confusion matrix of {size} labels needs {size} rows and columns, not {len(matrix)} rows")
+    figure = new_figure(*(min(max(3.8 + 0.5 * size, 4.8), 14.0) - offset for offset in (0.0, 0.6)))
+    axes = figure.subplots()
+    shares = [[100 * count / max(sum(row), 1) for count in row] for row in matrix]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    names = [textwrap.shorten(label, 24, placeholder="...") or label[:24] for label in labels]
+    crowded = size > 4 or max(map(len, names)) > 10
+    axes.set_xticks(range(size), names, rotation=45 if crowded else 0, ha="right" if crowded else "center")
+    axes.set_yticks(range(size), names)
+    if crowded:
+        for text in axes.get_xticklabels():
+            text.set_rotation_mode("anchor")
+    small = 9 if size <= 10 else 6.5
+    for row in range(size if size <= 20 else 0):
+        for column in range(size):
+            ink = "white" if shares[row][column] > 55 else INK
+            percent = f"\n{shares[row][column]:.0f} %" if size <= 10 else ""
+            cell = f"{matrix[row][column]:,}{percent}"
+            axes.text(column, row, cell, ha="center", va="center", color=ink, fontsize=small)
+    style_axes(axes, x="predicted label", y="true label", grid=False)
+    axes.tick_params(length=0, labelsize=9 if size <= 20 else 6)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04)
+    bar.set_label("share of the true label, %", color=INK, fontsize=9)
+    bar.ax.tick_params(labelsize=8, colors=INK, length=0)
+    bar.outline.set_visible(False)
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)
+    add_title(figure, title)
+    return figure
+
+
+def plot_confusion(
+    matrix: Sequence[Sequence[int]], *, labels: Sequence[str], path: str | os.PathLike[str], title: str = ""
+) -> Path:
+    """Write the picture of `confusion_figure` as PNG and return its path."""
+    return write_png(confusion_figure(matrix, labels=labels, title=title), path)
+
+
+def reliability_figure(calibration: Calibration, *, title: str = "") -> Figure:
+    """Draw accuracy by confidence beside the diagonal of perfect calibration, and how many examples each bin holds.
+
+    Args:
+        calibration: the bins and the error.
+        title: stands above.
+    """
+    figure = new_figure(5.2, 5.6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
+    total = sum(entry.examples for entry in calibration.bins)
+    filled = [entry for entry in calibration.bins if entry.accuracy is not None]
+    width = calibration.bins[0].upper - calibration.bins[0].lower
+    middles = [(entry.lower + entry.upper) / 2 for entry in filled]
+    perfect = upper.plot([0, 100], [0, 100], color="#888888", linestyle="--", linewidth=1.2, zorder=3)[0]
+    bars = upper.bar(
+        middles, [entry.accuracy for entry in filled], width=width, color=COLOURS[0], edgecolor="white", zorder=2
+    )
+    points = upper.plot(
+        [entry.confidence for entry in filled],
+        [entry.accuracy for entry in filled],
+        linestyle="none",
+        marker="o",
+        markersize=4.5,
+        markerfacecolor=COLOURS[1],
+        markeredgecolor="white",
+        zorder=4,
+        clip_on=False,
+    )[0]
+    lower.bar(
+        middles,
+        [100 * entry.examples / max(total, 1) for entry in filled],
+        width=width,
+        color="#9AA5B1",
+        edgecolor="white",
+        zorder=2,
+    )
+    upper.set_xlim(0, 100)
+    upper.set_ylim(0, 100)
+    style_axes(upper, x="", y="accuracy, %")
+    style_axes(lower, x="confidence, % (highest probability)", y="examples, %")
+    error = f"expected calibration error {calibration.expected_calibration_error:.1f} points, {total:,} examples"
+    upper.set_title(error, fontsize=9, color=INK, loc="left")
+    names = ["accuracy", "at mean confidence", "perfect"]
+    add_legend(figure, [bars, points, perfect], names, loc="outside lower center", columns=3)
+    add_title(figure, title)
+    return figure
+
+
+def plot_reliability(calibration: Calibration, *, path: str | os.PathLike[str], title: str = "") -> Path:
+    """Write the picture of `reliability_figure` as PNG and return its path."""
+    return write_png(reliability_figure(calibration, title=title), path)
+
+
+def _common_metric(reports: Mapping[str, Report]) -> str:
+    if not reports:
+        raise UsageError("there is nothing to plot: name at least one run")
+    empty = [name for name, report in reports.items() if not report.epochs]
+    if empty:
+        raise UsageError(f"nothing to plot for {', '.join(empty)}: the report holds no epochs")
+    metrics = {name: report.main_metric for name, report in reports.items()}
+    if len(set(metrics.values())) > 1:
+        pairs = ", ".join(f"{name}: {metric or 'none'}" for name, metric in metrics.items())
+        raise UsageError(f"runs with different main metrics do not share an axis ({pairs}); plot them apart")
+    metric = next(iter(metrics.values()))
+    if metric is None:
+        raise UsageError(f"nothing to plot for {', '.join(reports)}: the report holds no metrics")
+    return metric

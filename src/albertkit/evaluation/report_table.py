@@ -1,0 +1,145 @@
+"""A report as tables on a terminal (rich); names and notes of users are printed as they are, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from albertkit.evaluation.metrics import metric_title
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from albertkit.evaluation.report import Report
+
+_MOST_EPOCHS = 14
+_MOST_LABELS = 10
+
+
+def render(report: Report, *, console: Console) -> None:
+    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes.
+
+    Args:
+        report: what to print.
+        console: where; a rich console.
+    """
+    _line(console, f"{report.model} on {report.data} ({report.task})", style="bold")
+    console.print(_scores(report))
+    for sentence in _sentences(report):
+        _line(console, sentence)
+    if report.epochs:
+        console.print(_epochs(report))
+        if len(report.epochs) > _MOST_EPOCHS:
+            hidden = len(report.epochs) - len(_shown_epochs(report))
+            _line(
+                console, f"{hidden} of {len(report.epochs)} epochs are not shown; report.json holds all.", style="dim"
+            )
+    if report.confusion is not None:
+        if len(report.confusion.labels) <= _MOST_LABELS:
+            console.print(_confusion(report))
+        else:
+            count = len(report.confusion.labels)
+            _line(console, f"The confusion matrix of {count} labels is in report.json.", style="dim")
+    for note in report.notes:
+        _line(console, f"Note: {note}")
+
+
+def _line(console: Console, text: str, *, style: str = "") -> None:
+    console.print(text, style=style, markup=False, highlight=False)
+
+
+def _table(title: str, *, first: str, columns: Sequence[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(first))
+    for column in columns:
+        table.add_column(Text(column), justify="right")
+    return table
+
+
+def _add_row(table: Table, cells: Sequence[str], *, style: str = "") -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) for cell in cells), style=style)
+
+
+def _number(value: Any, *, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, (int, float)) and not isinstance(value, bool) else "-"
+
+
+def _scores(report: Report) -> Table:
+    table = _table(
+        f"Scores on {report.split}",
+        first="",
+        columns=["this model", *(baseline.name for baseline in report.baselines)],
+    )
+    for name, value in report.metrics.items():
+        others = (baseline.metrics.get(name) for baseline in report.baselines)
+        _add_row(table, [metric_title(name), _number(value), *map(_number, others)])
+    if report.seconds is not None:
+        times = (baseline.seconds for baseline in report.baselines)
+        _add_row(table, ["seconds", *(_number(value, digits=1) for value in (report.seconds, *times))], style="dim")
+    return table
+
+
+def _sentences(report: Report) -> list[str]:
+    sentences = []
+    scored = f"Scored on {report.split}"
+    if report.examples is not None:
+        scored += f" ({report.examples:,} examples)"
+    if report.chosen_by is not None and report.best_epoch is not None:
+        chosen = report.chosen_by
+        scored += f"; epoch {report.best_epoch} was chosen by {chosen.metric} on {chosen.split}"
+    sentences.append(scored + ".")
+    if report.calibration is not None:
+        found = report.calibration
+        sentences.append(
+            f"Expected calibration error {found.expected_calibration_error:.1f} percentage points "
+            f"(mean confidence {found.confidence:.1f} %, accuracy {found.accuracy:.1f} %)."
+        )
+    skipped = {split: count for split, count in report.skipped.items() if count}
+    if skipped:
+        sentences.append("Rows skipped: " + ", ".join(f"{split} {count:,}" for split, count in skipped.items()) + ".")
+    return sentences
+
+
+def _shown_epochs(report: Report) -> list[int]:
+    count = len(report.epochs)
+    if count <= _MOST_EPOCHS:
+        return list(range(1, count + 1))
+    step = (count - 1) / (_MOST_EPOCHS - 2)
+    shown = {1 + round(step * number) for number in range(_MOST_EPOCHS - 1)}
+    return sorted(shown | ({report.best_epoch} if report.best_epoch else set()))
+
+
+def _epochs(report: Report) -> Table:
+    metric = report.main_metric or "accuracy"
+    title = metric_title(metric)
+    table = _table(
+        "Epochs (* = kept)",
+        first="epoch",
+        columns=["train loss", "validation loss", f"train {title}", f"validation {title}"],
+    )
+    for number in _shown_epochs(report):
+        train, validation = (report.epochs[number - 1].get(split, {}) for split in ("train", "validation"))
+        kept = number == report.best_epoch
+        cells = [f"{number}{' *' if kept else ''}"]
+        cells += [_number(scores.get("loss"), digits=4) for scores in (train, validation)]
+        cells += [_number(scores.get(metric)) for scores in (train, validation)]
+        _add_row(table, cells, style="bold" if kept else "")
+    return table
+
+
+def _confusion(report: Report) -> Table:
+    assert report.confusion is not None
+    confusion = report.confusion
+    table = _table(
+        f"Confusion on {report.split}: rows true, columns predicted", first="", columns=list(confusion.labels)
+    )
+    for label, row in zip(confusion.labels, confusion.matrix, strict=True):
+        _add_row(table, [label, *(f"{count:,}" for count in row)])
+    return table

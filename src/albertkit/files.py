@@ -1,0 +1,101 @@
+"""Writing files so that a stop at any moment leaves either the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from albertkit.errors import AlbertkitError
+
+
+class WriteError(AlbertkitError):
+    """A file could not be written (full disk, no permission); what stood there before is untouched."""
+
+
+def _describe(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written ({error.strerror or error}); what stood there before is untouched"
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path in the same folder; rename it to `path` when the block ends without an error.
+
+    Raises:
+        WriteError: the system refused (full disk, no permission); the temporary file is removed.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise WriteError(_describe(target, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; put it in place of `path` when the block ends without an error.
+
+    Raises:
+        WriteError: the system refused; the temporary folder is removed and an older `path` stays.
+    """
+    target = Path(path)
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        temporary.chmod(0o755)
+        yield temporary
+        if target.exists():
+            old = temporary.with_suffix(".old")
+            os.replace(target, old)
+            os.replace(temporary, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, target)
+    except OSError as error:
+        raise WriteError(_describe(target, error)) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 atomically.
+
+    Raises:
+        WriteError: the system refused.
+    """
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON atomically.
+
+    Raises:
+        WriteError: the system refused.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def cache_folder(name: str) -> Path:
+    """Return (and make) the folder for `name` in the user's cache: $ALBERTKIT_CACHE, else ~/.cache/albertkit."""
+    root = os.environ.get("ALBERTKIT_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "albertkit")
+    folder = Path(root).expanduser() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{_describe(folder, error)}; set ALBERTKIT_CACHE to a folder that can be written") from error
+    return folder

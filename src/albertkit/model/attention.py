@@ -1,0 +1,178 @@
+"""Self-attention over packed tokens: the one operation that knows where a sequence starts and ends.
+
+Letters: tokens T, sequences of one group n, their padded length s, heads h, size of a head d, hidden H = h * d.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+# Sequences share a group while padding them to its longest wastes at most this share of tokens.
+_GROUP_WASTE = 0.15
+_GROUP_SLACK = 8  # tokens: short sequences may differ by this much, whatever the share
+
+
+@dataclass(frozen=True)
+class AttentionGroup:
+    """Sequences of equal or near-equal length, laid out as `[n, s]`."""
+
+    num_sequences: int
+    """n."""
+    length: int
+    """s, the longest of the group, in tokens."""
+    mask: Bool[Tensor, "n 1 1 s"] | None
+    """True where a key is a token, False where it pads; None when all lengths are equal."""
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """How a packed batch is laid out for attention; made once a batch, used by every layer."""
+
+    groups: tuple[AttentionGroup, ...]
+    """In the order in which their padded rows stand."""
+    to_padded: Int[Tensor, " padded"] | None
+    """Packed row of each padded row (any row where it pads); None when the packed rows are the padded ones already."""
+    to_packed: Int[Tensor, " tokens"] | None
+    """Padded row of each packed row; None likewise."""
+    padding: Int[Tensor, " pads"] | None
+    """Padded rows that hold no token; None when there are none."""
+
+
+def plan_attention(lengths: np.ndarray[Any, Any], *, device: torch.device | str = "cpu") -> AttentionPlan:
+    """Group the sequences of a packed batch by length.
+
+    >>> plan = plan_attention(np.array([3, 3]))
+    >>> plan.to_padded is None, [(g.num_sequences, g.length) for g in plan.groups]
+    (True, [(2, 3)])
+
+    Args:
+        lengths: tokens of each sequence, `[sequences]`, each at least 1.
+        device: where the index tensors go.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    if len(lengths) and (lengths == lengths[0]).all():
+        return AttentionPlan((AttentionGroup(len(lengths), int(lengths[0]), None),), None, None, None)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    order = np.argsort(-lengths, kind="stable")
+    groups: list[AttentionGroup] = []
+    to_padded: list[np.ndarray[Any, Any]] = []
+    to_packed = np.zeros(int(lengths.sum()), np.int64)
+    padding: list[np.ndarray[Any, Any]] = []
+    row = begin = 0
+    while begin < len(order):
+        longest = int(lengths[order[begin]])
+        shortest = min(longest * (1 - _GROUP_WASTE), longest - _GROUP_SLACK)
+        end = begin
+        while end < len(order) and lengths[order[end]] >= shortest:
+            end += 1
+        members = order[begin:end]
+        columns = np.arange(longest)
+        valid = columns < lengths[members][:, None]
+        packed_rows = starts[members][:, None] + np.where(valid, columns, 0)
+        padded_rows = row + np.arange(packed_rows.size).reshape(packed_rows.shape)
+        to_packed[packed_rows[valid]] = padded_rows[valid]
+        to_padded.append(packed_rows.reshape(-1))
+        padding.append(padded_rows[~valid])
+        mask = None if valid.all() else torch.from_numpy(valid)[:, None, None, :].to(device)
+        groups.append(AttentionGroup(len(members), longest, mask))
+        row += packed_rows.size
+        begin = end
+    pads = np.concatenate(padding)
+    return AttentionPlan(
+        tuple(groups),
+        torch.from_numpy(np.concatenate(to_padded)).to(device),
+        torch.from_numpy(to_packed).to(device),
+        torch.from_numpy(pads).to(device) if len(pads) else None,
+    )
+
+
+class _Rearrange(torch.autograd.Function):
+    """Rows by index, with the inverse index for the way back.
+
+    The mapping is one to one on rows that count, so the gradient is a gather too; the general backward of indexing
+    would add row by row.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, rows: Tensor, there: Tensor, back: Tensor, empty: Tensor | None
+    ) -> Tensor:
+        ctx.save_for_backward(back, empty)
+        return rows.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        back, empty = ctx.saved_tensors
+        result = gradient.index_select(0, back)
+        if empty is not None:
+            result.index_fill_(0, empty, 0)
+        return result, None, None, None
+
+
+def _rearrange(rows: Tensor, *, there: Tensor, back: Tensor, empty: Tensor | None = None) -> Tensor:
+    return _Rearrange.apply(rows, there, back, empty)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with its residual and post-layer-normalization (`modeling.py`, attention_layer)."""
+
+    def __init__(
+        self, hidden_size: int, *, num_heads: int, attention_dropout: float, hidden_dropout: float, norm_eps: float
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.attention_dropout = attention_dropout
+        self.query = nn.Linear(hidden_size, hidden_size)
+        self.key = nn.Linear(hidden_size, hidden_size)
+        self.value = nn.Linear(hidden_size, hidden_size)
+        self.output = nn.Linear(hidden_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size, eps=norm_eps)
+        self.dropout = nn.Dropout(hidden_dropout)
+
+    def forward(self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan) -> Float[Tensor, "tokens hidden"]:
+        """Attend within each sequence, add the input, normalize.
+
+        Args:
+            hidden: `[tokens, hidden]`.
+            plan: the layout from `plan_attention` for these tokens.
+        """
+        # One product for the three: the weights are small beside the tokens.
+        weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        bias = torch.cat([self.query.bias, self.key.bias, self.value.bias])
+        projected = F.linear(hidden, weight, bias)  # T 3H
+        if plan.to_padded is not None:
+            assert plan.to_packed is not None
+            projected = _rearrange(projected, there=plan.to_padded, back=plan.to_packed)
+        contexts = []
+        row = 0
+        for group in plan.groups:
+            n, s = group.num_sequences, group.length
+            part = projected[row : row + n * s].view(n, s, 3, self.num_heads, -1)
+            query, key, value = part.permute(2, 0, 3, 1, 4).unbind(0)  # n h s d
+            context = self._attend(query, key, value, group.mask)  # n h s d
+            contexts.append(context.transpose(1, 2).reshape(n * s, -1))
+            row += n * s
+        context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
+        if plan.to_packed is not None:
+            assert plan.to_padded is not None
+            context = _rearrange(context, there=plan.to_packed, back=plan.to_padded, empty=plan.padding)
+        normalized: Tensor = self.norm(hidden + self.dropout(self.output(context)))
+        return normalized
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        dropout = self.attention_dropout if self.training else 0.0
+        if query.device.type != "cpu" or not torch.is_grad_enabled():
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        # On a CPU the fused kernel's backward is several times slower than plain products.
+        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))  # n h s s
+        if mask is not None:
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        probabilities = F.dropout(scores.softmax(-1), dropout)
+        return torch.matmul(probabilities, value)

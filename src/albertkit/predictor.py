@@ -1,0 +1,219 @@
+"""Predictor: text in, predictions or vectors out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Batch
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.batches import inference_batches
+from albertkit.data.examples import TextExample
+from albertkit.device import Execution, choose_execution
+from albertkit.errors import UsageError
+from albertkit.pretrained import HeadSpec, Model, announce, load_model, with_task_head
+from albertkit.runtimes.pytorch import PyTorchRuntime
+
+FloatArray = npt.NDArray[np.float32]
+POOLINGS = ("mean", "cls", "pooler")
+BATCH_TOKENS = 4096
+"""Tokens of one forward pass: enough to fill the processor's products, small enough for its caches."""
+
+Progress = Callable[[int], None]
+"""Called with the number of sequences that were just finished."""
+
+
+class Runtime(Protocol):
+    """The seam that every runtime fills: a batch in, named arrays out."""
+
+    def run(self, batch: Batch, *, outputs: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the named outputs of the batch."""
+        ...
+
+
+def run_sequences(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    outputs: Sequence[str],
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> Iterator[tuple[npt.NDArray[np.int64], Batch, dict[str, FloatArray]]]:
+    """Run many sequences in packed batches of near-equal length.
+
+    Yields:
+        The numbers of the sequences in the batch, the batch, and its outputs.
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    for indices in inference_batches(lengths, batch_tokens=batch_tokens):
+        batch = Batch.pack(sequences[index] for index in indices)
+        yield indices, batch, runtime.run(batch, outputs=outputs)
+        if progress is not None:
+            progress(len(indices))
+
+
+def run_per_sequence(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    output: str,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return one row a sequence of `logits`, `pooled_output` or `sop_logits`, in the order of the sequences."""
+    rows: FloatArray | None = None
+    for indices, _, found in run_sequences(
+        runtime, sequences, outputs=[output], batch_tokens=batch_tokens, progress=progress
+    ):
+        if rows is None:
+            rows = np.zeros((len(sequences), found[output].shape[1]), np.float32)
+        rows[indices] = found[output]
+    return np.zeros((0, 0), np.float32) if rows is None else rows
+
+
+class Predictor:
+    """A model ready for text.
+
+    Args:
+        model: network, tokenizer, task.
+        execution: device and precision; `auto` when left out.
+    """
+
+    def __init__(self, model: Model, *, execution: Execution | None = None) -> None:
+        self.model = model
+        self.execution = execution or choose_execution()
+        head = model.task.head if model.task is not None else None
+        self.runtime = PyTorchRuntime(model.network, execution=self.execution, head=head)
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+        """Load a run directory, a model folder or a known model.
+
+        Raises:
+            UsageError, CheckpointError: as `albertkit.pretrained.load_model`.
+        """
+        model = load_model(name)
+        announce(model.notes)
+        return cls(model, execution=execution)
+
+    def __repr__(self) -> str:
+        task = self.model.task.name if self.model.task is not None else "no task head"
+        return f"Predictor({self.model.source!r}, {task}, labels={self.model.labels})\n{self.model.network}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.model.labels
+
+    def logits(
+        self, examples: Sequence[TextExample], *, max_length: int | None = None, progress: Progress | None = None
+    ) -> FloatArray:
+        """Return the task head's logits `[examples, outputs]`.
+
+        Raises:
+            UsageError: the model has no task head.
+        """
+        task = self.model.task
+        if task is None:
+            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+        sequences = task.sequences(self.model.tokenizer, examples, max_length=max_length or self.model.max_length)
+        return run_per_sequence(self.runtime, sequences, output="logits", progress=progress)
+
+    def predict(
+        self, texts: str | Sequence[str | tuple[str, str]], *, progress: Progress | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return one prediction a text: `{text, label, probabilities}` or the task's own keys.
+
+        Args:
+            texts: a text, or several; a tuple of two texts is a pair.
+            progress: called with the number of texts just finished.
+
+        Raises:
+            UsageError: the model has no task head.
+            TextError: a text that cannot be tokenised.
+        """
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        examples = [TextExample(row) if isinstance(row, str) else TextExample(row[0], row[1]) for row in rows]
+        logits = self.logits(examples, progress=progress)
+        assert self.model.task is not None
+        decoded = self.model.task.decode(logits, labels=self.model.labels) if rows else []
+        return [
+            {"text": example.text, **({} if example.pair is None else {"pair": example.pair}), **prediction}
+            for example, prediction in zip(examples, decoded, strict=True)
+        ]
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        pooling: str = "mean",
+        max_length: int | None = None,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """Return one vector a text, `[texts, hidden]`.
+
+        Args:
+            texts: a text, or several.
+            pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output.
+            max_length: longest input in tokens; the model's own when left out.
+            progress: called with the number of texts just finished.
+
+        Raises:
+            UsageError: an unknown pooling.
+        """
+        if pooling not in POOLINGS:
+            raise UsageError(f'unknown pooling "{pooling}" (known: {", ".join(POOLINGS)})')
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        sequences = self.model.tokenizer.sequences(rows, max_length=max_length or self.model.max_length)
+        return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+
+    def replace_head(
+        self, *, labels: Sequence[str], task: str = "classification", hidden: Sequence[int] = (), norm: str = "none"
+    ) -> Predictor:
+        """Return a predictor with a fresh head on the same encoder and pooler.
+
+        Raises:
+            UsageError: an unknown task, or a head that cannot be.
+        """
+        model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm))
+        return Predictor(model, execution=self.execution)
+
+
+def embed_sequences(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    pooling: str,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return one vector a sequence, `[sequences, hidden]`, pooled as `Predictor.embed` says."""
+    if pooling == "pooler":
+        return run_per_sequence(
+            runtime, sequences, output="pooled_output", batch_tokens=batch_tokens, progress=progress
+        )
+    rows: FloatArray | None = None
+    for indices, batch, found in run_sequences(
+        runtime, sequences, outputs=["sequence_output"], batch_tokens=batch_tokens, progress=progress
+    ):
+        hidden = found["sequence_output"]
+        if rows is None:
+            rows = np.zeros((len(sequences), hidden.shape[1]), np.float32)
+        if pooling == "cls":
+            rows[indices] = hidden[batch.starts]
+        else:
+            rows[indices] = np.add.reduceat(hidden, batch.starts, axis=0) / batch.lengths[:, None]
+    return np.zeros((0, 0), np.float32) if rows is None else rows
+
+
+def load(name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+    """Load a run directory, a model folder or a known model, ready for text.
+
+    Raises:
+        UsageError, CheckpointError: as `albertkit.pretrained.load_model`.
+    """
+    return Predictor.load(name, execution=execution)

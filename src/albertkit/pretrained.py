@@ -1,0 +1,282 @@
+"""From a name or path to a network and its tokenizer, and back to a folder."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from albertkit.checkpoints import read_checkpoint
+from albertkit.checkpoints.checkpoint import Checkpoint
+from albertkit.checkpoints.huggingface import HUGGINGFACE
+from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.errors import CheckpointError, UsageError, did_you_mean
+from albertkit.files import atomic_folder
+from albertkit.model.encoder import Encoder, initialize
+from albertkit.tasks import TASKS
+from albertkit.tasks.classification.head import build_head
+from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.tasks.task import Task
+from albertkit.text.tokenizer import Tokenizer
+
+FRESH_SEED = 0
+"""Seed of the weights that a model without shipped weights starts from."""
+
+
+class FreshWeightsWarning(UserWarning):
+    """Some weights were not read from anywhere: they are random and want training."""
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """Shape of a classification head."""
+
+    hidden: tuple[int, ...] = ()
+    """Widths of the blocks before the last linear map; none is a linear head."""
+    norm: str = "none"
+    """`batch` or `none`."""
+
+
+@dataclass
+class Model:
+    """A network with what is needed to use it on text."""
+
+    network: Network
+    tokenizer: Tokenizer
+    task: Task | None = None
+    """What its task head does; None for a bare or pretrained encoder."""
+    labels: tuple[str, ...] = ()
+    """Names of the task head's outputs."""
+    head: HeadSpec = field(default_factory=HeadSpec)
+    max_length: int = 512
+    """Longest input in tokens that it was trained on."""
+    source: str = ""
+    """Name or path that it was loaded from."""
+    notes: tuple[str, ...] = ()
+    """What the loader has to say: fresh weights, files passed over."""
+
+
+def model_folder(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder that a MODEL argument means, or None when it is a known name without files here.
+
+    Raises:
+        UsageError: neither a path that is there nor a known name.
+    """
+    path = Path(name)
+    if path.exists():
+        inner = path / "model"
+        return inner if inner.is_dir() and not (path / "model.safetensors").exists() else path
+    if str(name) in PUBLISHED:
+        return None
+    near = did_you_mean(str(name), PUBLISHED)
+    raise UsageError(f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them')
+
+
+def _read(name: str | os.PathLike[str]) -> Checkpoint | AlbertConfig:
+    folder = model_folder(name)
+    if folder is not None:
+        return read_checkpoint(folder)
+    if str(name) != "albert-nano":
+        raise UsageError(
+            f"the weights of {name} are not on this machine: download its folder "
+            f"(config.json, model.safetensors, spiece.model) from the Hugging Face hub and give the path of the folder"
+        )
+    return published_config(str(name))
+
+
+def _tokenizer(checkpoint: Checkpoint | AlbertConfig) -> tuple[Tokenizer, list[str]]:
+    if isinstance(checkpoint, AlbertConfig):
+        return Tokenizer.official(), []
+    if "spiece.model" not in checkpoint.tokenizer_files:
+        note = f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used"
+        return Tokenizer.official(), [note]
+    return Tokenizer.load(checkpoint.tokenizer_files["spiece.model"].parent), []
+
+
+def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
+    """Load a network with every head that its files hold.
+
+    Args:
+        name: a known name, a model folder, or a run directory.
+        device: where the weights go.
+
+    Raises:
+        UsageError: an unknown name, or a known one whose weights are not here.
+        CheckpointError: the files are not a model, or do not fit their configuration.
+    """
+    found = _read(name)
+    tokenizer, notes = _tokenizer(found)
+    if isinstance(found, AlbertConfig):
+        network = _fresh_network(found)
+        notes.append(f"{name} ships without trained weights: it starts from random ones (seed {FRESH_SEED})")
+        return Model(network.to(device), tokenizer, source=str(name), notes=tuple(notes))
+    notes = [*found.notes, *notes]
+    heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
+    task, spec = _task_of(found)
+    if task is not None:
+        outputs = task.num_outputs(found.labels)
+        heads[task.head] = build_head(
+            found.config.hidden_size,
+            outputs,
+            dropout=found.config.classifier_dropout_prob,
+            hidden=spec.hidden,
+            norm=spec.norm,
+        )
+    other = [head for head in found.heads if head not in heads]
+    if other:
+        notes.append(f"{found.source}: the head {', '.join(other)} has no task here and is passed over")
+    network = Network(Encoder(found.config), heads)
+    state = {key: value for key, value in found.state.items() if not any(key.startswith(f"heads.{h}.") for h in other)}
+    if not found.has_pooler:
+        notes.append(f"{found.source}: holds no pooler; a fresh one is used")
+        state |= {f"pooler.{part}": getattr(network.encoder.pooler, part).detach() for part in ("weight", "bias")}
+    _check_head(network, state, where=found.source)
+    network.load_canonical(state)
+    max_length = int((found.task or {}).get("max_length", found.config.max_position_embeddings))
+    return Model(network.to(device), tokenizer, task, found.labels, spec, max_length, str(name), tuple(notes))
+
+
+def _fresh_network(config: AlbertConfig) -> Network:
+    state = torch.random.get_rng_state()
+    torch.manual_seed(FRESH_SEED)
+    network = Network(Encoder(config), {})
+    torch.random.set_rng_state(state)
+    return network
+
+
+def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
+    if checkpoint.task is not None and "task" in checkpoint.task:
+        head = checkpoint.task.get("head", {})
+        return TASKS[checkpoint.task["task"]], HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"))
+    if "classifier" not in checkpoint.heads:
+        return None, HeadSpec()
+    by_type = {TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")}
+    return by_type[checkpoint.problem_type or "single_label_classification"], HeadSpec()
+
+
+def _check_head(network: Network, state: Mapping[str, torch.Tensor], *, where: str) -> None:
+    own = network.canonical_state()
+    wrong = [name for name in own.keys() | state.keys() if name not in own or name not in state]
+    wrong += [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
+    if wrong:
+        raise CheckpointError(f"{where}: task.json and the tensors disagree on {', '.join(sorted(wrong)[:8])}")
+
+
+def load_encoder(
+    name: str | os.PathLike[str], *, trainable: bool = True, pooled_only: bool = False, device: str = "cpu"
+) -> Encoder:
+    """Load the encoder alone, a `torch.nn.Module`.
+
+    Args:
+        name: a known name, a model folder, or a run directory.
+        trainable: whether its parameters get gradients.
+        pooled_only: return `pooled_output` as a plain tensor, so that the encoder stands in an `nn.Sequential`.
+        device: where the weights go.
+
+    Raises:
+        UsageError, CheckpointError: as `load_model`.
+    """
+    model = load_model(name, device=device)
+    announce(model.notes)
+    encoder = model.network.encoder
+    encoder.pooled_only = pooled_only
+    encoder.requires_grad_(trainable)
+    return encoder.train(trainable)
+
+
+def load_tokenizer(name: str | os.PathLike[str]) -> Tokenizer:
+    """Load the tokenizer of a known name, a model folder, or a run directory.
+
+    Raises:
+        UsageError, CheckpointError: as `load_model`.
+    """
+    folder = model_folder(name)
+    return Tokenizer.official() if folder is None else Tokenizer.load(folder)
+
+
+def announce(notes: Sequence[str]) -> None:
+    """Warn of each note, once a note."""
+    for note in notes:
+        warnings.warn(note, FreshWeightsWarning, stacklevel=3)
+
+
+def with_task_head(
+    model: Model, *, task: str, labels: Sequence[str], head: HeadSpec | None = None, seed: int = 0
+) -> Model:
+    """Return the model with a fresh head for `task`; encoder and pooler are the same objects, other heads are dropped.
+
+    The new model's notes say that the head is fresh.
+
+    Raises:
+        UsageError: an unknown task, or a head that cannot be.
+    """
+    chosen: Task = TASKS[task]
+    spec = head or HeadSpec()
+    config = model.network.config
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    fresh = build_head(
+        config.hidden_size,
+        chosen.num_outputs(labels),
+        dropout=config.classifier_dropout_prob,
+        hidden=spec.hidden,
+        norm=spec.norm,
+    )
+    torch.random.set_rng_state(state)
+    network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
+    widths = "-".join(map(str, (config.hidden_size, *spec.hidden, chosen.num_outputs(labels))))
+    note = f"the {task} head ({widths}) is fresh: random until it is trained"
+    return Model(
+        network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, (*model.notes, note)
+    )
+
+
+def save_model(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[str, Any] | None = None) -> None:
+    """Write the model as a Hugging Face directory, whole or not at all.
+
+    Args:
+        model: what to save.
+        folder: where to; an older model there is replaced.
+        facts: further entries of `task.json` (data set, date).
+
+    Raises:
+        WriteError: the system refused; an older folder stays as it was.
+    """
+    state = {name: tensor.cpu().contiguous() for name, tensor in model.network.canonical_state().items()}
+    task: dict[str, Any] | None = None
+    if model.task is not None:
+        task = {
+            "task": model.task.name,
+            "labels": list(model.labels),
+            "head": {"name": model.task.head, "hidden": list(model.head.hidden), "norm": model.head.norm},
+            "max_length": model.max_length,
+            **(facts or {}),
+        }
+    checkpoint = Checkpoint(
+        config=model.network.config,
+        state=state,
+        source_format="albertkit",
+        source=str(folder),
+        labels=model.labels,
+        problem_type=getattr(model.task, "problem_type", None),
+        task=task,
+    )
+    with atomic_folder(folder) as temporary:
+        HUGGINGFACE.write(checkpoint, temporary)
+        model.tokenizer.save(temporary)
+
+
+def reinitialize(network: Network, *, seed: int) -> None:
+    """Give every weight of the encoder a fresh random value; biases and norms start anew."""
+    torch.manual_seed(seed)
+    deviation = network.config.initializer_range
+    for module in network.encoder.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.reset_parameters()
+        initialize(module, standard_deviation=deviation)

@@ -1,0 +1,60 @@
+"""PyTorch as a runtime: a Batch in, NumPy arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from albertkit.batch import Batch
+from albertkit.device import Execution
+from albertkit.tasks.network import Network
+
+OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits")
+
+
+class PyTorchRuntime:
+    """Runs a network without gradients.
+
+    Args:
+        network: encoder and heads; put into evaluation mode and onto the device.
+        execution: device, precision, threads.
+        head: which head gives `logits`; None when there is no task head.
+    """
+
+    def __init__(self, network: Network, *, execution: Execution, head: str | None = None) -> None:
+        self.network = network.to(execution.torch_device)
+        self.execution = execution
+        self.head = head
+
+    def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the named outputs as fp32 arrays.
+
+        Args:
+            batch: packed sequences.
+            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`, `logits`
+                `[sequences, outputs]`, `mlm_logits` `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
+        """
+        network = self.network
+        was_training = network.training
+        network.eval()
+        with torch.inference_mode(), self.execution.autocast():
+            encoded = network(batch)
+            found: dict[str, Any] = {}
+            for name in outputs:
+                if name == "logits":
+                    assert self.head is not None
+                    # The head is small: in full precision it costs nothing and keeps close calls right.
+                    with torch.autocast(self.execution.torch_device.type, enabled=False):
+                        found[name] = network.heads[self.head](encoded.pooled_output.float())
+                elif name == "mlm_logits":
+                    found[name] = network.masked_piece_logits(encoded.sequence_output)
+                elif name == "sop_logits":
+                    found[name] = network.heads["sop"](encoded.pooled_output)
+                else:
+                    found[name] = getattr(encoded, name)
+        network.train(was_training)
+        return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}

@@ -1,0 +1,111 @@
+"""A label, a number or several labels for a text or a pair of texts. Without torch; the head is in `head.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.examples import TextExample
+from albertkit.errors import DataError
+from albertkit.text.tokenizer import Tokenizer
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ClassificationTask:
+    """Classification, regression or multi-label: they differ in targets, loss and reading of the logits."""
+
+    name: str
+    """`classification`, `regression` or `multilabel`."""
+    problem_type: str
+    """The same in the words of a Hugging Face configuration."""
+    metrics: tuple[str, ...]
+    """Metrics for data that names none; the first is the main one."""
+    head: str = "classifier"
+    """Name of the head in canonical state."""
+
+    def num_outputs(self, labels: Sequence[str]) -> int:
+        """Return the width of the head's output.
+
+        >>> CLASSIFICATION.num_outputs(("neg", "pos")), REGRESSION.num_outputs(())
+        (2, 1)
+        """
+        return 1 if self.name == "regression" else len(labels)
+
+    def sequences(
+        self, tokenizer: Tokenizer, examples: Sequence[TextExample], *, max_length: int
+    ) -> list[TokenSequence]:
+        """Tokenise texts or pairs, each cut to `max_length` tokens, longest part first."""
+        if any(example.pair is not None for example in examples):
+            pairs = [example.pair or "" for example in examples]
+            return tokenizer.sequences([example.text for example in examples], pairs, max_length=max_length)
+        return tokenizer.sequences([example.text for example in examples], max_length=max_length)
+
+    def targets(self, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
+        """Return `[n]` label numbers (int64), `[n]` numbers (float32) or `[n, labels]` zeros and ones (float32).
+
+        Raises:
+            DataError: an example has no label.
+        """
+        for row, example in enumerate(examples):
+            if example.label is None:
+                raise DataError(f"example {example.id or row} has no label; this split cannot be trained on or scored")
+        values: list[Any] = [example.label for example in examples]
+        if self.name == "classification":
+            return np.array(values, dtype=np.int64)
+        if self.name == "regression":
+            return np.array(values, dtype=np.float32)
+        marks = np.zeros((len(values), num_labels), dtype=np.float32)
+        for row, several in enumerate(values):
+            marks[row, list(several)] = 1
+        return marks
+
+    def predicted(self, logits: FloatArray) -> npt.NDArray[Any]:
+        """Return label numbers, numbers, or zeros and ones for logits `[n, outputs]`.
+
+        >>> CLASSIFICATION.predicted(np.array([[0.1, 2.0]], np.float32)).tolist()
+        [1]
+        """
+        if self.name == "classification":
+            return logits.argmax(axis=1)
+        if self.name == "regression":
+            return logits[:, 0]
+        return (logits > 0).astype(np.int64)
+
+    def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
+        """Return probabilities in [0, 1], `[n, labels]`: they add up to 1 except in multi-label."""
+        logits64 = logits.astype(np.float64)
+        if self.name == "multilabel":
+            result: npt.NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits64))  # sigmoid without overflow
+            return result
+        raised = np.exp(logits64 - logits64.max(axis=1, keepdims=True))
+        result = raised / raised.sum(axis=1, keepdims=True)
+        return result
+
+    def decode(self, logits: FloatArray, *, labels: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return `{label, probabilities}` (or `{labels, probabilities}`, or `{value}`) for each row of logits.
+
+        >>> CLASSIFICATION.decode(np.array([[0.0, 0.0]], np.float32), labels=("no", "yes"))
+        [{'label': 'no', 'probabilities': {'no': 0.5, 'yes': 0.5}}]
+        """
+        if self.name == "regression":
+            return [{"value": float(value)} for value in logits[:, 0]]
+        rows: list[Mapping[str, Any]] = []
+        for probabilities, choice in zip(self.probabilities(logits), self.predicted(logits), strict=True):
+            named = {label: float(probability) for label, probability in zip(labels, probabilities, strict=True)}
+            if self.name == "multilabel":
+                rows.append({"labels": [labels[k] for k in np.flatnonzero(choice)], "probabilities": named})
+            else:
+                rows.append({"label": labels[int(choice)], "probabilities": named})
+        return rows
+
+
+CLASSIFICATION = ClassificationTask("classification", "single_label_classification", ("accuracy", "f1", "mcc"))
+REGRESSION = ClassificationTask("regression", "regression", ("pearson", "spearman"))
+MULTILABEL = ClassificationTask("multilabel", "multi_label_classification", ("f1", "accuracy"))

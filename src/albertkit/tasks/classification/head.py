@@ -1,0 +1,100 @@
+"""The classification head on the pooled output, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from albertkit.errors import UsageError
+
+NORMS = ("none", "batch")
+
+
+class LinearHead(nn.Linear):
+    """Dropout and one linear map, as Google's `run_classifier.py` and transformers have it."""
+
+    uses_batch_statistics = False
+
+    def __init__(self, hidden_size: int, num_outputs: int, *, dropout: float) -> None:
+        super().__init__(hidden_size, num_outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, pooled: Float[Tensor, "sequences hidden"]) -> Float[Tensor, "sequences outputs"]:
+        """Return logits `[sequences, outputs]` for pooled outputs `[sequences, hidden]`."""
+        return super().forward(self.dropout(pooled))
+
+
+class DeepHead(nn.Module):
+    """Blocks of linear, relu and, on request, batch normalization, then a linear map; no dropout.
+
+    Args:
+        hidden_size: width of the pooled output.
+        num_outputs: width of the logits.
+        hidden: width of each block, e.g. `(128, 30, 8)`.
+        norm: `batch` puts batch normalization after each relu; `none` does not.
+    """
+
+    def __init__(self, hidden_size: int, num_outputs: int, *, hidden: Sequence[int], norm: str = "none") -> None:
+        super().__init__()
+        widths = [hidden_size, *hidden]
+        self.hidden = nn.ModuleList(
+            nn.Sequential(nn.Linear(before, after), nn.ReLU(), *([nn.BatchNorm1d(after)] if norm == "batch" else []))
+            for before, after in zip(widths, widths[1:], strict=False)
+        )
+        self.output = nn.Linear(widths[-1], num_outputs)
+        self.uses_batch_statistics = norm == "batch"
+
+    def forward(self, pooled: Float[Tensor, "sequences hidden"]) -> Float[Tensor, "sequences outputs"]:
+        """Return logits `[sequences, outputs]` for pooled outputs `[sequences, hidden]`."""
+        for block in self.hidden:
+            # A last step of one example has no batch statistics: it uses the running ones.
+            if self.training and self.uses_batch_statistics and len(pooled) == 1:
+                block.eval()
+                pooled = block(pooled)
+                block.train()
+            else:
+                pooled = block(pooled)
+        logits: Tensor = self.output(pooled)
+        return logits
+
+
+def build_head(
+    hidden_size: int, num_outputs: int, *, dropout: float, hidden: Sequence[int] = (), norm: str = "none"
+) -> LinearHead | DeepHead:
+    """Return a fresh head: linear when `hidden` is empty, deep otherwise; torch's own default initialization.
+
+    Raises:
+        UsageError: an unknown norm, a norm without hidden widths, a width below 1.
+    """
+    if norm not in NORMS:
+        raise UsageError(f'unknown head norm "{norm}" (known: {", ".join(NORMS)})')
+    if norm != "none" and not hidden:
+        raise UsageError(f"--head-norm {norm} needs --head-hidden: a linear head has nothing to normalize")
+    if any(width < 1 for width in hidden):
+        raise UsageError(f"--head-hidden is {','.join(map(str, hidden))}; every width must be 1 or more")
+    if hidden:
+        return DeepHead(hidden_size, num_outputs, hidden=hidden, norm=norm)
+    head = LinearHead(hidden_size, num_outputs, dropout=dropout)
+    nn.init.trunc_normal_(head.weight, std=0.02, a=-0.04, b=0.04)  # as Google's code initializes its output layer
+    nn.init.zeros_(head.bias)
+    return head
+
+
+def example_losses(
+    task: str, logits: Float[Tensor, "sequences outputs"], targets: Shaped[Tensor, "..."]
+) -> Float[Tensor, " sequences"]:
+    """Return each example's own loss `[sequences]`: cross entropy (nats), squared error, or mean binary cross entropy.
+
+    >>> round(example_losses("classification", torch.zeros(1, 2), torch.tensor([1])).item(), 4)
+    0.6931
+    """
+    logits = logits.float()
+    if task == "classification":
+        return F.cross_entropy(logits, targets, reduction="none")
+    if task == "regression":
+        return (logits[:, 0] - targets) ** 2
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)

@@ -1,0 +1,55 @@
+"""Network: the encoder with the heads that a model has, under canonical names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from albertkit.batch import Batch
+from albertkit.config import AlbertConfig
+from albertkit.model.encoder import Encoder, EncoderOutput
+from albertkit.tasks.pretraining.head import MaskedPieceHead, SentenceOrderHead
+
+
+class Network(nn.Module):
+    """An encoder and its heads; `print` shows the architecture."""
+
+    def __init__(self, encoder: Encoder, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict(heads)
+
+    @property
+    def config(self) -> AlbertConfig:
+        """Shape of the encoder."""
+        return self.encoder.config
+
+    def forward(self, batch: Batch, *, with_hidden_states: bool = False) -> EncoderOutput:
+        """Encode a packed batch; heads are applied by who needs them."""
+        output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states)
+        return output
+
+    def masked_piece_logits(self, hidden: Float[Tensor, "masked hidden"]) -> Float[Tensor, "masked vocabulary"]:
+        """Return the `mlm` head's logits for hidden states of masked positions `[masked, hidden]`."""
+        logits: Tensor = self.heads["mlm"](hidden, self.encoder.embeddings.word.weight)
+        return logits
+
+    def canonical_state(self) -> dict[str, Tensor]:
+        """Return every tensor, detached, under its canonical name."""
+        return {name.removeprefix("encoder."): tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def load_canonical(self, state: Mapping[str, Tensor]) -> None:
+        """Take over tensors by canonical name, cast to the network's type; the names must be exactly its own."""
+        own = self.state_dict()
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(state[name.removeprefix("encoder.")])
+
+
+def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:
+    """Return fresh heads for those of `mlm` and `sop` that are named."""
+    kinds: dict[str, type[nn.Module]] = {"mlm": MaskedPieceHead, "sop": SentenceOrderHead}
+    return {name: kinds[name](config) for name in names if name in kinds}  # type: ignore[call-arg]

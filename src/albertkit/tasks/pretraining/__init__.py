@@ -1,0 +1,1 @@
+"""Masked pieces and sentence order: the heads that ALBERT is pretrained with."""

@@ -1,0 +1,59 @@
+"""Which characters of the original text each piece stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from albertkit.text.normalize import Aligned
+
+Offset = tuple[int, int]
+"""A span `[start, end)` in characters of the original text."""
+
+_SPACE = "\u2581"
+
+
+def piece_offsets(
+    pieces: Sequence[str], *, length: int, aligned: Aligned | None, normalize: Callable[[str], tuple[str, list[int]]]
+) -> list[Offset]:
+    """Return the span of each piece; spaces at its ends are not part of it, a piece of spaces has an empty span.
+
+    Pieces, joined, are the text as the library normalised it, so walking over them tells each piece's characters
+    there; the library's own alignment leads to the text it was given, and `aligned` from there to the original.
+
+    Args:
+        pieces: all pieces of the text, unknown ones with their characters.
+        length: characters of the original text.
+        aligned: what the library was given, with the spans behind it; None for plain ASCII with single spaces, which
+            both normalisations leave where it is.
+        normalize: the library's normalisation, text -> (text, origin of each character).
+    """
+    if not pieces:
+        return []
+    if aligned is None:
+        return _walk(pieces, starts=[0, *range(length + 1)], ends=[0, *range(1, length + 1)])
+    _, origins = normalize(aligned.text)  # one more origin than characters: the end
+    source_starts = [*aligned.starts, length]
+    starts = [source_starts[origin] for origin in origins]
+    ends: list[int] = []
+    following = len(aligned.text)
+    for index in range(len(origins) - 2, -1, -1):
+        # A character reaches to the next one that comes from elsewhere: what the library dropped belongs to it.
+        if origins[index + 1] > origins[index]:
+            following = origins[index + 1]
+        ends.append(aligned.ends[max(following, origins[index] + 1) - 1])
+    ends.reverse()
+    return _walk(pieces, starts=starts, ends=ends)
+
+
+def _walk(pieces: Sequence[str], *, starts: list[int], ends: list[int]) -> list[Offset]:
+    # starts has one entry more than there are characters: where an empty span at the very end stands.
+    offsets = []
+    position = 0
+    for piece in pieces:
+        width = len(piece)
+        first = position + width - len(piece.lstrip(_SPACE))
+        last = position + len(piece.rstrip(_SPACE)) - 1
+        position += width
+        offsets.append((starts[first], ends[last]) if first <= last else (starts[position], starts[position]))
+    assert position == len(ends), "the pieces do not make up the normalised text"
+    return offsets

@@ -1,0 +1,317 @@
+"""Fine-tune a classifier, whole or on a frozen encoder: from settings to a run directory with its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.batches import training_steps
+from albertkit.data.examples import TextExample
+from albertkit.datasets import open_data
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.device import choose_execution, set_seed
+from albertkit.errors import UsageError
+from albertkit.evaluation.evaluate import Scored, score_logits
+from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.predictor import Predictor, run_per_sequence
+from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
+from albertkit.progress import Silent, Teller, counted
+from albertkit.tasks.classification.head import example_losses
+from albertkit.tasks.task import Task
+from albertkit.training.finish import finish
+from albertkit.training.history import EpochRecord
+from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, train_steps
+from albertkit.training.optimizers import build_optimizer
+from albertkit.training.probe import cached_features
+from albertkit.training.recipes import complete
+from albertkit.training.run import RunFolder
+from albertkit.training.schedules import learning_rate
+from albertkit.training.settings import FinetuneSettings
+from albertkit.training.splits import Splits, choose_splits
+from albertkit.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class Role:
+    """One split, ready for the network."""
+
+    dataset: Dataset
+    sequences: list[TokenSequence]
+    targets: npt.NDArray[Any]
+    features: torch.Tensor | None
+    """Pooled outputs `[examples, hidden]` when the encoder is frozen."""
+
+
+def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller | None = None) -> Report:
+    """Train, choose the best epoch on the validation split, score, and write the run directory.
+
+    Args:
+        settings: what to do; open choices come from the recipe.
+        resume: go on with a run that was stopped; its weights end as if it had not been.
+        teller: where to say how it goes; silent when left out.
+
+    Raises:
+        UsageError, DataError, CheckpointError: the settings, the data or the model cannot be used.
+        RunError: the run directory exists, cannot go on, or the loss diverged.
+        WriteError: the system refused a file.
+    """
+    teller = teller or Silent()
+    started = time.perf_counter()
+    source = open_data(
+        settings.data,
+        data_dir=settings.data_dir,
+        text_column=settings.text_column,
+        pair_column=settings.pair_column,
+        label_column=settings.label_column,
+        task=settings.task if "/" in settings.data or "." in settings.data else None,
+        skip_bad_rows=settings.skip_bad_rows,
+    )
+    if settings.task not in (None, source.task):
+        raise UsageError(f"{source.name} is a {source.task} data set; it cannot be trained as {settings.task}")
+    base = load_model(settings.model)
+    settings = complete(settings, nano=base.network.config.hidden_size <= 256)
+    _check_length(settings, base)
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    splits = choose_splits(source, settings)
+    run = RunFolder.start(settings.out, settings.to_dict(), resume=resume)
+    set_seed(settings.seed)
+    head = HeadSpec(settings.head_hidden, settings.head_norm)
+    model = with_task_head(base, task=source.task, labels=source.labels, head=head, seed=settings.seed)
+    assert settings.max_length is not None
+    model = replace(model, max_length=settings.max_length)
+    for note in (*model.notes, *splits.notes):
+        teller.say(f"note: {note}")
+    predictor = Predictor(model, execution=execution)
+    roles = _prepare(predictor, splits, settings, teller)
+    best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=teller)
+    seconds = time.perf_counter() - started
+    return finish(
+        predictor,
+        splits=splits,
+        settings=settings,
+        run=run,
+        scored=_scored(predictor, roles["scored"], source, teller),
+        chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
+        best_epoch=best,
+        epochs=epochs,
+        seconds=seconds,
+        teller=teller,
+    )
+
+
+def _check_length(settings: FinetuneSettings, base: Model) -> None:
+    longest = base.network.config.max_position_embeddings
+    if settings.max_length is not None and settings.max_length > longest:
+        raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
+
+
+def _prepare(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
+    model = predictor.model
+    task = model.task
+    assert task is not None
+    assert settings.max_length is not None
+    roles: dict[str, Role] = {}
+    by_split: dict[int, Role] = {}
+    for name, dataset in (("train", splits.train), ("validation", splits.validation), ("scored", splits.scored)):
+        if id(dataset) not in by_split:
+            sequences = _sequences(task, model, dataset, max_length=settings.max_length)
+            targets = task.targets(dataset.examples, num_labels=len(model.labels))
+            features = None
+            if settings.freeze_encoder:
+                with teller.bar(f"features of {dataset.split}", total=len(sequences)) as advance:
+                    started = time.perf_counter()
+                    array, cached = cached_features(predictor, sequences, progress=counted(advance))
+                seconds = time.perf_counter() - started
+                how = "from the cache" if cached else f"computed in {seconds:.0f} s"
+                teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
+                features = torch.from_numpy(array)
+            by_split[id(dataset)] = Role(dataset, sequences, targets, features)
+        roles[name] = by_split[id(dataset)]
+    return roles
+
+
+def _sequences(task: Task, model: Model, dataset: Dataset, *, max_length: int) -> list[TokenSequence]:
+    examples: list[TextExample] = list(dataset.examples)
+    return task.sequences(model.tokenizer, examples, max_length=max_length)
+
+
+def _train(
+    predictor: Predictor,
+    roles: dict[str, Role],
+    source: DataSource,
+    settings: FinetuneSettings,
+    *,
+    run: RunFolder,
+    resume: bool,
+    teller: Teller,
+) -> tuple[int, list[dict[str, dict[str, float]]]]:
+    """Train to the end, leave the best epoch's weights in the network; return that epoch and the history."""
+    model = predictor.model
+    task = model.task
+    assert task is not None
+    assert settings.learning_rate is not None
+    assert settings.optimizer is not None
+    train = roles["train"]
+    head = model.network.heads[task.head]
+    trained: nn.Module = head if settings.freeze_encoder else model.network
+    model.network.encoder.requires_grad_(not settings.freeze_encoder)
+    if task.name == "regression" and isinstance(head, nn.Linear):
+        nn.init.constant_(head.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
+    inputs, plan = _inputs(predictor, train, settings)
+    optimizer = build_optimizer(settings.optimizer, [trained], weight_decay=settings.weight_decay)
+    per_epoch = len(plan(0))
+    total = settings.steps or (settings.epochs or 1) * per_epoch
+    rate = partial(
+        learning_rate,
+        peak=settings.learning_rate,
+        total_steps=total,
+        warmup_steps=int(total * (settings.warmup or 0)),
+        schedule=settings.schedule or "linear",
+    )
+    record = EpochRecord(len(train.targets), task.num_outputs(model.labels))
+    state = TrainingState(trained, optimizer, record)
+    first = state.restore(run) if resume else 0
+    run.cut_events(first)
+    if first:
+        teller.say(f"going on after step {first} of {total}")
+    saved = time.monotonic()
+    stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
+    _set_mode(model, settings)
+    steps = train_steps(
+        inputs=inputs,
+        head=head,
+        task=task.name,
+        targets=torch.from_numpy(train.targets).to(predictor.execution.torch_device),
+        optimizer=optimizer,
+        rate=rate,
+        plan=plan,
+        total_steps=total,
+        clip_norm=settings.clip_norm,
+        seed=settings.seed,
+        first_step=first,
+    )
+    with teller.bar("training", total=total) as advance:
+        advance(first)
+        while not stopped and (step := next(steps, None)) is not None:
+            record.add(step)
+            run.log(_event(step))
+            advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
+            if step.last_of_epoch or step.number == total:
+                _end_epoch(predictor, roles, source, state=state, run=run, step=step, teller=teller)
+                _set_mode(model, settings)
+                stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
+            if step.last_of_epoch or step.number == total or time.monotonic() - saved >= settings.save_seconds:
+                state.save(run, step.number)
+                saved = time.monotonic()
+    if stopped:
+        teller.say(f"stopped early: no better validation score in {settings.patience} epochs")
+    best = run.load_checkpoint(name="best")
+    assert best is not None
+    trained.load_state_dict(best["weights"])
+    return state.best_epoch, state.epochs
+
+
+def _inputs(
+    predictor: Predictor, train: Role, settings: FinetuneSettings
+) -> tuple[Inputs, Callable[[int], list[list[npt.NDArray[np.int64]]]]]:
+    assert settings.batch_size is not None
+    if train.features is not None:
+        lengths = np.ones(len(train.targets), np.int64)
+        inputs: Inputs = FeatureInputs(train.features.to(predictor.execution.torch_device))
+        tokens = settings.batch_size
+    else:
+        lengths = np.array([len(sequence) for sequence in train.sequences], np.int64)
+        inputs = TextInputs(predictor.model.network, train.sequences, execution=predictor.execution)
+        tokens = settings.batch_tokens
+
+    def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
+        assert settings.batch_size is not None
+        return training_steps(
+            lengths, batch_size=settings.batch_size, batch_tokens=tokens, seed=settings.seed, epoch=epoch
+        )
+
+    return inputs, plan
+
+
+def _set_mode(model: Model, settings: FinetuneSettings) -> None:
+    model.network.train()
+    if settings.freeze_encoder:
+        model.network.encoder.eval()
+
+
+def _event(step: Step) -> dict[str, Any]:
+    return {
+        "event": "step",
+        "step": step.number,
+        "epoch": step.epoch + 1,
+        "loss": step.loss,
+        "learning_rate": step.learning_rate,
+        "gradient_norm": step.gradient_norm,
+        "examples": len(step.indices),
+        "tokens": step.tokens,
+        "seconds": round(step.seconds, 4),
+    }
+
+
+def _role_logits(
+    predictor: Predictor, role: Role, *, progress: Callable[[int], None] | None = None
+) -> npt.NDArray[np.float32]:
+    if role.features is None:
+        return run_per_sequence(predictor.runtime, role.sequences, output="logits", progress=progress)
+    assert predictor.model.task is not None
+    head = predictor.model.network.heads[predictor.model.task.head].eval()
+    with torch.inference_mode():
+        logits: npt.NDArray[np.float32] = head(role.features.to(predictor.execution.torch_device)).cpu().numpy()
+    return logits
+
+
+def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:
+    task = predictor.model.task
+    assert task is not None
+    with teller.bar(f"scoring {role.dataset.split}", total=len(role.sequences)) as advance:
+        logits = _role_logits(predictor, role, progress=counted(advance))
+    return score_logits(
+        task, logits, targets=role.targets, labels=predictor.model.labels, metrics=source.metrics
+    )
+
+
+def _end_epoch(
+    predictor: Predictor,
+    roles: dict[str, Role],
+    source: DataSource,
+    *,
+    state: TrainingState,
+    run: RunFolder,
+    step: Step,
+    teller: Teller,
+) -> None:
+    model, validation = predictor.model, roles["validation"]
+    task = model.task
+    assert task is not None
+    train_scores = state.record.scores(
+        task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
+    )
+    with teller.bar("validation", total=len(validation.sequences)) as advance:
+        logits = _role_logits(predictor, validation, progress=counted(advance))
+    losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))
+    metrics = score_logits(
+        task, logits, targets=validation.targets, labels=model.labels, metrics=source.metrics
+    ).metrics
+    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **metrics}}
+    main = source.metrics[0]
+    if state.end_epoch(scores, main=main):
+        run.save_checkpoint({"weights": state.trained.state_dict(), "epoch": len(state.epochs)}, name="best")
+    run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
+    teller.say(
+        f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}, {main} {train_scores[main]:.2f}; "
+        f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
+    )

@@ -1,0 +1,121 @@
+"""The end of a run: the model's folder, baselines, the report and its plots."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from albertkit.device import Execution
+from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
+from albertkit.evaluation.evaluate import Scored
+from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
+from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.predictor import Predictor
+from albertkit.pretrained import save_model
+from albertkit.progress import Teller
+from albertkit.training.history import constant_loss, stuck_note
+from albertkit.training.run import RunFolder
+from albertkit.training.settings import FinetuneSettings
+from albertkit.training.splits import Splits
+
+
+def finish(
+    predictor: Predictor,
+    *,
+    splits: Splits,
+    settings: FinetuneSettings,
+    run: RunFolder,
+    scored: Scored,
+    chosen_by: ChosenBy,
+    best_epoch: int,
+    epochs: Sequence[Mapping[str, Mapping[str, float]]],
+    seconds: float,
+    teller: Teller,
+) -> Report:
+    """Save the model, score the baselines, write report and plots into the run directory; return the report.
+
+    Raises:
+        WriteError: the system refused a file; what was written before stays.
+    """
+    model = predictor.model
+    task = model.task
+    assert task is not None
+    notes = [*model.notes, *splits.notes, *scored.notes]
+    train_targets = task.targets(splits.train.examples, num_labels=len(model.labels))
+    stuck = stuck_note(
+        epochs, reference=constant_loss(task.name, train_targets), learning_rate=settings.learning_rate or 0.0
+    )
+    if stuck:
+        teller.say(f"warning: {stuck}")
+        notes.append(stuck)
+    save_model(model, run.path / "model", facts={"data": splits.train.name})
+    teller.say(f"model: {run.path / 'model'}")
+    baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
+    roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
+    report = Report(
+        task=task.name,
+        data=splits.train.name,
+        model=settings.model,
+        metrics=scored.metrics,
+        split=splits.scored.split,
+        best_epoch=best_epoch,
+        epochs=epochs,
+        seconds=round(seconds, 2),
+        examples=len(splits.scored),
+        chosen_by=chosen_by,
+        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()},
+        skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
+        confusion=scored.confusion,
+        calibration=scored.calibration,
+        baselines=baselines,
+        notes=tuple(dict.fromkeys(notes)),
+        environment=environment(predictor.execution),
+        command=settings.to_dict(),
+    )
+    plots = run.path / "plots"
+    plots.mkdir(exist_ok=True)
+    plot_history(epochs, path=plots / "history.png", metric=chosen_by.metric, best_epoch=best_epoch)
+    if scored.confusion is not None and len(model.labels) <= 30:
+        plot_confusion(scored.confusion.matrix, labels=model.labels, path=plots / "confusion.png")
+    if scored.calibration is not None:
+        plot_reliability(scored.calibration, path=plots / "reliability.png")
+    report.write(run.path)  # last: its presence says that the run is complete
+    return report
+
+
+def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Teller) -> list[Baseline]:
+    task = predictor.model.task
+    assert task is not None
+    num_labels = max(len(predictor.labels), 1)
+    train, scored = splits.train, splits.scored
+    common: dict[str, Any] = {"task": task.name, "metrics": train.metrics, "num_labels": num_labels}
+    train_targets = task.targets(train.examples, num_labels=num_labels)
+    targets = task.targets(scored.examples, num_labels=num_labels)
+    found = [majority_baseline(train_targets, test_labels=targets, **common)]
+    if tfidf:
+        teller.say("scoring the baseline: TF-IDF with a linear model")
+        texts = [
+            [example.text if example.pair is None else (example.text, example.pair) for example in dataset]
+            for dataset in (train, scored)
+        ]
+        found.append(
+            tfidf_baseline(texts[0], train_labels=train_targets, test_texts=texts[1], test_labels=targets, **common)
+        )
+    return found
+
+
+def environment(execution: Execution) -> dict[str, Any]:
+    """Return versions, device, precision and threads for a report."""
+    import torch
+
+    import albertkit
+
+    return {
+        "albertkit": albertkit.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": execution.device,
+        "precision": execution.precision,
+        "threads": execution.threads,
+    }

@@ -1,0 +1,77 @@
+"""What a run says of itself epoch by epoch, and whether its loss goes anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.evaluation.metrics import compute_metrics
+from albertkit.tasks.task import Task
+from albertkit.training.loop import Step
+
+
+class EpochRecord:
+    """Collects what the head said of each training example during one epoch, as Keras' history does."""
+
+    def __init__(self, num_examples: int, num_outputs: int) -> None:
+        self.logits = np.zeros((num_examples, num_outputs), np.float32)
+        self.losses = np.full(num_examples, np.nan, np.float32)
+
+    def add(self, step: Step) -> None:
+        """Take in one step."""
+        self.logits[step.indices] = step.logits
+        self.losses[step.indices] = step.losses
+
+    def scores(self, task: Task, targets: npt.NDArray[Any], *, metrics: Sequence[str], num_labels: int) -> dict[str, float]:
+        """Return `loss` and metrics (0-100) over the examples seen."""
+        seen = ~np.isnan(self.losses)
+        measured = compute_metrics(
+            metrics,
+            task=task.name,
+            labels_true=targets[seen],
+            outputs=task.predicted(self.logits[seen]),
+            num_labels=num_labels,
+        )
+        return {"loss": float(self.losses[seen].mean()), **measured}
+
+    def clear(self) -> None:
+        """Begin the next epoch."""
+        self.losses[:] = np.nan
+
+
+def constant_loss(task: str, targets: npt.NDArray[Any]) -> float:
+    """Return the loss of the best answer that ignores the text: what a network that is stuck shows.
+
+    >>> round(constant_loss("classification", np.array([0, 1, 0, 1])), 4)
+    0.6931
+    """
+    if task == "regression":
+        return float(targets.var())
+    shares = np.bincount(targets) / len(targets) if task == "classification" else targets.mean(axis=0)
+    logs = np.log(np.clip(shares, 1e-12, 1))
+    if task == "classification":
+        return float(-(shares * logs).sum())
+    return float(-(shares * logs + (1 - shares) * np.log(np.clip(1 - shares, 1e-12, 1))).mean())
+
+
+def stuck_note(epochs: Sequence[Mapping[str, Mapping[str, float]]], *, reference: float, learning_rate: float) -> str | None:
+    """Return a sentence when the training loss has not left the loss of a constant answer, else None.
+
+    Args:
+        epochs: each epoch's `train` scores with `loss`.
+        reference: `constant_loss` of the training targets.
+        learning_rate: the run's highest rate.
+    """
+    if not epochs or reference <= 0:
+        return None
+    best = min(float(epoch["train"]["loss"]) for epoch in epochs)
+    if best < 0.98 * reference:
+        return None
+    return (
+        f"the training loss is stuck at {best:.3f}, where answering without reading the text stands ({reference:.3f}): "
+        f"try a learning rate of {learning_rate / 3:.1g} or {learning_rate * 3:.1g}, a longer --warmup, more --epochs, "
+        "or another --seed; with few examples, --freeze-encoder"
+    )

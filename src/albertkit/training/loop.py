@@ -1,0 +1,219 @@
+"""The training loop: a generator of Step. Callers log, evaluate, save and stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from albertkit.batch import Batch
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.device import Execution
+from albertkit.errors import RunError
+from albertkit.tasks.classification.head import example_losses
+from albertkit.tasks.network import Network
+
+Indices = npt.NDArray[np.int64]
+Plan = Callable[[int], Sequence[Sequence[Indices]]]
+"""Epoch (from 0) -> its optimizer steps -> the forward passes of each, as numbers of examples."""
+
+
+class Inputs(Protocol):
+    """Where the head's inputs come from."""
+
+    trains: bool
+    """Whether gradients flow below the head."""
+
+    def pooled(self, indices: Indices) -> Tensor:
+        """Return the pooled outputs `[n, hidden]` of these examples."""
+
+    def tokens(self, indices: Indices) -> int:
+        """Return how many tokens these examples have."""
+
+
+class TextInputs:
+    """Sequences that pass the encoder at every step."""
+
+    trains = True
+
+    def __init__(self, network: Network, sequences: Sequence[TokenSequence], *, execution: Execution) -> None:
+        self.network = network
+        self.sequences = sequences
+        self.execution = execution
+
+    def pooled(self, indices: Indices) -> Tensor:
+        """Encode the examples and return their pooled outputs in fp32."""
+        batch = Batch.pack(self.sequences[index] for index in indices)
+        with self.execution.autocast():
+            output: Tensor = self.network(batch).pooled_output
+        return output.float()
+
+    def tokens(self, indices: Indices) -> int:
+        """Return how many tokens these examples have."""
+        return sum(len(self.sequences[index]) for index in indices)
+
+
+class FeatureInputs:
+    """Features that were computed once; only the head is trained."""
+
+    trains = False
+
+    def __init__(self, features: Tensor) -> None:
+        self.features = features
+
+    def pooled(self, indices: Indices) -> Tensor:
+        """Return rows of the features."""
+        return self.features[torch.from_numpy(indices)]
+
+    def tokens(self, indices: Indices) -> int:  # noqa: ARG002 - the protocol's signature
+        """No token passes the encoder."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step that was just made."""
+
+    number: int
+    """Counted from 1 over the whole run."""
+    epoch: int
+    """From 0."""
+    last_of_epoch: bool
+    loss: float
+    """Mean over the step's examples."""
+    learning_rate: float
+    gradient_norm: float
+    """Before clipping."""
+    indices: Indices
+    """Numbers of the step's examples."""
+    logits: npt.NDArray[np.float32]
+    """What the head said of them before the update, `[examples, outputs]`."""
+    losses: npt.NDArray[np.float32]
+    """Each example's own loss, `[examples]`."""
+    tokens: int
+    seconds: float
+
+
+def train_steps(
+    *,
+    inputs: Inputs,
+    head: nn.Module,
+    task: str,
+    targets: Tensor,
+    optimizer: torch.optim.Optimizer,
+    rate: Callable[[int], float],
+    plan: Plan,
+    total_steps: int,
+    clip_norm: float,
+    seed: int,
+    first_step: int = 0,
+) -> Iterator[Step]:
+    """Train until `total_steps`, yielding after each optimizer step.
+
+    Every step seeds torch from (seed, step), so a run that goes on at `first_step` repeats what it would have done.
+
+    Args:
+        inputs: where pooled outputs come from.
+        head: the task head, trained.
+        task: its loss: `classification`, `regression` or `multilabel`.
+        targets: what the loss compares with, a row an example.
+        optimizer: updates head (and encoder).
+        rate: step (from 0) -> learning rate.
+        plan: epoch -> optimizer steps -> forward passes.
+        total_steps: where to stop.
+        clip_norm: largest length of the gradient; 0 does not clip.
+        seed: of dropout.
+        first_step: steps that were made before, when a run goes on.
+
+    Raises:
+        RunError: the loss is not a finite number.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    number = epoch = 0
+    while number < total_steps:
+        steps = plan(epoch)
+        for position, passes in enumerate(steps):
+            if number >= total_steps:
+                return
+            if number >= first_step:
+                started = time.perf_counter()
+                learning_rate = rate(number)
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate
+                logits, losses = _gradients(inputs, head, task, targets, passes, seed=seed * 1_000_003 + number)
+                loss = float(losses.mean())
+                if not np.isfinite(loss):
+                    raise RunError(
+                        f"the loss became {loss} at step {number + 1} (learning rate {learning_rate:.2g}): "
+                        "the training diverged; start again with a "
+                        "learning rate a third of this one, or --precision fp32"
+                    )
+                norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm or float("inf"))
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                indices = np.concatenate(list(passes))
+                yield Step(
+                    number=number + 1,
+                    epoch=epoch,
+                    last_of_epoch=position == len(steps) - 1,
+                    loss=loss,
+                    learning_rate=learning_rate,
+                    gradient_norm=float(norm),
+                    indices=indices,
+                    logits=logits,
+                    losses=losses,
+                    tokens=inputs.tokens(indices),
+                    seconds=time.perf_counter() - started,
+                )
+            number += 1
+        epoch += 1
+
+
+def _gradients(
+    inputs: Inputs, head: nn.Module, task: str, targets: Tensor, passes: Sequence[Indices], *, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Accumulate the gradient of the mean loss over all passes; return logits and losses by example."""
+    examples = sum(len(indices) for indices in passes)
+
+    def head_losses(pooled: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
+        logits = head(pooled)
+        return logits, example_losses(task, logits, targets[torch.from_numpy(indices).to(targets.device)])
+
+    found: list[tuple[Any, Any]] = []
+    if len(passes) == 1 or not getattr(head, "uses_batch_statistics", False):
+        for number, indices in enumerate(passes):
+            torch.manual_seed(seed * 1_009 + number)
+            logits, losses = head_losses(inputs.pooled(indices), indices)
+            (losses.sum() / examples).backward()  # type: ignore[no-untyped-call]
+            found.append((logits.detach(), losses.detach()))
+    else:
+        # Batch statistics are of the whole step: encode all passes without keeping them, let the head give the gradient
+        # of each pooled output, then encode each pass again to take it further down (gradient caching).
+        everything = np.concatenate(list(passes))
+        with torch.no_grad():
+            parts = []
+            for number, indices in enumerate(passes):
+                torch.manual_seed(seed * 1_009 + number)
+                parts.append(inputs.pooled(indices))
+        pooled = torch.cat(parts).requires_grad_()
+        torch.manual_seed(seed * 1_009 + len(passes))
+        logits, losses = head_losses(pooled, everything)
+        losses.mean().backward()  # type: ignore[no-untyped-call]
+        found.append((logits.detach(), losses.detach()))
+        if inputs.trains:
+            assert pooled.grad is not None
+            row = 0
+            for number, indices in enumerate(passes):
+                torch.manual_seed(seed * 1_009 + number)
+                inputs.pooled(indices).backward(pooled.grad[row : row + len(indices)])  # type: ignore[no-untyped-call]
+                row += len(indices)
+    return (
+        torch.cat([logits.float() for logits, _ in found]).cpu().numpy(),
+        torch.cat([losses for _, losses in found]).cpu().numpy(),
+    )

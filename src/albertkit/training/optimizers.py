@@ -1,0 +1,94 @@
+"""AdamW as Google's ALBERT code has it, LAMB, and torch's Adam; no decay on biases and norms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from albertkit.errors import UsageError
+
+OPTIMIZERS = ("adamw", "adam", "lamb")
+BETAS = (0.9, 0.999)
+EPSILON = 1e-6
+
+
+def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
+    """Split trainable parameters into decayed weights, and biases and norms without decay (`optimization.py`)."""
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
+    for module in modules:
+        for part in module.modules():
+            for name, parameter in part.named_parameters(recurse=False):
+                if parameter.requires_grad:
+                    norm = isinstance(part, nn.LayerNorm | nn.BatchNorm1d)
+                    (free if norm or name == "bias" else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay, "adapt": True},
+        {"params": free, "weight_decay": 0.0, "adapt": False},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+class Lamb(torch.optim.Optimizer):
+    """LAMB without bias correction (`lamb_optimizer.py`): Adam's direction, scaled to the length of each weight.
+
+    Groups with `adapt` false (biases, norms) take the direction unscaled.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        *,
+        lr: float,
+        betas: tuple[float, float] = BETAS,
+        eps: float = EPSILON,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "adapt": True})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if not state:
+                    state["exp_avg"] = torch.zeros_like(parameter)
+                    state["exp_avg_sq"] = torch.zeros_like(parameter)
+                first = state["exp_avg"].lerp_(parameter.grad, 1 - beta1)
+                second = state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+                update = first / second.sqrt().add_(group["eps"])
+                update.add_(parameter, alpha=group["weight_decay"])
+                rate = group["lr"]
+                if group["adapt"]:
+                    weight_norm, update_norm = parameter.norm().item(), update.norm().item()
+                    rate *= weight_norm / update_norm if weight_norm > 0 and update_norm > 0 else 1.0
+                parameter.add_(update, alpha=-rate)
+
+
+def build_optimizer(name: str, modules: Iterable[nn.Module], *, weight_decay: float) -> torch.optim.Optimizer:
+    """Return an optimizer over the trainable parameters; the loop sets the rate before each step.
+
+    Args:
+        name: `adamw` (decoupled decay), `adam` (no decay, as the two tutorials use it), or `lamb`.
+        modules: what is trained.
+        weight_decay: decay per unit of learning rate, for weights only.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    groups = parameter_groups(modules, weight_decay=0.0 if name == "adam" else weight_decay)
+    if name == "lamb":
+        return Lamb(groups, lr=0.0)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
+    if name == "adam":
+        return torch.optim.Adam(groups, lr=0.0, fused=True)
+    raise UsageError(f'unknown optimizer "{name}" (known: {", ".join(OPTIMIZERS)})')

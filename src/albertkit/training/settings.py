@@ -1,0 +1,101 @@
+"""FinetuneSettings: everything that a fine-tuning run was asked for; written to its `config.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from albertkit.errors import UsageError
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """One run. None means: what the recipe for this data and model says."""
+
+    model: str
+    """Known name, model folder or run directory to start from."""
+    data: str
+    """Known data set, or a table's path."""
+    out: str
+    """The run directory to make."""
+    task: str | None = None
+    """classification, regression or multilabel; the data set's own when left out."""
+    data_dir: str | None = None
+    """Local copy of a known data set: a folder or an archive."""
+    text_column: str | None = None
+    pair_column: str | None = None
+    label_column: str | None = None
+    skip_bad_rows: bool = False
+    """Count malformed rows and go on, instead of stopping at the first."""
+    train_split: str = "train"
+    validation_split: str | None = None
+    validation: float | None = None
+    """Share of the training split to hold out for validation, in (0, 1)."""
+    test_split: str | None = None
+    freeze_encoder: bool = False
+    """Train the head alone, on features that each text gives once."""
+    head_hidden: tuple[int, ...] = ()
+    """Widths of blocks before the last linear map."""
+    head_norm: str = "none"
+    """`batch` puts batch normalization into each block."""
+    epochs: int | None = None
+    steps: int | None = None
+    """Optimizer steps; instead of epochs."""
+    batch_size: int | None = None
+    """Examples of one optimizer step."""
+    batch_tokens: int = 4096
+    """The most tokens of one forward pass."""
+    optimizer: str | None = None
+    """adamw, adam or lamb."""
+    learning_rate: float | None = None
+    """The highest rate."""
+    schedule: str | None = None
+    """linear (warm-up, then down to 0) or constant."""
+    warmup: float | None = None
+    """Share of the steps that warm up, in [0, 1)."""
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    """Longest gradient; 0 does not clip."""
+    max_length: int | None = None
+    """Longest input in tokens."""
+    limit: int | None = None
+    """Use only the first N examples of each split."""
+    patience: int | None = None
+    """Stop after so many epochs without a better validation score; None goes to the end."""
+    seed: int = 12345
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    save_seconds: float = 60.0
+    """Save a checkpoint at least this often, in seconds; one is saved after every epoch too."""
+    baseline: bool = True
+    """Score TF-IDF with logistic regression beside the model."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
+            for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
+                                ("max_length", 3), ("patience", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0))
+            if (value := getattr(self, name)) is not None and value < bound
+        ]  # fmt: skip
+        if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
+            problems.append(f"learning-rate is {self.learning_rate}; it must be above 0, such as 3e-5")
+        if self.warmup is not None and not 0 <= self.warmup < 1:
+            problems.append(f"warmup is {self.warmup}; it is a share of the steps, from 0 to below 1")
+        if self.epochs is not None and self.steps is not None:
+            problems.append("epochs and steps are both given; give one of them")
+        if self.validation is not None and self.validation_split is not None:
+            problems.append("validation (a share of train) and validation-split are both given; give one of them")
+        if problems:
+            raise UsageError("; ".join(problems))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return {**asdict(self), "head_hidden": list(self.head_hidden)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
+        """Build from what `to_dict` gave; keys of another version are passed over."""
+        known = {entry.name for entry in fields(cls)}
+        kept = {key: value for key, value in values.items() if key in known}
+        return cls(**{**kept, "head_hidden": tuple(kept.get("head_hidden", ()))})
