@@ -10,10 +10,10 @@ import click
 @click.option("--out", required=True, metavar="F.png", type=click.Path(), help="The picture to write (PNG).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
-    """Draw training and validation accuracy of each run in one picture.
+    """Lay the curves of several runs in one picture.
 
-    Each RUN is a run directory with a report.json. Solid lines are validation, dashed ones training; the legend shows
-    the names of the runs. The curve is the run's main metric (accuracy, F1, ...), the same for all runs.
+    Each RUN is a run directory with a report.json. The curves are the runs' main metric (accuracy, F1, ...) by epoch:
+    solid lines are validation, dashed ones training; the legend holds the names of the runs.
 
     \b
     Example:

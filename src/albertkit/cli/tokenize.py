@@ -8,7 +8,7 @@ import click
 @click.command(
     "tokenize",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExample:\n  $ echo 'Unfriendly, 2,500!' | albertkit tokenize\n  \u2581un friendly , \u25812 , 500 !",
+    epilog="\b\nExample:\n  $ echo 'Unfriendly, (2)!' | albertkit tokenize\n  \u2581un friendly , \u2581 ( 2 ) !",
 )
 @click.option("--model", default="albert-nano", show_default=True, help="A known model, a directory, or a model file.")
 @click.option(
@@ -29,21 +29,23 @@ def command(
     Plain input splits at line feeds alone. Offsets are [start, end) in characters of the text as given.
     """
     import json
+    import sys
 
     from albertkit.errors import TextError
     from albertkit.text.directory import find_tokenizer
     from albertkit.text.lines import read_lines
 
     tokenizer = find_tokenizer(model, mode=mode, keep_accents=keep_accents)
-    stream, out = click.get_binary_stream("stdin"), click.get_text_stream("stdout", encoding="utf-8")
-    for number, (text, pair) in enumerate(read_lines(stream, pairs=pairs, jsonl=jsonl), start=1):
+    lines, out = read_lines(sys.stdin.buffer, pairs=pairs, jsonl=jsonl), sys.stdout.buffer
+    for number, (text, pair) in enumerate(lines, start=1):
         try:
             encoding = tokenizer.encode(text, pair, specials=specials)
         except TextError as error:
             raise TextError(f"standard input, line {number}: {error}") from error
         if as_json:
             row = {"ids": encoding.input_ids, "pieces": encoding.pieces, "offsets": encoding.offsets}
-            out.write(json.dumps(row) + "\n")
+            line = json.dumps(row)
         else:
-            out.write(" ".join(encoding.pieces) + "\n")
+            line = " ".join(encoding.pieces)
+        out.write(line.encode("utf-8") + b"\n")
     out.flush()

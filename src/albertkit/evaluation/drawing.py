@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from albertkit.errors import UsageError
 from albertkit.files import atomic_file
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of so many inches, drawn by Agg whatever MPLBACKEND says."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(wspace=0.06)
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
@@ -100,8 +103,8 @@ def epoch_axis(axes: Axes, lengths: Iterable[int]) -> None:
         axes.set_xlim(0.93, longest * 1.07)
         return
     margin = max(0.03 * (longest - 1), 0.25)
-    axes.set_xlim(1 - margin, longest + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    axes.set_xlim(1 - min(margin, 0.9), longest + margin)  # short of 0: there is no such epoch
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def value_limits(axes: Axes, curves: Iterable[Sequence[float]], *, name: str) -> None:
@@ -112,9 +115,11 @@ def value_limits(axes: Axes, curves: Iterable[Sequence[float]], *, name: str) ->
         axes.set_yticks([])
         return
     low, high = min(values), max(values)
-    least = 2.0 if name != "loss" else 0.02
+    least = 5.0 if name != "loss" else 0.05  # the smallest range shown, or noise would look like a trend
     room = max(0.06 * (high - low), (least - (high - low)) / 2)
     axes.set_ylim(low - room, high + room)
+    if name != "loss" and high <= 100:
+        axes.set_yticks([tick for tick in axes.get_yticks() if low - room <= tick <= min(high + room, 100)])
 
 
 def style_axes(axes: Axes, *, x: str, y: str, grid: bool = True) -> None:
@@ -151,9 +156,16 @@ def add_title(figure: Figure, title: str) -> None:
 
 
 def write_png(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure as PNG atomically and return its path."""
+    """Write a figure as PNG atomically and return its path.
+
+    Raises:
+        UsageError: the name does not end in .png.
+        WriteError: the system refused.
+    """
+    if Path(path).suffix.lower() != ".png":
+        raise UsageError(f"{path}: pictures are written as PNG; give a name that ends in .png")
     with atomic_file(path) as temporary, warnings.catch_warnings():
         # A label in a script that the bundled font lacks is drawn as boxes; that is no reason to stop or to warn.
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(temporary, format="png")
+        figure.savefig(temporary, format="png", bbox_inches="tight", pad_inches=0.12)
     return Path(path)

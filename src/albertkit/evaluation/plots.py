@@ -98,7 +98,9 @@ def runs_figure(reports: Mapping[str, Report]) -> Figure:
         UsageError: no runs, a run without epochs, or runs with different main metrics.
     """
     metric = _common_metric(reports)
-    figure = new_figure(8.0, 4.8)
+    names = ["\n".join(textwrap.wrap(name, 90, break_on_hyphens=False)) or name for name in reports]
+    columns = max(1, min(len(names), 4, 110 // (max(map(len, names)) + 8)))
+    figure = new_figure(8.0, 4.6 + 0.2 * math.ceil(len(names) / columns))
     axes = figure.subplots()
     lengths = [len(report.epochs) for report in reports.values()]
     lines, curves = [], []
@@ -116,8 +118,6 @@ def runs_figure(reports: Mapping[str, Report]) -> Figure:
     log = axes.get_xscale() == "log"
     style_axes(axes, x="epoch (logarithmic)" if log else "epoch", y=metric_title(metric))
     value_limits(axes, curves, name=metric)
-    names = ["\n".join(textwrap.wrap(name, 90, break_on_hyphens=False)) or name for name in reports]
-    columns = max(1, min(len(names), 4, 110 // (max(map(len, names)) + 8)))
     add_legend(figure, lines, names, loc="outside lower center", columns=columns)
     key = [key_line(axes, dashed=False), key_line(axes, dashed=True), key_mark(axes)]
     add_legend(figure, key, ["validation", "training", "kept epoch"], loc="outside upper center", columns=3)
@@ -157,7 +157,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], 
     small = 9 if size <= 10 else 6.5
     for row in range(size if size <= 20 else 0):
         for column in range(size):
-            ink = "white" if shares[row][column] > 55 else INK
+            ink = "white" if shares[row][column] > 62 else INK
             percent = f"\n{shares[row][column]:.0f} %" if size <= 10 else ""
             cell = f"{matrix[row][column]:,}{percent}"
             axes.text(column, row, cell, ha="center", va="center", color=ink, fontsize=small)
@@ -165,7 +165,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], 
     axes.tick_params(length=0, labelsize=9 if size <= 20 else 6)
     for side in axes.spines.values():
         side.set_visible(False)
-    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04)
+    bar = figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.035, 1.0)))
     bar.set_label("share of the true label, %", color=INK, fontsize=9)
     bar.ax.tick_params(labelsize=8, colors=INK, length=0)
     bar.outline.set_visible(False)

@@ -25,10 +25,12 @@ def render(report: Report, *, console: Console) -> None:
         console: where; a rich console.
     """
     _line(console, f"{report.model} on {report.data} ({report.task})", style="bold")
+    _line(console, f"Scores on {report.split}")
     console.print(_scores(report))
     for sentence in _sentences(report):
         _line(console, sentence)
     if report.epochs:
+        _line(console, "Epochs (* = kept)")
         console.print(_epochs(report))
         if len(report.epochs) > _MOST_EPOCHS:
             hidden = len(report.epochs) - len(_shown_epochs(report))
@@ -37,6 +39,7 @@ def render(report: Report, *, console: Console) -> None:
             )
     if report.confusion is not None:
         if len(report.confusion.labels) <= _MOST_LABELS:
+            _line(console, f"Confusion on {report.split}: rows are true labels, columns predicted ones")
             console.print(_confusion(report))
         else:
             count = len(report.confusion.labels)
@@ -49,12 +52,12 @@ def _line(console: Console, text: str, *, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False)
 
 
-def _table(title: str, *, first: str, columns: Sequence[str]) -> Table:
+def _table(first: str, *, columns: Sequence[str]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(Text(first))
     for column in columns:
         table.add_column(Text(column), justify="right")
@@ -72,11 +75,7 @@ def _number(value: Any, *, digits: int = 2) -> str:
 
 
 def _scores(report: Report) -> Table:
-    table = _table(
-        f"Scores on {report.split}",
-        first="",
-        columns=["this model", *(baseline.name for baseline in report.baselines)],
-    )
+    table = _table("", columns=["this model", *(baseline.name for baseline in report.baselines)])
     for name, value in report.metrics.items():
         others = (baseline.metrics.get(name) for baseline in report.baselines)
         _add_row(table, [metric_title(name), _number(value), *map(_number, others)])
@@ -119,11 +118,8 @@ def _shown_epochs(report: Report) -> list[int]:
 def _epochs(report: Report) -> Table:
     metric = report.main_metric or "accuracy"
     title = metric_title(metric)
-    table = _table(
-        "Epochs (* = kept)",
-        first="epoch",
-        columns=["train loss", "validation loss", f"train {title}", f"validation {title}"],
-    )
+    columns = ["train loss", "validation loss", f"train {title}", f"validation {title}"]
+    table = _table("epoch", columns=columns)
     for number in _shown_epochs(report):
         train, validation = (report.epochs[number - 1].get(split, {}) for split in ("train", "validation"))
         kept = number == report.best_epoch
@@ -137,9 +133,7 @@ def _epochs(report: Report) -> Table:
 def _confusion(report: Report) -> Table:
     assert report.confusion is not None
     confusion = report.confusion
-    table = _table(
-        f"Confusion on {report.split}: rows true, columns predicted", first="", columns=list(confusion.labels)
-    )
+    table = _table("", columns=list(confusion.labels))
     for label, row in zip(confusion.labels, confusion.matrix, strict=True):
         _add_row(table, [label, *(f"{count:,}" for count in row)])
     return table

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from albertkit.model.kernels import attend, linear
 
 # Sequences share a group while padding them to its longest wastes at most this share of tokens.
 _GROUP_WASTE = 0.15
@@ -146,33 +147,22 @@ class Attention(nn.Module):
         # One product for the three: the weights are small beside the tokens.
         weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
         bias = torch.cat([self.query.bias, self.key.bias, self.value.bias])
-        projected = F.linear(hidden, weight, bias)  # T 3H
+        projected = linear(hidden, weight, bias)  # T 3H
         if plan.to_padded is not None:
             assert plan.to_packed is not None
             projected = _rearrange(projected, there=plan.to_padded, back=plan.to_packed)
-        contexts = []
-        row = 0
-        for group in plan.groups:
-            n, s = group.num_sequences, group.length
-            part = projected[row : row + n * s].view(n, s, 3, self.num_heads, -1)
-            query, key, value = part.permute(2, 0, 3, 1, 4).unbind(0)  # n h s d
-            context = self._attend(query, key, value, group.mask)  # n h s d
-            contexts.append(context.transpose(1, 2).reshape(n * s, -1))
-            row += n * s
+        dropout = self.attention_dropout if self.training else 0.0
+        sizes = [group.num_sequences * group.length for group in plan.groups]
+        contexts = [
+            attend(
+                rows.view(group.num_sequences, group.length, -1), heads=self.num_heads, mask=group.mask, dropout=dropout
+            ).flatten(0, 1)
+            for group, rows in zip(plan.groups, projected.split(sizes), strict=True)
+        ]
         context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
         if plan.to_packed is not None:
             assert plan.to_padded is not None
             context = _rearrange(context, there=plan.to_packed, back=plan.to_padded, empty=plan.padding)
-        normalized: Tensor = self.norm(hidden + self.dropout(self.output(context)))
+        mixed = linear(context, self.output.weight, self.output.bias)
+        normalized: Tensor = self.norm(hidden + self.dropout(mixed))
         return normalized
-
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        dropout = self.attention_dropout if self.training else 0.0
-        if query.device.type != "cpu" or not torch.is_grad_enabled():
-            return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        # On a CPU the fused kernel's backward is several times slower than plain products.
-        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))  # n h s s
-        if mask is not None:
-            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-        probabilities = F.dropout(scores.softmax(-1), dropout)
-        return torch.matmul(probabilities, value)

@@ -14,6 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.model.attention import plan_attention
 from albertkit.model.embeddings import Embeddings
+from albertkit.model.kernels import distinct_rows
 from albertkit.model.layer import Group
 
 
@@ -127,7 +128,7 @@ class Encoder(nn.Module):
             hidden = self.groups[self.config.group_of_layer(layer)](hidden, plan)
             if with_hidden_states:
                 states.append(hidden)
-        pooled = torch.tanh(self.pooler(hidden.index_select(0, starts)))
+        pooled = torch.tanh(self.pooler(distinct_rows(hidden, starts)))
         return EncoderOutput(hidden, pooled, lengths, tuple(states) if with_hidden_states else None)
 
     def _check(self, batch: Batch) -> None:

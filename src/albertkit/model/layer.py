@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from albertkit.config import AlbertConfig
 from albertkit.model.attention import Attention, AttentionPlan
+from albertkit.model.kernels import linear
 
 
 def activate(hidden: Tensor, activation: str) -> Tensor:
@@ -32,8 +33,9 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "tokens hidden"]) -> Float[Tensor, "tokens hidden"]:
         """Return the normalized sum of `hidden` `[tokens, hidden]` and its feed-forward image."""
-        inner = activate(self.up(hidden), self.activation)  # T I
-        normalized: Tensor = self.norm(hidden + self.dropout(self.down(inner)))
+        inner = activate(linear(hidden, self.up.weight, self.up.bias), self.activation)  # T I
+        outer = linear(inner, self.down.weight, self.down.bias)  # T H
+        normalized: Tensor = self.norm(hidden + self.dropout(outer))
         return normalized
 
     def extra_repr(self) -> str:

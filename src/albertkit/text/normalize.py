@@ -155,6 +155,11 @@ def _identity(text: str) -> Aligned:
 
 
 def _collapse(text: str) -> Aligned:
+    stripped = text.strip()
+    if len(" ".join(stripped.split())) == len(stripped):  # single spaces: only the ends go
+        first = len(text) - len(text.lstrip())
+        last = first + len(stripped)
+        return Aligned(" ".join(stripped.split()), list(range(first, last)), list(range(first + 1, last + 1)))
     words: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

@@ -13,7 +13,11 @@ _SPACE = "\u2581"
 
 
 def piece_offsets(
-    pieces: Sequence[str], *, length: int, aligned: Aligned | None, normalize: Callable[[str], tuple[str, list[int]]]
+    pieces: Sequence[str],
+    *,
+    length: int,
+    aligned: Aligned | None,
+    normalize: Callable[[str], tuple[str, list[int]]] | None,
 ) -> list[Offset]:
     """Return the span of each piece; spaces at its ends are not part of it, a piece of spaces has an empty span.
 
@@ -23,14 +27,17 @@ def piece_offsets(
     Args:
         pieces: all pieces of the text, unknown ones with their characters.
         length: characters of the original text.
-        aligned: what the library was given, with the spans behind it; None for plain ASCII with single spaces, which
-            both normalisations leave where it is.
-        normalize: the library's normalisation, text -> (text, origin of each character).
+        aligned: what the library was given, with the spans behind it; None where each character stands for itself.
+        normalize: the library's normalisation, text -> (text, origin of each character); None where it only puts a mark
+            in front and in place of each space.
     """
     if not pieces:
         return []
     if aligned is None:
-        return _walk(pieces, starts=[0, *range(length + 1)], ends=[0, *range(1, length + 1)])
+        aligned = Aligned("", list(range(length)), list(range(1, length + 1)))
+    if normalize is None:
+        first = aligned.starts[0]
+        return _walk(pieces, starts=[first, *aligned.starts, length], ends=[first, *aligned.ends])
     _, origins = normalize(aligned.text)  # one more origin than characters: the end
     source_starts = [*aligned.starts, length]
     starts = [source_starts[origin] for origin in origins]

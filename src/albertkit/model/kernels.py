@@ -1,0 +1,135 @@
+"""Products of a layer with gradients written by hand, where torch's own are slow on a processor.
+
+Letters: tokens T, sequences of one group n, their padded length s, heads h, size of a head d.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def _fused_bf16(hidden: Tensor, weight: Tensor) -> bool:
+    return (
+        hidden.device.type == "cpu"
+        and weight.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") is torch.bfloat16
+        and torch.backends.mkldnn.is_available()
+        and hidden.numel() > 0
+    )
+
+
+class _LinearBf16(torch.autograd.Function):
+    """A bf16 linear map through oneDNN: torch's own adds the bias in a pass of its own, at the cost of the product."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+        hidden, weight16 = hidden.to(torch.bfloat16).contiguous(), weight.to(torch.bfloat16)
+        ctx.save_for_backward(hidden, weight16)
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(
+            hidden, weight16, bias.to(torch.bfloat16), "none", [], ""
+        )
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        hidden, weight16 = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        to_weight = torch.mm(gradient.t(), hidden).float()
+        return torch.mm(gradient, weight16), to_weight, gradient.sum(0).float()
+
+
+def linear(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return `hidden @ weight.T + bias` for `[T, in]`, `[out, in]`, `[out]`; bf16 under a processor's bf16 autocast."""
+    if _fused_bf16(hidden, weight):
+        return _LinearBf16.apply(hidden, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+    return F.linear(hidden, weight, bias)
+
+
+class _AttentionCore(torch.autograd.Function):
+    """softmax(Q K' / sqrt(d)) V by plain products, with every copy made once.
+
+    torch's fused kernel has a slow backward on a processor, and its plain one copies for each of six products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, projected: Tensor, heads: int, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+        n, s, width = projected.shape
+        size = width // (3 * heads)
+        parts = projected.view(n, s, 3, heads, size).permute(2, 0, 3, 1, 4).contiguous()  # 3 n h s d
+        query, key, value = parts.view(3, n * heads, s, size).unbind(0)
+        scores = torch.bmm(query, key.transpose(1, 2))  # nh s s
+        scores *= size**-0.5
+        if mask is not None:
+            scores.view(n, heads, s, s).masked_fill_(~mask, torch.finfo(scores.dtype).min)
+        probabilities = scores.softmax(-1)
+        context = torch.bmm(probabilities, value).view(n, heads, s, size).transpose(1, 2)  # n s h d
+        ctx.heads = heads
+        ctx.save_for_backward(parts, probabilities)
+        return context.reshape(n, s, heads * size)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        parts, probabilities = ctx.saved_tensors
+        _, n, heads, s, size = parts.shape
+        query, key, value = parts.view(3, n * heads, s, size).unbind(0)
+        gradient = gradient.view(n, s, heads, size).transpose(1, 2).reshape(n * heads, s, size)
+        to_parts = torch.empty((n, s, 3, heads, size), dtype=parts.dtype)
+        places = to_parts.permute(2, 0, 3, 1, 4)  # 3 n h s d, written through
+        shape = (n, heads, s, size)
+        places[2].copy_(torch.bmm(probabilities.transpose(1, 2), gradient).view(shape))
+        to_scores = torch._softmax_backward_data(
+            torch.bmm(gradient, value.transpose(1, 2)), probabilities, -1, probabilities.dtype
+        )
+        to_scores *= size**-0.5
+        places[0].copy_(torch.bmm(to_scores, key).view(shape))
+        places[1].copy_(torch.bmm(to_scores.transpose(1, 2), query).view(shape))
+        return to_parts.view(n, s, 3 * heads * size), None, None
+
+
+def attend(projected: Tensor, *, heads: int, mask: Tensor | None, dropout: float) -> Tensor:
+    """Return the context `[n, s, h * d]` of packed projections `[n, s, 3 * h * d]` (query, key, value).
+
+    Args:
+        projected: the three projections side by side.
+        heads: h.
+        mask: True where a key is a token, `[n, 1, 1, s]`; None when all are.
+        dropout: probability in [0, 1) of dropping an attention weight.
+    """
+    on_cpu = projected.device.type == "cpu"
+    if on_cpu and torch.is_grad_enabled() and projected.requires_grad and not dropout:
+        return _AttentionCore.apply(projected, heads, mask)  # type: ignore[no-any-return, no-untyped-call]
+    n, s, width = projected.shape
+    query, key, value = projected.view(n, s, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)  # n h s d each
+    if on_cpu and dropout and torch.is_grad_enabled():
+        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))  # n h s s
+        if mask is not None:
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        context = torch.matmul(F.dropout(scores.softmax(-1), dropout), value)
+    else:
+        context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+    return context.transpose(1, 2).reshape(n, s, width // 3)
+
+
+class _FirstRows(torch.autograd.Function):
+    """Some rows, each at most once: the gradient is copied to its place, not added to it."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, rows: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.shape = hidden.shape
+        ctx.save_for_backward(rows)
+        return hidden.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (rows,) = ctx.saved_tensors
+        return gradient.new_zeros(ctx.shape).index_copy_(0, rows, gradient), None
+
+
+def distinct_rows(hidden: Tensor, rows: Tensor) -> Tensor:
+    """Return rows `[r, hidden]` of `[T, hidden]`; no row may be named twice."""
+    return _FirstRows.apply(hidden, rows)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,0 +1,105 @@
+"""Report: the keys others rely on, valid JSON whatever the numbers, read and write, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from albertkit.errors import RunError
+from albertkit.evaluation.report import Report
+
+MakeReport = Callable[..., Report]
+
+
+def test_keys_are_a_contract(make_report: MakeReport) -> None:
+    keys = """
+        task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped
+        confusion calibration baselines notes environment command
+    """
+    assert list(make_report().to_dict()) == keys.split()
+
+
+def test_what_is_written_is_read(make_report: MakeReport, tmp_path: Path) -> None:
+    report = make_report()
+    path = report.write(tmp_path)
+    assert path == tmp_path / "report.json"
+    again = Report.read(tmp_path)
+    assert again.to_dict() == report.to_dict()
+    assert (again.confusion, again.calibration, again.chosen_by) == (
+        report.confusion,
+        report.calibration,
+        report.chosen_by,
+    )
+    assert tuple(again.baselines) == report.baselines
+    assert again.main_metric == "accuracy"
+
+
+def test_numbers_that_are_not_finite_become_null(make_report: MakeReport, tmp_path: Path) -> None:
+    report = make_report(
+        metrics={"accuracy": math.nan},
+        epochs=[{"train": {"loss": np.float32(np.inf)}, "validation": {"loss": -math.inf}}],
+        best_epoch=1,
+        seconds=np.float64(1.5),
+        examples=np.int64(7),
+        command={"path": tmp_path, "rates": np.array([0.5, np.nan]), "names": {"b", "a"}, "flag": np.True_},
+    )
+    text = report.write(tmp_path).read_text(encoding="utf-8")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    values = json.loads(text, parse_constant=refuse)
+    assert values["metrics"] == {"accuracy": None}
+    assert values["epochs"] == [{"train": {"loss": None}, "validation": {"loss": None}}]
+    assert (values["seconds"], values["examples"]) == (1.5, 7)
+    assert values["command"] == {"path": str(tmp_path), "rates": [0.5, None], "names": ["a", "b"], "flag": True}
+    assert Report.read(tmp_path).metrics == {"accuracy": None}
+
+
+def test_what_json_cannot_hold_is_refused(make_report: MakeReport) -> None:
+    with pytest.raises(TypeError, match="cannot hold a object"):
+        make_report(command={"x": object()}).to_dict()
+
+
+def test_a_report_of_an_evaluation_has_no_epochs(tmp_path: Path) -> None:
+    Report("classification", "imdb", "runs/one", {"accuracy": 80.0}, "dev", examples=5, best_epoch=3).write(tmp_path)
+    assert Report.read(tmp_path).epochs == []
+
+
+def test_a_missing_or_broken_report_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"report\.json: not found; a finished run directory holds one"):
+        Report.read(tmp_path)
+    (tmp_path / "report.json").write_text('{"task": ', encoding="utf-8")
+    with pytest.raises(RunError, match="cannot be read as JSON"):
+        Report.read(tmp_path)
+    (tmp_path / "report.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match="cannot be read as JSON"):
+        Report.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"task": None, "metrics": []}, '"task" is not a text; "metrics" is not a mapping'),
+        ({"best_epoch": 4}, '"best_epoch" is 4, but there are 3 epochs'),
+        ({"epochs": [3]}, '"epochs" entry 1 is not a mapping of splits to scores'),
+        ({"wheather": 1}, 'key "wheather" is unknown'),
+        ({"baselines": [{"name": "majority"}]}, "metrics"),
+        ({"confusion": {"labels": ["a"]}}, "matrix"),
+    ],
+)
+def test_keys_of_the_wrong_kind_are_named(make_report: MakeReport, change: dict[str, object], message: str) -> None:
+    with pytest.raises(RunError, match=message):
+        Report.from_dict({**make_report().to_dict(), **change})
+
+
+def test_missing_keys_are_told_together() -> None:
+    with pytest.raises(RunError, match=r'key "data" is missing; key "model" is missing'):
+        Report.from_dict({"task": "classification", "metrics": {}, "split": "test"})
+    with pytest.raises(RunError, match="it holds a list, not a mapping"):
+        Report.from_dict([])

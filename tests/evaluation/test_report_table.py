@@ -1,0 +1,65 @@
+"""The printed report: what a reader must find in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from rich.console import Console
+
+from albertkit.evaluation.report import Confusion, Report
+
+MakeReport = Callable[..., Report]
+
+
+def printed(report: Report, *, encoding: str = "utf-8") -> str:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    report.render(Console(file=stream, width=100, force_terminal=False))
+    return raw.getvalue().decode(encoding)
+
+
+def test_scores_baselines_choice_and_notes_are_there(make_report: MakeReport) -> None:
+    text = printed(make_report())
+    assert "albert-nano on imdb (classification)" in text
+    row = next(line for line in text.splitlines() if line.strip().startswith("accuracy, %"))
+    assert row.split()[-2:] == ["87.50", "50.00"]
+    assert "Scored on test (7 examples); epoch 3 was chosen by accuracy on validation." in text
+    assert "Rows skipped: train 2." in text
+    assert "Note: 2 rows have no label." in text
+    assert "Expected calibration error" in text
+    assert "3 *" in text
+
+
+def test_label_names_are_no_markup(make_report: MakeReport) -> None:
+    assert "[red]pos" in printed(make_report())
+
+
+def test_long_histories_are_shortened_and_say_so(make_report: MakeReport) -> None:
+    text = printed(make_report(100, best_epoch=37))
+    assert "37 *" in text
+    assert "of 100 epochs are not shown" in text
+    table = text[text.index("Epochs") : text.index("of 100 epochs")].splitlines()[:-1]
+    first = [line.split()[0] for line in table if line.strip()[:1].isdigit()]
+    assert first[0] == "1"
+    assert first[-1] == "100"
+
+
+def test_many_labels_point_to_the_file(make_report: MakeReport) -> None:
+    labels = tuple(f"label {number}" for number in range(11))
+    matrix = tuple((0,) * 11 for _ in labels)
+    assert "The confusion matrix of 11 labels is in report.json." in printed(
+        make_report(confusion=Confusion(labels, matrix))
+    )
+
+
+def test_numbers_that_are_missing_and_reports_without_extras_print(make_report: MakeReport) -> None:
+    text = printed(make_report(metrics={"accuracy": None}, epochs=[{"train": {"loss": None}}], best_epoch=1))
+    assert " - " in text
+    bare = printed(Report("classification", "imdb", "albert-nano", {"mcc": 12.5}, "dev"))
+    assert "12.50" in bare
+    assert "Scored on dev." in bare
+
+
+def test_a_terminal_without_unicode_is_no_error(make_report: MakeReport) -> None:
+    assert "87.50" in printed(make_report(), encoding="ascii")
