@@ -1,0 +1,62 @@
+# Every target makes the .venv that it needs. `make TORCH="torch --index-url https://download.pytorch.org/whl/cpu" demo`
+# takes PyTorch's own processor-only build, which is smaller.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup demo test slow lint types fmt docs tutorials coverage clean
+
+demo: .venv/.demo
+	rm -rf runs/demo
+	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 3 --out runs/demo
+	$(BIN)/albertkit predict runs/demo \
+	  "a small wonder of a film , funny and moving" \
+	  "two hours of my life that i will never get back" \
+	  "the plot is thin , but the actors are a joy to watch"
+	@echo "The curves: runs/demo/plots/history.png; the model, a Hugging Face directory: runs/demo/model"
+
+setup: .venv/.setup
+
+test: .venv/.setup
+	$(BIN)/python -m pytest
+
+slow: .venv/.setup
+	$(BIN)/python -m pytest -m "slow"
+
+coverage: .venv/.setup
+	$(BIN)/python -m pytest --cov=albertkit --cov-report=term-missing:skip-covered
+
+lint: .venv/.setup
+	$(BIN)/ruff check src tests examples
+	$(BIN)/ruff format --check src tests
+
+types: .venv/.setup
+	$(BIN)/mypy
+
+fmt: .venv/.setup
+	$(BIN)/ruff check --fix src tests examples
+	$(BIN)/ruff format src tests
+
+docs: .venv/.setup
+	$(BIN)/python docs/reference.py
+
+# DATA: a folder with imdb.tar.xz and glue_and_polarity.tar.xz (or their extracted forms).
+tutorials: .venv/.setup
+	$(BIN)/python examples/run.py --data-dir "$(or $(DATA),../shared/data)" --out runs/tutorials
+
+clean:
+	rm -rf .venv build dist runs
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# PyTorch first: what else needs it must find this build and bring no other.
+.venv/.demo: pyproject.toml | .venv/bin/python
+	$(PIP) $(TORCH)
+	$(PIP) --editable .
+	touch $@
+
+.venv/.setup: .venv/.demo
+	$(PIP) --editable '.[dev]'
+	touch $@
