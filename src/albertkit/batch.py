@@ -27,6 +27,8 @@ class Sequence:
     """Token ids, `[tokens]`."""
     token_type_ids: IntArray
     """0 for the first segment and its [CLS] and [SEP], 1 for the second, `[tokens]`."""
+    truncated: int = 0
+    """How many tokens of the text were cut off to fit."""
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -75,7 +75,9 @@ def model_folder(name: str | os.PathLike[str]) -> Path | None:
     if str(name) in PUBLISHED:
         return None
     near = did_you_mean(str(name), PUBLISHED)
-    raise UsageError(f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them')
+    raise UsageError(
+        f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them'
+    )
 
 
 def _read(name: str | os.PathLike[str]) -> Checkpoint | AlbertConfig:

@@ -50,7 +50,9 @@ def command(
     found = PyTorchRuntime(loaded.network, execution=execution).run(batch, outputs=outputs)
     seconds = time.perf_counter() - started
     padded = ("sequence_output", "mlm_logits")
-    write_arrays(Path(output_path), {name: spread(found[name], mask) if name in padded else found[name] for name in outputs})
+    write_arrays(
+        Path(output_path), {name: spread(found[name], mask) if name in padded else found[name] for name in outputs}
+    )
     if as_json:
         print_json({"sequences": len(batch), "seconds": round(seconds, 3)})
     else:

@@ -45,13 +45,17 @@ class Widths(click.ParamType):
 @click.option("--learning-rate", type=float, help="The highest rate.")
 @click.option("--schedule", type=click.Choice(["linear", "constant"]), help="linear; constant with adam.")
 @click.option("--warmup", type=float, help="Share of the steps that warm up.")
-@click.option("--weight-decay", type=float, default=0.01, show_default=True, help="Of weights; biases and norms have none.")
+@click.option(
+    "--weight-decay", type=float, default=0.01, show_default=True, help="Of weights; biases and norms have none."
+)
 @click.option("--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip.")
 @click.option("--max-length", type=int, help="Longest input in tokens.")
 @click.option("--limit", type=int, help="Only the first N examples of each split.")
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)
-@click.option("--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often.")
+@click.option(
+    "--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often."
+)
 @click.option("--no-baseline", is_flag=True, help="Do not score TF-IDF with a linear model beside it.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @execution_options

@@ -102,14 +102,12 @@ class _Rearrange(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, rows: Tensor, there: Tensor, back: Tensor, empty: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, there: Tensor, back: Tensor, empty: Tensor | None) -> Tensor:
         ctx.save_for_backward(back, empty)
         return rows.index_select(0, there)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         back, empty = ctx.saved_tensors
         result = gradient.index_select(0, back)
         if empty is not None:
@@ -157,7 +155,7 @@ class Attention(nn.Module):
             attend(
                 rows.view(group.num_sequences, group.length, -1), heads=self.num_heads, mask=group.mask, dropout=dropout
             ).flatten(0, 1)
-            for group, rows in zip(plan.groups, projected.split(sizes), strict=True)
+            for group, rows in zip(plan.groups, torch.split(projected, sizes), strict=True)
         ]
         context = contexts[0] if len(contexts) == 1 else torch.cat(contexts)
         if plan.to_packed is not None:

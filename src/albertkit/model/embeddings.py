@@ -1,4 +1,4 @@
-"""Factorized embeddings: pieces, positions and segments of width E, normalized, then projected to the hidden width H."""
+"""Factorized embeddings: pieces, positions and segments of width E, normalized, then projected to width H."""
 
 from __future__ import annotations
 

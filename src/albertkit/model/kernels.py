@@ -18,7 +18,7 @@ def _fused_bf16(hidden: Tensor, weight: Tensor) -> bool:
         and weight.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hidden.numel() > 0
     )
 
@@ -27,16 +27,14 @@ class _LinearBf16(torch.autograd.Function):
     """A bf16 linear map through oneDNN: torch's own adds the bias in a pass of its own, at the cost of the product."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         hidden, weight16 = hidden.to(torch.bfloat16).contiguous(), weight.to(torch.bfloat16)
         ctx.save_for_backward(hidden, weight16)
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(
-            hidden, weight16, bias.to(torch.bfloat16), "none", [], ""
-        )
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight16, bias.to(torch.bfloat16), "none", [], "")
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hidden, weight16 = ctx.saved_tensors
         gradient = gradient.contiguous()
         to_weight = torch.mm(gradient.t(), hidden).float()
@@ -57,7 +55,7 @@ class _AttentionCore(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, heads: int, mask: Tensor | None) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, projected: Tensor, heads: int, mask: Tensor | None) -> Tensor:
         n, s, width = projected.shape
         size = width // (3 * heads)
         parts = projected.view(n, s, 3, heads, size).permute(2, 0, 3, 1, 4).contiguous()  # 3 n h s d
@@ -73,7 +71,7 @@ class _AttentionCore(torch.autograd.Function):
         return context.reshape(n, s, heads * size)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         parts, probabilities = ctx.saved_tensors
         _, n, heads, s, size = parts.shape
         query, key, value = parts.view(3, n * heads, s, size).unbind(0)
@@ -119,13 +117,13 @@ class _FirstRows(torch.autograd.Function):
     """Some rows, each at most once: the gradient is copied to its place, not added to it."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, rows: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, hidden: Tensor, rows: Tensor) -> Tensor:
         ctx.shape = hidden.shape
         ctx.save_for_backward(rows)
         return hidden.index_select(0, rows)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (rows,) = ctx.saved_tensors
         return gradient.new_zeros(ctx.shape).index_copy_(0, rows, gradient), None
 

@@ -69,6 +69,8 @@ def build_sequence(
     [2, 31, 23, 3, 48, 3]
     >>> build_sequence([31, 23], [48], max_length=5, cls_id=2, sep_id=3).token_type_ids.tolist()
     [0, 0, 0, 1, 1]
+    >>> build_sequence([31, 23, 48], None, max_length=4, cls_id=2, sep_id=3).truncated
+    1
 
     Args:
         ids_a: token ids of the first text.
@@ -83,7 +85,8 @@ def build_sequence(
     length_a, length_b = len(ids_a), 0 if ids_b is None else len(ids_b)
     num_specials = 2 if ids_b is None else 3
     budget = token_budget(max_length, num_specials=num_specials)
-    if budget is not None and length_a + length_b > budget:
+    total = length_a + length_b
+    if budget is not None and total > budget:
         length_a, length_b = truncated_lengths(length_a, length_b, budget=budget)
     input_ids = np.empty(length_a + length_b + num_specials, np.int64)
     token_type_ids = np.zeros(len(input_ids), np.int64)
@@ -94,4 +97,4 @@ def build_sequence(
         input_ids[length_a + 2 : -1] = ids_b[:length_b]
         input_ids[-1] = sep_id
         token_type_ids[length_a + 2 :] = 1
-    return Sequence(input_ids, token_type_ids)
+    return Sequence(input_ids, token_type_ids, truncated=total - length_a - length_b)

@@ -279,9 +279,7 @@ def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller
     assert task is not None
     with teller.bar(f"scoring {role.dataset.split}", total=len(role.sequences)) as advance:
         logits = _role_logits(predictor, role, progress=counted(advance))
-    return score_logits(
-        task, logits, targets=role.targets, labels=predictor.model.labels, metrics=source.metrics
-    )
+    return score_logits(task, logits, targets=role.targets, labels=predictor.model.labels, metrics=source.metrics)
 
 
 def _end_epoch(

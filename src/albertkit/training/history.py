@@ -25,7 +25,9 @@ class EpochRecord:
         self.logits[step.indices] = step.logits
         self.losses[step.indices] = step.losses
 
-    def scores(self, task: Task, targets: npt.NDArray[Any], *, metrics: Sequence[str], num_labels: int) -> dict[str, float]:
+    def scores(
+        self, task: Task, targets: npt.NDArray[Any], *, metrics: Sequence[str], num_labels: int
+    ) -> dict[str, float]:
         """Return `loss` and metrics (0-100) over the examples seen."""
         seen = ~np.isnan(self.losses)
         measured = compute_metrics(
@@ -57,7 +59,9 @@ def constant_loss(task: str, targets: npt.NDArray[Any]) -> float:
     return float(-(shares * logs + (1 - shares) * np.log(np.clip(1 - shares, 1e-12, 1))).mean())
 
 
-def stuck_note(epochs: Sequence[Mapping[str, Mapping[str, float]]], *, reference: float, learning_rate: float) -> str | None:
+def stuck_note(
+    epochs: Sequence[Mapping[str, Mapping[str, float]]], *, reference: float, learning_rate: float
+) -> str | None:
     """Return a sentence when the training loss has not left the loss of a constant answer, else None.
 
     Args:

@@ -1,0 +1,74 @@
+"""Hand-written gradients against torch's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from albertkit.model.kernels import attend, distinct_rows, linear
+
+
+def plain_attention(projected: torch.Tensor, heads: int, mask: torch.Tensor | None) -> torch.Tensor:
+    n, s, width = projected.shape
+    query, key, value = projected.view(n, s, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return context.transpose(1, 2).reshape(n, s, width // 3)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_equals_torchs(masked: bool) -> None:
+    torch.manual_seed(1)
+    mask = None
+    if masked:
+        mask = (torch.arange(7) < torch.tensor([[7], [3], [5]]))[:, None, None, :]
+    ours = torch.randn(3, 7, 3 * 2 * 5, dtype=torch.float64, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_()
+    weight = torch.randn(3, 7, 10, dtype=torch.float64)
+    got, expected = attend(ours, heads=2, mask=mask, dropout=0.0), plain_attention(theirs, 2, mask)
+    torch.testing.assert_close(got, expected)
+    (got * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_attention_without_gradients_and_with_dropout_have_the_same_expectation() -> None:
+    torch.manual_seed(2)
+    projected = torch.randn(1, 5, 3 * 2 * 3)
+    expected = attend(projected, heads=2, mask=None, dropout=0.0)
+    trained = projected.clone().requires_grad_()
+    draws = torch.stack([attend(trained, heads=2, mask=None, dropout=0.3).detach() for _ in range(4000)])
+    torch.testing.assert_close(draws.mean(0), expected, atol=0.06, rtol=0)
+
+
+def test_bf16_linear_equals_autocasts() -> None:
+    torch.manual_seed(3)
+    hidden = torch.randn(11, 16, requires_grad=True)
+    weight = torch.randn(13, 16, requires_grad=True)
+    bias = torch.randn(13, requires_grad=True)
+    out = torch.randn(11, 13)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = linear(hidden, weight, bias)
+    assert got.dtype == torch.bfloat16
+    gradients = torch.autograd.grad((got.float() * out).sum(), (hidden, weight, bias))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = F.linear(hidden, weight, bias)
+    torch.testing.assert_close(got, expected, atol=0.05, rtol=0.02)
+    reference = torch.autograd.grad((expected.float() * out).sum(), (hidden, weight, bias))
+    for one, other in zip(gradients, reference, strict=True):
+        assert one.dtype == other.dtype == torch.float32
+        torch.testing.assert_close(one, other, atol=0.1, rtol=0.02)
+
+
+def test_linear_in_fp32_is_torchs_own() -> None:
+    hidden, weight, bias = torch.randn(3, 5), torch.randn(7, 5), torch.randn(7)
+    assert torch.equal(linear(hidden, weight, bias), F.linear(hidden, weight, bias))
+
+
+def test_distinct_rows_gradient() -> None:
+    hidden = torch.randn(7, 3, requires_grad=True)
+    rows = torch.tensor([5, 0, 2])
+    weight = torch.randn(3, 3)
+    (distinct_rows(hidden, rows) * weight).sum().backward()
+    expected = torch.zeros(7, 3).index_put((rows,), weight)
+    assert torch.equal(hidden.grad, expected)
