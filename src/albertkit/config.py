@@ -16,11 +16,28 @@ ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 # Keys that published config files carry and that say nothing about the network of this class.
 _FOREIGN_KEYS = frozenset(
-    "model_type architectures transformers_version torch_dtype dtype problem_type id2label label2id num_labels "
-    "bos_token_id eos_token_id pad_token_id position_embedding_type tie_word_embeddings output_past "
-    "down_scale_factor gap_size num_memory_blocks net_structure_type use_cache is_decoder cross_attention_hidden_size "
-    "add_cross_attention chunk_size_feed_forward gradient_checkpointing return_dict output_attentions "
-    "output_hidden_states is_encoder_decoder finetuning_task pruned_heads _name_or_path directionality".split()
+    {
+        "model_type", "architectures", "transformers_version", "torch_dtype", "dtype", "problem_type", "id2label",
+        "label2id", "num_labels", "bos_token_id", "eos_token_id", "pad_token_id", "position_embedding_type",
+        "tie_word_embeddings", "output_past", "down_scale_factor", "gap_size", "num_memory_blocks",
+        "net_structure_type", "use_cache", "is_decoder", "cross_attention_hidden_size", "add_cross_attention",
+        "chunk_size_feed_forward", "gradient_checkpointing", "return_dict", "output_attentions",
+        "output_hidden_states", "is_encoder_decoder", "finetuning_task", "pruned_heads", "_name_or_path",
+        "directionality",
+    }
+)  # fmt: skip
+
+_SIZES = (
+    "vocab_size",
+    "embedding_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_hidden_groups",
+    "num_attention_heads",
+    "intermediate_size",
+    "inner_group_num",
+    "max_position_embeddings",
+    "type_vocab_size",
 )
 
 
@@ -64,11 +81,8 @@ class AlbertConfig:
     def __post_init__(self) -> None:
         problems = [
             f"{name} is {getattr(self, name)!r}, not a positive whole number"
-            for name in (
-                "vocab_size embedding_size hidden_size num_hidden_layers num_hidden_groups num_attention_heads "
-                "intermediate_size inner_group_num max_position_embeddings type_vocab_size"
-            ).split()
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1
+            for name in _SIZES
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1
         ]
         problems += [
             f"{name} is {getattr(self, name)!r}, not a probability in [0, 1)"

@@ -60,8 +60,12 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.exists():
             old = temporary.with_suffix(".old")
             os.replace(target, old)
-            os.replace(temporary, target)
-            shutil.rmtree(old)
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                os.replace(old, target)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(temporary, target)
     except OSError as error:

@@ -21,6 +21,21 @@ def encoder_parameters(config: AlbertConfig) -> int:
     return tables + projection + config.num_hidden_groups * config.inner_group_num * layer + pooler
 
 
+def flops_per_token(config: AlbertConfig) -> int:
+    """Return the floating-point operations that one token costs forward: two for each product of a linear map.
+
+    Every application of a layer counts, shared or not: sharing saves memory and no operation. Left out are the tables of
+    embeddings (looked up), the pooler (once a sequence) and attention's products between tokens (they grow with length).
+
+    >>> flops_per_token(PUBLISHED["albert-base-v2"])
+    170065920
+    """
+    embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
+    projection = 0 if embedding == hidden else embedding * hidden
+    layer = 4 * hidden * hidden + 2 * hidden * inner
+    return 2 * (projection + config.num_hidden_layers * config.inner_group_num * layer)
+
+
 def known_models() -> list[dict[str, Any]]:
     """Return one row a model: name, version, size, parameters, shape, licence, source, and whether weights are here."""
     rows = []

@@ -14,7 +14,7 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.device import Execution, choose_execution
-from albertkit.errors import UsageError
+from albertkit.errors import UsageError, did_you_mean
 from albertkit.pretrained import HeadSpec, Model, announce, load_model, with_task_head
 from albertkit.runtimes.pytorch import PyTorchRuntime
 
@@ -115,12 +115,12 @@ class Predictor:
         """Return the task head's logits `[examples, outputs]`.
 
         Raises:
-            UsageError: the model has no task head.
+            UsageError: the model has no task head, or max_length is more than its positions.
         """
         task = self.model.task
         if task is None:
             raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
-        sequences = task.sequences(self.model.tokenizer, examples, max_length=max_length or self.model.max_length)
+        sequences = task.sequences(self.model.tokenizer, examples, max_length=self._length(max_length))
         return run_per_sequence(self.runtime, sequences, output="logits", progress=progress)
 
     def predict(
@@ -163,13 +163,24 @@ class Predictor:
             progress: called with the number of texts just finished.
 
         Raises:
-            UsageError: an unknown pooling.
+            UsageError: an unknown pooling, or max_length is more than the model's positions.
         """
         if pooling not in POOLINGS:
-            raise UsageError(f'unknown pooling "{pooling}" (known: {", ".join(POOLINGS)})')
+            raise UsageError(
+                f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})'
+            )
         rows = [texts] if isinstance(texts, str) else list(texts)
-        sequences = self.model.tokenizer.sequences(rows, max_length=max_length or self.model.max_length)
+        sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
+        if not sequences:
+            return np.zeros((0, self.model.network.config.hidden_size), np.float32)
         return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+
+    def _length(self, max_length: int | None) -> int:
+        longest = self.model.network.config.max_position_embeddings
+        chosen = self.model.max_length if max_length is None else max_length
+        if chosen > longest:
+            raise UsageError(f"the max length is {chosen}, but {self.model.source} has {longest} positions")
+        return chosen
 
     def replace_head(
         self, *, labels: Sequence[str], task: str = "classification", hidden: Sequence[int] = (), norm: str = "none"

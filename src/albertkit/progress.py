@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 
 class Advance(Protocol):
@@ -13,6 +13,7 @@ class Advance(Protocol):
 
     def __call__(self, count: int, *, info: str = "") -> None:
         """Count `count` more units done; `info` stands beside the bar."""
+        ...
 
 
 class Teller(Protocol):
@@ -20,17 +21,11 @@ class Teller(Protocol):
 
     def say(self, sentence: str) -> None:
         """Show one sentence."""
+        ...
 
-    def bar(self, what: str, *, total: int) -> ContextAdvance:
+    def bar(self, what: str, *, total: int) -> AbstractContextManager[Advance]:
         """Show a bar for `total` units of work while the block runs."""
-
-
-class ContextAdvance(Protocol):
-    """A block with a bar."""
-
-    def __enter__(self) -> Advance: ...
-
-    def __exit__(self, *details: object) -> bool | None: ...
+        ...
 
 
 class Silent:
@@ -77,7 +72,8 @@ class Console:
             task = progress.add_task(what, total=total, info="")
 
             def advance(count: int, *, info: str = "") -> None:
-                progress.update(task, advance=count, **({"info": info} if info else {}))
+                fields: dict[str, Any] = {"info": info} if info else {}
+                progress.update(task, advance=count, **fields)
 
             yield advance
 

@@ -29,10 +29,15 @@ class Registry(Mapping[str, Any]):
         self.group = group
         self._table = dict(table)
         self._resolved: dict[str, Any] = {}
+        self._plugins: dict[str, str] | None = None
 
-    def _targets(self) -> dict[str, str]:
-        added = {point.name: point.value for point in entry_points(group=self.group)}
-        return {**added, **self._table}  # our own names win: a plug-in cannot replace them
+    def _added(self) -> dict[str, str]:
+        # A scan of every installed package takes tens of milliseconds: only names that are not our own pay for it, and
+        # our own names win, so that a plug-in cannot replace them.
+        if self._plugins is None:
+            points = entry_points(group=self.group)
+            self._plugins = {point.name: point.value for point in points if point.name not in self._table}
+        return self._plugins
 
     def __getitem__(self, name: str) -> Any:
         """Return what `name` stands for.
@@ -41,7 +46,7 @@ class Registry(Mapping[str, Any]):
             UsageError: the name is unknown; the sentence holds the nearest known one.
         """
         if name not in self._resolved:
-            target = self._table.get(name) or self._targets().get(name)
+            target = self._table.get(name) or self._added().get(name)
             if target is None:
                 raise UsageError(
                     f'unknown {self.kind} "{name}"{did_you_mean(name, self)} (known: {", ".join(sorted(self))})'
@@ -51,10 +56,11 @@ class Registry(Mapping[str, Any]):
         return self._resolved[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._table or name in self._targets()
+        return name in self._table or name in self._added()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._targets())
+        yield from self._table
+        yield from self._added()
 
     def __len__(self) -> int:
-        return len(self._targets())
+        return len(self._table) + len(self._added())

@@ -29,7 +29,7 @@ def write_vectors(path: Path, vectors: npt.NDArray[np.float32], *, texts: Sequen
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="tables", purpose=f"writing {path}") from error
     flat = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1), pyarrow.float32())
-    width = vectors.shape[1] if vectors.size else 1
+    width = vectors.shape[1]
     column = pyarrow.FixedSizeListArray.from_arrays(flat, width)
     table = pyarrow.table({"text": pyarrow.array(texts, pyarrow.string()), "vector": column})
     with atomic_file(path) as temporary:

@@ -13,8 +13,9 @@ from albertkit.cli.options import json_option, print_json
 def command(model: str, as_json: bool) -> None:
     """A model's shape, parameters, and what sharing saves."""
     from albertkit.checkpoints import read_checkpoint
-    from albertkit.checkpoints.state import flops_per_token, parameter_counts, unshared_parameters
+    from albertkit.checkpoints.state import parameter_counts, unshared_parameters
     from albertkit.config import published_config
+    from albertkit.known_models import flops_per_token
     from albertkit.pretrained import model_folder
 
     folder = model_folder(model)
@@ -24,11 +25,17 @@ def command(model: str, as_json: bool) -> None:
         checkpoint = read_checkpoint(folder)
         config = checkpoint.config
         heads = sum(tensor.numel() for name, tensor in checkpoint.state.items() if name.startswith("heads."))
-    counts = {**parameter_counts(config)}
-    counts["heads"] = heads
-    counts["total"] += heads
+    parts = parameter_counts(config)
+    encoder = parts["total"]
+    counts: dict[str, int] = {
+        "total": encoder + heads,
+        "embeddings": parts["embeddings"],
+        "projection": parts["projection"],
+        "shared_layers": parts["shared_layers"],
+        "pooler": parts["pooler"],
+        "heads": heads,
+    }
     unshared = unshared_parameters(config)
-    encoder = counts["total"] - heads
     flops = flops_per_token(config)
     if as_json:
         print_json(

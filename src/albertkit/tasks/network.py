@@ -52,4 +52,4 @@ class Network(nn.Module):
 def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:
     """Return fresh heads for those of `mlm` and `sop` that are named."""
     kinds: dict[str, type[nn.Module]] = {"mlm": MaskedPieceHead, "sop": SentenceOrderHead}
-    return {name: kinds[name](config) for name in names if name in kinds}  # type: ignore[call-arg]
+    return {name: kinds[name](config) for name in names if name in kinds}

@@ -19,7 +19,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.device import choose_execution, set_seed
-from albertkit.errors import UsageError
+from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor, run_per_sequence
@@ -29,7 +29,7 @@ from albertkit.tasks.classification.head import example_losses
 from albertkit.tasks.task import Task
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
-from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, train_steps
+from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.probe import cached_features
 from albertkit.training.recipes import complete
@@ -64,7 +64,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         RunError: the run directory exists, cannot go on, or the loss diverged.
         WriteError: the system refused a file.
     """
-    teller = teller or Silent()
+    tell: Teller = teller or Silent()
     started = time.perf_counter()
     source = open_data(
         settings.data,
@@ -72,39 +72,38 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         text_column=settings.text_column,
         pair_column=settings.pair_column,
         label_column=settings.label_column,
-        task=settings.task if "/" in settings.data or "." in settings.data else None,
+        task=settings.task,
         skip_bad_rows=settings.skip_bad_rows,
     )
-    if settings.task not in (None, source.task):
-        raise UsageError(f"{source.name} is a {source.task} data set; it cannot be trained as {settings.task}")
     base = load_model(settings.model)
-    settings = complete(settings, nano=base.network.config.hidden_size <= 256)
     _check_length(settings, base)
+    config = base.network.config
+    settings = complete(settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings)
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     splits = choose_splits(source, settings)
-    run = RunFolder.start(settings.out, settings.to_dict(), resume=resume)
+    run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
     head = HeadSpec(settings.head_hidden, settings.head_norm)
     model = with_task_head(base, task=source.task, labels=source.labels, head=head, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length)
     for note in (*model.notes, *splits.notes):
-        teller.say(f"note: {note}")
+        tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
-    roles = _prepare(predictor, splits, settings, teller)
-    best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=teller)
+    roles = _prepare(predictor, splits, settings, tell)
+    best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
         predictor,
         splits=splits,
         settings=settings,
         run=run,
-        scored=_scored(predictor, roles["scored"], source, teller),
+        scored=_scored(predictor, roles["scored"], source, tell),
         chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
         best_epoch=best,
         epochs=epochs,
         seconds=seconds,
-        teller=teller,
+        teller=tell,
     )
 
 
@@ -180,7 +179,8 @@ def _train(
     record = EpochRecord(len(train.targets), task.num_outputs(model.labels))
     state = TrainingState(trained, optimizer, record)
     first = state.restore(run) if resume else 0
-    run.cut_events(first)
+    rate(first)  # an unknown schedule is told before the directory is made
+    run.begin(settings.to_dict(), step=first)
     if first:
         teller.say(f"going on after step {first} of {total}")
     saved = time.monotonic()
@@ -301,6 +301,8 @@ def _end_epoch(
     with teller.bar("validation", total=len(validation.sequences)) as advance:
         logits = _role_logits(predictor, validation, progress=counted(advance))
     losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))
+    if not bool(torch.isfinite(losses).all()):
+        raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
     metrics = score_logits(
         task, logits, targets=validation.targets, labels=model.labels, metrics=source.metrics
     ).metrics

@@ -74,7 +74,6 @@ def finish(
         command=settings.to_dict(),
     )
     plots = run.path / "plots"
-    plots.mkdir(exist_ok=True)
     plot_history(epochs, path=plots / "history.png", metric=chosen_by.metric, best_epoch=best_epoch)
     if scored.confusion is not None and len(model.labels) <= 30:
         plot_confusion(scored.confusion.matrix, labels=model.labels, path=plots / "confusion.png")

@@ -32,9 +32,11 @@ class Inputs(Protocol):
 
     def pooled(self, indices: Indices) -> Tensor:
         """Return the pooled outputs `[n, hidden]` of these examples."""
+        ...
 
     def tokens(self, indices: Indices) -> int:
         """Return how many tokens these examples have."""
+        ...
 
 
 class TextInputs:
@@ -149,11 +151,7 @@ def train_steps(
                 logits, losses = _gradients(inputs, head, task, targets, passes, seed=seed * 1_000_003 + number)
                 loss = float(losses.mean())
                 if not np.isfinite(loss):
-                    raise RunError(
-                        f"the loss became {loss} at step {number + 1} (learning rate {learning_rate:.2g}): "
-                        "the training diverged; start again with a "
-                        "learning rate a third of this one, or --precision fp32"
-                    )
+                    raise RunError(diverged(f"the loss became {loss}", number + 1, learning_rate))
                 norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm or float("inf"))
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -175,6 +173,18 @@ def train_steps(
         epoch += 1
 
 
+def diverged(what: str, step: int, learning_rate: float) -> str:
+    """Return the sentence on a training whose numbers are no longer finite; `step` counts from 1."""
+    return (
+        f"{what} at step {step} (learning rate {learning_rate:.2g}): the training diverged; "
+        "start again with a learning rate a third of this one, or --precision fp32"
+    )
+
+
+def _seed(seed: int, number: int) -> None:
+    torch.manual_seed((seed * 1_009 + number) % 2**63)  # torch takes no larger seed
+
+
 def _gradients(
     inputs: Inputs, head: nn.Module, task: str, targets: Tensor, passes: Sequence[Indices], *, seed: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -188,7 +198,7 @@ def _gradients(
     found: list[tuple[Any, Any]] = []
     if len(passes) == 1 or not getattr(head, "uses_batch_statistics", False):
         for number, indices in enumerate(passes):
-            torch.manual_seed(seed * 1_009 + number)
+            _seed(seed, number)
             logits, losses = head_losses(inputs.pooled(indices), indices)
             (losses.sum() / examples).backward()  # type: ignore[no-untyped-call]
             found.append((logits.detach(), losses.detach()))
@@ -199,10 +209,10 @@ def _gradients(
         with torch.no_grad():
             parts = []
             for number, indices in enumerate(passes):
-                torch.manual_seed(seed * 1_009 + number)
+                _seed(seed, number)
                 parts.append(inputs.pooled(indices))
         pooled = torch.cat(parts).requires_grad_()
-        torch.manual_seed(seed * 1_009 + len(passes))
+        _seed(seed, len(passes))
         logits, losses = head_losses(pooled, everything)
         losses.mean().backward()  # type: ignore[no-untyped-call]
         found.append((logits.detach(), losses.detach()))
@@ -210,7 +220,7 @@ def _gradients(
             assert pooled.grad is not None
             row = 0
             for number, indices in enumerate(passes):
-                torch.manual_seed(seed * 1_009 + number)
+                _seed(seed, number)
                 inputs.pooled(indices).backward(pooled.grad[row : row + len(indices)])  # type: ignore[no-untyped-call]
                 row += len(indices)
     return (

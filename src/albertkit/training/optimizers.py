@@ -1,4 +1,4 @@
-"""AdamW as Google's ALBERT code has it, LAMB, and torch's Adam; no decay on biases and norms."""
+"""AdamW, Adam and LAMB, with or without bias correction; no decay on biases and norms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from albertkit.errors import UsageError
+from albertkit.errors import UsageError, did_you_mean
 
 OPTIMIZERS = ("adamw", "adam", "lamb")
 BETAS = (0.9, 0.999)
@@ -32,11 +32,8 @@ def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> li
     return [group for group in groups if group["params"]]
 
 
-class Lamb(torch.optim.Optimizer):
-    """LAMB without bias correction (`lamb_optimizer.py`): Adam's direction, scaled to the length of each weight.
-
-    Groups with `adapt` false (biases, norms) take the direction unscaled.
-    """
+class UncorrectedAdamW(torch.optim.Optimizer):
+    """AdamW as Google's ALBERT code has it (`optimization.py`): without bias correction, so its first steps are large."""
 
     def __init__(
         self,
@@ -66,20 +63,37 @@ class Lamb(torch.optim.Optimizer):
                 second = state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
                 update = first / second.sqrt().add_(group["eps"])
                 update.add_(parameter, alpha=group["weight_decay"])
-                rate = group["lr"]
-                if group["adapt"]:
-                    weight_norm, update_norm = parameter.norm().item(), update.norm().item()
-                    rate *= weight_norm / update_norm if weight_norm > 0 and update_norm > 0 else 1.0
-                parameter.add_(update, alpha=-rate)
+                parameter.add_(update, alpha=-group["lr"] * self.trust(parameter, update, adapt=group["adapt"]))
+
+    def trust(self, parameter: Tensor, update: Tensor, *, adapt: bool) -> float:  # noqa: ARG002 - LAMB needs them
+        """Return the factor on the learning rate of one parameter."""
+        return 1.0
 
 
-def build_optimizer(name: str, modules: Iterable[nn.Module], *, weight_decay: float) -> torch.optim.Optimizer:
+class Lamb(UncorrectedAdamW):
+    """LAMB without bias correction (`lamb_optimizer.py`): Adam's direction, scaled to the length of each weight.
+
+    Groups with `adapt` false (biases, norms) take the direction unscaled.
+    """
+
+    def trust(self, parameter: Tensor, update: Tensor, *, adapt: bool) -> float:
+        """Return length of the weight / length of the update; 1 where either is 0 or the group is not adapted."""
+        if not adapt:
+            return 1.0
+        weight_norm, update_norm = parameter.norm().item(), update.norm().item()
+        return weight_norm / update_norm if weight_norm > 0 and update_norm > 0 else 1.0
+
+
+def build_optimizer(
+    name: str, modules: Iterable[nn.Module], *, weight_decay: float, bias_correction: bool = True
+) -> torch.optim.Optimizer:
     """Return an optimizer over the trainable parameters; the loop sets the rate before each step.
 
     Args:
         name: `adamw` (decoupled decay), `adam` (no decay, as the two tutorials use it), or `lamb`.
         modules: what is trained.
         weight_decay: decay per unit of learning rate, for weights only.
+        bias_correction: for `adamw`: False is Google's form, made for large batches; LAMB never has it.
 
     Raises:
         UsageError: an unknown name.
@@ -87,8 +101,10 @@ def build_optimizer(name: str, modules: Iterable[nn.Module], *, weight_decay: fl
     groups = parameter_groups(modules, weight_decay=0.0 if name == "adam" else weight_decay)
     if name == "lamb":
         return Lamb(groups, lr=0.0)
+    if name == "adamw" and not bias_correction:
+        return UncorrectedAdamW(groups, lr=0.0)
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
     if name == "adam":
         return torch.optim.Adam(groups, lr=0.0, fused=True)
-    raise UsageError(f'unknown optimizer "{name}" (known: {", ".join(OPTIMIZERS)})')
+    raise UsageError(f'unknown optimizer "{name}"{did_you_mean(name, OPTIMIZERS)} (known: {", ".join(OPTIMIZERS)})')

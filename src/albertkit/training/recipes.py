@@ -37,7 +37,7 @@ GLUE: Mapping[str, Recipe] = {
 }
 GENERAL = Recipe(3e-5, 32, epochs=3)
 """A pretrained encoder on other data."""
-NANO = Recipe(5e-4, 32, epochs=5)
+NANO = Recipe(5e-4, 32, epochs=3)
 """albert-nano: small enough for a higher rate."""
 FROZEN = Recipe(1e-3, 128, epochs=100)
 """A head on frozen features: Keras' own rate for Adam and the tutorial's batch size."""
@@ -45,7 +45,7 @@ WARMUP = 0.1
 """Share of steps that warm up where a recipe names no number."""
 
 
-def complete(settings: FinetuneSettings, *, nano: bool) -> FinetuneSettings:
+def complete(settings: FinetuneSettings, *, nano: bool, positions: int = 512) -> FinetuneSettings:
     """Return the settings with every open choice filled in from the recipe.
 
     >>> settings = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False)
@@ -55,6 +55,7 @@ def complete(settings: FinetuneSettings, *, nano: bool) -> FinetuneSettings:
     Args:
         settings: what the user gave.
         nano: whether the network is of nano's size.
+        positions: the most tokens that the network takes; a recipe's length is cut to it.
     """
     recipe = FROZEN if settings.freeze_encoder else NANO if nano else GLUE.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
@@ -63,8 +64,9 @@ def complete(settings: FinetuneSettings, *, nano: bool) -> FinetuneSettings:
     schedule = settings.schedule or ("constant" if optimizer == "adam" else "linear")
     warmup = settings.warmup
     if warmup is None:
-        known = recipe.steps is not None and recipe.warmup_steps is not None
-        warmup = 0.0 if optimizer == "adam" else recipe.warmup_steps / recipe.steps if known else WARMUP  # type: ignore[operator]
+        warmup = 0.0 if optimizer == "adam" else WARMUP
+        if optimizer != "adam" and recipe.steps is not None and recipe.warmup_steps is not None:
+            warmup = recipe.warmup_steps / recipe.steps
     return replace(
         settings,
         optimizer=optimizer,
@@ -72,5 +74,5 @@ def complete(settings: FinetuneSettings, *, nano: bool) -> FinetuneSettings:
         warmup=warmup,
         learning_rate=settings.learning_rate or recipe.learning_rate,
         batch_size=settings.batch_size or recipe.batch_size,
-        max_length=settings.max_length or recipe.max_length,
+        max_length=settings.max_length or min(recipe.max_length, positions),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from albertkit.errors import RunError
-from albertkit.files import atomic_file, write_json, write_text
+from albertkit.files import WriteError, atomic_file, write_json, write_text
 
 # Settings that may change between the start of a run and its going on.
 _FREE = frozenset({"out", "threads", "save_seconds", "device"})
@@ -31,12 +30,16 @@ class RunFolder:
         self._checkpoint = self.path / "checkpoints" / "last.pt"
 
     @classmethod
-    def start(cls, path: str | os.PathLike[str], settings: Mapping[str, Any], *, resume: bool) -> RunFolder:
-        """Make a run directory, or open the one of a run that was stopped.
+    def open(cls, path: str | os.PathLike[str], settings: Mapping[str, Any], *, resume: bool) -> RunFolder:
+        """Check that a run can start here, or go on here; nothing is written before `begin`.
+
+        Args:
+            path: the directory.
+            settings: of the run that is about to start or go on.
+            resume: whether to go on with a run that was stopped; where none was begun, one starts.
 
         Raises:
             RunError: it exists and `resume` is false; or its settings differ; or the run is complete.
-            WriteError: it cannot be written.
         """
         run = cls(path)
         config = run.path / "config.json"
@@ -48,8 +51,21 @@ class RunFolder:
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             hint = " or --resume to go on" if config.is_file() else ""
             raise RunError(f"{run.path} exists and is not empty; give another --out{hint}")
-        write_json(config, settings)
         return run
+
+    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
+        """Write the settings of a new run; drop the events after `step` of one that goes on: they will come again.
+
+        Args:
+            settings: what `config.json` holds.
+            step: the last step whose outcome is kept, 0 for a new run.
+
+        Raises:
+            WriteError: the system refused.
+        """
+        if not (self.path / "config.json").is_file():
+            write_json(self.path / "config.json", settings)
+        self._cut_events(step)
 
     def _check_settings(self, config: Path, settings: Mapping[str, Any]) -> None:
         try:
@@ -65,12 +81,21 @@ class RunFolder:
             raise RunError(f"{self.path}: a run goes on with the settings it started with; {'; '.join(changed)}")
 
     def log(self, event: Mapping[str, Any]) -> None:
-        """Append one event as a line of `metrics.jsonl`."""
-        with open(self._events, "a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+        """Append one event as a line of `metrics.jsonl`.
 
-    def cut_events(self, step: int) -> None:
-        """Drop events after `step`: they will be written again."""
+        Raises:
+            WriteError: the system refused.
+        """
+        try:
+            with open(self._events, "a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            raise WriteError(
+                f"{self._events}: cannot be written ({error.strerror or error}); "
+                "--resume goes on from the last checkpoint"
+            ) from error
+
+    def _cut_events(self, step: int) -> None:
         kept = []
         if self._events.is_file():
             for line in self._events.read_text(encoding="utf-8").splitlines():
@@ -83,9 +108,21 @@ class RunFolder:
         write_text(self._events, "".join(kept))
 
     def save_checkpoint(self, state: Mapping[str, Any], *, name: str = "last") -> None:
-        """Write a checkpoint in place of the one before, atomically."""
-        with atomic_file(self._checkpoint.with_stem(name)) as temporary:
-            torch.save(dict(state), temporary)
+        """Write a checkpoint in place of the one before, atomically.
+
+        Raises:
+            WriteError: the system refused; the checkpoint before is untouched.
+        """
+        path = self._checkpoint.with_stem(name)
+        with atomic_file(path) as temporary:
+            try:
+                torch.save(dict(state), temporary)
+            except RuntimeError as error:  # torch's own writer does not raise OSError when the disk is full
+                reason = str(error).splitlines()[0]
+                raise WriteError(
+                    f"{path}: cannot be written (is the disk full? torch says: {reason}); "
+                    "what stood there before is untouched"
+                ) from error
 
     def load_checkpoint(self, *, name: str = "last") -> dict[str, Any] | None:
         """Read a checkpoint without unpickling code; None when there is none yet.
@@ -97,7 +134,10 @@ class RunFolder:
         if not path.is_file():
             return None
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise RunError(f"{path}: the checkpoint is corrupt ({error}); start the run anew") from error
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch's unpickler fails on damaged bytes with whatever error its stack meets
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RunError(f"{path}: the checkpoint is corrupt ({reason}); start the run anew") from error
+        if not isinstance(state, dict):
+            raise RunError(f"{path}: the checkpoint holds a {type(state).__name__}, not a run; start the run anew")
         return state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from albertkit.errors import UsageError
+from albertkit.errors import UsageError, did_you_mean
 
 SCHEDULES = ("linear", "constant")
 
@@ -10,8 +10,8 @@ SCHEDULES = ("linear", "constant")
 def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int, schedule: str = "linear") -> float:
     """Return the rate of one optimizer step.
 
-    `linear` is Google's (`optimization.py`): it rises to `peak` in `warmup_steps`, then falls to 0 at `total_steps` on a
-    line that is measured from step 0, so it drops a little where the warm-up ends.
+    `linear` is Google's (`optimization.py`): it rises to `peak` in `warmup_steps`, then falls to 0 at `total_steps` on
+    a line that is measured from step 0, so it drops a little where the warm-up ends.
 
     >>> [round(learning_rate(s, peak=0.00176, total_steps=125000, warmup_steps=3125), 7) for s in (3124, 3125, 62500)]
     [0.0017594, 0.001716, 0.00088]
@@ -27,7 +27,9 @@ def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int
         UsageError: an unknown schedule.
     """
     if schedule not in SCHEDULES:
-        raise UsageError(f'unknown schedule "{schedule}" (known: {", ".join(SCHEDULES)})')
+        raise UsageError(
+            f'unknown schedule "{schedule}"{did_you_mean(schedule, SCHEDULES)} (known: {", ".join(SCHEDULES)})'
+        )
     if step < warmup_steps:
         return peak * step / warmup_steps
     if schedule == "constant":

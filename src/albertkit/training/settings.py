@@ -80,6 +80,10 @@ class FinetuneSettings:
         ]  # fmt: skip
         if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
             problems.append(f"learning-rate is {self.learning_rate}; it must be above 0, such as 3e-5")
+        if self.seed >= 2**32:
+            problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
+        if self.save_seconds < 0:
+            problems.append(f"save-seconds is {self.save_seconds}; it must be 0 or more")
         if self.warmup is not None and not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}; it is a share of the steps, from 0 to below 1")
         if self.epochs is not None and self.steps is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from albertkit.datasets import holdout, require_two_labels
+from albertkit.datasets import holdout, require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.errors import UsageError
 from albertkit.training.settings import FinetuneSettings
@@ -27,12 +27,12 @@ class Splits:
 def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     """Give each role its split.
 
-    The scored split is `--test-split`, else a labelled `test`, else `dev`. The validation split is `--validation-split`,
-    or a share of train (`--validation`), else `dev` where it is not trained on, else a default share of train.
+    The scored split is `--test-split`, else a labelled `test`, else `dev`. The validation split is
+    `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained on, else a default share of train.
 
     Raises:
         UsageError: a split that is not there, or one in two roles that exclude each other.
-        DataError: training data of one class only.
+        DataError: training data of one class only, or a split with rows that have no label.
     """
     notes: list[str] = []
     loaded: dict[str, Dataset] = {}
@@ -86,6 +86,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         )
     if settings.limit is not None:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
-    if len(train) >= 20:
+    for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():
+        require_labelled(dataset)
+    if len(train) >= 20 or len(source.labels) < 2:  # a handful of examples may well have one label
         require_two_labels(train)
     return Splits(train, validation, scored, tuple(notes))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
+from albertkit.errors import RunError
 from albertkit.training.history import EpochRecord
 from albertkit.training.run import RunFolder
 
@@ -19,7 +23,7 @@ class TrainingState:
         self.record = record
         self.epochs: list[dict[str, dict[str, float]]] = []
         self.best_epoch = 0
-        self._best: tuple[float, float] = (-np.inf, -np.inf)
+        self._best: tuple[float, float] = (-math.inf, -math.inf)
 
     def epochs_since_best(self) -> int:
         """Return how many epochs have gone by since the best one."""
@@ -29,7 +33,8 @@ class TrainingState:
         """Take in an epoch's scores; return whether it is the best so far (equal scores: the lower loss)."""
         self.epochs.append(scores)
         self.record.clear()
-        rank = (scores["validation"][main], -scores["validation"]["loss"])
+        score, loss = scores["validation"][main], scores["validation"]["loss"]
+        rank = (score if math.isfinite(score) else -math.inf, -loss)  # a correlation of constants is not a number
         if rank > self._best:
             self._best, self.best_epoch = rank, len(self.epochs)
             return True
@@ -51,10 +56,23 @@ class TrainingState:
         )
 
     def restore(self, run: RunFolder) -> int:
-        """Take over the last checkpoint; return its step, 0 when there is none yet."""
+        """Take over the last checkpoint; return its step, 0 when there is none yet.
+
+        Raises:
+            RunError: the checkpoint is corrupt, or of another network.
+        """
         saved = run.load_checkpoint()
         if saved is None:
             return 0
+        try:
+            return self._take_over(saved)
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RunError(
+                f"{run.path}: the checkpoint does not fit this run ({reason}); the model or the data changed; start anew"
+            ) from error
+
+    def _take_over(self, saved: Mapping[str, Any]) -> int:
         self.trained.load_state_dict(saved["weights"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.record.logits[:] = saved["logits"].numpy()

@@ -73,7 +73,8 @@ class ClassificationTask:
         [1]
         """
         if self.name == "classification":
-            return logits.argmax(axis=1)
+            best: npt.NDArray[np.int64] = logits.argmax(axis=1)
+            return best
         if self.name == "regression":
             return logits[:, 0]
         return (logits > 0).astype(np.int64)
@@ -100,7 +101,7 @@ class ClassificationTask:
         for probabilities, choice in zip(self.probabilities(logits), self.predicted(logits), strict=True):
             named = {label: float(probability) for label, probability in zip(labels, probabilities, strict=True)}
             if self.name == "multilabel":
-                rows.append({"labels": [labels[k] for k in np.flatnonzero(choice)], "probabilities": named})
+                rows.append({"labels": [labels[int(k)] for k in np.flatnonzero(choice)], "probabilities": named})
             else:
                 rows.append({"label": labels[int(choice)], "probabilities": named})
         return rows
