@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,30 @@ def read_padded_batch(path: Path) -> tuple[Batch, npt.NDArray[np.bool_]]:
         what = f"row {int(empty[0])} of input_mask is all 0" if len(empty) else "there are no rows"
         raise DataError(f"{path}: {what}; a sequence holds at least one token")
     return Batch.from_padded(arrays["input_ids"], arrays["input_mask"], arrays["segment_ids"]), mask
+
+
+def parts(batch: Batch, *, max_tokens: int) -> Iterator[Batch]:
+    """Cut a batch into consecutive smaller ones of at most `max_tokens` tokens; a longer sequence stands alone.
+
+    Positions are kept as they are, so holes and padding on the left keep their meaning.
+
+    >>> ids = np.array([[2, 3], [2, 3], [2, 3]])
+    >>> [len(part) for part in parts(Batch.from_padded(ids, ids > 0, ids * 0), max_tokens=4)]
+    [2, 1]
+    """
+    ends = np.cumsum(batch.lengths)
+    first = 0
+    while first < len(batch):
+        start = int(batch.starts[first])
+        after = max(int(np.searchsorted(ends, start + max_tokens, side="right")), first + 1)
+        tokens = slice(start, int(ends[after - 1]))
+        yield Batch(
+            input_ids=batch.input_ids[tokens],
+            token_type_ids=batch.token_type_ids[tokens],
+            positions=batch.positions[tokens],
+            lengths=batch.lengths[first:after],
+        )
+        first = after
 
 
 def spread(rows: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,9 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     Raises:
         UsageError: an unknown precision, a device that is not here, fp16 on a processor, threads below 1.
     """
+    # oneDNN keeps code for every shape that it has met, 1,024 by default at up to 1 MB each. Packed batches have many
+    # shapes; a pass over one batch needs about 30.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
     import torch
 
     if precision not in PRECISIONS:

@@ -24,8 +24,9 @@ def encoder_parameters(config: AlbertConfig) -> int:
 def flops_per_token(config: AlbertConfig) -> int:
     """Return the floating-point operations that one token costs forward: two for each product of a linear map.
 
-    Every application of a layer counts, shared or not: sharing saves memory and no operation. Left out are the tables of
-    embeddings (looked up), the pooler (once a sequence) and attention's products between tokens (they grow with length).
+    Every application of a layer counts, shared or not: sharing saves memory and no operation. Left out are the tables
+    of embeddings (looked up), the pooler (once a sequence) and attention's products between tokens (they grow with
+    the length).
 
     >>> flops_per_token(PUBLISHED["albert-base-v2"])
     170065920

@@ -155,6 +155,11 @@ def _fresh_network(config: AlbertConfig) -> Network:
 def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
     if checkpoint.task is not None and "task" in checkpoint.task:
         head = checkpoint.task.get("head", {})
+        if checkpoint.task["task"] not in TASKS:
+            raise CheckpointError(
+                f'{checkpoint.source}: task.json names the task "{checkpoint.task["task"]}", which is not known here '
+                f"({', '.join(sorted(TASKS))}); install the package that has it"
+            )
         return TASKS[checkpoint.task["task"]], HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"))
     if "classifier" not in checkpoint.heads:
         return None, HeadSpec()

@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return a command."""
-        return COMMANDS[cmd_name] if cmd_name in COMMANDS else None
+        return COMMANDS[cmd_name] if cmd_name in COMMANDS else None  # noqa: SIM401 - get() raises for unknown names
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; an unknown one gets the nearest name."""

@@ -34,8 +34,11 @@ def command(
     import time
     from pathlib import Path
 
-    from albertkit.arrays import read_padded_batch, spread, write_arrays
+    import numpy as np
+
+    from albertkit.arrays import parts, read_padded_batch, spread, write_arrays
     from albertkit.device import choose_execution
+    from albertkit.predictor import BATCH_TOKENS
     from albertkit.pretrained import announce, load_model
     from albertkit.runtimes.pytorch import PyTorchRuntime
 
@@ -47,7 +50,9 @@ def command(
     outputs = ["sequence_output", "pooled_output"]
     outputs += [f"{head}_logits" for head in ("mlm", "sop") if head in loaded.network.heads]
     started = time.perf_counter()
-    found = PyTorchRuntime(loaded.network, execution=execution).run(batch, outputs=outputs)
+    runtime = PyTorchRuntime(loaded.network, execution=execution)
+    pieces = [runtime.run(part, outputs=outputs) for part in parts(batch, max_tokens=BATCH_TOKENS)]
+    found = {name: np.concatenate([piece[name] for piece in pieces]) for name in outputs}
     seconds = time.perf_counter() - started
     padded = ("sequence_output", "mlm_logits")
     write_arrays(

@@ -9,19 +9,11 @@ import click
 from albertkit.cli.options import data_options, execution_options, json_option, print_json
 
 
-class Widths(click.ParamType):
-    """Whole numbers with commas between: 128,30,8."""
-
-    name = "N,N,.."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Parse the numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in str(value).split(",") if part.strip())
-        except ValueError:
-            self.fail(f'"{value}" is not a list of whole numbers such as 128,30,8', param, ctx)
+def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in value.split(",")) if value.strip() else ()
+    except ValueError:
+        raise click.BadParameter(f'"{value}" is not a list of whole numbers such as 128,30,8', ctx, param) from None
 
 
 @click.command(epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity")
@@ -35,7 +27,10 @@ class Widths(click.ParamType):
 @click.option("--validation", type=float, help="Instead: a share of the training split, such as 0.4, drawn by seed.")
 @click.option("--test-split", help="The split that scores; test where it is labelled, else dev.")
 @click.option("--freeze-encoder", is_flag=True, help="Train the head alone; each text passes the encoder once.")
-@click.option("--head-hidden", type=Widths(), default=(), help="Widths of hidden layers in the head, such as 128,30,8.")
+@click.option(
+    "--head-hidden", default="", callback=_widths, metavar="N,N,..",
+    help="Widths of hidden layers in the head, such as 128,30,8.",
+)  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
@@ -70,11 +65,13 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
 
     from rich.console import Console as RichConsole
 
+    from albertkit.datasets import DATASETS
     from albertkit.progress import Console
     from albertkit.training.finetune import finetune
     from albertkit.training.settings import FinetuneSettings
 
-    folder = out or f"runs/{Path(options['data']).stem if Path(options['data']).suffix else options['data']}"
+    data: str = options["data"]
+    folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
     settings = FinetuneSettings(out=folder, baseline=not no_baseline, **options)
     try:
         report = finetune(settings, resume=resume, teller=Console())

@@ -64,7 +64,8 @@ def command(model: str, as_json: bool) -> None:
     console.print(table)
     full = config.vocab_size * config.hidden_size
     console.print(
-        f"The same network unshared and unfactorized has {unshared:,} parameters: ALBERT saves {1 - encoder / unshared:.1%}.\n"
+        f"The same network unshared and unfactorized has {unshared:,} parameters: "
+        f"ALBERT saves {1 - encoder / unshared:.1%}.\n"
         f"  word embeddings {config.embedding_size} wide instead of {config.hidden_size}: "
         f"{full - config.vocab_size * config.embedding_size:,} saved\n"
         f"  {config.num_hidden_groups * config.inner_group_num} set(s) of layer weights for "

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.datasets.dataset import Dataset, DataSource
-from albertkit.errors import DataError
+from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
+from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
 from albertkit.evaluation.metrics import confusion_matrix, score
 from albertkit.evaluation.report import Confusion, Report
@@ -104,13 +104,15 @@ def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | Non
     """
     started = time.perf_counter()
     task = predictor.model.task
-    if task is not None and dataset.task != task.name:
+    if task is None:
+        raise UsageError(f"{predictor.model.source} has no task head to score: fine-tune it first")
+    require_labelled(dataset)
+    if dataset.task != task.name:
         raise DataError(
             f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
     logits = predictor.logits(dataset.examples, progress=progress)
-    assert task is not None
     targets = task.targets(dataset.examples, num_labels=len(predictor.labels))
     scored = score_logits(task, logits, targets=targets, labels=predictor.labels, metrics=dataset.metrics)
     return Report(

@@ -33,7 +33,7 @@ def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> li
 
 
 class UncorrectedAdamW(torch.optim.Optimizer):
-    """AdamW as Google's ALBERT code has it (`optimization.py`): without bias correction, so its first steps are large."""
+    """AdamW as Google's ALBERT code has it (`optimization.py`): no bias correction, so its first steps are large."""
 
     def __init__(
         self,

@@ -28,7 +28,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     """Give each role its split.
 
     The scored split is `--test-split`, else a labelled `test`, else `dev`. The validation split is
-    `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained on, else a default share of train.
+    `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained on, else a default
+    share of train.
 
     Raises:
         UsageError: a split that is not there, or one in two roles that exclude each other.

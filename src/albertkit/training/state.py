@@ -69,7 +69,8 @@ class TrainingState:
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise RunError(
-                f"{run.path}: the checkpoint does not fit this run ({reason}); the model or the data changed; start anew"
+                f"{run.path}: the checkpoint does not fit this run ({reason}); "
+                "the model or the data changed, so start the run anew"
             ) from error
 
     def _take_over(self, saved: Mapping[str, Any]) -> int:

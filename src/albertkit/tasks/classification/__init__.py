@@ -83,11 +83,11 @@ class ClassificationTask:
         """Return probabilities in [0, 1], `[n, labels]`: they add up to 1 except in multi-label."""
         logits64 = logits.astype(np.float64)
         if self.name == "multilabel":
-            result: npt.NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits64))  # sigmoid without overflow
-            return result
+            sigmoids: npt.NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits64))  # without overflow
+            return sigmoids
         raised = np.exp(logits64 - logits64.max(axis=1, keepdims=True))
-        result = raised / raised.sum(axis=1, keepdims=True)
-        return result
+        shares: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+        return shares
 
     def decode(self, logits: FloatArray, *, labels: Sequence[str]) -> list[Mapping[str, Any]]:
         """Return `{label, probabilities}` (or `{labels, probabilities}`, or `{value}`) for each row of logits.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ class DeepHead(nn.Module):
         widths = [hidden_size, *hidden]
         self.hidden = nn.ModuleList(
             nn.Sequential(nn.Linear(before, after), nn.ReLU(), *([nn.BatchNorm1d(after)] if norm == "batch" else []))
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in pairwise(widths)
         )
         self.output = nn.Linear(widths[-1], num_outputs)
         self.uses_batch_statistics = norm == "batch"
@@ -85,10 +85,11 @@ def build_head(
 
 
 def example_losses(
-    task: str, logits: Float[Tensor, "sequences outputs"], targets: Shaped[Tensor, "..."]
+    task: str, logits: Float[Tensor, "sequences outputs"], targets: Shaped[Tensor, "*any"]
 ) -> Float[Tensor, " sequences"]:
     """Return each example's own loss `[sequences]`: cross entropy (nats), squared error, or mean binary cross entropy.
 
+    >>> import torch
     >>> round(example_losses("classification", torch.zeros(1, 2), torch.tensor([1])).item(), 4)
     0.6931
     """

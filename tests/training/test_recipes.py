@@ -1,0 +1,60 @@
+"""Recipes: the published GLUE numbers, and what the user gives wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from albertkit.datasets import DATASETS
+from albertkit.training.recipes import GLUE, complete
+from albertkit.training.settings import FinetuneSettings
+
+
+def test_every_glue_task_has_its_recipe() -> None:
+    assert sorted(GLUE) == sorted(name for name in DATASETS if name.startswith("glue/"))
+
+
+# google-research/albert run_glue.sh: learning rate, batch size, steps, warm-up steps
+@pytest.mark.parametrize(
+    ("task", "rate", "batch", "steps", "warmup"),
+    [
+        ("cola", 1e-5, 16, 5336, 320),
+        ("stsb", 2e-5, 16, 3598, 214),
+        ("sst2", 1e-5, 32, 20935, 1256),
+        ("mnli", 3e-5, 128, 10000, 1000),
+        ("qnli", 1e-5, 32, 33112, 1986),
+        ("qqp", 5e-5, 128, 14000, 1000),
+        ("rte", 3e-5, 32, 800, 200),
+        ("mrpc", 2e-5, 32, 800, 200),
+    ],
+)
+def test_published_numbers(task: str, rate: float, batch: int, steps: int, warmup: int) -> None:
+    done = complete(FinetuneSettings("albert-base-v2", f"glue/{task}", "o"), nano=False)
+    assert (done.learning_rate, done.batch_size, done.steps, done.epochs) == (rate, batch, steps, None)
+    assert done.warmup is not None
+    assert int(steps * done.warmup + 0.5) == warmup
+    assert (done.max_length, done.optimizer, done.schedule) == (512, "adamw", "linear")
+
+
+def test_what_the_user_gives_wins() -> None:
+    given = FinetuneSettings(
+        "m", "glue/rte", "o", learning_rate=1e-3, batch_size=4, epochs=2, warmup=0.0, max_length=9, optimizer="lamb"
+    )
+    done = complete(given, nano=False)
+    assert (done.learning_rate, done.batch_size, done.epochs, done.steps) == (1e-3, 4, 2, None)
+    assert (done.warmup, done.max_length, done.optimizer) == (0.0, 9, "lamb")
+
+
+def test_a_frozen_encoder_trains_its_head_with_adam_at_one_rate() -> None:
+    done = complete(FinetuneSettings("m", "imdb", "o", freeze_encoder=True), nano=False)
+    assert (done.optimizer, done.schedule, done.warmup, done.learning_rate) == ("adam", "constant", 0.0, 1e-3)
+
+
+def test_nano_takes_a_higher_rate_than_a_pretrained_base() -> None:
+    nano, base = (complete(FinetuneSettings("m", "imdb", "o"), nano=nano) for nano in (True, False))
+    assert nano.learning_rate is not None
+    assert base.learning_rate is not None
+    assert nano.learning_rate > base.learning_rate
+
+
+def test_a_recipe_s_length_is_cut_to_the_positions() -> None:
+    assert complete(FinetuneSettings("m", "glue/rte", "o"), nano=False, positions=64).max_length == 64

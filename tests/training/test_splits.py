@@ -1,0 +1,101 @@
+"""Which split trains, chooses and scores; every double role is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from albertkit.data.examples import TextExample
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.errors import DataError, UsageError
+from albertkit.training.settings import FinetuneSettings
+from albertkit.training.splits import Splits, choose_splits
+
+
+def source(*, name: str = "toy", one_label: bool = False, **sizes: int | None) -> DataSource:
+    """A data set with splits of these sizes; a negative size is a split without labels."""
+
+    def load(split: str) -> Dataset:
+        size = sizes[split]
+        assert size is not None
+        examples = [
+            TextExample(f"{split} {row}", label=None if size < 0 else 0 if one_label else row % 2)
+            for row in range(abs(size))
+        ]
+        return Dataset(name, split, "classification", ("no", "yes"), ("accuracy",), examples)
+
+    return DataSource(name, "classification", ("no", "yes"), ("accuracy",), tuple(sizes), load)
+
+
+def choose(data: DataSource, **values: Any) -> Splits:
+    return choose_splits(data, replace(FinetuneSettings("m", data.name, "o", seed=7), **values))
+
+
+def names(splits: Splits) -> tuple[str, str, str]:
+    return splits.train.split, splits.validation.split, splits.scored.split
+
+
+def test_three_splits_play_one_role_each() -> None:
+    splits = choose(source(train=40, dev=10, test=10))
+    assert names(splits) == ("train", "dev", "test")
+    assert splits.notes == ()
+
+
+def test_test_without_labels_is_passed_over_and_the_double_role_told() -> None:
+    splits = choose(source(train=40, dev=10, test=-10))
+    assert names(splits) == ("train", "dev", "dev")
+    assert "both chose the epoch and scored" in splits.notes[0]
+
+
+def test_a_share_of_train_chooses_where_there_is_no_dev() -> None:
+    splits = choose(source(train=100, test=10))
+    assert names(splits) == ("90% of train (seed 7)", "10% of train (seed 7)", "test")
+    assert len(splits.train), len(splits.validation) == (90, 10)
+    assert not {example.text for example in splits.train} & {example.text for example in splits.validation}
+    assert "10% of toy train (seed 7) chose the epoch" in splits.notes[0]
+
+
+def test_imdb_keeps_the_tutorial_s_share() -> None:
+    assert len(choose(source(name="imdb", train=100, test=10)).validation) == 40
+
+
+def test_shares_and_splits_by_request() -> None:
+    data = source(train=100, dev=10, test=10)
+    assert names(choose(data, validation=0.25))[1:] == ("25% of train (seed 7)", "test")
+    assert names(choose(data, validation_split="test", test_split="dev"))[1:] == ("test", "dev")
+
+
+def test_a_lone_table_gives_all_roles() -> None:
+    splits = choose(source(train=100))
+    assert names(splits) == ("90% of train (seed 7)", "10% of train (seed 7)", "10% of train (seed 7)")
+    assert any("both chose the epoch and scored" in note for note in splits.notes)
+
+
+def test_a_handful_of_rows_scores_itself_and_says_so() -> None:
+    splits = choose(source(train=4))
+    assert names(splits) == ("train", "train", "train")
+    assert "the scores are those of the training examples themselves" in splits.notes[0]
+
+
+def test_the_limit_holds_for_each_split_and_is_told() -> None:
+    splits = choose(source(train=100, dev=50, test=50), limit=30)
+    assert (len(splits.train), len(splits.validation), len(splits.scored)) == (30, 30, 30)
+    assert "only the first 30 examples of each split" in splits.notes[-1]
+
+
+def test_refusals() -> None:
+    data = source(train=100, dev=10, test=-10)
+    with pytest.raises(UsageError, match='the split "train" cannot both train and score'):
+        choose(data, test_split="train")
+    with pytest.raises(UsageError, match='no split "tset".*did you mean "test"'):
+        choose(data, test_split="tset")
+    with pytest.raises(DataError, match=r"toy, split test: 10 of 10 rows have no label.*choose another split"):
+        choose(data, test_split="test")
+    with pytest.raises(DataError, match="split test: 10 of 10 rows have no label"):
+        choose(data, validation_split="test")
+    with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs two'):
+        choose(source(train=40, dev=10, one_label=True))
+    with pytest.raises(UsageError, match="a validation share of 1.5"):
+        choose(data, validation=1.5)
