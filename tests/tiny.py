@@ -1,4 +1,4 @@
-"""A network small enough to train in a moment, tables that it can learn, and a file size limit in place of a full disk."""
+"""A network small enough to train in a moment, tables that it can learn, a file size limit in place of a full disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONFIG = AlbertConfig(
 )
 GOOD = ("splendid", "wonderful", "brilliant", "charming", "delightful")
 BAD = ("dreadful", "terrible", "boring", "clumsy", "tedious")
-FILLER = "the a film plot actor scene story it was is and with of in one two three very quite rather".split()  # noqa: SIM905
+FILLER = "the a film plot actor scene story it was is and with of in one two three very quite rather".split()
 
 
 def execution() -> Execution:

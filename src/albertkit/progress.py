@@ -54,7 +54,7 @@ class Console:
 
     def say(self, sentence: str) -> None:
         """Print one sentence."""
-        self._console.print(sentence, markup=False)
+        self._console.print(sentence, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, what: str, *, total: int) -> Iterator[Advance]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.tiny import BAD, GOOD, execution, keyword_rows, leftovers, settings, tiny_folder, write_csv
 
 import albertkit
 from albertkit.errors import AlbertkitError, DataError, RunError, UsageError
@@ -19,7 +20,6 @@ from albertkit.files import WriteError
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, load_model, save_model, with_task_head
 from albertkit.training.finetune import finetune
-from tests.tiny import BAD, GOOD, execution, keyword_rows, leftovers, settings, tiny_folder, write_csv
 
 
 def keyword_folder(folder: Path, *, counts: dict[str, int]) -> Path:
@@ -48,7 +48,9 @@ def test_a_keyword_is_learned(learned: tuple[Report, Path]) -> None:
     assert report.chosen_by is not None
     assert (report.chosen_by.split, report.chosen_by.metric) == ("dev", "accuracy")
     assert len(report.epochs) == 8
-    best = max(range(8), key=lambda k: (report.epochs[k]["validation"]["accuracy"], -report.epochs[k]["validation"]["loss"]))
+    best = max(
+        range(8), key=lambda k: (report.epochs[k]["validation"]["accuracy"], -report.epochs[k]["validation"]["loss"])
+    )
     assert report.best_epoch == best + 1
 
 
@@ -91,7 +93,9 @@ def test_a_deep_head_with_batch_norm_learns_on_a_frozen_encoder(keywords: Path, 
     before, after = (load_model(path).network.encoder.state_dict() for path in (tiny_folder(), out))
     for name, tensor in before.items():
         np.testing.assert_array_equal(after[name].numpy(), tensor.numpy())
-    assert albertkit.evaluate(albertkit.load(out, execution=execution()), albertkit.load_dataset(keywords, split="test"))
+    assert albertkit.evaluate(
+        albertkit.load(out, execution=execution()), albertkit.load_dataset(keywords, split="test")
+    )
     assert json.loads((out / "model" / "config.json").read_text())["architectures"] == ["AlbertModel"]
 
 
@@ -99,7 +103,9 @@ def test_several_passes_train_as_one(keywords: Path, tmp_path: Path) -> None:
     losses = []
     for tokens in (4096, 40):
         out = tmp_path / str(tokens)
-        finetune(settings(keywords, out, epochs=None, steps=6, batch_tokens=tokens, head_hidden=(8,), head_norm="batch"))
+        finetune(
+            settings(keywords, out, epochs=None, steps=6, batch_tokens=tokens, head_hidden=(8,), head_norm="batch")
+        )
         events = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         losses.append([event["loss"] for event in events if event["event"] == "step"])
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
@@ -147,7 +153,9 @@ def test_pairs_are_learned_by_their_second_text(tmp_path: Path) -> None:
     assert (row["label"], row["pair"]) == ("good", "splendid")
 
 
-def test_training_goes_on_from_a_run_with_another_head(learned: tuple[Report, Path], keywords: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_a_run_with_another_head(
+    learned: tuple[Report, Path], keywords: Path, tmp_path: Path
+) -> None:
     report = finetune(settings(keywords, tmp_path / "run", model=str(learned[1]), epochs=1, head_hidden=(8,)))
     assert report.model == str(learned[1])
     assert albertkit.load(tmp_path / "run").model.head.hidden == (8,)
@@ -182,7 +190,11 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
     strange = keyword_folder(tmp_path / "strange", counts={"train": 40, "dev": 10})
     write_csv(strange / "test.csv", [("a", "good"), ("b", "ugly")])
     return {
-        "no such column": ({**two_passes, "label_column": "lable"}, DataError, r't.csv: no column "lable".*mean "label"'),
+        "no such column": (
+            {**two_passes, "label_column": "lable"},
+            DataError,
+            r't.csv: no column "lable".*mean "label"',
+        ),
         "no text column": ({**two_passes, "text_column": "x"}, DataError, r't.csv: no column "x" for the text'),
         "invalid UTF-8": ({"data": str(tmp_path / "surrogate.csv")}, DataError, r"surrogate.csv, line 3: byte 0xed"),
         "lone surrogate": ({"data": str(tmp_path / "surrogate.jsonl")}, DataError, r"jsonl, line 2:.*U\+D800"),
@@ -206,7 +218,11 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
         "norm without widths": ({**two_passes, "head_norm": "batch"}, UsageError, "needs --head-hidden"),
         "width 0": ({**two_passes, "head_hidden": (8, 0)}, UsageError, "every width must be 1 or more"),
         "other task": ({"data": "polarity", "task": "regression"}, UsageError, "does not go with polarity"),
-        "words as numbers": ({**two_passes, "task": "regression"}, DataError, r't.csv, line 2: label "bad" is not a number'),
+        "words as numbers": (
+            {**two_passes, "task": "regression"},
+            DataError,
+            r't.csv, line 2: label "bad" is not a number',
+        ),
     }
 
 

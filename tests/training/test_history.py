@@ -14,7 +14,17 @@ from albertkit.training.loop import Step
 
 def step(indices: list[int], logits: list[list[float]], losses: list[float]) -> Step:
     return Step(
-        1, 0, False, 0.0, 0.0, 0.0, np.array(indices), np.array(logits, np.float32), np.array(losses, np.float32), 0, 1.0
+        1,
+        0,
+        False,
+        0.0,
+        0.0,
+        0.0,
+        np.array(indices),
+        np.array(logits, np.float32),
+        np.array(losses, np.float32),
+        0,
+        1.0,
     )
 
 

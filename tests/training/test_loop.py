@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from tests.tiny import execution, tiny_network
 from torch import nn
 
 from albertkit.batch import Sequence
@@ -15,7 +16,6 @@ from albertkit.errors import RunError
 from albertkit.tasks.classification.head import DeepHead, LinearHead, build_head
 from albertkit.tasks.network import Network
 from albertkit.training.loop import FeatureInputs, Step, TextInputs, train_steps
-from tests.tiny import execution, tiny_network
 
 COUNT = 13
 LENGTHS = np.random.RandomState(1).randint(3, 19, COUNT)
@@ -162,7 +162,9 @@ def test_the_gradient_is_clipped_and_its_length_told_before() -> None:
     torch.manual_seed(0)
     torch.randn(COUNT, 16)
     before = LinearHead(16, 2, dropout=0.0)
-    moved = sum(float((a - b).detach().square().sum()) for a, b in zip(head.parameters(), before.parameters(), strict=True))
+    moved = sum(
+        float((a - b).detach().square().sum()) for a, b in zip(head.parameters(), before.parameters(), strict=True)
+    )
     assert steps[0].gradient_norm > 1
     assert moved**0.5 == pytest.approx(1.0, abs=1e-4)
 

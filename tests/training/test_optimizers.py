@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.tiny import tiny_network
 from torch import Tensor, nn
 
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.training.optimizers import Lamb, UncorrectedAdamW, build_optimizer, parameter_groups
-from tests.tiny import tiny_network
 
 START, GRADIENT = (1.0, -2.0, 0.5), (0.1, -0.2, 0.3)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from albertkit.pretrained import load_model
-from albertkit.predictor import Predictor
-from albertkit.training.probe import cached_features, feature_key
 from tests.tiny import execution, tiny_folder
+
+from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model
+from albertkit.training.probe import cached_features, feature_key
 
 TEXTS = ["a fine film", "two hours", "an extraordinarily long sentence about very little at all"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.tiny import keyword_rows, settings, tiny_folder, write_csv
 
 from albertkit.errors import RunError
 from albertkit.training import finetune as module
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
-from tests.tiny import keyword_rows, settings, tiny_folder, write_csv
 
 KINDS: dict[str, dict[str, Any]] = {
     "whole": {"epochs": 3, "batch_size": 8},
@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_csv(tmp_path_factory.mktemp("data") / "keywords.csv", keyword_rows(90))
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for whatever ends a process."""
 
 
@@ -56,12 +56,12 @@ def stop_after(given: FinetuneSettings, steps: int, *, resume: bool, monkeypatch
     def counted(**arguments: Any) -> Any:
         for number, step in enumerate(original(**arguments)):
             if number == steps:
-                raise Stopped
+                raise StoppedError
             yield step
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "train_steps", counted)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             finetune(given, resume=resume)
 
 

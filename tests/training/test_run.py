@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny import files_limited_to, leftovers
 
 from albertkit.errors import RunError
 from albertkit.files import WriteError
 from albertkit.training.run import RunFolder
-from tests.tiny import files_limited_to, leftovers
 
 SETTINGS = {"model": "m", "seed": 7, "head_hidden": [3], "out": "o", "threads": 1}
 
@@ -47,7 +47,7 @@ def test_an_existing_run_needs_resume(tmp_path: Path) -> None:
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(RunError, match="exists and is not empty; give another --out$"):
+    with pytest.raises(RunError, match=r"exists and is not empty; give another --out$"):
         RunFolder.open(tmp_path, SETTINGS, resume=resume)
     with pytest.raises(RunError, match="exists and is not empty"):
         RunFolder.open(tmp_path / "thesis.txt", SETTINGS, resume=resume)

@@ -89,7 +89,7 @@ def test_refusals() -> None:
     data = source(train=100, dev=10, test=-10)
     with pytest.raises(UsageError, match='the split "train" cannot both train and score'):
         choose(data, test_split="train")
-    with pytest.raises(UsageError, match='no split "tset".*did you mean "test"'):
+    with pytest.raises(UsageError, match=r'no split "tset".*did you mean "test"'):
         choose(data, test_split="tset")
     with pytest.raises(DataError, match=r"toy, split test: 10 of 10 rows have no label.*choose another split"):
         choose(data, test_split="test")
@@ -97,5 +97,5 @@ def test_refusals() -> None:
         choose(data, validation_split="test")
     with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs two'):
         choose(source(train=40, dev=10, one_label=True))
-    with pytest.raises(UsageError, match="a validation share of 1.5"):
+    with pytest.raises(UsageError, match=r"a validation share of 1.5"):
         choose(data, validation=1.5)

@@ -91,6 +91,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
     roles = _prepare(predictor, splits, settings, tell)
+    splits = replace(splits, notes=(*splits.notes, *_truncation_notes(roles, settings, tell)))
     best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
@@ -136,6 +137,20 @@ def _prepare(predictor: Predictor, splits: Splits, settings: FinetuneSettings, t
             by_split[id(dataset)] = Role(dataset, sequences, targets, features)
         roles[name] = by_split[id(dataset)]
     return roles
+
+
+def _truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
+    """Say of each split how many texts were cut to the longest input."""
+    notes = []
+    for role in {id(role): role for role in roles.values()}.values():
+        cut = [sequence.truncated for sequence in role.sequences if sequence.truncated]
+        if cut:
+            notes.append(
+                f"{role.dataset.split}: {len(cut):,} of {len(role.sequences):,} texts were cut to "
+                f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
+            )
+            teller.say(f"note: {notes[-1]}")
+    return notes
 
 
 def _sequences(task: Task, model: Model, dataset: Dataset, *, max_length: int) -> list[TokenSequence]:

@@ -1,0 +1,52 @@
+"""`albertkit evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sklearn.metrics import accuracy_score
+from tests.cli.running import ONE_THREAD, Runner
+from tests.tiny import keyword_rows, tiny_folder, write_csv
+
+
+def test_json_is_scored_as_scikit_learn_does(albertkit: Runner, run_folder: Path, tmp_path: Path) -> None:
+    rows = keyword_rows(40, seed=11)
+    data = write_csv(tmp_path / "t.csv", rows)
+    found = albertkit("evaluate", run_folder, "--data", data, "--split", "all", *ONE_THREAD, "--json").json
+    assert {"task", "data", "split", "examples", "metrics"} <= set(found)
+    assert (found["task"], found["data"], found["examples"]) == ("classification", str(data), 40)
+    predicted = albertkit("predict", run_folder, *[text for text, _ in rows], *ONE_THREAD, "--json").rows
+    accuracy = 100 * accuracy_score([label for _, label in rows], [row["label"] for row in predicted])
+    assert round(found["metrics"]["accuracy"], 6) == round(accuracy, 6)
+
+
+def test_one_class_of_the_model_is_enough_and_the_limit_holds(
+    albertkit: Runner, run_folder: Path, tmp_path: Path
+) -> None:
+    data = write_csv(tmp_path / "t.csv", [("a splendid film", "good")] * 5)
+    found = albertkit("evaluate", run_folder, "--data", data, "--limit", "3", *ONE_THREAD, "--json").json
+    assert (found["examples"], found["metrics"]["accuracy"]) == (3, 100.0)
+
+
+def test_the_table(albertkit: Runner, run_folder: Path, keywords: Path) -> None:
+    outcome = albertkit("evaluate", run_folder, "--data", keywords, *ONE_THREAD)
+    assert outcome.status == 0
+    assert "accuracy" in outcome.out
+
+
+def test_refusals(albertkit: Runner, run_folder: Path, tmp_path: Path, keywords: Path) -> None:
+    strange = write_csv(tmp_path / "t.csv", [("a", "good"), ("b", "ugly")])
+    words = albertkit("evaluate", run_folder, "--data", strange, *ONE_THREAD, "--json").failure()
+    assert 't.csv, line 3: label "ugly" is not one of the labels (bad, good)' in words
+    words = albertkit("evaluate", run_folder, "--data", "polarity", "--limit", "2", *ONE_THREAD, "--json").failure()
+    assert 'the label "negative" was not seen in training' in words
+    for arguments, expected in (
+        (("--data", keywords, "--limit", "0"), "a limit of 0 examples leaves nothing"),
+        (("--data", keywords, "--split", "tset"), 'has no split "tset"'),
+    ):
+        outcome = albertkit("evaluate", run_folder, *arguments, *ONE_THREAD, "--json")
+        assert (outcome.status, outcome.out) == (2, "")
+        assert expected in outcome.err
+    headless = albertkit("evaluate", tiny_folder(), "--data", keywords, *ONE_THREAD, "--json")
+    assert (headless.status, headless.out) == (2, "")
+    assert "has no task head to score" in headless.err

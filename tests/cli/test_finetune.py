@@ -1,0 +1,71 @@
+"""`albertkit finetune`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.running import ONE_THREAD, Runner
+from tests.tiny import tiny_folder
+
+SHORT = (
+    "--model",
+    tiny_folder(),
+    "--steps",
+    "3",
+    "--batch-size",
+    "8",
+    "--max-length",
+    "32",
+    "--no-baseline",
+    *ONE_THREAD,
+)
+
+
+def test_json_is_the_report(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
+    outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, "--json")
+    assert outcome.status == 0
+    found = outcome.json
+    keys = {"task", "data", "model", "metrics", "split", "best_epoch", "epochs", "seconds"}
+    assert keys <= set(found)
+    assert found == json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (found["task"], found["data"], found["model"]) == ("classification", str(keywords), str(tiny_folder()))
+    assert all(set(epoch) == {"train", "validation"} for epoch in found["epochs"])
+    assert {"loss", "accuracy"} <= set(found["epochs"][0]["validation"])
+    assert "epoch 1: training loss" in outcome.err
+    assert "\x1b" not in outcome.err  # no bar, no colour where it is no terminal
+    for name in ("model", "plots/history.png", "metrics.jsonl", "checkpoints"):
+        assert (tmp_path / "run" / name).exists()
+
+
+def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
+    arguments = ("--freeze-encoder", "--head-hidden", "8,4", "--head-norm", "batch")
+    outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, *arguments)
+    assert outcome.out.splitlines()[-1] == f"run directory: {tmp_path / 'run'} (model/, report.json, plots/)"
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["head_hidden"] == [8, 4]
+
+
+def test_the_run_is_named_by_its_data(
+    albertkit: Runner, keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert albertkit("finetune", "--data", keywords, *SHORT).status == 0
+    assert (tmp_path / "runs" / "keywords" / "report.json").is_file()
+
+
+def test_an_existing_run_is_left_alone(albertkit: Runner, run_folder: Path, keywords: Path) -> None:
+    before = (run_folder / "report.json").read_bytes()
+    words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--json").failure()
+    assert "exists and is not empty; give another --out or --resume to go on" in words
+    words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--resume", "--json").failure()
+    assert "a run goes on with the settings it started with" in words
+    assert (run_folder / "report.json").read_bytes() == before
+
+
+def test_a_known_data_set_with_another_task_is_refused(albertkit: Runner, tmp_path: Path) -> None:
+    arguments = ("--data", "polarity", "--task", "regression", "--out", tmp_path / "run", *SHORT, "--json")
+    outcome = albertkit("finetune", *arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "polarity, which is a classification data set" in outcome.err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,54 @@
+"""Network: canonical names there and back, the tied head."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from tests.tiny import CONFIG, tiny_network
+
+from albertkit.batch import Batch, Sequence
+from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.model.encoder import Encoder
+from albertkit.tasks.network import Network, pretraining_heads
+
+
+def full_network(seed: int) -> Network:
+    torch.manual_seed(seed)
+    return Network(Encoder(CONFIG), pretraining_heads(CONFIG, ("mlm", "sop", "strange")))
+
+
+def test_the_names_are_the_canonical_ones() -> None:
+    state = full_network(0).canonical_state()
+    expected = encoder_shapes(CONFIG) | head_shapes(CONFIG, "mlm") | head_shapes(CONFIG, "sop")
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == expected
+    assert not any(tensor.requires_grad for tensor in state.values())
+
+
+def test_a_state_is_taken_over() -> None:
+    one, two = full_network(0), full_network(1)
+    two.load_canonical(one.canonical_state())
+    for name, tensor in one.canonical_state().items():
+        torch.testing.assert_close(two.canonical_state()[name], tensor, rtol=0, atol=0)
+    half = {name: tensor.half() for name, tensor in one.canonical_state().items()}
+    two.load_canonical(half)
+    assert {tensor.dtype for tensor in two.canonical_state().values()} == {torch.float32}
+
+
+def test_the_masked_piece_head_is_tied_to_the_word_embeddings() -> None:
+    network = full_network(0)
+    hidden = torch.randn(3, 16)
+    head = network.heads["mlm"]
+    middle = F.layer_norm(F.gelu(head.dense(hidden)), (8,), head.norm.weight, head.norm.bias, eps=1e-12)
+    by_hand = middle @ network.encoder.embeddings.word.weight.T + head.bias
+    torch.testing.assert_close(network.masked_piece_logits(hidden), by_hand)
+    with torch.no_grad():
+        network.encoder.embeddings.word.weight[7] += 1
+    assert not torch.allclose(network.masked_piece_logits(hidden)[:, 7], by_hand[:, 7])
+
+
+def test_hidden_states_on_request() -> None:
+    ids = torch.tensor([2, 9, 3]).numpy()
+    batch = Batch.pack([Sequence(ids, ids * 0)])
+    output = tiny_network()(batch, with_hidden_states=True)
+    assert len(output.hidden_states) == CONFIG.num_hidden_layers + 1
+    assert tiny_network()(batch).hidden_states is None

@@ -1,0 +1,63 @@
+"""Device, precision, threads: what is chosen and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from albertkit.device import choose_execution, set_seed
+from albertkit.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_what_is_asked_for() -> None:
+    execution = choose_execution(device="cpu", precision="bf16", threads=1)
+    assert (execution.device, execution.precision, execution.threads) == ("cpu", "bf16", 1)
+    assert torch.get_num_threads() == 1
+    with execution.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with choose_execution(device="cpu", precision="fp32").autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("capable", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_auto_takes_bf16_where_the_processor_is_good_at_it(
+    capable: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("albertkit.device.cpu_is_good_at_bf16", lambda: capable)
+    assert choose_execution(device="cpu").precision == precision
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "threads", "words"),
+    [
+        ("cpu", "fp16", None, "fp16 needs a GPU"),
+        ("cpu", "fp8", None, r'unknown precision "fp8" \(known: auto, fp32, bf16, fp16\)'),
+        ("gpu", "fp32", None, 'unknown device "gpu"'),
+        ("cpu", "fp32", 0, "--threads is 0; it must be 1 or more"),
+    ],
+)
+def test_refusals(device: str, precision: str, threads: int | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        choose_execution(device=device, precision=precision, threads=threads)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_gpu_that_is_not_here() -> None:
+    with pytest.raises(UsageError, match='device "cuda:1" is not here: torch sees no CUDA GPU; use --device cpu'):
+        choose_execution(device="cuda:1")
+
+
+def test_the_seed_is_torch_s() -> None:
+    set_seed(5)
+    first = torch.rand(3)
+    set_seed(5)
+    assert torch.equal(first, torch.rand(3))

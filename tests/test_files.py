@@ -1,0 +1,107 @@
+"""Atomic files and folders: at every moment the old content or the new."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.tiny import files_limited_to, leftovers
+
+from albertkit.files import WriteError, atomic_file, atomic_folder, cache_folder, write_json, write_text
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "deep" / "t.txt", "caf\u00e9\n")
+    assert (tmp_path / "new" / "deep" / "t.txt").read_bytes() == b"caf\xc3\xa9\n"
+    write_json(tmp_path / "v.json", {"a": [1, "\u00e9"]})
+    assert json.loads((tmp_path / "v.json").read_text(encoding="utf-8")) == {"a": [1, "\u00e9"]}
+    assert not leftovers(tmp_path)
+
+
+def test_an_error_in_the_block_keeps_the_old_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "t.txt", "old")
+    with pytest.raises(KeyError), atomic_file(tmp_path / "t.txt") as temporary:  # noqa: PT012 - the block is the test
+        temporary.write_text("half of the ne")
+        raise KeyError
+    assert (tmp_path / "t.txt").read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("function", ["replace", "fsync"])
+def test_no_space_keeps_the_old_file(tmp_path: Path, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "t.txt", "old")
+    monkeypatch.setattr(os, function, refuse)
+    with pytest.raises(
+        WriteError, match=r"t.txt: cannot be written \(No space left on device\); what stood there before"
+    ):
+        write_text(tmp_path / "t.txt", "new")
+    assert (tmp_path / "t.txt").read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+def test_a_file_that_cannot_grow_keeps_the_old_one(tmp_path: Path) -> None:
+    write_text(tmp_path / "t.txt", "old")
+    with files_limited_to(1000), pytest.raises(WriteError, match="cannot be written"):
+        write_text(tmp_path / "t.txt", "x" * 5000)
+    assert (tmp_path / "t.txt").read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    for content in ("old", "new"):
+        with atomic_folder(tmp_path / "m") as temporary:
+            (temporary / content).write_text(content)
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["new"]
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_folder_that_cannot_be_put_in_place_keeps_the_old_one(
+    tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with atomic_folder(tmp_path / "m") as temporary:
+        (temporary / "old").write_text("old")
+    replace, calls = os.replace, []
+
+    def some(source: str, target: str) -> None:
+        calls.append(target)
+        if len(calls) == failing:
+            refuse()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", some)
+    with pytest.raises(WriteError, match="untouched"), atomic_folder(tmp_path / "m") as temporary:
+        (temporary / "new").write_text("new")
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["old"]
+    assert not leftovers(tmp_path)
+
+
+def test_a_place_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match=r"inside: cannot be written \(Not a directory\)"):
+        write_text(tmp_path / "file" / "inside", "x")
+    with (
+        pytest.raises(WriteError, match=r"inside: cannot be written \(Not a directory\)"),
+        atomic_folder(tmp_path / "file" / "inside"),
+    ):
+        pass
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "own"))
+    assert cache_folder("features") == tmp_path / "own" / "features"
+    monkeypatch.delenv("ALBERTKIT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder("features") == tmp_path / "xdg" / "albertkit" / "features"
+    assert cache_folder("features").is_dir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(WriteError, match="set ALBERTKIT_CACHE to a folder that can be written"):
+        cache_folder("features")

@@ -1,0 +1,204 @@
+"""From a name or path to a model and back; transformers reads what we save, with equal logits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.tiny import CONFIG, execution, tiny_folder, tiny_network
+
+import albertkit
+from albertkit.data.examples import TextExample
+from albertkit.errors import CheckpointError, UsageError
+from albertkit.predictor import Predictor
+from albertkit.pretrained import HeadSpec, Model, load_encoder, load_model, model_folder, save_model, with_task_head
+
+TEXTS = ["a fine film", 'two hours of "nothing", caf\u00e9 (1999)', "x"]
+
+
+def trained(task: str = "classification", head: HeadSpec | None = None) -> Model:
+    """A model whose head has weights that fine-tuning could have left."""
+    labels = () if task == "regression" else ("bad", "good", "odd")
+    model = with_task_head(load_model(tiny_folder()), task=task, labels=labels, head=head, seed=3)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for tensor in model.network.heads.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.uniform_(0.1, 1.0)
+    return model
+
+
+def logits(model: Model) -> np.ndarray:
+    return Predictor(model, execution=execution()).logits([TextExample(text) for text in TEXTS])
+
+
+HEADS = {
+    "linear": HeadSpec(),
+    "deep": HeadSpec((7, 5)),
+    "batch norm": HeadSpec((7,), "batch"),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("task", ["classification", "regression", "multilabel"])
+def test_saved_and_loaded_is_equal(task: str, head: str, tmp_path: Path) -> None:
+    model = trained(task, HEADS[head])
+    model.max_length = 33
+    save_model(model, tmp_path / "m", facts={"data": "toy"})
+    again = load_model(tmp_path / "m")
+    assert again.task is model.task
+    assert (again.labels, again.head, again.max_length) == (model.labels, model.head, 33)
+    assert again.notes == ()
+    np.testing.assert_array_equal(logits(again), logits(model))
+    task_json = json.loads((tmp_path / "m" / "task.json").read_text())
+    assert (task_json["format_version"], task_json["data"]) == (1, "toy")
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "multilabel"])
+def test_transformers_reads_a_linear_head_with_equal_logits(task: str, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = trained(task)
+    save_model(model, tmp_path / "m")
+    peer, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "m", output_loading_info=True
+    )
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")(TEXTS, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        found = peer.eval()(**tokens).logits.numpy()
+    np.testing.assert_allclose(found, logits(model), atol=1e-5)
+    assert tuple(peer.config.id2label.values())[: len(model.labels)] == model.labels
+    assert peer.config.problem_type == model.task.problem_type  # type: ignore[union-attr]
+
+
+def test_transformers_reads_the_encoder_under_a_deep_head(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model = trained(head=HeadSpec((7,), "batch"))
+    save_model(model, tmp_path / "m")
+    peer = transformers.AutoModel.from_pretrained(tmp_path / "m").eval()
+    assert type(peer).__name__ == "AlbertModel"
+    batch = model.tokenizer(TEXTS)
+    padded = {name: torch.from_numpy(array) for name, array in batch.pad().items()}
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            peer(**padded).pooler_output.numpy(), model.network.eval()(batch).pooled_output.numpy(), atol=1e-5
+        )
+
+
+def test_a_folder_by_transformers_comes_in(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.AlbertConfig(**CONFIG.to_dict(), num_labels=3, id2label={0: "a", 1: "b", 2: "c"})
+    peer = transformers.AlbertForSequenceClassification(config).eval()
+    peer.save_pretrained(tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    assert model.task is not None
+    assert (model.task.name, model.labels) == ("classification", ("a", "b", "c"))
+    assert "holds no spiece.model; the official English vocabulary is used" in " ".join(model.notes)
+    padded = {name: torch.from_numpy(array) for name, array in model.tokenizer(TEXTS).pad().items()}
+    with torch.inference_mode():
+        np.testing.assert_allclose(peer(**padded).logits.numpy(), logits(model), atol=1e-5)
+
+
+def test_pretraining_heads_survive(tmp_path: Path) -> None:
+    from albertkit.model.encoder import Encoder
+    from albertkit.tasks.network import Network, pretraining_heads
+
+    network = Network(Encoder(CONFIG), pretraining_heads(CONFIG, ("mlm", "sop")))
+    save_model(Model(network, load_model(tiny_folder()).tokenizer), tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    assert sorted(again.network.heads) == ["mlm", "sop"]
+    for name, tensor in network.canonical_state().items():
+        torch.testing.assert_close(again.network.canonical_state()[name], tensor, rtol=0, atol=0)
+    task = with_task_head(again, task="classification", labels=("a", "b"))
+    assert list(task.network.heads) == ["classifier"]
+    assert task.network.encoder is again.network.encoder
+    assert "the classification head (16-2) is fresh" in task.notes[-1]
+
+
+def test_a_run_directory_means_its_model(tmp_path: Path) -> None:
+    save_model(trained(), tmp_path / "run" / "model")
+    assert model_folder(tmp_path / "run") == tmp_path / "run" / "model"
+    assert load_model(tmp_path / "run").labels == ("bad", "good", "odd")
+    assert albertkit.load_tokenizer(tmp_path / "run").vocab_size == 30000
+    assert model_folder("albert-nano") is None
+
+
+def test_a_fresh_head_is_by_seed_and_leaves_the_generator_alone() -> None:
+    base = load_model(tiny_folder())
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    one, same, other = (
+        with_task_head(base, task="classification", labels=("a", "b"), seed=seed).network.heads["classifier"].weight
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)  # type: ignore[arg-type]
+    assert not torch.equal(one, other)  # type: ignore[arg-type]
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_nano_starts_from_the_same_random_weights_every_time() -> None:
+    one, two = (load_model("albert-nano") for _ in range(2))
+    assert "starts from random ones (seed 0)" in one.notes[0]
+    weights = [model.network.encoder.pooler.weight for model in (one, two)]
+    assert torch.equal(*weights)
+
+
+def test_the_encoder_stands_in_a_user_s_own_network() -> None:
+    encoder = load_encoder(tiny_folder(), trainable=False, pooled_only=True)
+    network = torch.nn.Sequential(encoder, torch.nn.Linear(16, 2))
+    batch = albertkit.load_tokenizer(tiny_folder())(TEXTS)
+    network(batch).sum().backward()
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+    assert not encoder.training
+    trainable = load_encoder(tiny_folder(), pooled_only=True)
+    trainable(batch).sum().backward()
+    assert trainable.training
+    assert trainable.embeddings.word.weight.grad is not None
+
+
+def test_names_and_paths_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'"albert-nanno" is neither a path .* did you mean "albert-nano"'):
+        load_model("albert-nanno")
+    with pytest.raises(UsageError, match="the weights of albert-base-v2 are not on this machine: download its folder"):
+        load_model("albert-base-v2")
+    with pytest.raises(CheckpointError, match="this folder is no model"):
+        load_model(tmp_path)
+
+
+def test_folders_that_disagree_with_themselves(tmp_path: Path) -> None:
+    save_model(trained(head=HeadSpec((7,), "batch")), tmp_path / "m")
+    path = tmp_path / "m" / "task.json"
+    task = json.loads(path.read_text())
+    for changes, words in (
+        ({"head": {"hidden": [5], "norm": "batch"}}, r"task.json and the tensors disagree on heads.classifier.hidden"),
+        ({"head": {"hidden": [7], "norm": "none"}}, "disagree on heads.classifier.hidden.0.2"),
+        ({"task": "clasification"}, 'task.json names the task "clasification", which is not known here'),
+        ({"format_version": 99}, "has format version 99, this albertkit reads up to 1"),
+    ):
+        path.write_text(json.dumps({**task, **changes}))
+        with pytest.raises(CheckpointError, match=words):
+            load_model(tmp_path / "m")
+    (tmp_path / "m" / "head.safetensors").unlink()
+    path.write_text(json.dumps(task))
+    with pytest.raises(CheckpointError, match=r"heads.classifier"):
+        load_model(tmp_path / "m")
+
+
+def test_a_corrupt_file_is_named(tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder(), tmp_path / "m")
+    weights = tmp_path / "m" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"model.safetensors: cannot be read as tensors"):
+        load_model(tmp_path / "m")
+
+
+def test_the_tiny_network_is_what_was_saved() -> None:
+    state = load_model(tiny_folder()).network.canonical_state()
+    for name, tensor in tiny_network().canonical_state().items():
+        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)

@@ -1,0 +1,50 @@
+"""The public names: frozen, sorted, each loads; importing the package imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import albertkit
+
+NAMES = [
+    "AlbertConfig",
+    "AlbertkitError",
+    "Batch",
+    "FinetuneSettings",
+    "TextExample",
+    "evaluate",
+    "finetune",
+    "load",
+    "load_dataset",
+    "load_encoder",
+    "load_tokenizer",
+]
+"""A name that goes or comes is a line in CHANGELOG.md."""
+
+
+def test_the_names_are_frozen_and_sorted() -> None:
+    assert albertkit.__all__ == NAMES
+    assert sorted(NAMES) == NAMES
+    assert set(NAMES) <= set(dir(albertkit))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_loads_and_says_what_it_is(name: str) -> None:
+    value = getattr(albertkit, name)
+    assert value.__name__ == name
+    assert value.__doc__
+    assert getattr(albertkit, name) is value
+
+
+def test_other_names_are_none_of_ours() -> None:
+    with pytest.raises(AttributeError, match="module 'albertkit' has no attribute 'Trainer'"):
+        _ = albertkit.Trainer
+
+
+def test_the_package_itself_imports_no_library() -> None:
+    program = "import sys, albertkit; print(sorted({'numpy', 'torch', 'click'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
