@@ -85,10 +85,10 @@ def test_a_folder_that_cannot_be_put_in_place_keeps_the_old_one(
 
 def test_a_place_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match=r"inside: cannot be written \(Not a directory\)"):
+    with pytest.raises(WriteError, match=r"inside: cannot be written \(.*file is a file, not a folder\)"):
         write_text(tmp_path / "file" / "inside", "x")
     with (
-        pytest.raises(WriteError, match=r"inside: cannot be written \(Not a directory\)"),
+        pytest.raises(WriteError, match=r"inside: cannot be written \(.*file is a file, not a folder\)"),
         atomic_folder(tmp_path / "file" / "inside"),
     ):
         pass

@@ -27,7 +27,11 @@ def read_padded_batch(path: Path) -> tuple[Batch, npt.NDArray[np.bool_]]:
         DataError: the file is not such an archive, an array is missing or of another shape, a row holds no token.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: of a damaged archive NumPy would leave the file open.
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array without a name")
             arrays = {name: np.asarray(archive[name]) for name in NAMES if name in archive}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as a .npz file ({error})") from error

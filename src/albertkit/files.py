@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ class WriteError(AlbertkitError):
 
 
 def _describe(path: Path, error: OSError) -> str:
-    return f"{path}: cannot be written ({error.strerror or error}); what stood there before is untouched"
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError):  # of mkdir: a file stands where a folder is needed
+        reason = f"{error.filename} is a file, not a folder"
+    return f"{path}: cannot be written ({reason}); what stood there before is untouched"
 
 
 @contextmanager
@@ -40,7 +43,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise WriteError(_describe(target, error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager

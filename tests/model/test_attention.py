@@ -55,3 +55,21 @@ def test_neighbours_do_not_matter(training: bool) -> None:
     if training:
         together.square().sum().backward()
         assert torch.isfinite(hidden.grad).all()
+
+
+def test_spare_rows_reach_no_result_and_no_gradient() -> None:
+    torch.manual_seed(0)
+    attention = Attention(10, num_heads=2, attention_dropout=0.0, hidden_dropout=0.0, norm_eps=1e-12)
+    lengths = np.array([3, 11, 4, 11])
+    tokens = int(lengths.sum())
+    hidden = torch.randn(tokens, 10)
+    gradients = []
+    for num_rows in (None, 32):
+        attention.zero_grad()
+        rows = hidden.clone().requires_grad_()
+        filled = rows if num_rows is None else torch.cat([rows, torch.full((num_rows - tokens, 10), 5.0)])
+        result = attention(filled, plan_attention(lengths, num_rows=num_rows))[:tokens]
+        result.square().sum().backward()
+        gradients.append([rows.grad, *(parameter.grad.clone() for parameter in attention.parameters()), result])
+    for plain, spare in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, spare, atol=1e-5, rtol=1e-5)

@@ -40,6 +40,13 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:
     return model, events, report
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures have tests of their own and cost more than these trainings."""
+    for name in ("plot_history", "plot_confusion", "plot_reliability"):
+        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_csv(tmp_path_factory.mktemp("data") / "keywords.csv", keyword_rows(90))

@@ -44,9 +44,25 @@ class AttentionPlan:
     """Padded row of each packed row; None likewise."""
     padding: Int[Tensor, " pads"] | None
     """Padded rows that hold no token; None when there are none."""
+    spare: Int[Tensor, " spares"] | None = None
+    """Packed rows after the last token, there to round the number of rows up; None when there are none."""
 
 
-def plan_attention(lengths: np.ndarray[Any, Any], *, device: torch.device | str = "cpu") -> AttentionPlan:
+def rounded(count: int) -> int:
+    """Round a number of rows up, so that batches have few different shapes.
+
+    oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it.
+
+    >>> [rounded(count) for count in (3, 17, 100, 1000, 4000)]
+    [16, 32, 112, 1024, 4096]
+    """
+    step = 16 if count <= 256 else 64 if count <= 2048 else 128
+    return -(-count // step) * step
+
+
+def plan_attention(
+    lengths: np.ndarray[Any, Any], *, device: torch.device | str = "cpu", num_rows: int | None = None
+) -> AttentionPlan:
     """Group the sequences of a packed batch by length.
 
     >>> plan = plan_attention(np.array([3, 3]))
@@ -56,15 +72,18 @@ def plan_attention(lengths: np.ndarray[Any, Any], *, device: torch.device | str 
     Args:
         lengths: tokens of each sequence, `[sequences]`, each at least 1.
         device: where the index tensors go.
+        num_rows: packed rows in all, when more than there are tokens; then lengths of groups are rounded up, too.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
-    if len(lengths) and (lengths == lengths[0]).all():
+    tokens = int(lengths.sum())
+    rows = tokens if num_rows is None else num_rows
+    if rows == tokens and len(lengths) and (lengths == lengths[0]).all():
         return AttentionPlan((AttentionGroup(len(lengths), int(lengths[0]), None),), None, None, None)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     order = np.argsort(-lengths, kind="stable")
     groups: list[AttentionGroup] = []
     to_padded: list[np.ndarray[Any, Any]] = []
-    to_packed = np.zeros(int(lengths.sum()), np.int64)
+    to_packed = np.zeros(rows, np.int64)
     padding: list[np.ndarray[Any, Any]] = []
     row = begin = 0
     while begin < len(order):
@@ -74,6 +93,7 @@ def plan_attention(lengths: np.ndarray[Any, Any], *, device: torch.device | str 
         while end < len(order) and lengths[order[end]] >= shortest:
             end += 1
         members = order[begin:end]
+        longest = longest if num_rows is None else -(-longest // 8) * 8
         columns = np.arange(longest)
         valid = columns < lengths[members][:, None]
         packed_rows = starts[members][:, None] + np.where(valid, columns, 0)
@@ -91,6 +111,7 @@ def plan_attention(lengths: np.ndarray[Any, Any], *, device: torch.device | str 
         torch.from_numpy(np.concatenate(to_padded)).to(device),
         torch.from_numpy(to_packed).to(device),
         torch.from_numpy(pads).to(device) if len(pads) else None,
+        torch.arange(tokens, rows, device=device) if rows > tokens else None,
     )
 
 
@@ -148,7 +169,7 @@ class Attention(nn.Module):
         projected = linear(hidden, weight, bias)  # T 3H
         if plan.to_padded is not None:
             assert plan.to_packed is not None
-            projected = _rearrange(projected, there=plan.to_padded, back=plan.to_packed)
+            projected = _rearrange(projected, there=plan.to_padded, back=plan.to_packed, empty=plan.spare)
         dropout = self.attention_dropout if self.training else 0.0
         sizes = [group.num_sequences * group.length for group in plan.groups]
         contexts = [

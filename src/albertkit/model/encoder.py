@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
+from albertkit.batch import Batch, IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
-from albertkit.model.attention import plan_attention
+from albertkit.model.attention import plan_attention, rounded
 from albertkit.model.embeddings import Embeddings
-from albertkit.model.kernels import distinct_rows
+from albertkit.model.kernels import distinct_rows, runs_bf16_on_cpu
 from albertkit.model.layer import Group
 
 
@@ -117,19 +117,27 @@ class Encoder(nn.Module):
     def _encode(self, batch: Batch, with_hidden_states: bool) -> EncoderOutput:
         self._check(batch)
         device = self.pooler.weight.device
-        input_ids, token_type_ids, positions, starts, lengths = (
-            torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)).to(device)
-            for array in (batch.input_ids, batch.token_type_ids, batch.positions, batch.starts, batch.lengths)
+        num_rows = rounded(batch.tokens) if runs_bf16_on_cpu(self.pooler.weight) else batch.tokens
+
+        def tensor(array: IntArray, rows: int | None = None) -> Tensor:
+            copied = np.zeros(len(array) if rows is None else rows, np.int64)
+            copied[: len(array)] = array
+            return torch.from_numpy(copied).to(device)
+
+        input_ids, token_type_ids, positions = (
+            tensor(array, num_rows) for array in (batch.input_ids, batch.token_type_ids, batch.positions)
         )
-        plan = plan_attention(batch.lengths, device=device)
+        plan = plan_attention(batch.lengths, device=device, num_rows=num_rows if num_rows > batch.tokens else None)
         hidden = self.embeddings(input_ids, token_type_ids, positions)
-        states = [hidden]
+        states = [hidden[: batch.tokens]]
         for layer in range(self.config.num_hidden_layers):
             hidden = self.groups[self.config.group_of_layer(layer)](hidden, plan)
             if with_hidden_states:
-                states.append(hidden)
-        pooled = torch.tanh(self.pooler(distinct_rows(hidden, starts)))
-        return EncoderOutput(hidden, pooled, lengths, tuple(states) if with_hidden_states else None)
+                states.append(hidden[: batch.tokens])
+        pooled = torch.tanh(self.pooler(distinct_rows(hidden, tensor(batch.starts))))
+        return EncoderOutput(
+            hidden[: batch.tokens], pooled, tensor(batch.lengths), tuple(states) if with_hidden_states else None
+        )
 
     def _check(self, batch: Batch) -> None:
         config = self.config

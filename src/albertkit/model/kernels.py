@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def _fused_bf16(hidden: Tensor, weight: Tensor) -> bool:
+def runs_bf16_on_cpu(weight: Tensor) -> bool:
+    """Tell whether products with this weight now run in bf16 on a processor, through oneDNN."""
     return (
-        hidden.device.type == "cpu"
-        and weight.device.type == "cpu"
+        weight.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") is torch.bfloat16
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        and hidden.numel() > 0
     )
 
 
@@ -43,7 +42,7 @@ class _LinearBf16(torch.autograd.Function):
 
 def linear(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return `hidden @ weight.T + bias` for `[T, in]`, `[out, in]`, `[out]`; bf16 under a processor's bf16 autocast."""
-    if _fused_bf16(hidden, weight):
+    if runs_bf16_on_cpu(weight) and hidden.numel():
         return _LinearBf16.apply(hidden, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
     return F.linear(hidden, weight, bias)
 

@@ -68,7 +68,7 @@ def finish(
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
         confusion=scored.confusion,
         calibration=scored.calibration,
-        baselines=baselines,
+        baselines=tuple(baselines),
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),
