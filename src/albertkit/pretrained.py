@@ -122,6 +122,11 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
     task, spec = _task_of(found)
     if task is not None:
+        if task.head not in found.heads:
+            raise CheckpointError(
+                f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
+                "bring head.safetensors back, or remove task.json to use the encoder alone"
+            )
         outputs = task.num_outputs(found.labels)
         heads[task.head] = build_head(
             found.config.hidden_size,

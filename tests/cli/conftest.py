@@ -17,8 +17,8 @@ def albertkit(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(scope="session")
 def keywords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of 60 texts of two classes."""
-    return write_csv(tmp_path_factory.mktemp("cli") / "keywords.csv", keyword_rows(60))
+    """A table of 120 texts of two classes."""
+    return write_csv(tmp_path_factory.mktemp("cli") / "keywords.csv", keyword_rows(120))
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +27,5 @@ def run_folder(keywords: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from albertkit.training.finetune import finetune
 
     out = tmp_path_factory.mktemp("runs") / "keywords"
-    finetune(settings(keywords, out, epochs=8, learning_rate=2e-2))
+    finetune(settings(keywords, out, epochs=12, learning_rate=2e-2))
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -132,9 +133,11 @@ def _feed(process: subprocess.Popen[bytes], lines: str) -> bytes:
     assert process.stderr is not None
     try:
         process.stdin.write(lines.encode())
-        process.stdin.close()
     except BrokenPipeError:
         pass
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
     err = process.stderr.read()
     process.stderr.close()
     process.wait()

@@ -31,10 +31,10 @@ def test_a_table_to_parquet(albertkit: Runner, keywords: Path, tmp_path: Path) -
     parquet = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "v.parquet"
     outcome = albertkit("embed", tiny_folder(), "--input", keywords, "--output", out, *ONE_THREAD)
-    assert outcome.out.startswith("60 vectors of 16 in ")
+    assert outcome.out.startswith("120 vectors of 16 in ")
     table = parquet.read_table(out)
     assert table.column_names == ["text", "vector"]
-    assert table.num_rows == 60
+    assert table.num_rows == 120
 
 
 def test_an_empty_file_gives_an_empty_array(albertkit: Runner, tmp_path: Path) -> None:

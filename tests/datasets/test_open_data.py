@@ -58,6 +58,7 @@ def test_another_package_adds_a_data_set(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     monkeypatch.setattr("albertkit.registry.entry_points", lambda *, group: [point] if group == point.group else [])
     monkeypatch.setattr(DATASETS, "_resolved", {})
+    monkeypatch.setattr(DATASETS, "_plugins", None)
     assert load_dataset("toy/plugin")[0].text == "x"
 
 

@@ -42,7 +42,7 @@ def test_the_masked_piece_head_is_tied_to_the_word_embeddings() -> None:
     by_hand = middle @ network.encoder.embeddings.word.weight.T + head.bias
     torch.testing.assert_close(network.masked_piece_logits(hidden), by_hand)
     with torch.no_grad():
-        network.encoder.embeddings.word.weight[7] += 1
+        network.encoder.embeddings.word.weight[7, 0] += 1
     assert not torch.allclose(network.masked_piece_logits(hidden)[:, 7], by_hand[:, 7])
 
 

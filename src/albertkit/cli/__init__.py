@@ -78,9 +78,14 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; an error meant for the user is one sentence on standard error, and exit status 1 or 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = group.main(args=arguments, prog_name="albertkit", standalone_mode=False)
-    except click.exceptions.Abort:
+        # Not group.main(): it would exit with 1 when the reader of our output has left.
+        with group.make_context("albertkit", words) as context:
+            group.invoke(context)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
     except click.ClickException as error:
@@ -92,4 +97,4 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has left (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(0)

@@ -24,9 +24,9 @@ import click
 def command(
     *, model: str, mode: str | None, keep_accents: bool | None, specials: bool, pairs: bool, jsonl: bool, as_json: bool
 ) -> None:
-    """Split texts from standard input into pieces, one line each.
+    """Lines of text to pieces, ids and offsets.
 
-    Plain input splits at line feeds alone. Offsets are [start, end) in characters of the text as given.
+    Reads standard input, writes one line a text. Plain input splits at line feeds alone. Offsets are [start, end) in characters of the text as given.
     """
     import json
     import sys

@@ -25,7 +25,7 @@ from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor, run_per_sequence
 from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
 from albertkit.progress import Silent, Teller, counted
-from albertkit.tasks.classification.head import example_losses
+from albertkit.tasks.classification.head import DeepHead, example_losses
 from albertkit.tasks.task import Task
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
@@ -313,6 +313,9 @@ def _end_epoch(
     train_scores = state.record.scores(
         task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
     )
+    features, head = roles["train"].features, model.network.heads[task.head]
+    if features is not None and isinstance(head, DeepHead) and head.uses_batch_statistics:
+        head.measure_statistics(features.to(predictor.execution.torch_device))
     with teller.bar("validation", total=len(validation.sequences)) as advance:
         logits = _role_logits(predictor, validation, progress=counted(advance))
     losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -60,6 +61,27 @@ class DeepHead(nn.Module):
                 pooled = block(pooled)
         logits: Tensor = self.output(pooled)
         return logits
+
+    @torch.no_grad()
+    def measure_statistics(self, pooled: Float[Tensor, "sequences hidden"]) -> None:
+        """Set what batch normalization uses in prediction to the statistics of these pooled outputs, all at once.
+
+        The running averages lag behind the weights: on features that hardly vary beside their mean, by enough to undo
+        the training. Where all features are at hand their exact statistics cost one pass.
+        """
+        for block in self.hidden:
+            assert isinstance(block, nn.Sequential)
+            for module in block:
+                if not isinstance(module, nn.BatchNorm1d):
+                    pooled = module(pooled)
+                    continue
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.copy_(pooled.mean(dim=0))
+                module.running_var.copy_(pooled.var(dim=0, correction=0))
+                was_training = module.training
+                pooled = module.eval()(pooled)
+                module.train(was_training)
 
 
 def build_head(
