@@ -26,7 +26,8 @@ def command(
 ) -> None:
     """Lines of text to pieces, ids and offsets.
 
-    Reads standard input, writes one line a text. Plain input splits at line feeds alone. Offsets are [start, end) in characters of the text as given.
+    Reads standard input, writes one line a text. Plain input splits at line feeds alone. Offsets are [start, end) in
+    characters of the text as given.
     """
     import json
     import sys
