@@ -40,6 +40,10 @@ from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.state import TrainingState
 
 
+STATISTICS_EXAMPLES = 2048
+"""Training examples that batch normalization is measured on after an epoch of fine-tuning; a frozen run takes all."""
+
+
 @dataclass(frozen=True)
 class Role:
     """One split, ready for the network."""
@@ -313,9 +317,7 @@ def _end_epoch(
     train_scores = state.record.scores(
         task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
     )
-    features, head = roles["train"].features, model.network.heads[task.head]
-    if features is not None and isinstance(head, DeepHead) and head.uses_batch_statistics:
-        head.measure_statistics(features.to(predictor.execution.torch_device))
+    _measure_batch_statistics(predictor, roles["train"])
     with teller.bar("validation", total=len(validation.sequences)) as advance:
         logits = _role_logits(predictor, validation, progress=counted(advance))
     losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))
@@ -333,3 +335,18 @@ def _end_epoch(
         f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}, {main} {train_scores[main]:.2f}; "
         f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
     )
+
+
+def _measure_batch_statistics(predictor: Predictor, train: Role) -> None:
+    """Give batch normalization in the head the statistics of the training examples under the weights of now."""
+    assert predictor.model.task is not None
+    head = predictor.model.network.heads[predictor.model.task.head]
+    if not isinstance(head, DeepHead) or not head.uses_batch_statistics:
+        return
+    pooled = train.features
+    if pooled is None:
+        count = len(train.sequences)
+        drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
+        sample = [train.sequences[index] for index in drawn]
+        pooled = torch.from_numpy(run_per_sequence(predictor.runtime, sample, output="pooled_output"))
+    head.measure_statistics(pooled.to(predictor.execution.torch_device))

@@ -66,8 +66,8 @@ class DeepHead(nn.Module):
     def measure_statistics(self, pooled: Float[Tensor, "sequences hidden"]) -> None:
         """Set what batch normalization uses in prediction to the statistics of these pooled outputs, all at once.
 
-        The running averages lag behind the weights: on features that hardly vary beside their mean, by enough to undo
-        the training. Where all features are at hand their exact statistics cost one pass.
+        The running averages lag behind the weights: where pooled outputs hardly vary beside their mean, by enough to
+        undo the training. Their exact statistics cost one pass.
         """
         for block in self.hidden:
             assert isinstance(block, nn.Sequential)
