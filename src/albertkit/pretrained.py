@@ -18,7 +18,7 @@ from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.config import PUBLISHED, AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError, did_you_mean
 from albertkit.files import atomic_folder
-from albertkit.model.encoder import Encoder, initialize
+from albertkit.model.encoder import Encoder
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.head import build_head
 from albertkit.tasks.network import Network, pretraining_heads
@@ -282,13 +282,3 @@ def save_model(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[s
     with atomic_folder(folder) as temporary:
         HUGGINGFACE.write(checkpoint, temporary)
         model.tokenizer.save(temporary)
-
-
-def reinitialize(network: Network, *, seed: int) -> None:
-    """Give every weight of the encoder a fresh random value; biases and norms start anew."""
-    torch.manual_seed(seed)
-    deviation = network.config.initializer_range
-    for module in network.encoder.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.reset_parameters()
-        initialize(module, standard_deviation=deviation)

@@ -264,7 +264,7 @@ def test_weights_that_are_no_number_after_the_last_step_are_told(
     keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "albertkit.training.finetune.run_per_sequence",
+        "albertkit.training.roles.run_per_sequence",
         lambda runtime, sequences, **_: np.full((len(sequences), 2), np.nan, np.float32),  # noqa: ARG005
     )
     with pytest.raises(RunError, match="the validation loss became nan at step 2"):

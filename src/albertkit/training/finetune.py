@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,46 +13,28 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import training_steps
-from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
-from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.dataset import DataSource
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.report import ChosenBy, Report
-from albertkit.predictor import Predictor, run_per_sequence
+from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
 from albertkit.progress import Silent, Teller, counted
-from albertkit.tasks.classification.head import DeepHead, example_losses
-from albertkit.tasks.task import Task
+from albertkit.tasks.classification.head import example_losses
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
 from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.probe import cached_features
 from albertkit.training.recipes import complete
+from albertkit.training.roles import Role, measure_batch_statistics, prepare_roles, role_logits, truncation_notes
 from albertkit.training.run import RunFolder
 from albertkit.training.schedules import learning_rate
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.splits import Splits, choose_splits
+from albertkit.training.splits import choose_splits
 from albertkit.training.state import TrainingState
-
-
-STATISTICS_EXAMPLES = 2048
-"""Training examples that batch normalization is measured on after an epoch of fine-tuning; a frozen run takes all."""
-
-
-@dataclass(frozen=True)
-class Role:
-    """One split, ready for the network."""
-
-    dataset: Dataset
-    sequences: list[TokenSequence]
-    targets: npt.NDArray[Any]
-    features: torch.Tensor | None
-    """Pooled outputs `[examples, hidden]` when the encoder is frozen."""
 
 
 def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller | None = None) -> Report:
@@ -94,8 +76,8 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     for note in (*model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
-    roles = _prepare(predictor, splits, settings, tell)
-    splits = replace(splits, notes=(*splits.notes, *_truncation_notes(roles, settings, tell)))
+    roles = prepare_roles(predictor, splits, settings, tell)
+    splits = replace(splits, notes=(*splits.notes, *truncation_notes(roles, settings, tell)))
     best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
@@ -116,50 +98,6 @@ def _check_length(settings: FinetuneSettings, base: Model) -> None:
     longest = base.network.config.max_position_embeddings
     if settings.max_length is not None and settings.max_length > longest:
         raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
-
-
-def _prepare(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
-    model = predictor.model
-    task = model.task
-    assert task is not None
-    assert settings.max_length is not None
-    roles: dict[str, Role] = {}
-    by_split: dict[int, Role] = {}
-    for name, dataset in (("train", splits.train), ("validation", splits.validation), ("scored", splits.scored)):
-        if id(dataset) not in by_split:
-            sequences = _sequences(task, model, dataset, max_length=settings.max_length)
-            targets = task.targets(dataset.examples, num_labels=len(model.labels))
-            features = None
-            if settings.freeze_encoder:
-                with teller.bar(f"features of {dataset.split}", total=len(sequences)) as advance:
-                    started = time.perf_counter()
-                    array, cached = cached_features(predictor, sequences, progress=counted(advance))
-                seconds = time.perf_counter() - started
-                how = "from the cache" if cached else f"computed in {seconds:.0f} s"
-                teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
-                features = torch.from_numpy(array)
-            by_split[id(dataset)] = Role(dataset, sequences, targets, features)
-        roles[name] = by_split[id(dataset)]
-    return roles
-
-
-def _truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
-    """Say of each split how many texts were cut to the longest input."""
-    notes = []
-    for role in {id(role): role for role in roles.values()}.values():
-        cut = [sequence.truncated for sequence in role.sequences if sequence.truncated]
-        if cut:
-            notes.append(
-                f"{role.dataset.split}: {len(cut):,} of {len(role.sequences):,} texts were cut to "
-                f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
-            )
-            teller.say(f"note: {notes[-1]}")
-    return notes
-
-
-def _sequences(task: Task, model: Model, dataset: Dataset, *, max_length: int) -> list[TokenSequence]:
-    examples: list[TextExample] = list(dataset.examples)
-    return task.sequences(model.tokenizer, examples, max_length=max_length)
 
 
 def _train(
@@ -281,23 +219,11 @@ def _event(step: Step) -> dict[str, Any]:
     }
 
 
-def _role_logits(
-    predictor: Predictor, role: Role, *, progress: Callable[[int], None] | None = None
-) -> npt.NDArray[np.float32]:
-    if role.features is None:
-        return run_per_sequence(predictor.runtime, role.sequences, output="logits", progress=progress)
-    assert predictor.model.task is not None
-    head = predictor.model.network.heads[predictor.model.task.head].eval()
-    with torch.inference_mode():
-        logits: npt.NDArray[np.float32] = head(role.features.to(predictor.execution.torch_device)).cpu().numpy()
-    return logits
-
-
 def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:
     task = predictor.model.task
     assert task is not None
     with teller.bar(f"scoring {role.dataset.split}", total=len(role.sequences)) as advance:
-        logits = _role_logits(predictor, role, progress=counted(advance))
+        logits = role_logits(predictor, role, progress=counted(advance))
     return score_logits(task, logits, targets=role.targets, labels=predictor.model.labels, metrics=source.metrics)
 
 
@@ -317,9 +243,9 @@ def _end_epoch(
     train_scores = state.record.scores(
         task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
     )
-    _measure_batch_statistics(predictor, roles["train"])
+    measure_batch_statistics(predictor, roles["train"])
     with teller.bar("validation", total=len(validation.sequences)) as advance:
-        logits = _role_logits(predictor, validation, progress=counted(advance))
+        logits = role_logits(predictor, validation, progress=counted(advance))
     losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))
     if not bool(torch.isfinite(losses).all()):
         raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
@@ -335,18 +261,3 @@ def _end_epoch(
         f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}, {main} {train_scores[main]:.2f}; "
         f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
     )
-
-
-def _measure_batch_statistics(predictor: Predictor, train: Role) -> None:
-    """Give batch normalization in the head the statistics of the training examples under the weights of now."""
-    assert predictor.model.task is not None
-    head = predictor.model.network.heads[predictor.model.task.head]
-    if not isinstance(head, DeepHead) or not head.uses_batch_statistics:
-        return
-    pooled = train.features
-    if pooled is None:
-        count = len(train.sequences)
-        drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
-        sample = [train.sequences[index] for index in drawn]
-        pooled = torch.from_numpy(run_per_sequence(predictor.runtime, sample, output="pooled_output"))
-    head.measure_statistics(pooled.to(predictor.execution.torch_device))

@@ -1,0 +1,111 @@
+"""Roles: the splits of a run, tokenised and ready for the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.examples import TextExample
+from albertkit.datasets.dataset import Dataset
+from albertkit.predictor import Predictor, run_per_sequence
+from albertkit.pretrained import Model
+from albertkit.progress import Teller, counted
+from albertkit.tasks.classification.head import DeepHead
+from albertkit.tasks.task import Task
+from albertkit.training.probe import cached_features
+from albertkit.training.settings import FinetuneSettings
+from albertkit.training.splits import Splits
+
+STATISTICS_EXAMPLES = 2048
+"""Training examples that batch normalization is measured on after an epoch of fine-tuning; a frozen run takes all."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """One split, ready for the network."""
+
+    dataset: Dataset
+    sequences: list[TokenSequence]
+    targets: npt.NDArray[Any]
+    features: torch.Tensor | None
+    """Pooled outputs `[examples, hidden]` when the encoder is frozen."""
+
+
+def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
+    """Tokenise the three splits (one that plays two roles once); with a frozen encoder, get their features, too."""
+    model = predictor.model
+    task = model.task
+    assert task is not None
+    assert settings.max_length is not None
+    roles: dict[str, Role] = {}
+    by_split: dict[int, Role] = {}
+    for name, dataset in (("train", splits.train), ("validation", splits.validation), ("scored", splits.scored)):
+        if id(dataset) not in by_split:
+            sequences = _sequences(task, model, dataset, max_length=settings.max_length)
+            targets = task.targets(dataset.examples, num_labels=len(model.labels))
+            features = None
+            if settings.freeze_encoder:
+                with teller.bar(f"features of {dataset.split}", total=len(sequences)) as advance:
+                    started = time.perf_counter()
+                    array, cached = cached_features(predictor, sequences, progress=counted(advance))
+                seconds = time.perf_counter() - started
+                how = "from the cache" if cached else f"computed in {seconds:.0f} s"
+                teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
+                features = torch.from_numpy(array)
+            by_split[id(dataset)] = Role(dataset, sequences, targets, features)
+        roles[name] = by_split[id(dataset)]
+    return roles
+
+
+def _sequences(task: Task, model: Model, dataset: Dataset, *, max_length: int) -> list[TokenSequence]:
+    examples: list[TextExample] = list(dataset.examples)
+    return task.sequences(model.tokenizer, examples, max_length=max_length)
+
+
+def truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
+    """Say of each split how many texts were cut to the longest input."""
+    notes = []
+    for role in {id(role): role for role in roles.values()}.values():
+        cut = [sequence.truncated for sequence in role.sequences if sequence.truncated]
+        if cut:
+            notes.append(
+                f"{role.dataset.split}: {len(cut):,} of {len(role.sequences):,} texts were cut to "
+                f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
+            )
+            teller.say(f"note: {notes[-1]}")
+    return notes
+
+
+def role_logits(
+    predictor: Predictor, role: Role, *, progress: Callable[[int], None] | None = None
+) -> npt.NDArray[np.float32]:
+    """Return the head's logits `[examples, outputs]` for a split, from its features where it has them."""
+    if role.features is None:
+        return run_per_sequence(predictor.runtime, role.sequences, output="logits", progress=progress)
+    assert predictor.model.task is not None
+    head = predictor.model.network.heads[predictor.model.task.head].eval()
+    with torch.inference_mode():
+        logits: npt.NDArray[np.float32] = head(role.features.to(predictor.execution.torch_device)).cpu().numpy()
+    return logits
+
+
+def measure_batch_statistics(predictor: Predictor, train: Role) -> None:
+    """Give batch normalization in the head the statistics of the training examples under the weights of now."""
+    assert predictor.model.task is not None
+    head = predictor.model.network.heads[predictor.model.task.head]
+    if not isinstance(head, DeepHead) or not head.uses_batch_statistics:
+        return
+    pooled = train.features
+    if pooled is None:
+        count = len(train.sequences)
+        drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
+        sample = [train.sequences[index] for index in drawn]
+        pooled = torch.from_numpy(run_per_sequence(predictor.runtime, sample, output="pooled_output"))
+    head.measure_statistics(pooled.to(predictor.execution.torch_device))
