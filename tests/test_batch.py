@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from albertkit.batch import Batch, Sequence
@@ -35,6 +35,7 @@ rows = st.lists(st.lists(st.integers(0, 29999), min_size=1, max_size=9), min_siz
 
 
 @given(rows)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 def test_packed_padded_packed(ids: list[list[int]]) -> None:
     batch = Batch.pack(sequence(row, [k % 2 for k in range(len(row))]) for row in ids)
     assert [part.input_ids.tolist() for part in batch] == ids
@@ -60,3 +61,8 @@ def test_nothing_is_a_batch_too() -> None:
 def test_arrays_that_do_not_fit_are_a_fault_of_ours() -> None:
     with pytest.raises(AssertionError):
         Batch(np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros(3, np.int64), np.array([2]))
+
+
+def test_an_empty_batch_is_walked() -> None:
+    empty = Batch.pack([])
+    assert (len(empty), empty.tokens, list(empty), empty.starts.tolist()) == (0, 0, [], [])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from albertkit.config import PUBLISHED, AlbertConfig, published_config
@@ -42,6 +42,7 @@ def test_the_names_are_a_contract() -> None:
 
 
 @given(st.integers(1, 64), st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 def test_groups_are_used_in_order_each_at_least_once(layers: int, data: st.DataObject) -> None:
     groups = data.draw(st.integers(1, layers))
     config = AlbertConfig(num_hidden_layers=layers, num_hidden_groups=groups)

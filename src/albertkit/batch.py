@@ -50,7 +50,7 @@ class Batch:
     """Row of each sequence's first token ([CLS]), `[sequences]`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "starts", np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64))
+        object.__setattr__(self, "starts", (np.cumsum(self.lengths) - self.lengths).astype(np.int64))
         assert int(self.lengths.sum()) == len(self.input_ids) == len(self.token_type_ids) == len(self.positions)
 
     @classmethod

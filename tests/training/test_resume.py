@@ -135,15 +135,15 @@ def start(given: FinetuneSettings) -> subprocess.Popen[bytes]:
     )
 
 
-def killed_runs(data: Path, folder: Path, *, kills: int, seed: int, **changes: Any) -> None:
+def killed_runs(data: Path, folder: Path, *, kills: int, steps: int, seed: int, **changes: Any) -> None:
     """Start the run, kill it at a random number of lines of its log, and so on; compare with a run left alone."""
     random = np.random.RandomState(seed)
-    changes = {"save_seconds": 0.2, "steps": 500, "epochs": None, "batch_size": 8, **changes}
+    changes = {"save_seconds": 0.2, "steps": steps, "epochs": None, "batch_size": 8, **changes}
     finetune(settings(data, folder / "alone", **changes))
     given = settings(data, folder / "killed", **changes)
     log, done = folder / "killed" / "metrics.jsonl", 0
     for _ in range(kills):
-        target = done + int(random.randint(5, max(6, 400 // kills)))
+        target = done + int(random.randint(5, max(6, steps * 4 // 5 // kills)))
         process = start(given)
         while process.poll() is None and (not log.is_file() or log.read_bytes().count(b"\n") < target):
             time.sleep(0.002)
@@ -158,11 +158,11 @@ def killed_runs(data: Path, folder: Path, *, kills: int, seed: int, **changes: A
 
 def test_kill_twice(data: Path, tmp_path: Path) -> None:
     tiny_folder()
-    killed_runs(data, tmp_path, kills=2, seed=int(time.time()))
+    killed_runs(data, tmp_path, kills=2, steps=150, seed=int(time.time()))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "frozen"])
 def test_kill_ten_times(kind: str, data: Path, tmp_path: Path) -> None:
     changes = {key: value for key, value in KINDS[kind].items() if key not in ("epochs", "batch_size")}
-    killed_runs(data, tmp_path, kills=10, seed=int(time.time()), **changes)
+    killed_runs(data, tmp_path, kills=10, steps=500, seed=int(time.time()), **changes)
