@@ -1,0 +1,48 @@
+"""`albertkit train-vocab`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import json_option, print_json
+
+
+@click.command(epilog="Example: albertkit train-vocab corpus.txt --size 30000 --out my-vocabulary")
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option("--size", type=int, required=True, help="Pieces of the vocabulary, the 13 fixed ones included.")
+@click.option("--out", type=click.Path(), required=True, help="Folder to write, new or empty.")
+@click.option(
+    "--sentences", type=int, default=10_000_000, show_default=True, help="Draw so many, where there are more."
+)
+@click.option("--seed", type=int, default=12345, show_default=True, help="Seed of this draw.")
+@click.option(
+    "--threads", type=int, default=16, show_default=True,
+    help="Threads of sentencepiece; another number rounds sums differently and gives slightly other pieces.",
+)  # fmt: skip
+@json_option
+def command(
+    files: tuple[str, ...], size: int, out: str, sentences: int, seed: int, threads: int, as_json: bool
+) -> None:
+    """A SentencePiece vocabulary with ALBERT's specials.
+
+    FILES are text, UTF-8, best with a sentence a line. Text is put into lower case without accents first, as the
+    tokenizer does; all settings are those of the official vocabulary. The folder that is written works wherever a
+    tokenizer is asked for.
+    """
+    from dataclasses import asdict
+
+    from albertkit.progress import Console
+    from albertkit.text.train_vocabulary import train_vocabulary
+
+    found = train_vocabulary(
+        files, out=out, size=size, sentences=sentences, seed=seed, threads=threads, teller=Console()
+    )
+    if as_json:
+        print_json({**asdict(found), "seconds": round(found.seconds, 3)})
+        return
+    click.echo(f"{found.pieces:,} pieces from {found.sentences:,} sentences in {found.seconds:.1f} s: {out}")
+    if found.left_out:
+        click.echo(
+            f"{found.left_out:,} sentences were left out: they hold a word of more than 4,192 bytes, or U+2585, "
+            "which sentencepiece keeps for itself"
+        )
