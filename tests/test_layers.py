@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pretrained": {"text", "model", "tasks", "checkpoints"},
     "runtimes": {"data"},
     "predictor": {"text", "data", "tasks", "pretrained", "runtimes"},
+    "pretraining_predictor": {"text", "pretrained", "runtimes"},
     "evaluation": {"data", "datasets", "tasks", "predictor"},
     "training": {
         "text",

@@ -1,0 +1,48 @@
+"""`albertkit fill`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
+
+
+@click.command(epilog='Example: albertkit fill my-pretrained-model "the capital of France is [MASK]."')
+@click.argument("model")
+@click.argument("text")
+@click.option("--pair", help="A second text, which may hold [MASK], too.")
+@click.option("--top", type=int, default=5, show_default=True, help="How many pieces for each mask.")
+@execution_options
+@json_option
+def command(
+    model: str,
+    text: str,
+    pair: str | None,
+    top: int,
+    device: str,
+    precision: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """The best pieces for each [MASK] of a text.
+
+    Each mask is filled alone. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says otherwise.
+    """
+    from dataclasses import asdict
+
+    from albertkit.device import choose_execution
+    from albertkit.pretrained import announce, load_model
+    from albertkit.pretraining_predictor import fill_masks
+
+    execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
+    with notes_on_stderr():
+        loaded = load_model(model)
+        announce(loaded.notes)
+        fills = fill_masks(loaded, text, pair=pair, top=top, execution=execution)
+    if as_json:
+        print_json([asdict(fill) for fill in fills])
+        return
+    for fill in fills:
+        click.echo(f"position {fill.position}")
+        for candidate in fill.candidates:
+            click.echo(f"  {candidate.probability:.4f}  {candidate.piece}")
