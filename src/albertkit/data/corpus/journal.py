@@ -1,0 +1,209 @@
+"""Journal: how far a folder of shards has come, so that work that was stopped at any moment goes on.
+
+`progress.json` is written, whole, after every shard; `manifest.json` takes its place at the end. The inputs are
+compared by content up to where they were read: what comes behind may still change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from albertkit import __version__
+from albertkit.data.corpus.documents import Chunk, Position
+from albertkit.data.corpus.inputs import Input, InputReader
+from albertkit.data.corpus.shards import FORMAT, MANIFEST, PROGRESS, Corpus, shard_problem, token_dtype
+from albertkit.errors import RunError
+from albertkit.files import write_json
+from albertkit.progress import Teller
+
+TOTALS = ("documents", "sentences", "tokens", "bytes")
+COUNTS = ("empty_documents", "empty_sentences", "empty_files", "bad_bytes", "control_characters", "split_lines")
+"""What is counted instead of being dropped silently."""
+
+
+class Journal:
+    """What a folder of shards holds so far.
+
+    Args:
+        folder: where the shards go.
+        settings: what decides the content of the shards besides the text.
+        sources: the inputs.
+    """
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, Any], sources: Sequence[Input]) -> None:
+        self.folder = folder
+        self.settings = dict(settings)
+        self.sources = sources
+        self.position = Position()
+        self.totals: Counter[str] = Counter(dict.fromkeys(TOTALS, 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
+        self.inputs: list[dict[str, Any]] = []
+        self.shards: list[dict[str, Any]] = []
+        self.complete = False
+
+    @classmethod
+    def open(cls, folder: Path, *, settings: Mapping[str, Any], sources: Sequence[Input], tell: Teller) -> Journal:
+        """Begin a folder, or go on with one that was begun with the same settings and text.
+
+        Args:
+            folder: see the class.
+            settings: see the class.
+            sources: see the class.
+            tell: hears that work goes on, and of reading inputs again.
+
+        Raises:
+            RunError: the folder holds something else, or was begun with other settings or text.
+            DataError: the folder is complete and damaged, or an input cannot be read.
+            WriteError: the system refused.
+        """
+        journal = cls(folder, settings=settings, sources=sources)
+        if (folder / MANIFEST).is_file():
+            journal._restore(Corpus.open(folder).manifest, tell=tell)
+            journal.complete = True
+            with suppress(OSError):  # left by a stop between the two files
+                (folder / PROGRESS).unlink()
+            return journal
+        if (folder / PROGRESS).is_file():
+            journal._restore(journal._read_progress(), tell=tell)
+            journal._check_shards()
+            tell.say(f"{folder}: going on behind shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens")
+        elif folder.exists() and (not folder.is_dir() or any(not _is_temporary(path) for path in folder.iterdir())):
+            raise RunError(f"{folder} exists and is not a folder of shards; give another --out")
+        else:
+            journal.save()
+        for path in folder.iterdir():
+            if _is_temporary(path):
+                path.unlink()
+        return journal
+
+    def take(self, chunk: Chunk, *, counts: Mapping[str, int]) -> None:
+        """Count a chunk as read.
+
+        Args:
+            chunk: what was read.
+            counts: what else was counted in it, by a name of TOTALS or COUNTS.
+        """
+        self.position = chunk.end
+        self.totals["bytes"] += chunk.text_bytes
+        self.counts["split_lines"] += chunk.split_lines
+        self.counts["empty_files"] += chunk.empty_files
+        for name, count in counts.items():
+            (self.totals if name in TOTALS else self.counts)[name] += count
+        for record in chunk.finished:
+            self.inputs.append({**record._asdict(), "modified": _modified(self.sources[len(self.inputs)])})
+
+    def save(self) -> None:
+        """Write `progress.json`: everything counted so far is in finished shards.
+
+        Raises:
+            WriteError: the system refused.
+        """
+        write_json(self.folder / PROGRESS, {**self._content(), "position": self.position._asdict()})
+
+    def finish(self) -> None:
+        """Write `manifest.json` in place of `progress.json`.
+
+        Raises:
+            WriteError: the system refused.
+        """
+        content = self._content()
+        for entry in content["inputs"]:
+            del entry["modified"]
+        del content["names"]
+        write_json(self.folder / MANIFEST, content)
+        (self.folder / PROGRESS).unlink()
+        self.complete = True
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "albertkit": __version__,
+            **self.settings,
+            **{name: self.totals[name] for name in TOTALS},
+            "counts": {name: self.counts[name] for name in COUNTS},
+            "names": [source.name for source in self.sources],
+            "inputs": [dict(entry) for entry in self.inputs],
+            "shards": self.shards,
+        }
+
+    def _read_progress(self) -> dict[str, Any]:
+        path = self.folder / PROGRESS
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            self.position = Position(**content["position"])
+            versions = content["format"], content["albertkit"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read ({error!r}); remove the folder and begin again") from error
+        if versions != (FORMAT, __version__):
+            raise RunError(f"{path}: begun by albertkit {versions[1]}, this is {__version__}; {_WAY_OUT}")
+        return dict(content)
+
+    def _restore(self, content: Mapping[str, Any], *, tell: Teller) -> None:
+        try:
+            names = content["names"] if "names" in content else [entry["name"] for entry in content["inputs"]]
+            before = {**{key: content[key] for key in self.settings}, "inputs": names}
+            self.totals.update({name: content[name] for name in TOTALS})
+            self.counts.update({name: content["counts"][name] for name in COUNTS})
+            self.inputs = [dict(entry) for entry in content["inputs"]]
+            self.shards = list(content["shards"])
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{self.folder}: its record is malformed ({error!r}); {_WAY_OUT}") from error
+        now = {**self.settings, "inputs": [source.name for source in self.sources]}
+        changed = _differences(before, now)
+        if changed:
+            raise RunError(f"{self.folder}: prepared with other settings: {'; '.join(changed)}; {_WAY_OUT}")
+        for source, entry in zip(self.sources, self.inputs, strict=False):
+            self._check_input(source, entry, tell=tell)
+
+    def _check_input(self, source: Input, entry: Mapping[str, Any], *, tell: Teller) -> None:
+        if source.path is not None and source.size != entry["bytes"]:
+            raise RunError(f"{source.path}: had {entry['bytes']} bytes, now it has {source.size}; {_WAY_OUT}")
+        if source.path is not None and entry.get("modified") == _modified(source):
+            return
+        if source.size > 1 << 28:
+            tell.say(f"{source.path}: reading it again to see whether it is the same")
+        with InputReader(source) as reader:
+            if reader.record().sha256 != entry["sha256"]:
+                raise RunError(f"{source.path or 'standard input'}: its content has changed; {_WAY_OUT}")
+
+    def _check_shards(self) -> None:
+        dtype = token_dtype(int(self.settings["tokenizer"]["vocab_size"]))
+        for record in self.shards:
+            problem = shard_problem(self.folder, record, dtype=dtype)
+            if problem is not None:
+                raise RunError(f"{self.folder}: {problem}; remove the folder and begin again")
+
+
+_WAY_OUT = "give another --out, or remove that folder"
+
+
+def _modified(source: Input) -> int | None:
+    try:
+        return None if source.path is None else source.path.stat().st_mtime_ns
+    except OSError:  # removed since it was read: its content will be asked for
+        return None
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], *, prefix: str = "") -> list[str]:
+    changed = []
+    for key, value in now.items():
+        old = before.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            changed += _differences(old, value, prefix=f"{key} ")
+        elif isinstance(value, list) and isinstance(old, list) and old != value:
+            extra = [f"{name} is new" for name in value if name not in old]
+            gone = [f"{name} is missing" for name in old if name not in value]
+            listed = (extra + gone)[:3] or ["another order"]
+            changed.append(f"{prefix}{key}: {', '.join(listed)}")
+        elif old != value:
+            changed.append(f"{prefix}{key} was {old!r} and is {value!r}")
+    return changed

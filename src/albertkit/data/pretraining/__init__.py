@@ -1,0 +1,1 @@
+"""From documents of a corpus to masked, ordered batches: made anew at every epoch, from the seed alone."""

@@ -1,0 +1,70 @@
+"""PretrainingBatch: what one forward and backward pass of pretraining takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Batch
+from albertkit.data.pretraining.masking import MaskingRule, mask_segments
+from albertkit.data.pretraining.segments import SPECIALS, SegmentPair
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PretrainingBatch:
+    """A packed batch with masks, and what the two heads have to say."""
+
+    batch: Batch
+    """`[CLS] first [SEP] second [SEP]` of each pair, some tokens masked."""
+    masked_positions: IntArray
+    """Rows of the packed tokens where a piece is predicted, ascending, `[masked]`."""
+    masked_ids: IntArray
+    """The pieces that stood there, `[masked]`."""
+    swapped: IntArray
+    """1 where the second segment comes first in its document, `[sequences]`."""
+
+
+def pretraining_batch(
+    pairs: Sequence[SegmentPair], *, rule: MaskingRule, cls_id: int, sep_id: int, random: np.random.Generator
+) -> PretrainingBatch:
+    """Pack pairs and mask them.
+
+    Args:
+        pairs: at least one.
+        rule: what is masked.
+        cls_id: id of [CLS].
+        sep_id: id of [SEP].
+        random: where the masks come from.
+    """
+    first = np.array([len(pair.first) for pair in pairs], dtype=np.int64)
+    second = np.array([len(pair.second) for pair in pairs], dtype=np.int64)
+    lengths = first + second + SPECIALS
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    cls, sep = np.array([cls_id]), np.array([sep_id])
+    parts: list[npt.NDArray[Any]] = []
+    for pair in pairs:
+        parts += [cls, pair.first, sep, pair.second, sep]
+    input_ids = np.concatenate(parts).astype(np.int64)
+    positions = np.arange(len(input_ids)) - np.repeat(begins, lengths)
+    token_type_ids = (positions >= np.repeat(first + 2, lengths)).astype(np.int64)
+    masked = mask_segments(
+        input_ids,
+        starts=np.stack([begins + 1, begins + first + 2], axis=1).reshape(-1),
+        lengths=np.stack([first, second], axis=1).reshape(-1),
+        shares=np.repeat(rule.share * lengths / (lengths - SPECIALS), 2),
+        rule=rule,
+        random=random,
+    )
+    return PretrainingBatch(
+        Batch(masked.input_ids, token_type_ids, positions, lengths),
+        masked.positions,
+        masked.targets,
+        np.array([pair.swapped for pair in pairs], dtype=np.int64),
+    )

@@ -1,0 +1,182 @@
+"""InstanceStream: the batches of a pretraining, endless, each a function of the seed and its place alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.data.pretraining.batches import PretrainingBatch, pretraining_batch
+from albertkit.data.pretraining.masking import MaskingRule
+from albertkit.data.pretraining.segments import SegmentPair, segment_pairs
+from albertkit.errors import UsageError
+
+IntArray = npt.NDArray[np.int64]
+
+POOL_BATCHES = 64
+"""Batches that are filled from one pool of documents: enough that no batch is one book's."""
+
+# What each generator is for; (seed, purpose, place) makes generators that share nothing.
+_ORDER, _PAIRS, _MASKS, _HELD_OUT = range(4)
+
+
+class Documents(Protocol):
+    """What a stream reads: `albertkit.data.corpus.shards.Corpus` is one."""
+
+    @property
+    def document_lengths(self) -> IntArray:
+        """Tokens of each document."""
+        ...
+
+    def document(self, number: int) -> Any:
+        """Return one with `tokens` and `starts`, the first token of each sentence and the end."""
+        ...
+
+
+class Position(NamedTuple):
+    """Where a stream stands: what comes next."""
+
+    epoch: int = 0
+    pool: int = 0
+    batch: int = 0
+
+
+@dataclass(frozen=True)
+class InstanceStream:
+    """Where the batches of a pretraining come from."""
+
+    corpus: Documents
+    documents: IntArray
+    """Numbers of the documents that are read."""
+    rule: MaskingRule
+    """What is masked."""
+    cls_id: int
+    sep_id: int
+    max_length: int
+    """Longest sequence in tokens, special ones included."""
+    batch_tokens: int
+    """Tokens of one batch, about: those of a pool are dealt evenly."""
+    short_share: float = 0.1
+    """Share of sequences of a shorter random length (`create_pretraining_data.py`, short_seq_prob)."""
+    seed: int = 12345
+
+    def __post_init__(self) -> None:
+        if self.batch_tokens < self.max_length:
+            raise UsageError(
+                f"--batch-tokens {self.batch_tokens} is less than one sequence of {self.max_length} tokens; "
+                "give more, or a smaller --max-length"
+            )
+        if not len(self.documents):
+            raise UsageError("no documents to read")
+
+    def pools(self, epoch: int) -> list[IntArray]:
+        """Return the documents of an epoch, in random order, divided into pools of about 64 batches."""
+        random = np.random.default_rng((self.seed, _ORDER, epoch))
+        order = random.permutation(self.documents)
+        ends = np.cumsum(self.corpus.document_lengths[order])
+        count = max(1, round(int(ends[-1]) / (POOL_BATCHES * self.batch_tokens)))
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count, side="right")
+        return [pool for pool in np.split(order, cuts) if len(pool)]
+
+    def pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[list[SegmentPair]]:
+        """Return the pairs of a pool's documents, shuffled and dealt to batches of nearly equal size."""
+        random = np.random.default_rng((self.seed, _PAIRS, epoch, pool))
+        pairs: list[SegmentPair] = []
+        for number in documents:
+            document = self.corpus.document(int(number))
+            pairs.extend(
+                segment_pairs(
+                    document.tokens,
+                    document.starts,
+                    word_starts=self.rule.word_starts,
+                    max_length=self.max_length,
+                    short_share=self.short_share,
+                    random=random,
+                )
+            )
+        if not pairs:
+            return []
+        order = random.permutation(len(pairs))
+        ends = np.cumsum([pairs[index].length for index in order])
+        count = max(1, round(int(ends[-1]) / self.batch_tokens))
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count, side="right")
+        return [[pairs[index] for index in part] for part in np.split(order, cuts) if len(part)]
+
+    def batches(self, position: Position | None = None) -> Iterator[tuple[PendingBatch, Position]]:
+        """Yield batches from a position on, for ever, each with the position after it.
+
+        Raises:
+            UsageError: the documents hold no pair of segments at all.
+        """
+        start = position or Position()
+        epoch = start.epoch
+        while True:
+            found = 0
+            for number, documents in enumerate(self.pools(epoch)):
+                if epoch == start.epoch and number < start.pool:
+                    found += 1
+                    continue
+                pool = self.pool_batches(epoch, number, documents)
+                found += len(pool)
+                first = start.batch if (epoch, number) == (start.epoch, start.pool) else 0
+                for index in range(first, len(pool)):
+                    yield PendingBatch(self, pool[index], (epoch, number, index)), Position(epoch, number, index + 1)
+            if not found:
+                raise UsageError("the documents hold no two words side by side: nothing to pretrain on")
+            epoch += 1
+
+    def with_length(self, max_length: int, *, batch_tokens: int) -> InstanceStream:
+        """Return the same stream with sequences of another length."""
+        return replace(self, max_length=max_length, batch_tokens=batch_tokens)
+
+
+@dataclass(frozen=True)
+class PendingBatch:
+    """Pairs that will be a batch: masking waits until somebody needs it, so that each process masks only its own."""
+
+    stream: InstanceStream
+    pairs: Sequence[SegmentPair]
+    place: tuple[int, int, int]
+
+    def build(self) -> PretrainingBatch:
+        """Mask and pack."""
+        return pretraining_batch(
+            self.pairs,
+            rule=self.stream.rule,
+            cls_id=self.stream.cls_id,
+            sep_id=self.stream.sep_id,
+            random=np.random.default_rng((self.stream.seed, _MASKS, *self.place)),
+        )
+
+
+def held_out_documents(num_documents: int, *, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Divide documents into those that are trained on and those that are held out.
+
+    >>> train, held_out = held_out_documents(1000, share=0.01, seed=1)
+    >>> len(train), len(held_out)
+    (990, 10)
+
+    Args:
+        num_documents: all of them.
+        share: share that is held out; at least one document is, where share is not 0 and there are two.
+        seed: who is held out.
+
+    Returns:
+        Numbers of both, ascending.
+
+    Raises:
+        UsageError: the share leaves nothing on one side.
+    """
+    if not 0 <= share < 1:
+        raise UsageError(f"a held-out share of {share} cannot be; give a number from 0 to 1, such as 0.01")
+    count = max(1, round(num_documents * share)) if share else 0
+    if count >= num_documents:
+        raise UsageError(
+            f"{num_documents} document cannot be divided into a part to train on and one to hold out; "
+            "give more documents (a blank line stands between two), or --held-out 0"
+        )
+    order = np.random.default_rng((seed, _HELD_OUT)).permutation(num_documents)
+    return np.sort(order[count:]), np.sort(order[:count])

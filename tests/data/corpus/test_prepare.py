@@ -1,0 +1,370 @@
+"""Text to shards: what is in them, the same bytes however the work was done, going on, refusals."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sentencepiece
+
+from albertkit.data.corpus import prepare as module
+from albertkit.data.corpus.journal import Journal
+from albertkit.data.corpus.prepare import prepare
+from albertkit.data.corpus.shards import Corpus
+from albertkit.errors import DataError, RunError, UsageError
+from albertkit.progress import Silent
+from albertkit.text.tokenizer import Tokenizer
+
+SMALL: dict[str, Any] = {"shard_tokens": 1_000, "chunk_bytes": 2_000, "processes": 1}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Digest of every file of a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_tokens_are_those_of_the_sentences(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    text = (
+        'Mr. Ray left. "Why?" she asked.\nHe is 5.\n\nCaf\u00e9 owners, 3,000 of them!\n\n\u0301\n\n \u0301\nA \u0301\n'
+    )
+    (tmp_path / "t.txt").write_text(text, encoding="utf-8")
+    report = prepare(tmp_path, out=tmp_path / "s", tokenizer=tokenizer)
+    corpus = Corpus.open(tmp_path / "s", verify=True)
+    found = []
+    for number in range(len(corpus)):
+        tokens, starts = corpus.document(number)
+        spans = pairwise(starts.tolist())
+        found.append([tokenizer.decode(tokens[start:end]) for start, end in spans])
+    assert found == [
+        ["mr. ray left.", '"why?" she asked.', "he is 5."],
+        ["cafe owners, 3,000 of them!"],
+        ["a"],
+    ]
+    assert (
+        corpus.document(1).tokens.tolist()
+        == tokenizer.sequences("Caf\u00e9 owners, 3,000 of them!")[0].input_ids[1:-1].tolist()
+    )
+    assert corpus.manifest["sentence_rule"] == "split"
+    seconds = report.pop("seconds")
+    assert seconds > 0
+    assert report == {
+        "documents": 3,
+        "sentences": 5,
+        "tokens": corpus.num_tokens,
+        "shards": 1,
+        "bytes": len(text.encode()),
+        "counts": {
+            "empty_documents": 1,
+            "empty_sentences": 2,
+            "empty_files": 0,
+            "bad_bytes": 0,
+            "control_characters": 0,
+            "split_lines": 0,
+        },
+    }
+    assert corpus.manifest["inputs"] == [
+        {
+            "name": "t.txt",
+            "bytes": len(text.encode()),
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+    ]
+
+
+def test_lines_against_sentencepiece_itself(text: bytes, tmp_path: Path, tokenizer: Tokenizer) -> None:
+    plain = "".join(character for character in text.decode("ascii", errors="ignore") if character not in "\0\t\r")
+    (tmp_path / "t.txt").write_text(plain)
+    prepare(
+        tmp_path / "t.txt",
+        out=tmp_path / "s",
+        tokenizer=tokenizer,
+        sentences="line",
+        **SMALL | {"chunk_bytes": 1 << 14},
+    )
+    corpus = Corpus.open(tmp_path / "s")
+    assert len(corpus.manifest["shards"]) > 2
+    processor = sentencepiece.SentencePieceProcessor(model_proto=tokenizer.model)
+    lines = [line.lower() for line in plain.split("\n") if line.strip()]
+    expected = [ids for ids in processor.encode(lines, out_type=int) if ids]
+    found = []
+    for number in range(len(corpus)):
+        tokens, starts = corpus.document(number)
+        found += [tokens[start:end].tolist() for start, end in pairwise(starts.tolist())]
+    assert found == expected
+    assert corpus.num_tokens == sum(map(len, expected)) == int(corpus.document_lengths.sum())
+
+
+def test_processes_and_packing_change_no_byte(files: list[Path], tmp_path: Path, tokenizer: Tokenizer) -> None:
+    one = prepare(files, out=tmp_path / "one", tokenizer=tokenizer, **SMALL)
+    two = prepare(files, out=tmp_path / "two", tokenizer=tokenizer, **SMALL | {"processes": 2})
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert one.pop("seconds") > 0 < two.pop("seconds")
+    assert one == two
+    assert one["counts"] | {"empty_sentences": 0} == {
+        "empty_documents": 0,
+        "empty_sentences": 0,
+        "empty_files": 1,
+        "bad_bytes": 8,
+        "control_characters": 8,
+        "split_lines": 2,
+    }
+    packed = []
+    for path in files:
+        packed.append(tmp_path / f"{path.name}.{'gz' if len(packed) % 2 else 'xz'}")
+        pack = gzip.compress if len(packed) % 2 == 0 else lzma.compress
+        packed[-1].write_bytes(pack(path.read_bytes()))
+    prepare(packed, out=tmp_path / "packed", tokenizer=tokenizer, **SMALL)
+    first, second = contents(tmp_path / "one"), contents(tmp_path / "packed")
+    assert {name for name in first if first[name] != second[name]} == {"manifest.json"}
+
+
+class Stopped(BaseException):
+    """As KeyboardInterrupt would."""
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Function that lets the n-th chunk from now be the last one."""
+    take = Journal.take
+
+    def arm(count: int) -> None:
+        left = iter(range(count))
+
+        def counted(journal: Journal, *arguments: Any, **options: Any) -> None:
+            if next(left, None) is None:
+                raise Stopped
+            take(journal, *arguments, **options)
+
+        monkeypatch.setattr(Journal, "take", counted)
+
+    yield arm
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("every", [8, 17])
+def test_stopped_again_and_again(
+    every: int, files: list[Path], tmp_path: Path, tokenizer: Tokenizer, stop_at: Any
+) -> None:
+    prepare(files, out=tmp_path / "whole", tokenizer=tokenizer, **SMALL | {"shard_tokens": 300, "chunk_bytes": 1_000})
+    out = tmp_path / "stopped"
+    stops = 0
+    while stops < 60:
+        stops += 1
+        stop_at(every)
+        with suppress(Stopped):
+            report = prepare(files, out=out, tokenizer=tokenizer, **SMALL | {"shard_tokens": 300, "chunk_bytes": 1_000})
+            break
+    assert stops > 2
+    assert contents(out) == contents(tmp_path / "whole")
+    assert report["bytes"] == sum(path.stat().st_size for path in files)
+    assert list(out.glob(".*")) == []
+
+
+def test_standard_input_goes_on_too(
+    text: bytes, tmp_path: Path, tokenizer: Tokenizer, stop_at: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    give(text)
+    prepare(["-"], out=tmp_path / "whole", tokenizer=tokenizer, **SMALL)
+    stop_at(15)
+    give(text)
+    with pytest.raises(Stopped):
+        prepare(["-"], out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    stop_at(1000)
+    give(b"?" + text[1:])
+    with pytest.raises(RunError, match=r"the first \d+ bytes of its text are not what they were"):
+        prepare(["-"], out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    give(text)
+    prepare(["-"], out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    assert contents(tmp_path / "s") == contents(tmp_path / "whole")
+    give(text)
+    prepare(["-"], out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    give(text + b"more")
+    with pytest.raises(RunError, match="standard input: its content has changed"):
+        prepare(["-"], out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+def test_what_changed_is_said(files: list[Path], tmp_path: Path, tokenizer: Tokenizer, stop_at: Any) -> None:
+    out = tmp_path / "s"
+    stop_at(20)
+    with pytest.raises(Stopped):
+        prepare(files, out=out, tokenizer=tokenizer, **SMALL)
+    stop_at(1000)
+    with pytest.raises(DataError, match="not finished; the same albertkit prepare command again goes on with it"):
+        Corpus.open(out)
+    keeping = Tokenizer.official(keep_accents=True)
+    for complete in (False, True):
+        for inputs, options, words in (
+            (files, {"sentences": "line"}, "sentence_rule was 'split' and is 'line'; give another --out, or remove"),
+            (files, {"max_length": 128, "shard_tokens": 7}, "max_length was 512 and is 128; shard_tokens was 1000 and"),
+            (files, {"tokenizer": keeping}, "tokenizer keep_accents was False and is True"),
+            (files[:-1], {}, r"inputs: 2\.txt is missing"),
+            ([*files, files[0]], {}, "inputs: another order"),
+        ):
+            with pytest.raises(RunError, match=words):
+                prepare(inputs, **{"out": out, "tokenizer": tokenizer, **SMALL, **options})
+        before = files[0].read_bytes()
+        files[0].write_bytes(before + b"!")
+        with pytest.raises(RunError, match=r"0\.txt: had \d+ bytes, now it has \d+; give another --out"):
+            prepare(files, out=out, tokenizer=tokenizer, **SMALL)
+        files[0].write_bytes(b"!" + before[1:])
+        with pytest.raises(RunError, match=r"0\.txt: its content has changed"):
+            prepare(files, out=out, tokenizer=tokenizer, **SMALL)
+        files[0].write_bytes(before)  # another time, the same content
+        heard = Heard()
+        report = prepare(files, out=out, tokenizer=tokenizer, teller=heard, **SMALL)
+        assert [("complete already" in said, "going on behind shard" in said) for said in heard.sentences] == [
+            (complete, not complete)
+        ]
+        assert report["shards"] == len(Corpus.open(out, verify=True).manifest["shards"])
+
+
+def test_shards_that_went_missing(files: list[Path], tmp_path: Path, tokenizer: Tokenizer, stop_at: Any) -> None:
+    stop_at(20)
+    with pytest.raises(Stopped):
+        prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    (tmp_path / "s" / "00001.tokens.npy").unlink()
+    with pytest.raises(RunError, match=r"00001\.tokens\.npy is missing; remove the folder and begin again"):
+        prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    (tmp_path / "s" / "progress.json").write_text("{")
+    with pytest.raises(RunError, match=r"progress\.json: cannot be read .*; remove the folder and begin again"):
+        prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+
+
+def test_refusals_leave_nothing(files: list[Path], tmp_path: Path, tokenizer: Tokenizer) -> None:
+    out = tmp_path / "s"
+    for options, words in (
+        ({"max_length": 4}, "max-length is 4; it must be 5 or more"),
+        ({"processes": 0}, "processes is 0; it must be 1 or more"),
+        ({"shard_tokens": 0}, "shard-tokens is 0"),
+        ({"chunk_bytes": 15}, "chunk-bytes is 15"),
+        ({"sentences": "lines"}, 'sentences is "lines"; it must be split or line'),
+    ):
+        with pytest.raises(UsageError, match=words):
+            prepare(files, **{"out": out, "tokenizer": tokenizer, **SMALL, **options})
+    (tmp_path / "n.txt").write_bytes(b" \n\xcc\x81\n\n")
+    with pytest.raises(DataError, match=r"n\.txt: no token in 6 bytes; give files with text"):
+        prepare(tmp_path / "n.txt", out=out, tokenizer=tokenizer, **SMALL)
+    with pytest.raises(DataError, match="there is no such file"):
+        prepare([files[0], tmp_path / "no.txt"], out=out, tokenizer=tokenizer)
+    assert not out.exists()
+    with pytest.raises(RunError, match="texts exists and is not a folder of shards; give another --out"):
+        prepare(files, out=files[0].parent, tokenizer=tokenizer)
+    (tmp_path / "c.txt.gz").write_bytes(gzip.compress(os.urandom(50_000))[:-3000])
+    with pytest.raises(DataError, match=r"c\.txt\.gz: cannot be read"):
+        prepare(tmp_path / "c.txt.gz", out=out, tokenizer=tokenizer, **SMALL)
+
+
+def test_a_worker_that_dies(
+    files: list[Path], tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Journal.take
+
+    def killing(journal: Journal, *arguments: Any, **options: Any) -> None:
+        take(journal, *arguments, **options)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+    monkeypatch.setattr(Journal, "take", killing)
+    with pytest.raises(RunError, match="a worker process died, perhaps for lack of memory; the same command goes on"):
+        prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL | {"processes": 2})
+
+
+def test_how_many_processes(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from albertkit.data.corpus.inputs import find_inputs
+
+    monkeypatch.setattr(module, "available_processes", lambda: 8)
+    assert module._useful_processes(find_inputs(files)) == 1
+    assert module._useful_processes(find_inputs([*files, "-"])) == 8
+    monkeypatch.setattr(module, "_WORTH_A_PROCESS", sum(path.stat().st_size for path in files) // 2)
+    assert module._useful_processes(find_inputs(files)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_at_random_moments(processes: int, text: bytes, tmp_path: Path, tokenizer: Tokenizer) -> None:
+    (tmp_path / "t.txt").write_bytes(b"\n\n".join([text] * 80))
+    settings: dict[str, Any] = {"shard_tokens": 40_000, "chunk_bytes": 20_000}
+    prepare(tmp_path / "t.txt", out=tmp_path / "whole", tokenizer=tokenizer, processes=1, **settings)
+    program = (
+        "import sys\n"
+        "from albertkit.data.corpus.prepare import prepare\n"
+        "from albertkit.text.tokenizer import Tokenizer\n"
+        "if __name__ == '__main__':\n"
+        "    prepare(sys.argv[1], out=sys.argv[2], tokenizer=Tokenizer.official(), processes=int(sys.argv[3]),\n"
+        "            shard_tokens=40_000, chunk_bytes=20_000)\n"
+    )
+    (tmp_path / "go.py").write_text(program)
+    arguments = [sys.executable, str(tmp_path / "go.py"), str(tmp_path / "t.txt"), str(tmp_path / "s"), str(processes)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    started = time.monotonic()
+    subprocess.run([*arguments[:3], str(tmp_path / "again"), str(processes)], env=environment, check=True)
+    usual = time.monotonic() - started
+    draw, killed, partly = random.Random(processes), 0, 0
+    for _ in range(40):
+        process = subprocess.Popen(arguments, env=environment)
+        deadline = time.monotonic() + draw.uniform(0.2, 0.9) * usual
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            break
+        workers = _children(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        killed += 1
+        progress = tmp_path / "s" / "progress.json"
+        partly += progress.is_file() and bool(json.loads(progress.read_text())["shards"])
+        _wait_until_gone(workers)
+    assert process.returncode == 0
+    assert killed > 0
+    assert partly > 0
+    assert contents(tmp_path / "s") == contents(tmp_path / "whole") == contents(tmp_path / "again")
+
+
+def _children(process: int) -> list[int]:
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(number) for number in path.read_text().split()] if path.is_file() else []
+
+
+def _wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + 20
+    while any(_runs(process) for process in processes):
+        assert time.monotonic() < deadline, "workers outlive the process that was killed"
+        time.sleep(0.05)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
