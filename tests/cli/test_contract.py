@@ -20,7 +20,21 @@ NAMES = sorted(COMMANDS)
 
 
 def test_the_commands_are_frozen() -> None:
-    assert set(NAMES) >= {"embed", "encode", "evaluate", "finetune", "info", "models", "plot", "predict", "tokenize"}
+    assert set(NAMES) >= {
+        "embed",
+        "encode",
+        "evaluate",
+        "fill",
+        "finetune",
+        "info",
+        "models",
+        "order",
+        "plot",
+        "predict",
+        "prepare",
+        "tokenize",
+        "train-vocab",
+    }
     assert sorted(SUMMARIES) == NAMES
 
 
@@ -68,6 +82,8 @@ def test_help_has_an_example_that_can_be_called(name: str, option: str, albertki
         (["finetune", "--data", "d", "--learning-rate=-1"], "learning-rate is -1.0; it must be above 0"),
         (["finetune", "--data", "polarty", "--out", "o"], 'unknown data set "polarty"; did you mean "polarity"'),
         (["info", "albert-nan"], 'did you mean "albert-nano"'),
+        (["train-vocab", "--size", "9", "--out", "o"], "Missing argument 'FILES...'"),
+        (["train-vocab", "f", "--size", "9", "--out", "o"], "--size is 9; it must be 14 or more"),
         (["embed", "m", "--input", "i", "--output", "v.txt"], "must end in .npy or .parquet"),
     ],
 )
@@ -89,6 +105,9 @@ def test_usage_errors_exit_2(arguments: list[str], words: str, albertkit: Runner
         (["evaluate", "{run}", "--data", "{folder}/no.csv"], "no.csv"),
         (["finetune", "--data", "{folder}/no.csv", "--out", "{folder}/run"], "no.csv does not exist"),
         (["plot", "{folder}", "--out", "{folder}/p.png"], "report.json: not found"),
+        (["fill", "{folder}", "a [MASK]"], "this folder is no model"),
+        (["order", "{folder}", "a", "b"], "this folder is no model"),
+        (["train-vocab", "{folder}/no.txt", "--size", "99", "--out", "{folder}/v"], "no.txt: there is no such file"),
     ],
 )
 def test_failures_exit_1_with_one_sentence(

@@ -15,8 +15,23 @@ COMMANDS = Registry(
     "command",
     group="albertkit.commands",
     table={
-        name: f"albertkit.cli.{name}:command"
-        for name in ("embed", "encode", "evaluate", "finetune", "info", "models", "plot", "predict", "tokenize")
+        name: f"albertkit.cli.{name.replace('-', '_')}:command"
+        for name in (
+            "embed",
+            "encode",
+            "evaluate",
+            "fill",
+            "finetune",
+            "info",
+            "models",
+            "order",
+            "plot",
+            "predict",
+            "prepare",
+            "pretrain",
+            "tokenize",
+            "train-vocab",
+        )
     },
 )
 
@@ -25,12 +40,17 @@ SUMMARIES = {
     "embed": "One vector for each line of a file.",
     "encode": "Run a model on padded arrays of token ids.",
     "evaluate": "Score a trained model with the data set's metrics.",
+    "fill": "The best pieces for each [MASK] of a text.",
     "finetune": "Train a classifier, whole or on a frozen encoder.",
     "info": "A model's shape, parameters, and what sharing saves.",
     "models": "List the known models.",
+    "order": "How likely two texts stand in this order.",
     "plot": "Lay the curves of several runs in one picture.",
     "predict": "Labels with probabilities for texts.",
+    "prepare": "Raw text to shards for pretraining.",
+    "pretrain": "Train masked pieces and sentence order on shards.",
     "tokenize": "Lines of text to pieces, ids and offsets.",
+    "train-vocab": "A SentencePiece vocabulary with ALBERT's specials.",
 }
 
 

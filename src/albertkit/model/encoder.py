@@ -54,6 +54,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.pooled_only = pooled_only
+        self.active_layers = config.num_hidden_layers
+        """How many layers run; fewer while a pretraining grows them: they share their weights."""
         self.embeddings = Embeddings(config)
         self.groups = nn.ModuleList(Group(config) for _ in range(config.num_hidden_groups))
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
@@ -130,7 +132,7 @@ class Encoder(nn.Module):
         plan = plan_attention(batch.lengths, device=device, num_rows=num_rows if num_rows > batch.tokens else None)
         hidden = self.embeddings(input_ids, token_type_ids, positions)
         states = [hidden[: batch.tokens]]
-        for layer in range(self.config.num_hidden_layers):
+        for layer in range(self.active_layers):
             hidden = self.groups[self.config.group_of_layer(layer)](hidden, plan)
             if with_hidden_states:
                 states.append(hidden[: batch.tokens])

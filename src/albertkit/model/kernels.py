@@ -22,6 +22,14 @@ def runs_bf16_on_cpu(weight: Tensor) -> bool:
     )
 
 
+def linear_forward(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return `hidden @ weight.T + bias` of tensors of one type, without a gradient; oneDNN adds the bias in passing."""
+    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
+        return result
+    return F.linear(hidden, weight, bias)
+
+
 class _LinearBf16(torch.autograd.Function):
     """A bf16 linear map through oneDNN: torch's own adds the bias in a pass of its own, at the cost of the product."""
 
@@ -29,8 +37,7 @@ class _LinearBf16(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         hidden, weight16 = hidden.to(torch.bfloat16).contiguous(), weight.to(torch.bfloat16)
         ctx.save_for_backward(hidden, weight16)
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight16, bias.to(torch.bfloat16), "none", [], "")
-        return result
+        return linear_forward(hidden, weight16, bias.to(torch.bfloat16))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:

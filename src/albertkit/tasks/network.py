@@ -32,9 +32,16 @@ class Network(nn.Module):
         output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states)
         return output
 
+    @property
+    def mlm_head(self) -> MaskedPieceHead:
+        """The head of masked pieces; a KeyError where there is none."""
+        head = self.heads["mlm"]
+        assert isinstance(head, MaskedPieceHead)
+        return head
+
     def masked_piece_logits(self, hidden: Float[Tensor, "masked hidden"]) -> Float[Tensor, "masked vocabulary"]:
         """Return the `mlm` head's logits for hidden states of masked positions `[masked, hidden]`."""
-        logits: Tensor = self.heads["mlm"](hidden, self.encoder.embeddings.word.weight)
+        logits: Tensor = self.mlm_head(hidden, self.encoder.embeddings.word.weight)
         return logits
 
     def canonical_state(self) -> dict[str, Tensor]:

@@ -33,7 +33,10 @@ def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> li
 
 
 class UncorrectedAdamW(torch.optim.Optimizer):
-    """AdamW as Google's ALBERT code has it (`optimization.py`): no bias correction, so its first steps are large."""
+    """AdamW as Google's ALBERT code has it (`optimization.py`): no bias correction, so its first steps are large.
+
+    `bias_correction` brings Adam's own correction back.
+    """
 
     def __init__(
         self,
@@ -43,8 +46,10 @@ class UncorrectedAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = BETAS,
         eps: float = EPSILON,
         weight_decay: float = 0.01,
+        bias_correction: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "adapt": True})
+        self.bias_correction = bias_correction
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -59,8 +64,13 @@ class UncorrectedAdamW(torch.optim.Optimizer):
                 if not state:
                     state["exp_avg"] = torch.zeros_like(parameter)
                     state["exp_avg_sq"] = torch.zeros_like(parameter)
+                    state["step"] = 0
+                state["step"] += 1
                 first = state["exp_avg"].lerp_(parameter.grad, 1 - beta1)
                 second = state["exp_avg_sq"].mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
+                if self.bias_correction:
+                    first = first / (1 - beta1 ** state["step"])
+                    second = second / (1 - beta2 ** state["step"])
                 update = first / second.sqrt().add_(group["eps"])
                 update.add_(parameter, alpha=group["weight_decay"])
                 parameter.add_(update, alpha=-group["lr"] * self.trust(parameter, update, adapt=group["adapt"]))
@@ -85,7 +95,12 @@ class Lamb(UncorrectedAdamW):
 
 
 def build_optimizer(
-    name: str, modules: Iterable[nn.Module], *, weight_decay: float, bias_correction: bool = True
+    name: str,
+    modules: Iterable[nn.Module],
+    *,
+    weight_decay: float,
+    bias_correction: bool = True,
+    betas: tuple[float, float] = BETAS,
 ) -> torch.optim.Optimizer:
     """Return an optimizer over the trainable parameters; the loop sets the rate before each step.
 
@@ -93,18 +108,19 @@ def build_optimizer(
         name: `adamw` (decoupled decay), `adam` (no decay, as the two tutorials use it), or `lamb`.
         modules: what is trained.
         weight_decay: decay per unit of learning rate, for weights only.
-        bias_correction: for `adamw`: False is Google's form, made for large batches; LAMB never has it.
+        bias_correction: False is Google's form, made for large batches.
+        betas: how far the running means of gradient and squared gradient look back.
 
     Raises:
         UsageError: an unknown name.
     """
     groups = parameter_groups(modules, weight_decay=0.0 if name == "adam" else weight_decay)
     if name == "lamb":
-        return Lamb(groups, lr=0.0)
+        return Lamb(groups, lr=0.0, betas=betas, bias_correction=bias_correction)
     if name == "adamw" and not bias_correction:
-        return UncorrectedAdamW(groups, lr=0.0)
+        return UncorrectedAdamW(groups, lr=0.0, betas=betas)
     if name == "adamw":
-        return torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
+        return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=EPSILON, fused=True)
     if name == "adam":
-        return torch.optim.Adam(groups, lr=0.0, fused=True)
+        return torch.optim.Adam(groups, lr=0.0, betas=betas, fused=True)
     raise UsageError(f'unknown optimizer "{name}"{did_you_mean(name, OPTIMIZERS)} (known: {", ".join(OPTIMIZERS)})')

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from albertkit.errors import UsageError, did_you_mean
 
-SCHEDULES = ("linear", "constant")
+SCHEDULES = ("linear", "constant", "cooldown")
 
 
-def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int, schedule: str = "linear") -> float:
+def learning_rate(
+    step: int, *, peak: float, total_steps: int, warmup_steps: int, schedule: str = "linear", cooldown_steps: int = 0
+) -> float:
     """Return the rate of one optimizer step.
 
     `linear` is Google's (`optimization.py`): it rises to `peak` in `warmup_steps`, then falls to 0 at `total_steps` on
@@ -21,7 +23,9 @@ def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int
         peak: the highest rate.
         total_steps: steps of the whole run.
         warmup_steps: steps that rise; 0 for none.
-        schedule: `linear`, or `constant` after the warm-up.
+        schedule: `linear`; `constant` after the warm-up; `cooldown`: constant, then on a line to 0 in the last
+            steps, so that a longer run can go on from where the fall began.
+        cooldown_steps: steps of that fall.
 
     Raises:
         UsageError: an unknown schedule.
@@ -34,4 +38,6 @@ def learning_rate(step: int, *, peak: float, total_steps: int, warmup_steps: int
         return peak * step / warmup_steps
     if schedule == "constant":
         return peak
+    if schedule == "cooldown":
+        return peak * min(1.0, (total_steps - step) / max(cooldown_steps, 1))
     return peak * max(0.0, 1 - step / total_steps)

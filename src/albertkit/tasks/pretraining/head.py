@@ -28,8 +28,12 @@ class MaskedPieceHead(nn.Module):
         self, hidden: Float[Tensor, "masked hidden"], word_embeddings: Float[Tensor, "vocabulary embedding"]
     ) -> Float[Tensor, "masked vocabulary"]:
         """Return logits `[masked, vocabulary]` for the hidden states of masked positions `[masked, hidden]`."""
-        transformed = self.norm(activate(self.dense(hidden), self.activation))  # M E
-        return F.linear(transformed, word_embeddings, self.bias)
+        return F.linear(self.transform(hidden), word_embeddings, self.bias)
+
+    def transform(self, hidden: Float[Tensor, "masked hidden"]) -> Float[Tensor, "masked embedding"]:
+        """Return what the word embeddings are multiplied with, `[masked, embedding]`."""
+        transformed: Tensor = self.norm(activate(self.dense(hidden), self.activation))  # M E
+        return transformed
 
 
 class SentenceOrderHead(nn.Linear):

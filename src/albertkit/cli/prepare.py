@@ -1,0 +1,81 @@
+"""`albertkit prepare`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import json_option, print_json
+
+
+@click.command(epilog="Example: albertkit prepare books/ wiki.txt.gz --model albert-base-v2 --out shards")
+@click.argument("files", nargs=-1, required=True)
+@click.option("--model", required=True, help="Whose tokenizer: a known model, a directory, or a model file.")
+@click.option("--out", required=True, type=click.Path(), help="Folder for the shards.")
+@click.option(
+    "--max-length", type=int, default=512, show_default=True, help="Tokens of a sequence when these are pretrained on."
+)
+@click.option(
+    "--sentences",
+    type=click.Choice(["split", "line"]),
+    default="split",
+    show_default=True,
+    help="Split paragraphs into sentences, or take each line as one.",
+)
+@click.option("--shard-tokens", type=int, default=16_000_000, show_default=True, help="Tokens of a shard.")
+@click.option("--processes", type=int, help="Worker processes; all cores when left out.")
+@json_option
+def command(
+    files: tuple[str, ...],
+    model: str,
+    out: str,
+    max_length: int,
+    sentences: str,
+    shard_tokens: int,
+    processes: int | None,
+    as_json: bool,
+) -> None:
+    """Raw text to shards for pretraining.
+
+    FILES are text files, plain, .gz or .xz, folders of them, or - for standard input. A blank line ends a document,
+    every other line is a paragraph. The same command goes on where it was stopped.
+    """
+    from albertkit.data.corpus.prepare import prepare
+    from albertkit.progress import Console
+    from albertkit.text.directory import find_tokenizer
+
+    try:
+        report = prepare(
+            files,
+            out=out,
+            tokenizer=find_tokenizer(model),
+            max_length=max_length,
+            sentences=sentences,
+            shard_tokens=shard_tokens,
+            processes=processes,
+            teller=Console(),
+        )
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on from the last finished shard of {out}", err=True)
+        raise SystemExit(130) from None
+    if as_json:
+        print_json(report)
+        return
+    seconds = report["seconds"]
+    click.echo(
+        f"{report['documents']:,} documents, {report['sentences']:,} sentences, {report['tokens']:,} tokens from "
+        f"{report['bytes'] / 1e6:,.1f} MB of text in {seconds:,.1f} s: {out} (shards: {report['shards']})"
+    )
+    for name, words in _ODDITIES.items():
+        count = report["counts"][name]
+        if count:
+            click.echo(f"  {count:,} {words}")
+
+
+_ODDITIES = {
+    "bad_bytes": "lines with bytes that are not UTF-8, which were replaced",
+    "control_characters": "control characters, which became spaces",
+    "split_lines": "lines too long to hold, which were split between words",
+    "empty_sentences": "sentences without a token, which were left out",
+    "empty_documents": "documents without a token, which were left out",
+    "empty_files": "files without text",
+}

@@ -1,0 +1,112 @@
+"""Curves of pretraining runs: losses and accuracies by tokens, training smoothed, held-out text as points."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from albertkit.errors import RunError, UsageError
+from albertkit.evaluation.drawing import (
+    COLOURS,
+    MARKERS,
+    add_legend,
+    key_line,
+    new_figure,
+    style_axes,
+    write_png,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANELS = (
+    ("mlm_loss", "masked pieces: loss (nats)"),
+    ("mlm_accuracy", "masked pieces: accuracy (%)"),
+    ("sop_loss", "sentence order: loss (nats)"),
+    ("sop_accuracy", "sentence order: accuracy (%)"),
+)
+_POINTS = 200  # of a training curve: each is the mean of the steps around it
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Events of one run."""
+
+    steps: Sequence[Mapping[str, Any]]
+    """Of training, by step."""
+    evaluations: Sequence[Mapping[str, Any]]
+    """Of held-out text."""
+
+
+def read_curves(run: str | os.PathLike[str]) -> Curves:
+    """Read `metrics.jsonl` of a pretraining run.
+
+    Raises:
+        RunError: there is none, or it holds no step.
+    """
+    path = Path(run) / "metrics.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); give the directory of a run") from error
+    events = []
+    for line in lines:
+        try:
+            events.append(json.loads(line))
+        except ValueError:  # the line that a stop cut short
+            continue
+    steps = [event for event in events if event.get("event") == "step" and "mlm_loss" in event]
+    if not steps:
+        raise RunError(f"{path}: holds no step of a pretraining")
+    return Curves(steps, [event for event in events if event.get("event") == "evaluation"])
+
+
+def pretraining_figure(runs: Mapping[str, Curves]) -> Figure:
+    """Draw the four figures of each run by tokens.
+
+    Args:
+        runs: the name in the legend -> its events.
+
+    Raises:
+        UsageError: no runs.
+    """
+    if not runs:
+        raise UsageError("there is no pretraining to plot")
+    figure = new_figure(9.0, 6.4)
+    axes = figure.subplots(2, 2).flatten()
+    names, lines = list(runs), []
+    for number, curves in enumerate(runs.values()):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
+        for panel, (name, _) in zip(axes, PANELS, strict=True):
+            x, y = _smoothed(curves.steps, name)
+            held_out = [(event["training_tokens"] / 1e6, event[name]) for event in curves.evaluations]
+            panel.plot(x, y, color=colour, linewidth=1.1, alpha=0.6, linestyle=(0, (4, 2)) if held_out else "-")
+            line = panel.plot(
+                [point[0] for point in held_out] or x,
+                [point[1] for point in held_out] or y,
+                color=colour, linewidth=1.8, marker=marker if held_out else None, markersize=4,
+            )[0]  # fmt: skip
+        lines.append(line)
+    for panel, (_, title) in zip(axes, PANELS, strict=True):
+        style_axes(panel, x="million tokens", y=title)
+    add_legend(figure, lines, names, loc="outside lower center", columns=min(3, len(names)))
+    key = [key_line(axes[0], dashed=False), key_line(axes[0], dashed=True)]
+    add_legend(figure, key, ["held-out text", "training (smoothed)"], loc="outside upper center", columns=2)
+    return figure
+
+
+def plot_pretraining(runs: Mapping[str, Curves], *, path: str | os.PathLike[str]) -> Path:
+    """Write the picture of `pretraining_figure` as PNG and return its path."""
+    return write_png(pretraining_figure(runs), path)
+
+
+def _smoothed(steps: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
+    parts = np.array_split(np.arange(len(steps)), min(_POINTS, len(steps)))
+    x = [steps[int(part[-1])]["training_tokens"] / 1e6 for part in parts]
+    return x, [float(np.mean([steps[int(row)][name] for row in part])) for part in parts]

@@ -1,0 +1,84 @@
+"""Cross-entropy over the whole vocabulary, in strips: the logits of all masked positions never stand in memory at once.
+
+The gradient is made beside the loss, while a strip of logits is still in the processor's cache, and kept until it
+is asked for; 30,000 pieces for each of some hundred positions make this the second largest cost of a small ALBERT.
+
+Letters: masked positions M, embedding E, vocabulary V.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from albertkit.model.kernels import linear_forward
+
+STRIP = 512
+"""Rows of logits that stand in memory together."""
+
+
+class _StripedCrossEntropy(torch.autograd.Function):
+    """Sum of the losses, and how many first choices were right."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, transformed: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        with_gradient = any(ctx.needs_input_grad[:3])
+        inputs, table, shift = transformed.to(dtype), weight.to(dtype), bias.to(dtype)
+        loss = transformed.new_zeros((), dtype=torch.float64)
+        correct = torch.zeros((), dtype=torch.int64, device=transformed.device)
+        to_inputs = torch.empty_like(inputs)
+        to_table = torch.zeros_like(weight, dtype=torch.float32)
+        to_bias = torch.zeros_like(bias, dtype=torch.float32)
+        ones, numbers = inputs.new_ones(STRIP), torch.arange(STRIP, device=inputs.device)
+        for start in range(0, len(inputs), STRIP):
+            rows = slice(start, start + STRIP)
+            target = targets[rows, None]
+            logits = linear_forward(inputs[rows], table, shift)  # M V
+            chosen = logits.gather(1, target)
+            correct += (chosen == logits.amax(1, keepdim=True)).sum()
+            if not with_gradient:
+                loss += (logits.float().logsumexp(1, keepdim=True) - chosen).sum()
+                continue
+            probabilities = logits.softmax(1)
+            likelihood = probabilities.gather(1, target)
+            loss -= likelihood.float().clamp_min(1e-30).log().sum()
+            probabilities[numbers[: len(target)], target[:, 0]] = likelihood[:, 0] - 1  # now: the loss by the logits
+            torch.mm(probabilities, table, out=to_inputs[rows])
+            to_table += torch.mm(probabilities.t(), inputs[rows])
+            to_bias += torch.mv(probabilities.t(), ones[: len(target)])  # a sum in fp32 would copy all of them
+        ctx.save_for_backward(to_inputs, to_table, to_bias)
+        ctx.types = transformed.dtype, weight.dtype, bias.dtype
+        ctx.mark_non_differentiable(correct)
+        return loss.float(), correct
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        parts = [part.to(dtype).mul_(gradient) for part, dtype in zip(ctx.saved_tensors, ctx.types, strict=True)]
+        return parts[0], parts[1], parts[2], None, None
+
+
+def masked_cross_entropy(
+    transformed: Float[Tensor, "masked embedding"],
+    weight: Float[Tensor, "vocabulary embedding"],
+    bias: Float[Tensor, " vocabulary"],
+    targets: Int[Tensor, " masked"],
+) -> tuple[Tensor, Tensor]:
+    """Return the sum of the cross-entropies and the number of right first choices, both scalars.
+
+    Products run in the type that autocast asks for, sums in fp32.
+
+    Args:
+        transformed: `[masked, embedding]`.
+        weight: `[vocabulary, embedding]`.
+        bias: `[vocabulary]`.
+        targets: the pieces that stood there, `[masked]`.
+    """
+    kind = transformed.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else transformed.dtype
+    with torch.autocast(kind, enabled=False):
+        return _StripedCrossEntropy.apply(transformed, weight, bias, targets, dtype)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,0 +1,1 @@
+"""Pretraining: from shards of a corpus to an encoder."""

@@ -1,0 +1,88 @@
+"""PretrainState: all that a pretraining needs to go on as if it had not been stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from albertkit.data.pretraining.stream import Position
+from albertkit.errors import RunError
+from albertkit.training.pretraining.guard import DivergenceGuard
+from albertkit.training.run import RunFolder
+
+LAST, GOOD = "last", "good"
+"""Names of the checkpoints: where a stopped run goes on, and where one goes back to whose loss ran away."""
+
+
+class PretrainState:
+    """Weights, optimizer, place in the data, guard and counters of one run."""
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.guard = DivergenceGuard()
+        self.position = Position()
+        self.step = 0
+        """Steps that were made."""
+        self.tokens = 0
+        """Tokens that were trained on."""
+        self.seconds = 0.0
+        """Of training."""
+        self.evaluations: list[dict[str, Any]] = []
+
+    def save(self, run: RunFolder, *, name: str = LAST) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            WriteError: the system refused; the checkpoint before is untouched.
+        """
+        run.save_checkpoint(
+            {
+                "weights": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "guard": self.guard.state(),
+                "position": list(self.position),
+                "step": self.step,
+                "tokens": self.tokens,
+                "seconds": self.seconds,
+                "evaluations": self.evaluations,
+            },
+            name=name,
+        )
+
+    def restore(self, run: RunFolder, *, name: str = LAST, with_guard: bool = True) -> bool:
+        """Take over a checkpoint; return whether there was one.
+
+        Args:
+            run: the directory.
+            name: of the checkpoint.
+            with_guard: False when a run goes back: the guard remembers that it did.
+
+        Raises:
+            RunError: the checkpoint is corrupt, or of another network.
+        """
+        saved = run.load_checkpoint(name=name)
+        if saved is None:
+            return False
+        try:
+            self._take_over(saved, with_guard=with_guard)
+        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RunError(
+                f"{run.path}: the checkpoint does not fit this run ({reason}); "
+                "the network or the data changed, so start the run anew"
+            ) from error
+        return True
+
+    def _take_over(self, saved: Mapping[str, Any], *, with_guard: bool) -> None:
+        self.network.load_state_dict(saved["weights"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if with_guard:
+            self.guard.restore(saved["guard"])
+        self.position = Position(*saved["position"])
+        self.step, self.tokens = int(saved["step"]), int(saved["tokens"])
+        self.seconds = float(saved["seconds"])
+        self.evaluations = list(saved["evaluations"])
