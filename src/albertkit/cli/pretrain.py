@@ -56,6 +56,12 @@ from albertkit.cli.options import execution_options, json_option, print_json
 @click.option(
     "--short-share", type=float, default=0.1, show_default=True, help="Share of sequences of a shorter random length."
 )
+@click.option(
+    "--spread-positions/--no-spread-positions",
+    default=True,
+    show_default=True,
+    help="Half of the sequences begin at a random position, so that short ones train those of long ones.",
+)
 @click.option("--google-quirks", is_flag=True, help="Make instances exactly as Google's code does, oddities included.")
 @click.option(
     "--held-out", type=float, default=0.01, show_default=True, help="Share of documents that score and never train."

@@ -31,7 +31,13 @@ class PretrainingBatch:
 
 
 def pretraining_batch(
-    pairs: Sequence[SegmentPair], *, rule: MaskingRule, cls_id: int, sep_id: int, random: np.random.Generator
+    pairs: Sequence[SegmentPair],
+    *,
+    rule: MaskingRule,
+    cls_id: int,
+    sep_id: int,
+    random: np.random.Generator,
+    num_positions: int = 0,
 ) -> PretrainingBatch:
     """Pack pairs and mask them.
 
@@ -41,6 +47,8 @@ def pretraining_batch(
         cls_id: id of [CLS].
         sep_id: id of [SEP].
         random: where the masks come from.
+        num_positions: where more than a sequence is long, half of the sequences begin at a random one of so many
+            positions instead of the first, so that short sequences train the positions of long ones, too.
     """
     first = np.array([len(pair.first) for pair in pairs], dtype=np.int64)
     second = np.array([len(pair.second) for pair in pairs], dtype=np.int64)
@@ -62,6 +70,10 @@ def pretraining_batch(
         rule=rule,
         random=random,
     )
+    room = np.maximum(num_positions - lengths, 0)
+    if room.any():
+        shifts = random.integers(room + 1) * (random.random(len(room)) < 0.5)
+        positions = positions + np.repeat(shifts, lengths)
     return PretrainingBatch(
         Batch(masked.input_ids, token_type_ids, positions, lengths),
         masked.positions,

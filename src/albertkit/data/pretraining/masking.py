@@ -138,7 +138,7 @@ def _choose_words(
 ) -> tuple[npt.NDArray[np.bool_], IntArray]:
     """Lay n-grams at random, none over another; return which words they cover, `[words]`, and their lengths."""
     expected = shares * words / _mean_length(rule.max_ngram)
-    counts = np.floor(expected + random.random(len(words))).astype(np.int64)
+    counts = np.minimum(np.floor(expected + random.random(len(words))).astype(np.int64), words)
     segment = np.repeat(np.arange(len(words)), counts)
     sizes = random.choice(np.arange(1, rule.max_ngram + 1), size=len(segment), p=rule.probabilities)
     # A segment of few words can be too short for what was drawn: its n-grams shrink to what is there.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,9 +49,20 @@ def segment_pairs(
     """Cut one document into chunks of whole sentences and each chunk into two segments.
 
     A chunk holds as many sentences as fit; it is divided between two sentences, drawn at random. A sentence that is
-    alone in its chunk, or longer than one, is divided between two words: a segment never comes from another document, as it
-    does in Google's code, where topic alone then gives the answer away. The first chunk of a document is shorter by a
-    random part, so that chunks differ from epoch to epoch.
+    alone in its chunk, or longer than one, is divided between two words: a segment never comes from another document,
+    as it does in Google's code, where topic alone then gives the answer away. The first chunk of a document is shorter
+    by a random part, so that chunks differ from epoch to epoch.
+
+    Every token of the document is in one pair. A last token that would be left alone goes to the chunk before it; where
+    that is full, the chunk gives back its last sentence, or words of it.
+
+    >>> tokens, starts = np.arange(10, 15), np.array([0, 3, 5])
+    >>> every_piece, random = np.ones(20, np.bool_), np.random.default_rng(1)
+    >>> [pair] = segment_pairs(
+    ...     tokens, starts, word_starts=every_piece, max_length=16, short_share=0, random=random
+    ... )
+    >>> pair.first.tolist(), pair.second.tolist(), pair.swapped
+    ([13, 14], [10, 11, 12], True)
 
     Args:
         tokens: of the document, `[tokens]`, without special ones.
@@ -61,7 +73,7 @@ def segment_pairs(
         random: where every choice comes from.
 
     Yields:
-        Pairs in the order of the document. What is shorter than two tokens in all gives none.
+        Pairs in the order of the document; a document of less than two tokens gives none.
 
     Raises:
         UsageError: `max_length` has no room for two segments.
@@ -70,24 +82,22 @@ def segment_pairs(
         raise UsageError(f"a length of {max_length} tokens has no room for two segments; give {LEAST_LENGTH} or more")
     most = max_length - SPECIALS
     budget = int(random.integers(most // 2, most + 1))
-    sentence = 0
-    position = int(starts[0])
-    ends = starts[1:]
-    while position < starts[-1]:
-        last = int(np.searchsorted(ends, position + budget, side="right"))  # sentences before this one fit
-        if last > sentence:
-            boundaries = ends[sentence : last - 1]
-            end = int(ends[last - 1])
-        else:  # a sentence longer than the budget: as much of it as fits
-            boundaries = ends[:0]
-            end = _word_before(tokens, position, min(position + budget, int(starts[-1])), word_starts)
+    ends: list[int] = starts[1:].tolist()
+    position, total = int(starts[0]), int(starts[-1])
+    while total - position >= 2:
+        sentence = bisect_right(ends, position)  # the one that the chunk starts in
+        fitting = bisect_right(ends, position + budget)
+        end = ends[fitting - 1] if fitting > sentence else position
+        if end - position < 2:  # the sentence does not fit, or it is one token before such a one
+            end = _word_before(tokens, position, min(position + budget, total), word_starts)
+        if total - end == 1:
+            end = total if total - position <= most else _earlier(tokens, position, total - 2, ends, word_starts)
+        boundaries = ends[sentence : bisect_left(ends, end)]
         middle = _middle(tokens, position, end, boundaries, word_starts, random)
-        if middle is not None:
-            first, second = tokens[position:middle], tokens[middle:end]
-            swapped = bool(random.random() < 0.5)
-            yield SegmentPair(second, first, True) if swapped else SegmentPair(first, second, False)
+        first, second = tokens[position:middle], tokens[middle:end]
+        swapped = bool(random.random() < 0.5)
+        yield SegmentPair(second, first, True) if swapped else SegmentPair(first, second, False)
         position = end
-        sentence = int(np.searchsorted(ends, position, side="right"))
         short = short_share and random.random() < short_share
         budget = int(random.integers(LEAST_LENGTH - SPECIALS, most + 1)) if short else most
 
@@ -100,18 +110,25 @@ def _word_before(tokens: TokenArray, start: int, end: int, word_starts: npt.NDAr
     return start + 2 + int(found[-1]) if len(found) else end
 
 
+def _earlier(tokens: TokenArray, start: int, end: int, ends: Sequence[int], word_starts: npt.NDArray[np.bool_]) -> int:
+    """Return the last end of a sentence in `(start + 1, end]`, of a word where there is none, or `end`."""
+    last = bisect_right(ends, end)
+    if last and ends[last - 1] > start + 1:
+        return ends[last - 1]
+    return _word_before(tokens, start, end, word_starts)
+
+
 def _middle(
     tokens: TokenArray,
     start: int,
     end: int,
-    boundaries: IntArray,
+    boundaries: Sequence[int],
     word_starts: npt.NDArray[np.bool_],
     random: np.random.Generator,
-) -> int | None:
-    if len(boundaries):
-        return int(boundaries[random.integers(len(boundaries))])
-    if end - start < 2:
-        return None
+) -> int:
+    """Return where a chunk of two tokens or more is divided: at the end of a sentence, of a word, or anywhere."""
+    if boundaries:
+        return boundaries[random.integers(len(boundaries))]
     words = np.flatnonzero(word_starts[tokens[start + 1 : end]])
     if not len(words):
         return start + int(random.integers(1, end - start))

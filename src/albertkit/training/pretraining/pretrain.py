@@ -10,14 +10,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
 from albertkit.data.corpus.shards import Corpus
-from albertkit.data.pretraining.masking import MaskingRule, word_start_table
+from albertkit.data.pretraining.google_stream import GoogleStream
 from albertkit.data.pretraining.stream import (
     InstanceStream,
     PendingBatch,
@@ -25,18 +22,17 @@ from albertkit.data.pretraining.stream import (
     held_out_documents,
 )
 from albertkit.device import Execution, choose_execution
-from albertkit.errors import DataError, UsageError
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, load_model, save_model
+from albertkit.errors import UsageError
+from albertkit.pretrained import Model, save_model
 from albertkit.progress import Silent, Teller, counted
-from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.events import Events
 from albertkit.training.pretraining.finish import finish
 from albertkit.training.pretraining.guard import INTERVAL
-from albertkit.training.pretraining.processes import Processes, join_processes
+from albertkit.training.pretraining.inputs import scored_batches, scoring_stream, starting_model, training_stream
+from albertkit.training.pretraining.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, complete
 from albertkit.training.pretraining.stages import Stages
@@ -46,7 +42,6 @@ from albertkit.training.pretraining.steps import PretrainScores, PretrainStep, h
 from albertkit.training.run import RunFolder
 from albertkit.training.schedules import learning_rate
 
-HEADS = ("mlm", "sop")
 BETAS = (0.9, 0.98)
 """AdamW's; the second one shorter than Google's, for a run of thousands of steps, not a hundred thousand."""
 
@@ -70,6 +65,7 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     if execution.precision == "fp16":
         raise UsageError("pretraining in fp16 would need loss scaling; use --precision bf16 or fp32")
+    execution = on_own_device(execution)
     with join_processes(execution.device) as processes:
         return _Pretraining.prepare(
             settings,
@@ -111,18 +107,8 @@ class _Pretraining:
         if settings.init not in STARTS:
             raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
         tokenizer = Tokenizer.load(corpus.tokenizer_folder)
-        model = _model(settings, tokenizer)
+        model = starting_model(settings, tokenizer)
         config = model.network.config
-        if config.vocab_size < corpus.vocab_size:
-            raise UsageError(
-                f"{settings.data} was prepared with {corpus.vocab_size} pieces, the network knows {config.vocab_size}; "
-                "prepare the text with the model's own tokenizer (albertkit prepare --model ..)"
-            )
-        if settings.model is not None and model.tokenizer.model != tokenizer.model:
-            raise UsageError(
-                f"{settings.data} was prepared with another vocabulary than that of {settings.model}; "
-                f"prepare the text again with --model {settings.model}"
-            )
         train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
         corpus_tokens = int(corpus.document_lengths[train].sum())
         settings = complete(
@@ -132,17 +118,8 @@ class _Pretraining:
         stages.check(config, batch_tokens=settings.batch_tokens)
         learning_rate(0, peak=1.0, total_steps=1, warmup_steps=0, schedule=settings.schedule)  # tells an unknown one
         folder = RunFolder.open(settings.out, {**settings.to_dict(), "processes": processes.world}, resume=resume)
-        stream = _stream(settings, corpus, train, tokenizer)
-        scored = None
-        if len(held_out):
-            # Always the same masks, the paper's share, the length of the last stage: scores of a run can be compared.
-            scored = replace(
-                stream,
-                documents=held_out,
-                rule=replace(stream.rule, share=0.15, max_ngram=3),
-                max_length=stages.stages[-1].length,
-                seed=0,
-            )
+        stream = training_stream(settings, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
+        scored = scoring_stream(stream, held_out)
         return cls(settings, stages, corpus, model, stream, scored, execution, processes, folder, teller)
 
     def run(self, *, resume: bool) -> PretrainReport:
@@ -150,6 +127,8 @@ class _Pretraining:
         settings, network = self.settings, self.model.network
         for note in self.model.notes:
             self.teller.say(f"note: {note}")
+        self.processes.wait()  # nobody writes before everybody has found the directory free
+        network.to(self.execution.torch_device)
         optimizer = build_optimizer(
             settings.optimizer,
             [network],
@@ -160,7 +139,6 @@ class _Pretraining:
         state = PretrainState(network, optimizer)
         if not (resume and state.restore(self.folder)) and settings.config is not None:
             self._start()
-        network.to(self.execution.torch_device)
         if self.processes.is_main:
             self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
         if state.step:
@@ -214,9 +192,7 @@ class _Pretraining:
         )
         every = max(1, round(settings.steps * settings.eval_share))
         per_step = settings.accumulate * self.processes.world
-        scored = self._scored_batches(settings.eval_tokens)
-        number, stage = self.stages.at(state.step, total_steps=settings.steps)
-        batches = self._enter(stage.layers, stage.length, state.position)
+        batches = self._enter(state)
         if state.step == 0 and main:
             state.save(self.folder, name=GOOD)
         saved = time.monotonic()
@@ -224,17 +200,9 @@ class _Pretraining:
         with closing(events), self.teller.bar("pretraining", total=settings.steps) as advance:
             advance(state.step)
             while state.step < settings.steps:
-                current, stage = self.stages.at(state.step, total_steps=settings.steps)
-                if current != number:
-                    number = current
-                    # The rest of the pool was cut for another length: go on with the next one.
-                    state.position = Position(state.position.epoch, state.position.pool + 1, 0)
-                    batches = self._enter(stage.layers, stage.length, state.position)
-                    state.guard.begin_stage()
-                    self.teller.say(f"step {state.step:,}: {stage.layers} layers, {stage.length} tokens")
-                    if main:
-                        state.save(self.folder, name=GOOD)
-                    self.processes.wait()
+                if self.stages.at(state.step, total_steps=settings.steps)[0] != state.stage:
+                    batches = self._next_stage(state)
+                stage = self.stages.stages[state.stage]
                 current_rate = rate(state.step) * state.guard.factor
                 pending, positions = zip(*islice(batches, per_step), strict=True)
                 step = train_step(
@@ -249,7 +217,6 @@ class _Pretraining:
                 )
                 if not state.guard.is_good(step.scores.mlm_loss + step.scores.sop_loss, step.gradient_norm):
                     batches = self._go_back(state, positions[-1], current_rate)
-                    number = self.stages.at(state.step, total_steps=settings.steps)[0]
                     continue
                 state.step += 1
                 state.position = positions[-1]
@@ -257,8 +224,8 @@ class _Pretraining:
                 state.seconds += step.seconds
                 events.log(_event(state, step, current_rate, stage.layers, stage.length))
                 advance(1, info=_info(step))
-                if state.step % every == 0 and state.step < settings.steps and scored:
-                    self._evaluate(objective, scored, state)
+                if state.step % every == 0 and state.step < settings.steps:
+                    self._evaluate(objective, state)
                 if self.settings.schedule == "cooldown" and state.step == settings.steps - round(
                     settings.steps * settings.cooldown
                 ):
@@ -270,9 +237,25 @@ class _Pretraining:
                     state.save(self.folder)
                     saved = time.monotonic()
 
-    def _enter(self, layers: int, length: int, position: Position) -> Iterator[tuple[PendingBatch, Position]]:
-        self.model.network.encoder.active_layers = layers
-        return replace(self.stream, max_length=length).batches(position)
+    def _enter(self, state: PretrainState) -> Iterator[tuple[PendingBatch, Position]]:
+        """Let the stage's layers run, and return the batches from the state's position on."""
+        stage = self.stages.stages[state.stage]
+        self.model.network.encoder.active_layers = stage.layers
+        stream = replace(self.stream, max_length=stage.length)
+        if self.settings.google_quirks:
+            return GoogleStream.like(stream).batches(state.position)
+        return stream.batches(state.position)
+
+    def _next_stage(self, state: PretrainState) -> Iterator[tuple[PendingBatch, Position]]:
+        state.stage, stage = self.stages.at(state.step, total_steps=self.settings.steps or 1)
+        # The rest of the pool was cut for another length: go on with the next one.
+        state.position = Position(state.position.epoch, state.position.pool + 1, 0)
+        state.guard.begin_stage()
+        self.teller.say(f"step {state.step:,}: {stage.layers} layers, {stage.length} tokens")
+        if self.processes.is_main:
+            state.save(self.folder, name=GOOD)
+        self.processes.wait()
+        return self._enter(state)
 
     def _go_back(
         self, state: PretrainState, position: Position, rate: float
@@ -288,25 +271,15 @@ class _Pretraining:
             self.folder.begin({}, step=state.step)  # drops the events after that step: they come again
             self.folder.log({"event": "return", "step": state.step, "from_step": step, "factor": state.guard.factor})
             state.save(self.folder)
-        _, stage = self.stages.at(state.step, total_steps=self.settings.steps or 1)
-        return self._enter(stage.layers, stage.length, position)
+        return self._enter(state)
 
-    def _scored_batches(self, most: int | None) -> list[PendingBatch]:
-        if self.held_out is None:
-            return []
-        batches: list[PendingBatch] = []
-        tokens = 0
-        for pending, position in self.held_out.batches():
-            if position.epoch or (most is not None and tokens >= most):
-                break
-            batches.append(pending)
-            tokens += sum(pair.length for pair in pending.pairs)
-        return batches
-
-    def _evaluate(self, objective: nn.Module, batches: list[PendingBatch], state: PretrainState) -> None:
+    def _evaluate(self, objective: nn.Module, state: PretrainState) -> None:
+        stage = self.stages.stages[state.stage]
+        batches = scored_batches(self.held_out, max_length=stage.length, most=self.settings.eval_tokens)
+        if not batches:
+            return
         scores = held_out_scores(objective, batches, execution=self.execution, processes=self.processes)
-        record = {"step": state.step, "training_tokens": state.tokens, **scores.to_dict()}
-        state.evaluations.append(record)
+        record = self._record(state, scores)
         if self.processes.is_main:
             self.folder.log({"event": "evaluation", **record})
         self.teller.say(
@@ -315,70 +288,28 @@ class _Pretraining:
         )
         self._keep("model")
 
+    def _record(self, state: PretrainState, scores: PretrainScores) -> dict[str, Any]:
+        stage = self.stages.stages[state.stage]
+        place = {"layers": stage.layers, "length": stage.length}
+        record = {"step": state.step, "training_tokens": state.tokens, **place, **scores.to_dict()}
+        state.evaluations.append(record)
+        return record
+
     def _keep(self, name: str) -> None:
         if self.processes.is_main:
             save_model(self.model, self.folder.path / name)
 
     def _score_all(self, objective: nn.Module, state: PretrainState) -> tuple[PretrainScores, int]:
-        batches = self._scored_batches(None)
+        length = self.stages.stages[-1].length
+        batches = scored_batches(self.held_out, max_length=length, most=None)
         if batches:
             with self.teller.bar("scoring held-out text", total=1) as advance:
                 scores = held_out_scores(objective, batches, execution=self.execution, processes=self.processes)
                 advance(1)
-            state.evaluations.append({"step": state.step, "training_tokens": state.tokens, **scores.to_dict()})
+            self._record(state, scores)
             return scores, scores.tokens
         sample = [pending for pending, _ in islice(self.stream.batches(), 20)]
         return held_out_scores(objective, sample, execution=self.execution, processes=self.processes), 0
-
-
-def _model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
-    if settings.model is not None:
-        model = load_model(settings.model)
-        config = model.network.config
-        missing = [name for name in HEADS if name not in model.network.heads]
-        notes = model.notes
-        if missing:
-            notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
-        torch.manual_seed(settings.seed)
-        fresh = pretraining_heads(config, tuple(missing))
-        heads = {name: model.network.heads[name] if name not in missing else fresh[name] for name in HEADS}
-        return replace(model, network=Network(model.network.encoder, heads), task=None, labels=(), notes=notes)
-    assert settings.config is not None
-    if settings.config in PUBLISHED:
-        config = published_config(settings.config)
-    elif settings.config.endswith(".json"):
-        config = AlbertConfig.from_file(settings.config)
-    else:
-        config = published_config(settings.config)  # tells the nearest name
-    if config.vocab_size != tokenizer.vocab_size:
-        config = replace(config, vocab_size=tokenizer.vocab_size)
-    return Model(Network(Encoder(config), pretraining_heads(config, HEADS)), tokenizer, source=settings.config)
-
-
-def _stream(
-    settings: PretrainSettings, corpus: Corpus, documents: np.ndarray[Any, Any], tokenizer: Tokenizer
-) -> InstanceStream:
-    if not int(corpus.document_lengths[documents].sum()):
-        raise DataError(f"{settings.data}: no text is left to train on")
-    specials = {tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id}
-    assert settings.max_length is not None
-    return InstanceStream(
-        corpus,
-        documents,
-        MaskingRule(
-            word_start_table(tokenizer.vocabulary.pieces),
-            tokenizer.mask_id,
-            np.array([piece for piece in range(tokenizer.vocab_size) if piece not in specials]),
-            share=settings.mask_share,
-            max_ngram=settings.max_ngram,
-        ),
-        tokenizer.cls_id,
-        tokenizer.sep_id,
-        max_length=settings.max_length,
-        batch_tokens=settings.batch_tokens,
-        short_share=settings.short_share,
-        seed=settings.seed,
-    )
 
 
 def _event(state: PretrainState, step: PretrainStep, rate: float, layers: int, length: int) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from albertkit.device import Execution
 from albertkit.errors import UsageError
 
 
@@ -42,6 +43,15 @@ class Processes:
         """Wait until every process is here."""
         if self.world > 1:
             dist.barrier()
+
+
+def on_own_device(execution: Execution) -> Execution:
+    """Give each process of a machine its own GPU, by the number that torchrun gave it."""
+    if execution.device != "cuda" or "LOCAL_RANK" not in os.environ:
+        return execution
+    own = f"cuda:{os.environ['LOCAL_RANK']}"
+    torch.cuda.set_device(own)
+    return replace(execution, device=own)
 
 
 @contextmanager

@@ -57,6 +57,8 @@ class PretrainSettings:
     """Words of the longest masked n-gram."""
     short_share: float = 0.1
     """Share of sequences of a shorter random length."""
+    spread_positions: bool = True
+    """Let short sequences begin anywhere among the positions, so that those of long ones are trained, too."""
     google_quirks: bool = False
     """Make instances as Google's create_pretraining_data.py does, its oddities included."""
     held_out: float = 0.01

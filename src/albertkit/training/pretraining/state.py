@@ -27,6 +27,8 @@ class PretrainState:
         self.position = Position()
         self.step = 0
         """Steps that were made."""
+        self.stage = 0
+        """Number of the stage that the position belongs to."""
         self.tokens = 0
         """Tokens that were trained on."""
         self.seconds = 0.0
@@ -46,6 +48,7 @@ class PretrainState:
                 "guard": self.guard.state(),
                 "position": list(self.position),
                 "step": self.step,
+                "stage": self.stage,
                 "tokens": self.tokens,
                 "seconds": self.seconds,
                 "evaluations": self.evaluations,
@@ -83,6 +86,6 @@ class PretrainState:
         if with_guard:
             self.guard.restore(saved["guard"])
         self.position = Position(*saved["position"])
-        self.step, self.tokens = int(saved["step"]), int(saved["tokens"])
+        self.step, self.stage, self.tokens = int(saved["step"]), int(saved["stage"]), int(saved["tokens"])
         self.seconds = float(saved["seconds"])
         self.evaluations = list(saved["evaluations"])

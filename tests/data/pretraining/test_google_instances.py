@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from albertkit.data.google_instances import Document, GoogleMasking, Instance, google_instances
+from albertkit.data.pretraining.google_instances import Document, GoogleMasking, Instance, google_instances
 from albertkit.errors import DataError, UsageError
 from albertkit.text.tokenizer import Tokenizer
 
-GOLDEN = json.loads((Path(__file__).resolve().parents[1] / "golden" / "google_instances.json").read_text())
+GOLDEN = json.loads((Path(__file__).resolve().parents[2] / "golden" / "google_instances.json").read_text())
 CLS, SEP, MASK = 2, 3, 4
 EVERY_PIECE_A_WORD = GoogleMasking(np.ones(5000, np.bool_), mask_id=MASK)
 

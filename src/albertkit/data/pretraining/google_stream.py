@@ -1,0 +1,147 @@
+"""GoogleStream: batches of instances as Google's code makes them, to compare with; the place of InstanceStream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Batch
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.pretraining.batches import PretrainingBatch
+from albertkit.data.pretraining.google_instances import GoogleMasking, Instance, google_instances
+from albertkit.data.pretraining.masking import MaskingRule
+from albertkit.data.pretraining.stream import (
+    Documents,
+    InstanceStream,
+    PendingBatch,
+    Position,
+    check_sizes,
+    deal,
+    document_pools,
+    walk,
+)
+
+IntArray = npt.NDArray[np.int64]
+
+# What each generator is for, after those of stream.py.
+_INSTANCES, _DEAL = 4, 5
+
+
+@dataclass(frozen=True)
+class GoogleStream:
+    """Where the batches come from when each pool of documents goes through Google's code, seeded by its place.
+
+    A segment "from another document" comes from the same pool; masks are drawn anew at every epoch, where Google repeats
+    40 sets of them. All else of an instance is as in `google_instances`, the cap of 20 predictions and truncation
+    included, and the first token's position is always 0. Batches hold a pool's instances in random order.
+    """
+
+    corpus: Documents
+    documents: IntArray
+    """Numbers of the documents that are read."""
+    rule: MaskingRule
+    """Word starts, id of [MASK], share and longest n-gram; what becomes of a masked token is Google's, over all ids."""
+    cls_id: int
+    sep_id: int
+    max_length: int
+    """Longest sequence in tokens, special ones included."""
+    batch_tokens: int
+    """Tokens of one batch, about: those of a pool are dealt evenly."""
+    short_share: float = 0.1
+    """Share of documents whose sequences are shorter, by one random length for each document."""
+    seed: int = 12345
+
+    def __post_init__(self) -> None:
+        check_sizes(self.documents, max_length=self.max_length, batch_tokens=self.batch_tokens)
+
+    @classmethod
+    def like(cls, stream: InstanceStream) -> GoogleStream:
+        """Return the stream that reads the same documents in the same order.
+
+        Args:
+            stream: whose fields are taken, but for the spreading of positions, which is not Google's.
+        """
+        return cls(**{field.name: getattr(stream, field.name) for field in fields(cls)})
+
+    def pools(self, epoch: int) -> list[IntArray]:
+        """Return the documents of an epoch, in random order, divided into pools of about 64 batches."""
+        return document_pools(
+            self.documents,
+            self.corpus.document_lengths,
+            batch_tokens=self.batch_tokens,
+            seed=self.seed,
+            epoch=epoch,
+        )
+
+    def pool_instances(self, epoch: int, pool: int, documents: IntArray) -> Iterator[Instance]:
+        """Yield a pool's instances in Google's order.
+
+        Args:
+            epoch: from 0.
+            pool: its place in the epoch, from 0.
+            documents: of the pool; empty ones and empty sentences are left out, as Google's reader does.
+        """
+        sentences = []
+        for number in documents:
+            document = self.corpus.document(int(number))
+            parts = [part for part in np.split(document.tokens, document.starts[1:-1]) if len(part)]
+            if parts:
+                sentences.append(parts)
+        seed = np.random.SeedSequence((self.seed, _INSTANCES, epoch, pool)).generate_state(1, np.uint64)
+        return google_instances(
+            sentences,
+            masking=GoogleMasking(
+                self.rule.word_starts,
+                self.rule.mask_id,
+                masked_lm_prob=self.rule.share,
+                max_ngram=self.rule.max_ngram,
+            ),
+            cls_id=self.cls_id,
+            sep_id=self.sep_id,
+            max_length=self.max_length,
+            short_seq_prob=self.short_share,
+            seed=int(seed[0]),
+        )
+
+    def batches(self, position: Position | None = None) -> Iterator[tuple[PendingBatch, Position]]:
+        """Yield batches from a position on, for ever, each with the position after it.
+
+        Raises:
+            UsageError: the documents hold no token at all.
+        """
+        return walk(self.pools, self._pool_batches, position=position)
+
+    def _pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[PendingInstances]:
+        instances = list(self.pool_instances(epoch, pool, documents))
+        dealt = deal(
+            np.array([len(instance.input_ids) for instance in instances], dtype=np.int64),
+            batch_tokens=self.batch_tokens,
+            random=np.random.default_rng((self.seed, _DEAL, epoch, pool)),
+        )
+        return [PendingInstances([instances[index] for index in part]) for part in dealt]
+
+
+@dataclass(frozen=True)
+class PendingInstances:
+    """Instances that will be a batch; they are masked already, since Google draws pairs and masks from one generator."""
+
+    instances: Sequence[Instance]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of its sequences, special ones included."""
+        return sum(len(instance.input_ids) for instance in self.instances)
+
+    def build(self) -> PretrainingBatch:
+        """Pack."""
+        batch = Batch.pack([TokenSequence(instance.input_ids, instance.token_type_ids) for instance in self.instances])
+        rows = zip(batch.starts, self.instances, strict=True)
+        return PretrainingBatch(
+            batch,
+            np.concatenate([start + instance.masked_positions for start, instance in rows]),
+            np.concatenate([instance.masked_ids for instance in self.instances]),
+            np.array([instance.swapped for instance in self.instances], dtype=np.int64),
+        )

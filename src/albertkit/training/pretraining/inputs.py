@@ -1,0 +1,119 @@
+"""What a pretraining begins with: the network and its heads, the stream that trains, the stream that scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.data.corpus.shards import Corpus
+from albertkit.data.pretraining.masking import MaskingRule, word_start_table
+from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
+from albertkit.errors import DataError, UsageError
+from albertkit.model.encoder import Encoder
+from albertkit.pretrained import Model, load_model
+from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.text.tokenizer import Tokenizer
+from albertkit.training.pretraining.settings import PretrainSettings
+
+HEADS = ("mlm", "sop")
+
+
+def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
+    """Return the network to go on from, with fresh heads where it has none, or one whose weights are not yet filled.
+
+    Raises:
+        UsageError, CheckpointError, ConfigError: the model or configuration cannot be used.
+    """
+    if settings.model is None:
+        assert settings.config is not None
+        path = settings.config.endswith(".json") and settings.config not in PUBLISHED
+        config = AlbertConfig.from_file(settings.config) if path else published_config(settings.config)
+        config = replace(config, vocab_size=tokenizer.vocab_size)
+        return Model(Network(Encoder(config), pretraining_heads(config, HEADS)), tokenizer, source=settings.config)
+    model = load_model(settings.model)
+    if model.tokenizer.model != tokenizer.model:
+        raise UsageError(
+            f"{settings.data} was prepared with another vocabulary than that of {settings.model}; "
+            f"prepare the text again with --model {settings.model}"
+        )
+    missing = tuple(name for name in HEADS if name not in model.network.heads)
+    torch.manual_seed(settings.seed)
+    heads = {**dict(model.network.heads), **pretraining_heads(model.network.config, missing)}
+    notes = model.notes
+    if missing:
+        notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
+    network = Network(model.network.encoder, {name: heads[name] for name in HEADS})
+    return replace(model, network=network, task=None, labels=(), notes=notes)
+
+
+def training_stream(
+    settings: PretrainSettings,
+    corpus: Corpus,
+    documents: npt.NDArray[np.int64],
+    tokenizer: Tokenizer,
+    *,
+    num_positions: int,
+) -> InstanceStream:
+    """Return the batches of these documents.
+
+    Raises:
+        DataError: the documents are empty.
+    """
+    if not int(corpus.document_lengths[documents].sum()):
+        raise DataError(f"{settings.data}: no text is left to train on")
+    specials = {tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id}
+    assert settings.max_length is not None
+    return InstanceStream(
+        corpus,
+        documents,
+        MaskingRule(
+            word_start_table(tokenizer.vocabulary.pieces),
+            tokenizer.mask_id,
+            np.array([piece for piece in range(tokenizer.vocab_size) if piece not in specials]),
+            share=settings.mask_share,
+            max_ngram=settings.max_ngram,
+        ),
+        tokenizer.cls_id,
+        tokenizer.sep_id,
+        max_length=settings.max_length,
+        batch_tokens=settings.batch_tokens,
+        short_share=settings.short_share,
+        seed=settings.seed,
+        num_positions=num_positions if settings.spread_positions else 0,
+    )
+
+
+def scoring_stream(stream: InstanceStream, documents: npt.NDArray[np.int64]) -> InstanceStream | None:
+    """Return the batches of held-out documents, None when there are none.
+
+    Always the same masks, the paper's share, no shortened sequences, so that scores of runs can be compared.
+    """
+    if not len(documents):
+        return None
+    rule = replace(stream.rule, share=0.15, max_ngram=3)
+    return replace(stream, documents=documents, rule=rule, short_share=0.0, seed=0, num_positions=0)
+
+
+def scored_batches(stream: InstanceStream | None, *, max_length: int, most: int | None) -> Sequence[PendingBatch]:
+    """Return the batches of one pass over held-out text.
+
+    Args:
+        stream: `scoring_stream`.
+        max_length: longest sequence in tokens.
+        most: tokens after which no further batch is taken.
+    """
+    if stream is None:
+        return []
+    batches: list[PendingBatch] = []
+    tokens = 0
+    for pending, position in replace(stream, max_length=max_length).batches():
+        if position.epoch or (most is not None and tokens >= most):
+            break
+        batches.append(pending)
+        tokens += pending.tokens
+    return batches
