@@ -15,7 +15,17 @@ import albertkit
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.predictor import Predictor
-from albertkit.pretrained import HeadSpec, Model, load_encoder, load_model, model_folder, save_model, with_task_head
+from albertkit.pretrained import (
+    HeadSpec,
+    Model,
+    fresh_model,
+    load_encoder,
+    load_model,
+    model_folder,
+    save_model,
+    with_task_head,
+)
+from albertkit.pretraining_predictor import fill_masks
 
 TEXTS = ["a fine film", 'two hours of "nothing", caf\u00e9 (1999)', "x"]
 
@@ -142,11 +152,37 @@ def test_a_fresh_head_is_by_seed_and_leaves_the_generator_alone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_nano_starts_from_the_same_random_weights_every_time() -> None:
-    one, two = (load_model("albert-nano") for _ in range(2))
-    assert "starts from random ones (seed 0)" in one.notes[0]
-    weights = [model.network.encoder.pooler.weight for model in (one, two)]
-    assert torch.equal(*weights)
+def test_fresh_weights_are_by_seed_and_leave_the_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    one, same, other = (fresh_model(CONFIG, seed=seed, heads=("mlm",)) for seed in (1, 1, 2))
+    weights = [model.network.encoder.pooler.weight for model in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert set(one.network.heads) == {"mlm"}
+    assert torch.equal(before, torch.random.get_rng_state())
+    with pytest.raises(UsageError, match="21128 pieces, the official vocabulary 30000"):
+        fresh_model("albert-base-zh")
+
+
+def test_nano_comes_with_trained_weights_and_both_heads() -> None:
+    model = load_model("albert-nano")
+    assert model.notes == ()
+    assert set(model.network.heads) == {"mlm", "sop"}
+    assert all(tensor.dtype is torch.float32 for tensor in model.network.canonical_state().values())
+    [first, *_] = fill_masks(model, "The king and the [MASK] lived in a castle.", top=5)
+    assert {"queen", "prince", "king", "people", "princess"} & {found.piece.strip() for found in first.candidates}
+
+
+def test_half_precision_on_disk_is_read_back_as_full(tmp_path: Path) -> None:
+    model = load_model(tiny_folder())
+    for dtype in (torch.float32, torch.float16):
+        save_model(model, tmp_path / str(dtype), dtype=dtype)
+    full, half = (tmp_path / str(dtype) / "model.safetensors" for dtype in (torch.float32, torch.float16))
+    assert half.stat().st_size < 0.55 * full.stat().st_size
+    again = load_model(half.parent).network.canonical_state()
+    for name, tensor in model.network.canonical_state().items():
+        assert again[name].dtype is torch.float32
+        torch.testing.assert_close(again[name], tensor, rtol=1e-3, atol=1e-6)
 
 
 def test_the_encoder_stands_in_a_user_s_own_network() -> None:

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.task import Task
 from albertkit.text.tokenizer import Tokenizer
 
-FRESH_SEED = 0
-"""Seed of the weights that a model without shipped weights starts from."""
+SHIPPED = "albert-nano"
+"""The model whose weights come with albertkit."""
 
 
 class FreshWeightsWarning(UserWarning):
@@ -80,20 +81,25 @@ def model_folder(name: str | os.PathLike[str]) -> Path | None:
     )
 
 
-def _read(name: str | os.PathLike[str]) -> Checkpoint | AlbertConfig:
+def shipped_folder() -> Path:
+    """Return the folder with the weights that come with albertkit; its tokenizer is the official one."""
+    return Path(str(resources.files("albertkit") / "assets" / SHIPPED))
+
+
+def _read(name: str | os.PathLike[str]) -> Checkpoint:
     folder = model_folder(name)
     if folder is not None:
         return read_checkpoint(folder)
-    if str(name) != "albert-nano":
+    if str(name) != SHIPPED:
         raise UsageError(
             f"the weights of {name} are not on this machine: download its folder "
             f"(config.json, model.safetensors, spiece.model) from the Hugging Face hub and give the path of the folder"
         )
-    return published_config(str(name))
+    return read_checkpoint(shipped_folder())
 
 
-def _tokenizer(checkpoint: Checkpoint | AlbertConfig) -> tuple[Tokenizer, list[str]]:
-    if isinstance(checkpoint, AlbertConfig):
+def _tokenizer(checkpoint: Checkpoint) -> tuple[Tokenizer, list[str]]:
+    if checkpoint.source == str(shipped_folder()):
         return Tokenizer.official(), []
     if "spiece.model" not in checkpoint.tokenizer_files:
         note = f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used"
@@ -114,10 +120,6 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     """
     found = _read(name)
     tokenizer, notes = _tokenizer(found)
-    if isinstance(found, AlbertConfig):
-        network = _fresh_network(found)
-        notes.append(f"{name} ships without trained weights: it starts from random ones (seed {FRESH_SEED})")
-        return Model(network.to(device), tokenizer, source=str(name), notes=tuple(notes))
     notes = [*found.notes, *notes]
     heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
     task, spec = _task_of(found)
@@ -149,12 +151,28 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     return Model(network.to(device), tokenizer, task, found.labels, spec, max_length, str(name), tuple(notes))
 
 
-def _fresh_network(config: AlbertConfig) -> Network:
+def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[str] = ()) -> Model:
+    """Return a network with random weights and the official tokenizer: what training from nothing begins with.
+
+    Args:
+        config: of the network, or a known model's name.
+        seed: of the weights.
+        heads: of `mlm` and `sop`, those that it shall have.
+
+    Raises:
+        UsageError: an unknown name, or a vocabulary of another size than the official one.
+    """
+    config = published_config(config) if isinstance(config, str) else config
+    tokenizer = Tokenizer.official()
+    if config.vocab_size != tokenizer.vocab_size:
+        raise UsageError(
+            f"the configuration has {config.vocab_size} pieces, the official vocabulary {tokenizer.vocab_size}"
+        )
     state = torch.random.get_rng_state()
-    torch.manual_seed(FRESH_SEED)
-    network = Network(Encoder(config), {})
+    torch.manual_seed(seed)
+    network = Network(Encoder(config), pretraining_heads(config, tuple(heads)))
     torch.random.set_rng_state(state)
-    return network
+    return Model(network, tokenizer, source=f"random weights, seed {seed}")
 
 
 def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
@@ -249,18 +267,25 @@ def with_task_head(
     )
 
 
-def save_model(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[str, Any] | None = None) -> None:
+def save_model(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    facts: Mapping[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
     """Write the model as a Hugging Face directory, whole or not at all.
 
     Args:
         model: what to save.
         folder: where to; an older model there is replaced.
         facts: further entries of `task.json` (data set, date).
+        dtype: of the weights on disk; fp16 halves the file and is read back as fp32.
 
     Raises:
         WriteError: the system refused; an older folder stays as it was.
     """
-    state = {name: tensor.cpu().contiguous() for name, tensor in model.network.canonical_state().items()}
+    state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in model.network.canonical_state().items()}
     task: dict[str, Any] | None = None
     if model.task is not None:
         task = {

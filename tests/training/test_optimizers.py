@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.tiny import tiny_network
@@ -51,6 +52,20 @@ def test_adamw_is_torch_s_with_bias_correction() -> None:
     found = steps(build_optimizer("adamw", [module], weight_decay=0.01), module.weight, rate=0.1)
     own = torch.optim.AdamW(peer.parameters(), lr=0.1, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.01)
     torch.testing.assert_close(found, steps(own, peer.weight, rate=0.1), rtol=0, atol=1e-6)
+
+
+def test_lamb_with_bias_correction_is_the_published_algorithm() -> None:
+    # You et al. 2020, algorithm 2, in NumPy.
+    weight, gradient = np.array(START), np.array(GRADIENT)
+    first, second, expected = np.zeros(3), np.zeros(3), []
+    for step in (1, 2):
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        update = first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-6) + 0.01 * weight
+        weight = weight - 0.1 * np.linalg.norm(weight) / np.linalg.norm(update) * update
+        expected.append(weight.tolist())
+    module = Weights(START)
+    found = steps(build_optimizer("lamb", [module], weight_decay=0.01), module.weight, rate=0.1)
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=0, atol=1e-6)
 
 
 def test_adam_has_no_decay() -> None:

@@ -13,7 +13,8 @@ def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
     """Lay the curves of several runs in one picture.
 
     Each RUN is a run directory with a report.json. The curves are the runs' main metric (accuracy, F1, ...) by epoch:
-    solid lines are validation, dashed ones training; the legend holds the names of the runs.
+    solid lines are validation, dashed ones training; the legend holds the names of the runs. Pretraining runs, also
+    those that are still training, show loss and accuracy of masked pieces and sentence order by tokens.
 
     \b
     Example:
@@ -23,11 +24,16 @@ def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
     import json
 
     from albertkit.evaluation.plots import plot_runs
-    from albertkit.evaluation.runs import read_runs
+    from albertkit.evaluation.pretraining_plots import is_pretraining, plot_pretraining, read_curves
+    from albertkit.evaluation.runs import read_runs, run_names
 
-    reports = read_runs(runs)
-    names = list(reports)
-    plot_runs(reports, path=out)
+    if all(is_pretraining(run) for run in runs):
+        names = run_names(runs)
+        plot_pretraining(dict(zip(names, map(read_curves, runs), strict=True)), path=out)
+    else:
+        reports = read_runs(runs)
+        names = list(reports)
+        plot_runs(reports, path=out)
     if as_json:
         click.echo(json.dumps({"files": [out], "runs": names}, ensure_ascii=False))
     else:

@@ -44,6 +44,15 @@ class Curves:
     """Of held-out text."""
 
 
+def is_pretraining(run: str | os.PathLike[str]) -> bool:
+    """Tell whether a run directory is one of a pretraining, by its settings."""
+    try:
+        settings = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and "mask_share" in settings
+
+
 def read_curves(run: str | os.PathLike[str]) -> Curves:
     """Read `metrics.jsonl` of a pretraining run.
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from albertkit.model.kernels import linear_forward
 from albertkit.tasks.pretraining.cross_entropy import STRIP, masked_cross_entropy
 
 VOCABULARY, EMBEDDING = 101, 13
@@ -49,7 +50,8 @@ def test_bf16_is_as_near_to_fp32_as_torchs_own(rows: int) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         (loss, _), (peer, _) = masked_cross_entropy(*given), by_torch(given)
     assert loss.dtype == torch.float32
-    assert abs(float(loss - exact)) <= 2 * abs(float(peer - exact)) + 0.01 * rows**0.5
+    error, peers_error = abs((loss - exact).item()), abs((peer - exact).item())
+    assert error <= 2 * peers_error + 0.01 * rows**0.5
     got, theirs = torch.autograd.grad(loss, given[:3]), torch.autograd.grad(peer, given[:3])
     for one, other, right in zip(got, theirs, exact_gradients, strict=True):
         assert one.dtype == torch.float32
@@ -91,13 +93,23 @@ def test_a_frozen_table_gets_no_gradient() -> None:
 
 def test_of_equal_logits_one_is_the_first_choice() -> None:
     # In bf16 the two largest of some thousand logits are often equal: counting both would flatter the network.
-    states, table = torch.ones(2, 1), torch.tensor([[1.0], [3.0], [3.0]])
-    _, correct = masked_cross_entropy(states, table, torch.zeros(3), torch.tensor([1, 2]))
-    assert int(correct) == 1
+    states, table = torch.ones(3, 1), torch.tensor([[1.0], [3.0], [3.0]])
+    for trained in (False, True):
+        given = states.clone().requires_grad_(trained), table, torch.zeros(3), torch.tensor([1, 2, 0])
+        assert int(masked_cross_entropy(*given)[1]) == 1
+
+
+def test_bf16_finds_the_first_choices_of_bf16_logits() -> None:
+    states, table, bias, _ = inputs(STRIP + 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        logits = linear_forward(*(part.to(torch.bfloat16) for part in (states, table, bias)))
+        _, correct = masked_cross_entropy(states, table, bias, logits.argmax(1))
+    assert int(correct) == STRIP + 1
+    assert int((logits == logits.amax(1, keepdim=True)).sum()) > STRIP + 1  # there are ties among them
 
 
 def test_a_sure_and_wrong_network_has_a_finite_loss() -> None:
     states = torch.tensor([[50.0]], requires_grad=True)
     loss, _ = masked_cross_entropy(states, torch.tensor([[1.0], [0.0]]), torch.zeros(2), torch.tensor([1]))
-    assert float(loss) == pytest.approx(50, rel=1e-5)
-    assert float(torch.autograd.grad(loss, states)[0]) == pytest.approx(1, rel=1e-5)
+    assert loss.item() == pytest.approx(50, rel=1e-5)
+    assert torch.autograd.grad(loss, states)[0].item() == pytest.approx(1, rel=1e-5)

@@ -32,7 +32,9 @@ def _weights(run: Path) -> bytes:
 def _events(run: Path, kind: str = "step") -> list[dict[str, Any]]:
     lines = (run / "metrics.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]
-    return [{key: value for key, value in event.items() if key != "seconds"} for event in events if event["event"] == kind]
+    return [
+        {key: value for key, value in event.items() if key != "seconds"} for event in events if event["event"] == kind
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,7 @@ def test_gives_up_when_the_loss_always_runs_away(tmp_path: Path, monkeypatch: py
         return train_step(*arguments, **options)
 
     monkeypatch.setattr(module, "train_step", step)
-    with pytest.raises(RunError, match="after 6 returns.*start anew with a rate of a tenth"):
+    with pytest.raises(RunError, match=r"after 6 returns.*start anew with a rate of a tenth"):
         pretrain(tiny_corpus.settings(tmp_path / "run"))
 
 
@@ -198,5 +200,5 @@ def test_refuses_another_vocabulary(tmp_path: Path) -> None:
 
 
 def test_settings_name_every_problem() -> None:
-    with pytest.raises(UsageError, match="steps is 0.*held-out is 1.5.*one of them.*both given"):
+    with pytest.raises(UsageError, match=r"steps is 0.*held-out is 1.5.*one of them.*both given"):
         PretrainSettings(data="d", out="o", config="c", model="m", steps=0, tokens=5, held_out=1.5)

@@ -19,13 +19,18 @@ def settings(**changes: Any) -> PretrainSettings:
 
 
 def filled(
-    *, name: str = "albert-nano", corpus_tokens: int = 10**7, max_length: int = 512, processes: int = 1, **changes: Any
+    *,
+    name: str = "albert-nano",
+    corpus_tokens: int = 10**7,
+    shards_length: int = 512,
+    processes: int = 1,
+    **changes: Any,
 ) -> PretrainSettings:
     return complete(
         settings(**changes),
         PUBLISHED[name],
         corpus_tokens=corpus_tokens,
-        max_length=max_length,
+        max_length=shards_length,
         processes=processes,
     )
 
@@ -66,7 +71,9 @@ def test_all_problems_come_at_once() -> None:
 
 
 def test_the_bounds_themselves_can_be() -> None:
-    settings(steps=1, max_length=8, warmup=0.0, held_out=0.0, cooldown=1.0, eval_share=1.0, clip_norm=0.0, seed=2**32 - 1)
+    settings(
+        steps=1, max_length=8, warmup=0.0, held_out=0.0, cooldown=1.0, eval_share=1.0, clip_norm=0.0, seed=2**32 - 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,6 +116,9 @@ def test_rates(changes: dict[str, Any], rate: float) -> None:
     [
         ({}, 512, "6x512:1"),
         ({"max_length": 128}, 128, "6x128:1"),
+        ({"shards_length": 128}, 128, "6x128:1"),
+        ({"shards_length": 1024}, 512, "6x512:1"),
+        ({"shards_length": 128, "max_length": 256}, 256, "6x256:1"),
         ({"max_length": 128, "stages": "1x64:.5,6x64"}, 128, "1x64:.5,6x64"),
         ({"name": "albert-base-v2"}, 512, "12x512:1"),
     ],
@@ -118,10 +128,8 @@ def test_lengths(changes: dict[str, Any], length: int, stages: str) -> None:
     assert (full.max_length, full.stages) == (length, stages)
 
 
-def test_shards_for_longer_sequences_than_the_network_has_positions() -> None:
-    assert filled(max_length=None).max_length == 512
-    full = complete(settings(), PUBLISHED["albert-nano"], corpus_tokens=9, max_length=1024, processes=1)
-    assert (full.max_length, full.steps) == (512, 1)
+def test_a_corpus_smaller_than_a_batch_gives_one_step() -> None:
+    assert filled(corpus_tokens=9).steps == 1
 
 
 def test_completing_twice_changes_nothing_and_json_holds_all() -> None:

@@ -33,7 +33,8 @@ def test_another_form_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "sum_of_shares"), [("1x64:.5,6x64:.6", "1.1"), ("6x64:.9", "0.9"), ("1x64:1,6x64", "1"), ("1x64:0,6x64", "0")]
+    ("text", "sum_of_shares"),
+    [("1x64:.5,6x64:.6", "1.1"), ("6x64:.9", "0.9"), ("1x64:1,6x64", "1"), ("1x64:0,6x64", "0")],
 )
 def test_shares_that_make_no_whole_are_refused(text: str, sum_of_shares: str) -> None:
     with pytest.raises(UsageError, match=f'the shares of "{text}" make {sum_of_shares}; they are above 0 and make 1'):

@@ -34,9 +34,9 @@ _INSTANCES, _DEAL = 4, 5
 class GoogleStream:
     """Where the batches come from when each pool of documents goes through Google's code, seeded by its place.
 
-    A segment "from another document" comes from the same pool; masks are drawn anew at every epoch, where Google repeats
-    40 sets of them. All else of an instance is as in `google_instances`, the cap of 20 predictions and truncation
-    included, and the first token's position is always 0. Batches hold a pool's instances in random order.
+    A segment "from another document" comes from the same pool; masks are drawn anew at every epoch, where Google
+    repeats 40 sets of them. All else of an instance is as in `google_instances`, the cap of 20 predictions and
+    truncation included, and the first token's position is always 0. Batches hold a pool's instances in random order.
     """
 
     corpus: Documents
@@ -126,7 +126,7 @@ class GoogleStream:
 
 @dataclass(frozen=True)
 class PendingInstances:
-    """Instances that will be a batch; they are masked already, since Google draws pairs and masks from one generator."""
+    """Instances that will be a batch, masked already: Google draws pairs and masks from one generator."""
 
     instances: Sequence[Instance]
 

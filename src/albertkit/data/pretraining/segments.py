@@ -57,7 +57,7 @@ def segment_pairs(
     that is full, the chunk gives back its last sentence, or words of it.
 
     >>> tokens, starts = np.arange(10, 15), np.array([0, 3, 5])
-    >>> every_piece, random = np.ones(20, np.bool_), np.random.default_rng(1)
+    >>> every_piece, random = np.ones(20, np.bool_), np.random.default_rng(2)
     >>> [pair] = segment_pairs(
     ...     tokens, starts, word_starts=every_piece, max_length=16, short_share=0, random=random
     ... )
@@ -128,7 +128,7 @@ def _middle(
 ) -> int:
     """Return where a chunk of two tokens or more is divided: at the end of a sentence, of a word, or anywhere."""
     if boundaries:
-        return boundaries[random.integers(len(boundaries))]
+        return boundaries[int(random.integers(len(boundaries)))]
     words = np.flatnonzero(word_starts[tokens[start + 1 : end]])
     if not len(words):
         return start + int(random.integers(1, end - start))

@@ -95,4 +95,4 @@ class Stages:
         return len(self.stages) - 1, self.stages[-1]
 
     def __str__(self) -> str:
-        return ",".join(f"{stage.layers}x{stage.length}:{stage.share:g}" for stage in self.stages)
+        return ",".join(f"{stage.layers}x{stage.length}:{stage.share:.9g}" for stage in self.stages)

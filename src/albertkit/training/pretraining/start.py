@@ -70,13 +70,18 @@ def informed_start(
         progress: called with the number of tokens that were just counted.
 
     Raises:
-        UsageError: heads too narrow to hold a rotation of positions.
+        UsageError: heads too narrow to hold a rotation of positions, embeddings wider than the layers.
         DataError: the text is too short to count.
     """
     config = network.config
     places = min(config.embedding_size // 4, config.hidden_size // config.num_attention_heads) // 2 * 2
     if places < 2:
         raise UsageError("heads of this network are too narrow for an informed start; use --init random")
+    if config.embedding_size > config.hidden_size:
+        raise UsageError(
+            f"embeddings of {config.embedding_size} are wider than the layers' {config.hidden_size}: "
+            "an informed start writes them into the layers as they are; use --init random"
+        )
     random = np.random.default_rng(seed)
     texts, tokens = _sample(corpus, documents, random)
     counts = np.zeros(config.vocab_size)
