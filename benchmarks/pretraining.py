@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -146,24 +145,22 @@ class Contender:
         """Median, in tokens/s."""
         return statistics.median(self.rates)
 
+    def figures(self) -> dict[str, Any]:
+        """Return who this is and its tokens/s."""
+        spread = {"median": self.rate, "lowest": min(self.rates), "highest": max(self.rates)}
+        who = {"name": self.name, "precision": self.precision, "attention": self.attention, "steps": len(self.rates)}
+        return who | {key: round(value, 1) for key, value in spread.items()}
+
 
 def albertkit_contender(folder: Path, execution: Execution) -> Contender:
     """Return albertkit's own step: masking, packing, both heads, clipping, AdamW."""
     network = load_model(folder).network
     objective = PretrainingObjective(network).train()
     optimizer = build_optimizer("adamw", [network], weight_decay=DECAY)
+    settings: dict[str, Any] = {"execution": execution, "processes": Processes(), "seed": 1}
 
     def step(pending: PendingBatch, _: dict[str, Tensor]) -> Outcome:
-        made = train_step(
-            objective,
-            optimizer,
-            [pending],
-            learning_rate=RATE,
-            clip_norm=CLIP,
-            execution=execution,
-            processes=Processes(),
-            seed=1,
-        )
+        made = train_step(objective, optimizer, [pending], learning_rate=RATE, clip_norm=CLIP, **settings)
         return Outcome(made.scores.mlm_loss + made.scores.sop_loss, made.gradient_norm)
 
     return Contender("albertkit", execution.precision, "own", step)
@@ -220,15 +217,6 @@ def interleaved(ours: Sequence[Contender], peers: Sequence[Contender]) -> Iterat
         yield peer
 
 
-@contextmanager
-def timing() -> Iterator[list[float]]:
-    """Give a list that holds the seconds of the block afterwards."""
-    seconds: list[float] = []
-    started = time.perf_counter()
-    yield seconds
-    seconds.append(time.perf_counter() - started)
-
-
 def measure_case(
     length: int, batches: Sequence[PendingBatch], contenders: Sequence[Contender], *, warm_up: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -250,9 +238,9 @@ def measure_case(
         count = int(batch["attention_mask"].sum())
         slots, tokens = slots + batch["input_ids"].numel(), tokens + count
         for one in interleaved(ours, peers[:: 1 if number % 2 else -1]):
-            with timing() as seconds:
-                one.step(pending, batch)
-            one.rates.append(count / seconds[0])
+            started = time.perf_counter()
+            one.step(pending, batch)
+            one.rates.append(count / (time.perf_counter() - started))
     case = f"{length} tokens"
     rows = []
     for own in ours:
@@ -275,20 +263,7 @@ def measure_case(
                 "padded_share": round(1 - tokens / slots, 4),
             }
         )
-    details = [
-        {
-            "case": case,
-            "name": one.name,
-            "precision": one.precision,
-            "attention": one.attention,
-            "median": round(one.rate, 1),
-            "lowest": round(min(one.rates), 1),
-            "highest": round(max(one.rates), 1),
-            "steps": len(one.rates),
-        }
-        for one in contenders
-    ]
-    return rows, details
+    return rows, [{"case": case, **one.figures()} for one in contenders]
 
 
 def matrix_peaks(*, size: int, repeats: int) -> dict[str, float]:
@@ -296,16 +271,13 @@ def matrix_peaks(*, size: int, repeats: int) -> dict[str, float]:
     peaks = {}
     for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         one, other = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-        torch.mm(one, other)
-        best = min(_product_seconds(one, other) for _ in range(repeats))
-        peaks[f"{name}_gflops"] = round(2 * size**3 / best / 1e9, 1)
+        seconds = []
+        for _ in range(1 + repeats):
+            started = time.perf_counter()
+            torch.mm(one, other)
+            seconds.append(time.perf_counter() - started)
+        peaks[f"{name}_gflops"] = round(2 * size**3 / min(seconds) / 1e9, 1)
     return peaks
-
-
-def _product_seconds(one: Tensor, other: Tensor) -> float:
-    with timing() as seconds:
-        torch.mm(one, other)
-    return seconds[0]
 
 
 def machine(execution: Execution) -> dict[str, Any]:

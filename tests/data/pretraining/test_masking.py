@@ -120,7 +120,7 @@ def test_the_middle_of_a_segment_is_masked_evenly() -> None:
     assert places.tolist() == pytest.approx([0.15] * 50, abs=5 * (0.15 * 0.85 / 4000) ** 0.5)  # five standard errors
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=12),
     share=st.floats(0, 2),

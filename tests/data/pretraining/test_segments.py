@@ -49,7 +49,7 @@ def cuts_of(pair: SegmentPair) -> tuple[int, int, int]:
     return tokens[0], tokens[len(pair.second if pair.swapped else pair.first)], tokens[-1] + 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     lengths=st.lists(st.one_of(st.integers(0, 3), st.integers(0, 60)), max_size=12),
     max_length=st.integers(8, 40),
@@ -73,7 +73,7 @@ def test_every_token_is_in_one_pair_of_neighbours(
         assert len(pair.first) + len(pair.second) + SPECIALS == pair.length <= max_length
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lengths=st.lists(st.integers(2, 14), min_size=1, max_size=40), seed=st.integers(0, 1000))
 def test_sentences_that_fit_stay_whole(lengths: list[int], seed: int) -> None:
     """29 tokens fit; the first chunk's budget is 14 at least."""

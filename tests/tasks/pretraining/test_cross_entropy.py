@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from albertkit.model.kernels import linear_forward
 from albertkit.tasks.pretraining.cross_entropy import STRIP, masked_cross_entropy
@@ -80,6 +81,15 @@ def test_without_gradients_the_loss_is_the_same(rows: int, precision: str) -> No
     tolerance = 1e-5 if precision == "fp32" else 2e-3
     torch.testing.assert_close(scored, trained.detach(), rtol=tolerance, atol=tolerance)
     assert int(still_right) == int(right)
+
+
+def test_scoring_makes_no_gradient() -> None:
+    product = 2 * 7 * VOCABULARY * EMBEDDING  # operations
+    with FlopCounterMode(display=False) as trained:
+        masked_cross_entropy(*inputs(7))
+    with FlopCounterMode(display=False) as scored, torch.no_grad():
+        masked_cross_entropy(*inputs(7))
+    assert (trained.get_total_flops(), scored.get_total_flops()) == (3 * product, product)
 
 
 def test_a_frozen_table_gets_no_gradient() -> None:

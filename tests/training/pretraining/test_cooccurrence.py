@@ -78,5 +78,5 @@ def test_the_seed_decides() -> None:
 
 @pytest.mark.parametrize("documents", [[], [[]], [[7], [8], [9]]])
 def test_text_without_neighbours_is_refused(documents: list[list[int]]) -> None:
-    with pytest.raises(DataError, match="too short to count .*; use --init random"):
+    with pytest.raises(DataError, match=r"too short to count .*; use --init random"):
         word_vectors([np.array(row, np.uint16) for row in documents], vocab_size=VOCABULARY, dimensions=5)

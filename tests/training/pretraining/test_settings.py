@@ -66,7 +66,7 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], sentence: str) -> No
 
 
 def test_all_problems_come_at_once() -> None:
-    with pytest.raises(UsageError, match="steps is 0.*; warmup is 2.*; learning-rate is 3"):
+    with pytest.raises(UsageError, match=r"steps is 0.*; warmup is 2.*; learning-rate is 3"):
         settings(steps=0, warmup=2.0, learning_rate=3.0)
 
 

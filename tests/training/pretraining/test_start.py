@@ -118,7 +118,7 @@ def test_the_bias_is_the_log_frequency(informed: tuple[Network, int]) -> None:
     expected = np.log((counts + 0.5) / (counts.sum() + 0.5 * VOCABULARY))
     np.testing.assert_allclose(network.mlm_head.bias.detach().numpy(), expected, rtol=1e-5)
     # The document that was held out was not read: its piece is as rare as one that nobody wrote.
-    assert float(network.mlm_head.bias[UNSEEN + 1]) == float(network.mlm_head.bias[0])
+    assert network.mlm_head.bias[UNSEEN + 1].item() == network.mlm_head.bias[0].item()
 
 
 def test_words_of_one_company_have_one_direction(informed: tuple[Network, int]) -> None:

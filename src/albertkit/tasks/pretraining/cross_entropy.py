@@ -25,9 +25,15 @@ class _StripedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, transformed: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype
+        ctx: Any,
+        transformed: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+        dtype: torch.dtype,
+        grad_enabled: bool,
     ) -> tuple[Tensor, Tensor]:
-        with_gradient = any(ctx.needs_input_grad[:3])
+        with_gradient = grad_enabled and any(ctx.needs_input_grad[:3])  # which does not know of torch.no_grad
         inputs, table, shift = transformed.to(dtype), weight.to(dtype), bias.to(dtype)
         loss = transformed.new_zeros((), dtype=torch.float64)
         correct = torch.zeros((), dtype=torch.int64, device=transformed.device)
@@ -58,9 +64,9 @@ class _StripedCrossEntropy(torch.autograd.Function):
         return loss.float(), correct
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, Tensor, Tensor, None, None, None]:
         parts = [part.to(dtype).mul_(gradient) for part, dtype in zip(ctx.saved_tensors, ctx.types, strict=True)]
-        return parts[0], parts[1], parts[2], None, None
+        return parts[0], parts[1], parts[2], None, None, None
 
 
 def _first_choices(logits: Tensor, chosen: Tensor, target: Tensor) -> Tensor:
@@ -91,5 +97,6 @@ def masked_cross_entropy(
     """
     kind = transformed.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else transformed.dtype
+    grad_enabled = torch.is_grad_enabled()  # inside a Function it is off
     with torch.autocast(kind, enabled=False):
-        return _StripedCrossEntropy.apply(transformed, weight, bias, targets, dtype)  # type: ignore[no-any-return, no-untyped-call]
+        return _StripedCrossEntropy.apply(transformed, weight, bias, targets, dtype, grad_enabled)  # type: ignore[no-any-return, no-untyped-call]
