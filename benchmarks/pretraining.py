@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -24,13 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from machine import machine, matrix_peaks
 from torch import Tensor, nn
 
 from albertkit.config import published_config
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
 from albertkit.datasets import load_dataset
-from albertkit.device import Execution, choose_execution, cpu_is_good_at_bf16
+from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError
 from albertkit.files import write_json
 from albertkit.model.encoder import Encoder
@@ -39,7 +39,6 @@ from albertkit.progress import Console
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.training.finish import environment
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.processes import Processes
 from albertkit.training.pretraining.steps import train_step
@@ -168,8 +167,9 @@ def albertkit_contender(folder: Path, execution: Execution) -> Contender:
 
 def transformers_contender(folder: Path, execution: Execution, *, attention: str) -> Contender:
     """Return the loop that a user of transformers writes; its batches are made before the clock starts."""
-    from transformers import AlbertForPreTraining
+    from transformers import AlbertForPreTraining, logging
 
+    logging.disable_progress_bar()
     model: nn.Module = AlbertForPreTraining.from_pretrained(folder, attn_implementation=attention).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY, fused=True)  # as its Trainer has it
 
@@ -266,43 +266,11 @@ def measure_case(
     return rows, [{"case": case, **one.figures()} for one in contenders]
 
 
-def matrix_peaks(*, size: int, repeats: int) -> dict[str, float]:
-    """Return the best GFLOP/s of square products in fp32 and bf16: what no step can pass."""
-    peaks = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        one, other = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-        seconds = []
-        for _ in range(1 + repeats):
-            started = time.perf_counter()
-            torch.mm(one, other)
-            seconds.append(time.perf_counter() - started)
-        peaks[f"{name}_gflops"] = round(2 * size**3 / min(seconds) / 1e9, 1)
-    return peaks
-
-
-def machine(execution: Execution) -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    import transformers
-
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    versions = {key: value for key, value in environment(execution).items() if key != "precision"}
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "bf16_in_hardware": cpu_is_good_at_bf16(),
-        "load_before": round(os.getloadavg()[0], 2),
-        "transformers": transformers.__version__,
-        **versions,
-    }
-
-
 def save_start(folder: Path, tokenizer: Tokenizer, *, model: str, seed: int = 1) -> None:
     """Write the weights that every contender begins with."""
     # Wider weights than fresh ones: losses of nearly equal logits would agree whatever the layers do. No dropout:
     # transformers has one before its order head in training, which Google's code has not.
-    config = replace(published_config(model), initializer_range=0.1, classifier_dropout_prob=0.0)
+    config = replace(published_config(model), initializer_range=0.1, classifier_dropout_prob=0.0).with_dropout(0.0)
     torch.manual_seed(seed)
     heads = pretraining_heads(config, ("mlm", "sop"))
     for parameter in (parameter for head in heads.values() for parameter in head.parameters() if parameter.dim() == 2):
@@ -331,6 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--lengths", type=int, nargs="+", default=list(LENGTHS), metavar="N", help="longest sequences (64 128 512)"
     )
     options = parser.parse_args(arguments)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds is {options.rounds}; it must be 1 or more")
     # All contenders share oneDNN's cache of compiled products; with albertkit's own small one they would evict each
     # other's. This is oneDNN's default.
     os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "1024"

@@ -14,6 +14,7 @@ NAMES = [
     "AlbertkitError",
     "Batch",
     "FinetuneSettings",
+    "PretrainSettings",
     "TextExample",
     "evaluate",
     "finetune",
@@ -21,6 +22,8 @@ NAMES = [
     "load_dataset",
     "load_encoder",
     "load_tokenizer",
+    "prepare",
+    "pretrain",
 ]
 """A name that goes or comes is a line in CHANGELOG.md."""
 

@@ -12,6 +12,7 @@ _PUBLIC = {
     "AlbertkitError": "albertkit.errors",
     "Batch": "albertkit.batch",
     "FinetuneSettings": "albertkit.training.settings",
+    "PretrainSettings": "albertkit.training.pretraining.settings",
     "TextExample": "albertkit.data.examples",
     "evaluate": "albertkit.evaluation.evaluate",
     "finetune": "albertkit.training.finetune",
@@ -19,6 +20,8 @@ _PUBLIC = {
     "load_dataset": "albertkit.datasets",
     "load_encoder": "albertkit.pretrained",
     "load_tokenizer": "albertkit.pretrained",
+    "prepare": "albertkit.data.corpus.prepare",
+    "pretrain": "albertkit.training.pretraining.pretrain",
 }
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "AlbertkitError",
     "Batch",
     "FinetuneSettings",
+    "PretrainSettings",
     "TextExample",
     "evaluate",
     "finetune",
@@ -33,11 +37,14 @@ __all__ = [
     "load_dataset",
     "load_encoder",
     "load_tokenizer",
+    "prepare",
+    "pretrain",
 ]
 
 if TYPE_CHECKING:
     from albertkit.batch import Batch
     from albertkit.config import AlbertConfig
+    from albertkit.data.corpus.prepare import prepare
     from albertkit.data.examples import TextExample
     from albertkit.datasets import load_dataset
     from albertkit.errors import AlbertkitError
@@ -45,6 +52,8 @@ if TYPE_CHECKING:
     from albertkit.predictor import load
     from albertkit.pretrained import load_encoder, load_tokenizer
     from albertkit.training.finetune import finetune
+    from albertkit.training.pretraining.pretrain import pretrain
+    from albertkit.training.pretraining.settings import PretrainSettings
     from albertkit.training.settings import FinetuneSettings
 
 
