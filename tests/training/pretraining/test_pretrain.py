@@ -153,6 +153,12 @@ def test_cooldown_keeps_the_model_before_the_fall(tmp_path: Path) -> None:
     assert rates[-1] == pytest.approx(5e-3 / 6)
 
 
+def test_google_s_instances_train_too(tmp_path: Path) -> None:
+    report = pretrain(tiny_corpus.settings(tmp_path / "run", google_quirks=True, steps=4))
+    assert report.steps == 4
+    assert report.held_out_tokens > 0
+
+
 def test_without_held_out_documents_the_report_says_so(tmp_path: Path) -> None:
     report = pretrain(tiny_corpus.settings(tmp_path / "run", held_out=0, steps=2))
     assert report.held_out_tokens == 0

@@ -137,11 +137,13 @@ def _choose_words(
     words: IntArray, shares: npt.NDArray[np.float64], rule: MaskingRule, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.bool_], IntArray]:
     """Lay n-grams at random, none over another; return which words they cover, `[words]`, and their lengths."""
-    expected = shares * words / _mean_length(rule.max_ngram)
+    # A segment of few words is too short for the longest n-grams: they shrink to it, so it gets more of them.
+    lengths = np.arange(1, rule.max_ngram + 1)
+    means = np.array([np.minimum(lengths, most) @ rule.probabilities for most in range(1, rule.max_ngram + 1)])
+    expected = shares * words / means[np.clip(words, 1, rule.max_ngram) - 1]
     counts = np.minimum(np.floor(expected + random.random(len(words))).astype(np.int64), words)
     segment = np.repeat(np.arange(len(words)), counts)
-    sizes = random.choice(np.arange(1, rule.max_ngram + 1), size=len(segment), p=rule.probabilities)
-    # A segment of few words can be too short for what was drawn: its n-grams shrink to what is there.
+    sizes = random.choice(lengths, size=len(segment), p=rule.probabilities)
     sizes = np.minimum(sizes, words[segment])
     covered = np.bincount(segment, weights=sizes, minlength=len(words)).astype(np.int64)
     for full in np.flatnonzero(covered > words):
