@@ -28,15 +28,15 @@ coverage: .venv/.setup
 	$(BIN)/python -m pytest --cov=albertkit --cov-report=term-missing:skip-covered
 
 lint: .venv/.setup
-	$(BIN)/ruff check src tests examples
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 
 types: .venv/.setup
 	$(BIN)/mypy
 
 fmt: .venv/.setup
-	$(BIN)/ruff check --fix src tests examples
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests examples benchmarks
+	$(BIN)/ruff format src tests benchmarks
 
 docs: .venv/.setup
 	$(BIN)/python docs/reference.py

@@ -169,7 +169,7 @@ def transformers_contender(folder: Path, execution: Execution, *, attention: str
     """Return the loop that a user of transformers writes; its batches are made before the clock starts."""
     from transformers import AlbertForPreTraining, logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model: nn.Module = AlbertForPreTraining.from_pretrained(folder, attn_implementation=attention).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY, fused=True)  # as its Trainer has it
 

@@ -16,7 +16,7 @@ RISE = 1.0
 SLOWER = 0.5
 """Factor on the learning rate at each return."""
 RETURNS = 6
-"""After so many returns without progress the run gives up."""
+"""After so many returns the run gives up."""
 
 
 class DivergenceGuard:

@@ -90,7 +90,8 @@ class Stages:
         passed = 0.0
         for number, stage in enumerate(self.stages):
             passed += stage.share
-            if step < round(passed * total_steps):
+            left = len(self.stages) - number - 1  # a short run still ends with a step of the last stage
+            if step < min(round(passed * total_steps), total_steps - left):
                 return number, stage
         return len(self.stages) - 1, self.stages[-1]
 
