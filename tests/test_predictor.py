@@ -74,6 +74,16 @@ def test_vectors_are_what_the_encoder_says_of_each_text(pooling: str, predictor:
         np.testing.assert_allclose(vector, by_hand.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+def test_a_head_reads_the_vectors_that_embed_gives(pooling: str, predictor: Predictor) -> None:
+    other = predictor.replace_head(labels=("a", "b"), pooling=pooling)
+    vectors = torch.from_numpy(other.embed(TEXTS, pooling=pooling))
+    with torch.inference_mode():
+        by_hand = other.model.network.heads["classifier"].eval()(vectors).numpy()
+    np.testing.assert_allclose(other.logits([TextExample(text) for text in TEXTS]), by_hand, atol=1e-6)
+    assert f"pooling='{pooling}'" in repr(other)
+
+
 def test_bf16_stays_near(predictor: Predictor) -> None:
     from dataclasses import replace
 

@@ -50,6 +50,8 @@ HEADS = {
     "linear": HeadSpec(),
     "deep": HeadSpec((7, 5)),
     "batch norm": HeadSpec((7,), "batch"),
+    "linear on the mean": HeadSpec(pooling="mean"),
+    "deep on the first token": HeadSpec((7,), pooling="cls"),
 }
 
 
@@ -98,6 +100,49 @@ def test_transformers_reads_the_encoder_under_a_deep_head(tmp_path: Path) -> Non
         np.testing.assert_allclose(
             peer(**padded).pooler_output.numpy(), model.network.eval()(batch).pooled_output.numpy(), atol=1e-5
         )
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_transformers_gives_what_a_head_with_another_pooling_reads(pooling: str, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    safetensors = pytest.importorskip("safetensors.numpy")
+    model = trained(head=HeadSpec(pooling=pooling))
+    save_model(model, tmp_path / "m")
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["architectures"] == ["AlbertModel"]
+    assert json.loads((tmp_path / "m" / "task.json").read_text())["head"]["pooling"] == pooling
+    peer, info = transformers.AutoModel.from_pretrained(tmp_path / "m", output_loading_info=True)
+    assert type(peer).__name__ == "AlbertModel"
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")(TEXTS, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        hidden = peer.eval()(**tokens).last_hidden_state.numpy()
+    mask = tokens["attention_mask"].numpy()[:, :, None]
+    features = hidden[:, 0] if pooling == "cls" else (hidden * mask).sum(1) / mask.sum(1)
+    head = safetensors.load_file(tmp_path / "m" / "head.safetensors")
+    assert set(head) == {"heads.classifier.weight", "heads.classifier.bias"}
+    by_hand = features @ head["heads.classifier.weight"].T + head["heads.classifier.bias"]
+    np.testing.assert_allclose(by_hand, logits(model), atol=1e-5)
+
+
+def test_a_folder_that_names_no_pooling_reads_the_pooler(tmp_path: Path) -> None:
+    model = trained()
+    save_model(model, tmp_path / "m")
+    path = tmp_path / "m" / "task.json"
+    task = json.loads(path.read_text())
+    assert task["head"].pop("pooling") == "pooler"
+    path.write_text(json.dumps(task))
+    again = load_model(tmp_path / "m")
+    assert again.head == HeadSpec()
+    np.testing.assert_array_equal(logits(again), logits(model))
+
+
+def test_a_fresh_head_says_what_it_reads() -> None:
+    base = load_model(tiny_folder())
+    with_pooling = with_task_head(base, task="classification", labels=("a", "b"), head=HeadSpec(pooling="mean"))
+    assert "the classification head (16-2, pooling mean) is fresh" in with_pooling.notes[-1]
+    with pytest.raises(UsageError, match=r'unknown pooling "max" \(known: pooler, cls, mean\)'):
+        HeadSpec(pooling="max")
 
 
 def test_a_folder_by_transformers_comes_in(tmp_path: Path) -> None:
@@ -170,7 +215,7 @@ def test_nano_comes_with_trained_weights_and_both_heads() -> None:
     assert set(model.network.heads) == {"mlm", "sop"}
     assert all(tensor.dtype is torch.float32 for tensor in model.network.canonical_state().values())
     [first, *_] = fill_masks(model, "The king and the [MASK] lived in a castle.", top=5)
-    assert {"queen", "prince", "king", "people", "princess"} & {found.piece.strip() for found in first.candidates}
+    assert {"queen", "prince", "king", "people", "princess"} & {found.piece.lstrip("\u2581") for found in first.candidates}
 
 
 def test_half_precision_on_disk_is_read_back_as_full(tmp_path: Path) -> None:
@@ -214,6 +259,7 @@ def test_folders_that_disagree_with_themselves(tmp_path: Path) -> None:
     for changes, words in (
         ({"head": {"hidden": [5], "norm": "batch"}}, r"task.json and the tensors disagree on heads.classifier.hidden"),
         ({"head": {"hidden": [7], "norm": "none"}}, "disagree on heads.classifier.hidden.0.2"),
+        ({"head": {"pooling": "max"}}, r'm: task.json names the pooling "max", which is not known .*pooler, cls, mean'),
         ({"task": "clasification"}, 'task.json names the task "clasification", which is not known here'),
         ({"format_version": 99}, "has format version 99, this albertkit reads up to 1"),
     ):

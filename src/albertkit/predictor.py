@@ -14,12 +14,12 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.device import Execution, choose_execution
-from albertkit.errors import UsageError, did_you_mean
+from albertkit.errors import UsageError
 from albertkit.pretrained import HeadSpec, Model, announce, load_model, with_task_head
 from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.tasks.pooling import check_pooling
 
 FloatArray = npt.NDArray[np.float32]
-POOLINGS = ("mean", "cls", "pooler")
 BATCH_TOKENS = 4096
 """Tokens of one forward pass: enough to fill the processor's products, small enough for its caches."""
 
@@ -87,7 +87,7 @@ class Predictor:
         self.model = model
         self.execution = execution or choose_execution()
         head = model.task.head if model.task is not None else None
-        self.runtime = PyTorchRuntime(model.network, execution=self.execution, head=head)
+        self.runtime = PyTorchRuntime(model.network, execution=self.execution, head=head, pooling=model.head.pooling)
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
@@ -101,8 +101,9 @@ class Predictor:
         return cls(model, execution=execution)
 
     def __repr__(self) -> str:
-        task = self.model.task.name if self.model.task is not None else "no task head"
-        return f"Predictor({self.model.source!r}, {task}, labels={self.model.labels})\n{self.model.network}"
+        task = self.model.task
+        head = "no task head" if task is None else f"{task.name}, pooling={self.model.head.pooling!r}"
+        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})\n{self.model.network}"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -165,10 +166,7 @@ class Predictor:
         Raises:
             UsageError: an unknown pooling, or max_length is more than the model's positions.
         """
-        if pooling not in POOLINGS:
-            raise UsageError(
-                f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})'
-            )
+        check_pooling(pooling)
         rows = [texts] if isinstance(texts, str) else list(texts)
         sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
         if not sequences:
@@ -183,14 +181,20 @@ class Predictor:
         return chosen
 
     def replace_head(
-        self, *, labels: Sequence[str], task: str = "classification", hidden: Sequence[int] = (), norm: str = "none"
+        self,
+        *,
+        labels: Sequence[str],
+        task: str = "classification",
+        hidden: Sequence[int] = (),
+        norm: str = "none",
+        pooling: str = "pooler",
     ) -> Predictor:
         """Return a predictor with a fresh head on the same encoder and pooler.
 
         Raises:
-            UsageError: an unknown task, or a head that cannot be.
+            UsageError: an unknown task or pooling, or a head that cannot be.
         """
-        model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm))
+        model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm, pooling))
         return Predictor(model, execution=self.execution)
 
 
@@ -202,7 +206,10 @@ def embed_sequences(
     batch_tokens: int = BATCH_TOKENS,
     progress: Progress | None = None,
 ) -> FloatArray:
-    """Return one vector a sequence, `[sequences, hidden]`, pooled as `Predictor.embed` says."""
+    """Return one vector a sequence, `[sequences, hidden]`, pooled as `Predictor.embed` says.
+
+    Of any runtime's `sequence_output`, so in NumPy; the same definition as `albertkit.tasks.pooling.pooled_features`.
+    """
     if pooling == "pooler":
         return run_per_sequence(
             runtime, sequences, output="pooled_output", batch_tokens=batch_tokens, progress=progress

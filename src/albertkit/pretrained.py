@@ -23,6 +23,7 @@ from albertkit.model.encoder import Encoder
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.head import build_head
 from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.tasks.pooling import POOLINGS, check_pooling
 from albertkit.tasks.task import Task
 from albertkit.text.tokenizer import Tokenizer
 
@@ -36,12 +37,21 @@ class FreshWeightsWarning(UserWarning):
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """Shape of a classification head."""
+    """Shape of a classification head, and what it reads.
+
+    Raises:
+        UsageError: an unknown pooling.
+    """
 
     hidden: tuple[int, ...] = ()
     """Widths of the blocks before the last linear map; none is a linear head."""
     norm: str = "none"
     """`batch` or `none`."""
+    pooling: str = "pooler"
+    """What it reads of each sequence: `pooler`, `cls` or `mean`, as `albertkit.tasks.pooling` says."""
+
+    def __post_init__(self) -> None:
+        check_pooling(self.pooling)
 
 
 @dataclass
@@ -183,7 +193,13 @@ def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
                 f'{checkpoint.source}: task.json names the task "{checkpoint.task["task"]}", which is not known here '
                 f"({', '.join(sorted(TASKS))}); install the package that has it"
             )
-        return TASKS[checkpoint.task["task"]], HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"))
+        if checkpoint.pooling not in POOLINGS:
+            raise CheckpointError(
+                f'{checkpoint.source}: task.json names the pooling "{checkpoint.pooling}", which is not known here '
+                f"({', '.join(POOLINGS)}); pip install --upgrade albertkit, or correct the file"
+            )
+        spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), checkpoint.pooling)
+        return TASKS[checkpoint.task["task"]], spec
     if "classifier" not in checkpoint.heads:
         return None, HeadSpec()
     by_type = {TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")}
@@ -261,7 +277,8 @@ def with_task_head(
     torch.random.set_rng_state(state)
     network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
     widths = "-".join(map(str, (config.hidden_size, *spec.hidden, chosen.num_outputs(labels))))
-    note = f"the {task} head ({widths}) is fresh: random until it is trained"
+    reads = "" if spec.pooling == "pooler" else f", pooling {spec.pooling}"
+    note = f"the {task} head ({widths}{reads}) is fresh: random until it is trained"
     return Model(
         network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, (*model.notes, note)
     )
@@ -291,7 +308,12 @@ def save_model(
         task = {
             "task": model.task.name,
             "labels": list(model.labels),
-            "head": {"name": model.task.head, "hidden": list(model.head.hidden), "norm": model.head.norm},
+            "head": {
+                "name": model.task.head,
+                "hidden": list(model.head.hidden),
+                "norm": model.head.norm,
+                "pooling": model.head.pooling,
+            },
             "max_length": model.max_length,
             **(facts or {}),
         }

@@ -84,7 +84,9 @@ def fill_masks(
             CutTextWarning,
             stacklevel=2,
         )
-    logits = _run(model, encoding, "mlm_logits", execution)[positions]  # masks, vocabulary
+    kept = _without_lost_spaces(model, encoding)
+    at = np.searchsorted(kept, positions)
+    logits = _run(model, encoding, "mlm_logits", execution, kept=kept)[at]  # masks, vocabulary
     # What ties keeps the order of the ids: the same candidates on every machine.
     best = np.argsort(-logits, axis=1, kind="stable")[:, :top]
     probabilities = np.take_along_axis(_softmax(logits), best, axis=1)
@@ -140,9 +142,28 @@ def _encode(model: Model, text: str, pair: str | None, *, allowed: Collection[st
     return encoding
 
 
-def _run(model: Model, encoding: Encoding, output: str, execution: Execution | None) -> npt.NDArray[np.float64]:
+def _without_lost_spaces(model: Model, encoding: Encoding) -> npt.NDArray[np.int64]:
+    """Return the tokens that the network is shown: all but a lone space right after a mask.
+
+    The tokenizer starts anew after [MASK], as transformers' does, so "[MASK]." gets a space before its stop, which stands
+    in no running text: the network would see a word's end where it never saw one.
+    """
+    input_ids = np.array(encoding.input_ids)
+    spaces = model.tokenizer.ids(["\u2581"])
+    lost = np.isin(input_ids, spaces) & (np.roll(input_ids, 1) == model.tokenizer.mask_id)
+    return np.flatnonzero(~lost)
+
+
+def _run(
+    model: Model,
+    encoding: Encoding,
+    output: str,
+    execution: Execution | None,
+    *,
+    kept: npt.NDArray[np.int64] | slice = slice(None),
+) -> npt.NDArray[np.float64]:
     chosen = execution or choose_execution(precision="fp32")
-    sequence = Sequence(np.array(encoding.input_ids), np.array(encoding.token_type_ids))
+    sequence = Sequence(np.array(encoding.input_ids)[kept], np.array(encoding.token_type_ids)[kept])
     found = PyTorchRuntime(model.network, execution=chosen).run(Batch.pack([sequence]), outputs=[output])
     return found[output].astype(np.float64)
 

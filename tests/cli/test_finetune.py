@@ -40,10 +40,12 @@ def test_json_is_the_report(albertkit: Runner, keywords: Path, tmp_path: Path) -
 
 
 def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
-    arguments = ("--freeze-encoder", "--head-hidden", "8,4", "--head-norm", "batch")
+    arguments = ("--freeze-encoder", "--head-hidden", "8,4", "--head-norm", "batch", "--pooling", "mean")
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, *arguments)
     assert outcome.out.splitlines()[-1] == f"run directory: {tmp_path / 'run'} (model/, report.json, plots/)"
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["head_hidden"] == [8, 4]
+    kept = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (kept["head_hidden"], kept["pooling"]) == ([8, 4], "mean")
+    assert "the classification head (16-8-4-2, pooling mean) is fresh" in outcome.err
 
 
 def test_the_run_is_named_by_its_data(

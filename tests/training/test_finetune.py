@@ -19,6 +19,7 @@ from albertkit.evaluation.report import Report
 from albertkit.files import WriteError
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, load_model, save_model, with_task_head
+from albertkit.training import finetune as module
 from albertkit.training.finetune import finetune
 
 
@@ -105,6 +106,41 @@ def test_a_deep_head_with_batch_norm_learns_on_a_frozen_encoder(
     )
     assert again.metrics == report.metrics
     assert json.loads((out / "model" / "config.json").read_text())["architectures"] == ["AlbertModel"]
+
+
+@pytest.mark.parametrize("head", [{}, {"head_hidden": (8,), "head_norm": "batch"}], ids=["linear", "batch norm"])
+@pytest.mark.parametrize("freeze", [True, False], ids=["frozen", "whole"])
+def test_a_head_on_the_mean_predicts_as_it_was_validated(
+    freeze: bool, head: dict[str, Any], keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+    scoring = module.role_logits
+
+    def kept(*arguments: Any, **keywords: Any) -> Any:
+        seen.append(scoring(*arguments, **keywords))
+        return seen[-1]
+
+    monkeypatch.setattr(module, "role_logits", kept)
+    given = settings(
+        keywords, tmp_path / "run", epochs=1, learning_rate=1e-2, pooling="mean", freeze_encoder=freeze, **head
+    )
+    report = finetune(given)
+    assert report.command["pooling"] == "mean"
+    model = albertkit.load(tmp_path / "run", execution=execution())
+    assert model.model.head == HeadSpec(given.head_hidden, given.head_norm, "mean")
+    for split, logits in zip(("dev", "test"), seen, strict=True):  # the validation of the one epoch, then the score
+        examples = list(albertkit.load_dataset(keywords, split=split).examples)
+        np.testing.assert_allclose(model.logits(examples), logits, rtol=0, atol=1e-5)
+    before, after = (load_model(path).network.encoder.state_dict() for path in (tiny_folder(), tmp_path / "run"))
+    changed = {name for name in before if not np.array_equal(before[name].numpy(), after[name].numpy())}
+    assert not changed & {"pooler.weight", "pooler.bias"}  # which no head reads
+    assert ("embeddings.word.weight" in changed) == (not freeze)
+
+
+def test_a_keyword_is_learned_from_the_mean(keywords: Path, tmp_path: Path) -> None:
+    report = finetune(settings(keywords, tmp_path / "run", epochs=8, learning_rate=1e-2, pooling="mean"))
+    assert report.metrics["accuracy"] is not None
+    assert report.metrics["accuracy"] > 80  # a constant answer has 50; eight epochs gave 87 to 98 by seed
 
 
 def test_several_passes_train_as_one(keywords: Path, tmp_path: Path) -> None:
@@ -224,6 +260,7 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
         "unknown device": ({**two_passes, "device": "gpux"}, UsageError, 'unknown device "gpux"'),
         "no threads": ({**two_passes, "threads": 0}, UsageError, "--threads is 0"),
         "norm without widths": ({**two_passes, "head_norm": "batch"}, UsageError, "needs --head-hidden"),
+        "unknown pooling": ({**two_passes, "pooling": "max"}, UsageError, r'unknown pooling "max" .*pooler, cls, mean'),
         "width 0": ({**two_passes, "head_hidden": (8, 0)}, UsageError, "every width must be 1 or more"),
         "other task": ({"data": "polarity", "task": "regression"}, UsageError, "does not go with polarity"),
         "words as numbers": (

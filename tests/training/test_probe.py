@@ -13,6 +13,7 @@ from tests.tiny import execution, tiny_folder
 
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
+from albertkit.training.loop import TextInputs
 from albertkit.training.probe import cached_features, feature_key
 
 TEXTS = ["a fine film", "two hours", "an extraordinarily long sentence about very little at all"]
@@ -33,6 +34,16 @@ def test_the_second_time_is_from_the_cache_and_equal(predictor: Predictor, tmp_p
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, predictor.embed(TEXTS, pooling="pooler"), atol=1e-6)
     assert len(list((tmp_path / "features").iterdir())) == 1
+
+
+@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
+def test_features_are_those_that_training_and_prediction_compute(predictor: Predictor, pooling: str) -> None:
+    sequences = predictor.model.tokenizer.sequences(TEXTS)
+    features, _ = cached_features(predictor, sequences, pooling=pooling)
+    network = predictor.model.network.eval()
+    inputs = TextInputs(network, sequences, execution=predictor.execution, pooling=pooling)
+    np.testing.assert_allclose(inputs.pooled(np.arange(len(TEXTS))).detach().numpy(), features, atol=1e-6)
+    np.testing.assert_array_equal(features, predictor.embed(TEXTS, pooling=pooling))
 
 
 def test_a_corrupt_cache_is_made_anew(predictor: Predictor, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "epochs": 3, "batch_size": 16, "head_hidden": (8, 4), "head_norm": "batch", "batch_tokens": 60,
     },
     "frozen": {"epochs": 3, "batch_size": 8, "freeze_encoder": True, "head_hidden": (8,), "head_norm": "batch"},
+    "mean, several passes": {"epochs": 2, "batch_size": 16, "batch_tokens": 60, "pooling": "mean"},
     "patience": {"epochs": 12, "batch_size": 8, "patience": 1},
 }  # fmt: skip
 

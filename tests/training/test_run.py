@@ -60,6 +60,13 @@ def test_other_settings_cannot_go_on(tmp_path: Path) -> None:
         RunFolder.open(tmp_path, {**SETTINGS, "seed": 8}, resume=True)
 
 
+def test_a_run_without_a_later_setting_goes_on_as_it_was(tmp_path: Path) -> None:
+    begun(tmp_path)
+    RunFolder.open(tmp_path, {**SETTINGS, "pooling": "pooler"}, resume=True)
+    with pytest.raises(RunError, match=r"started with; pooling was 'pooler' and is 'mean'"):
+        RunFolder.open(tmp_path, {**SETTINGS, "pooling": "mean"}, resume=True)
+
+
 def test_a_complete_run_cannot_go_on(tmp_path: Path) -> None:
     begun(tmp_path)
     (tmp_path / "report.json").write_text("{}")
@@ -68,9 +75,10 @@ def test_a_complete_run_cannot_go_on(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(RunError, match=r"config.json: cannot be read .*; the run cannot go on, start it anew"):
-        RunFolder.open(tmp_path, SETTINGS, resume=True)
+    for content in ("{", "[1]"):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(RunError, match=r"config.json: cannot be read .*; the run cannot go on, start it anew"):
+            RunFolder.open(tmp_path, SETTINGS, resume=True)
 
 
 def test_events_after_the_checkpoint_are_dropped_with_the_half_line_of_a_kill(tmp_path: Path) -> None:

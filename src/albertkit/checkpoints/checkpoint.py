@@ -56,6 +56,12 @@ class Checkpoint:
         """Whether the state holds the pooler; models without a sentence-level head are often saved without."""
         return "pooler.weight" in self.state
 
+    @property
+    def pooling(self) -> str:
+        """What the task head reads of each sequence, by `task.json`; `pooler` where it does not say."""
+        head = (self.task or {}).get("head") or {}
+        return str(head.get("pooling", "pooler"))
+
 
 def heads_of(state: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of the heads in a canonical state.

@@ -165,7 +165,7 @@ class HuggingFaceFormat:
             heads=checkpoint.heads,
             pooler=checkpoint.has_pooler or any(head in _POOLED_HEADS for head in checkpoint.heads),
         )
-        architecture = architecture_for(checkpoint.state)
+        architecture = architecture_for(checkpoint.state, pooling=checkpoint.pooling)
         expressible = {f"heads.{head}" for head in ARCHITECTURES[architecture]}
         own: dict[str, torch.Tensor] = {}
         extra: dict[str, torch.Tensor] = {}

@@ -89,19 +89,27 @@ def read_architecture(values: Mapping[str, Any], tensors: Mapping[str, object], 
     return found
 
 
-def architecture_for(state: Mapping[str, torch.Tensor]) -> str:
+def architecture_for(state: Mapping[str, torch.Tensor], *, pooling: str = "pooler") -> str:
     """Choose the class for a canonical state.
 
-    The task head decides; several task heads, a deep one, or one that transformers does not know leave AlbertModel.
+    The task head decides; several task heads, a deep one, one that transformers does not know, or one that reads
+    anything but the pooler's output where transformers' class reads that, leave AlbertModel.
+
+    Args:
+        state: canonical name -> tensor.
+        pooling: what the task head reads of each sequence; `pooler` is what transformers' class reads.
 
     >>> architecture_for({"heads.mlm.bias": torch.zeros(1)})
     'AlbertForMaskedLM'
+    >>> head = {"heads.classifier.weight": torch.zeros(2, 3), "heads.classifier.bias": torch.zeros(2)}
+    >>> architecture_for(head), architecture_for(head, pooling="mean")
+    ('AlbertForSequenceClassification', 'AlbertModel')
     """
     heads = heads_of(state)
     tasks = [head for head in heads if head not in ("mlm", "sop")]
     if tasks:
-        linear = len(tasks) == 1 and not is_deep(state, tasks[0])
-        return next((name for name, own in ARCHITECTURES.items() if linear and own == (tasks[0],)), "AlbertModel")
+        as_there = len(tasks) == 1 and not is_deep(state, tasks[0]) and pooling == "pooler"
+        return next((name for name, own in ARCHITECTURES.items() if as_there and own == (tasks[0],)), "AlbertModel")
     if "mlm" in heads:
         return "AlbertForPreTraining" if "sop" in heads else "AlbertForMaskedLM"
     return "AlbertModel"

@@ -48,7 +48,7 @@ SUMMARIES = {
     "plot": "Lay the curves of several runs in one picture.",
     "predict": "Labels with probabilities for texts.",
     "prepare": "Raw text to shards for pretraining.",
-    "pretrain": "Train masked pieces and sentence order on shards.",
+    "pretrain": "Pretrain masked pieces and sentence order on your own text.",
     "tokenize": "Lines of text to pieces, ids and offsets.",
     "train-vocab": "A SentencePiece vocabulary with ALBERT's specials.",
 }

@@ -32,6 +32,12 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
     help="Widths of hidden layers in the head, such as 128,30,8.",
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
+@click.option(
+    "--pooling", type=click.Choice(["pooler", "cls", "mean"]), default="pooler", show_default=True,
+    help="What the head reads of each text: the pooler's output, the first token's last hidden state, or the mean of "
+    "all. Try mean with a small pretrained encoder, above all with --freeze-encoder: its first token has learned "
+    "sentence order and little else. Stay with pooler where transformers shall load the model as a classifier.",
+)  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
 @click.option("--batch-size", type=int, help="Examples of one optimizer step.")

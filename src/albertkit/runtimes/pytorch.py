@@ -12,6 +12,7 @@ import torch
 from albertkit.batch import Batch
 from albertkit.device import Execution
 from albertkit.tasks.network import Network
+from albertkit.tasks.pooling import pooled_features
 
 OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits")
 
@@ -23,12 +24,16 @@ class PyTorchRuntime:
         network: encoder and heads; put into evaluation mode and onto the device.
         execution: device, precision, threads.
         head: which head gives `logits`; None when there is no task head.
+        pooling: what that head reads: `pooler`, `cls` or `mean`.
     """
 
-    def __init__(self, network: Network, *, execution: Execution, head: str | None = None) -> None:
+    def __init__(
+        self, network: Network, *, execution: Execution, head: str | None = None, pooling: str = "pooler"
+    ) -> None:
         self.network = network.to(execution.torch_device)
         self.execution = execution
         self.head = head
+        self.pooling = pooling
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs as fp32 arrays.
@@ -49,7 +54,7 @@ class PyTorchRuntime:
                     assert self.head is not None
                     # The head is small: in full precision it costs nothing and keeps close calls right.
                     with torch.autocast(self.execution.torch_device.type, enabled=False):
-                        found[name] = network.heads[self.head](encoded.pooled_output.float())
+                        found[name] = network.heads[self.head](pooled_features(encoded, pooling=self.pooling).float())
                 elif name == "mlm_logits":
                     found[name] = network.masked_piece_logits(encoded.sequence_output)
                 elif name == "sop_logits":

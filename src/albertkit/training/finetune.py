@@ -69,7 +69,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     splits = choose_splits(source, settings)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
-    head = HeadSpec(settings.head_hidden, settings.head_norm)
+    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
     model = with_task_head(base, task=source.task, labels=source.labels, head=head, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length)
@@ -187,7 +187,8 @@ def _inputs(
         tokens = settings.batch_size
     else:
         lengths = np.array([len(sequence) for sequence in train.sequences], np.int64)
-        inputs = TextInputs(predictor.model.network, train.sequences, execution=predictor.execution)
+        model = predictor.model
+        inputs = TextInputs(model.network, train.sequences, execution=predictor.execution, pooling=model.head.pooling)
         tokens = settings.batch_tokens
 
     def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:

@@ -18,6 +18,7 @@ from albertkit.device import Execution
 from albertkit.errors import RunError
 from albertkit.tasks.classification.head import example_losses
 from albertkit.tasks.network import Network
+from albertkit.tasks.pooling import pooled_features
 
 Indices = npt.NDArray[np.int64]
 Plan = Callable[[int], Sequence[Sequence[Indices]]]
@@ -31,7 +32,7 @@ class Inputs(Protocol):
     """Whether gradients flow below the head."""
 
     def pooled(self, indices: Indices) -> Tensor:
-        """Return the pooled outputs `[n, hidden]` of these examples."""
+        """Return what the head reads of these examples, `[n, hidden]`."""
         ...
 
     def tokens(self, indices: Indices) -> int:
@@ -40,20 +41,30 @@ class Inputs(Protocol):
 
 
 class TextInputs:
-    """Sequences that pass the encoder at every step."""
+    """Sequences that pass the encoder at every step.
+
+    Args:
+        network: its encoder is trained.
+        sequences: tokenised examples.
+        execution: device and precision.
+        pooling: what the head reads: `pooler`, `cls` or `mean`.
+    """
 
     trains = True
 
-    def __init__(self, network: Network, sequences: Sequence[TokenSequence], *, execution: Execution) -> None:
+    def __init__(
+        self, network: Network, sequences: Sequence[TokenSequence], *, execution: Execution, pooling: str = "pooler"
+    ) -> None:
         self.network = network
         self.sequences = sequences
         self.execution = execution
+        self.pooling = pooling
 
     def pooled(self, indices: Indices) -> Tensor:
-        """Encode the examples and return their pooled outputs in fp32."""
+        """Encode the examples and return their features in fp32."""
         batch = Batch.pack(self.sequences[index] for index in indices)
         with self.execution.autocast():
-            output: Tensor = self.network(batch).pooled_output
+            output: Tensor = pooled_features(self.network(batch), pooling=self.pooling)
         return output.float()
 
     def tokens(self, indices: Indices) -> int:

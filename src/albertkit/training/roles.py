@@ -14,7 +14,7 @@ import torch
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
-from albertkit.predictor import Predictor, run_per_sequence
+from albertkit.predictor import Predictor, embed_sequences, run_per_sequence
 from albertkit.pretrained import Model
 from albertkit.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
@@ -35,7 +35,7 @@ class Role:
     sequences: list[TokenSequence]
     targets: npt.NDArray[Any]
     features: torch.Tensor | None
-    """Pooled outputs `[examples, hidden]` when the encoder is frozen."""
+    """What the head reads, `[examples, hidden]`, when the encoder is frozen."""
 
 
 def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
@@ -54,7 +54,9 @@ def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettin
             if settings.freeze_encoder:
                 with teller.bar(f"features of {dataset.split}", total=len(sequences)) as advance:
                     started = time.perf_counter()
-                    array, cached = cached_features(predictor, sequences, progress=counted(advance))
+                    array, cached = cached_features(
+                        predictor, sequences, pooling=model.head.pooling, progress=counted(advance)
+                    )
                 seconds = time.perf_counter() - started
                 how = "from the cache" if cached else f"computed in {seconds:.0f} s"
                 teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
@@ -107,5 +109,5 @@ def measure_batch_statistics(predictor: Predictor, train: Role) -> None:
         count = len(train.sequences)
         drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
         sample = [train.sequences[index] for index in drawn]
-        pooled = torch.from_numpy(run_per_sequence(predictor.runtime, sample, output="pooled_output"))
+        pooled = torch.from_numpy(embed_sequences(predictor.runtime, sample, pooling=predictor.model.head.pooling))
     head.measure_statistics(pooled.to(predictor.execution.torch_device))

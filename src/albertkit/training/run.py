@@ -16,6 +16,9 @@ from albertkit.files import WriteError, atomic_file, write_json, write_text
 # Settings that may change between the start of a run and its going on.
 _FREE = frozenset({"out", "threads", "save_seconds", "device"})
 
+# Settings that an older version did not write, with what its runs did.
+_BEFORE: Mapping[str, Any] = {"pooling": "pooler"}
+
 
 class RunFolder:
     """The files of one run.
@@ -69,8 +72,8 @@ class RunFolder:
 
     def _check_settings(self, config: Path, settings: Mapping[str, Any]) -> None:
         try:
-            before = json.loads(config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = {**_BEFORE, **json.loads(config.read_text(encoding="utf-8"))}
+        except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{config}: cannot be read ({error}); the run cannot go on, start it anew") from error
         changed = [
             f"{key} was {before.get(key)!r} and is {value!r}"

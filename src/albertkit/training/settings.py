@@ -38,6 +38,8 @@ class FinetuneSettings:
     """Widths of blocks before the last linear map."""
     head_norm: str = "none"
     """`batch` puts batch normalization into each block."""
+    pooling: str = "pooler"
+    """What the head reads of each text: `pooler`, `cls` or `mean`."""
     epochs: int | None = None
     steps: int | None = None
     """Optimizer steps; instead of epochs."""

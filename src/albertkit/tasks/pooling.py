@@ -1,0 +1,55 @@
+"""What a classification head reads of each sequence: the pooler's output, the first token's state, or the mean."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from albertkit.errors import UsageError, did_you_mean
+from albertkit.model.encoder import EncoderOutput
+from albertkit.model.kernels import distinct_rows
+
+POOLINGS = ("pooler", "cls", "mean")
+"""`pooler` is what transformers' sequence classifier reads; [CLS] and [SEP] belong to the `mean`."""
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuse a name that is none of `POOLINGS`.
+
+    >>> check_pooling("mean")
+
+    Raises:
+        UsageError: an unknown pooling; the sentence holds the known ones.
+    """
+    if pooling not in POOLINGS:
+        raise UsageError(f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})')
+
+
+def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "sequences hidden"]:
+    """Return one row a sequence of a packed batch, `[sequences, hidden]`.
+
+    Args:
+        encoded: packed; its `sequence_output` is `[tokens, hidden]`.
+        pooling: `pooler` (tanh of a linear map of the first token), `cls` (the first token's last hidden state), or
+            `mean` (of all last hidden states, summed in fp32; the result is fp32).
+
+    Raises:
+        UsageError: an unknown pooling.
+
+    >>> hidden = torch.tensor([[1.0], [3.0], [7.0]])
+    >>> encoded = EncoderOutput(hidden, torch.zeros(2, 1), lengths=torch.tensor([2, 1]))
+    >>> pooled_features(encoded, pooling="mean").tolist()
+    [[2.0], [7.0]]
+    """
+    check_pooling(pooling)
+    if pooling == "pooler":
+        return encoded.pooled_output
+    hidden, lengths = encoded.sequence_output, encoded.lengths
+    assert hidden.ndim == 2, "a padded output does not say where its sequences start"
+    if pooling == "cls":
+        return distinct_rows(hidden, lengths.cumsum(0) - lengths)
+    # On a processor a sum by index is four to six times as fast as torch.segment_reduce, forwards and backwards.
+    sequence_of_row = torch.repeat_interleave(lengths, output_size=len(hidden))  # [tokens]
+    sums = hidden.new_zeros((len(lengths), hidden.shape[1]), dtype=torch.float32)
+    return sums.index_add(0, sequence_of_row, hidden.float()) / lengths[:, None]
