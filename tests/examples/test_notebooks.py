@@ -97,7 +97,8 @@ def test_imdb_tutorial_reports_both_runs_and_draws_them(imdb: Path) -> None:
         report = read(run / "report.json")
         assert len(report["epochs"]) == epochs
         assert 0 <= report["metrics"]["accuracy"] <= 100
-        assert read(run / "model" / "task.json")["head"] == {"name": "classifier", "hidden": widths, "norm": "batch"}
+        head = read(run / "model" / "task.json")["head"]
+        assert head == {"name": "classifier", "hidden": widths, "norm": "batch", "pooling": "pooler"}
         shown = f"{name.replace('finetuned', 'fine-tuned')}: test accuracy {report['metrics']['accuracy']:.1f} %"
         assert shown in text
     # The head on random features, and all the more the whole network, learns a few dozen texts by heart.
