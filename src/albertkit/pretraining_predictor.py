@@ -145,8 +145,8 @@ def _encode(model: Model, text: str, pair: str | None, *, allowed: Collection[st
 def _without_lost_spaces(model: Model, encoding: Encoding) -> npt.NDArray[np.int64]:
     """Return the tokens that the network is shown: all but a lone space right after a mask.
 
-    The tokenizer starts anew after [MASK], as transformers' does, so "[MASK]." gets a space before its stop, which stands
-    in no running text: the network would see a word's end where it never saw one.
+    The tokenizer starts anew after [MASK], as transformers' does, so "[MASK]." gets a space before its stop, which
+    stands in no running text: the network would see a word's end where it never saw one.
     """
     input_ids = np.array(encoding.input_ids)
     spaces = model.tokenizer.ids(["\u2581"])
