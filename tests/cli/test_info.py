@@ -31,6 +31,8 @@ def test_a_folder_is_counted_as_torch_counts(albertkit: Runner, run_folder: Path
     assert (bare["total"], bare["heads"]) == (own, 0)
     assert (run["total"], run["heads"]) == (own + 2 * 16 + 2, 2 * 16 + 2)
     assert encoder_parameters(CONFIG) == own
+    nano = albertkit("info", "albert-nano", "--json").json["parameters"]
+    assert nano["heads"] == (256 * 128 + 128 + 2 * 128 + 30000) + (2 * 256 + 2)  # both heads of pretraining are there
 
 
 def test_the_text_explains_the_saving(albertkit: Runner) -> None:

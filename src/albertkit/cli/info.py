@@ -16,9 +16,9 @@ def command(model: str, as_json: bool) -> None:
     from albertkit.checkpoints.state import parameter_counts, unshared_parameters
     from albertkit.config import published_config
     from albertkit.known_models import flops_per_token
-    from albertkit.pretrained import model_folder
+    from albertkit.pretrained import SHIPPED, model_folder, shipped_folder
 
-    folder = model_folder(model)
+    folder = model_folder(model) or (shipped_folder() if model == SHIPPED else None)
     if folder is None:
         config, heads = published_config(model), 0
     else:
