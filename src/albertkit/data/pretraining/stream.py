@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -125,10 +125,6 @@ class InstanceStream:
             return [PendingPairs(self, pairs, (epoch, pool, number)) for number, pairs in enumerate(dealt)]
 
         return walk(self.pools, pool_batches, position=position)
-
-    def with_length(self, max_length: int, *, batch_tokens: int) -> InstanceStream:
-        """Return the same stream with sequences of another length."""
-        return replace(self, max_length=max_length, batch_tokens=batch_tokens)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from albertkit.pretrained import Model, save_model
 from albertkit.progress import Silent, Teller, counted
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.events import Events
 from albertkit.training.pretraining.finish import finish
@@ -173,7 +174,7 @@ class _Pretraining:
                 self.model.network,
                 self.corpus,
                 documents,
-                num_specials=5,
+                num_specials=len(SPECIALS),
                 seed=self.settings.seed,
                 progress=counted(advance),
             )
