@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.files import write_json
-from albertkit.pretrained import SHIPPED, fresh_model, save_model
+from albertkit.model_files import SHIPPED
+from albertkit.pretrained import fresh_model, save_model
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from tests.tiny import CONFIG, tiny_network
@@ -10,7 +12,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from albertkit.checkpoints.state import parameter_counts
 from albertkit.config import PUBLISHED, AlbertConfig
-from albertkit.known_models import encoder_parameters, flops_per_token, known_models
+from albertkit.errors import UsageError
+from albertkit.known_models import (
+    MODEL_DOWNLOADS,
+    cached_model_folder,
+    encoder_parameters,
+    flops_per_token,
+    known_models,
+    model_cache,
+)
 
 ODD = AlbertConfig(
     vocab_size=31,
@@ -64,3 +74,39 @@ def test_a_row_holds_the_contract_s_keys() -> None:
     assert all(list(row) == keys for row in known_models())
     assert [row["name"] for row in known_models()] == list(PUBLISHED)
     assert [row["name"] for row in known_models() if row["cached"]] == ["albert-nano"]
+
+
+def test_every_model_but_the_shipped_one_has_a_source() -> None:
+    assert list(MODEL_DOWNLOADS) == [name for name in PUBLISHED if name != "albert-nano"]
+    for name, model in MODEL_DOWNLOADS.items():
+        _, size, version = name.split("-")
+        chinese = version == "zh"
+        assert model.repository == (f"voidful/albert_chinese_{size}" if chinese else f"albert/{name}")
+        assert model.archive == f"https://storage.googleapis.com/albert_models/albert_{size}_{version}.tar.gz"
+        assert model.licence == "Apache-2.0"
+        needed = [file.names for file in model.files if file.needed]
+        assert needed == [
+            ("config.json",),
+            ("vocab.txt",) if chinese else ("spiece.model",),
+            ("model.safetensors", "pytorch_model.bin"),
+        ]
+
+
+# fp32 weights with the head for masked pieces (11.81 and 223.2 million parameters), the vocabulary in both forms
+@pytest.mark.parametrize(("name", "megabytes"), [("albert-base-v2", 49), ("albert-xxlarge-v1", 895)])
+def test_sizes_of_downloads(name: str, megabytes: int) -> None:
+    assert round(MODEL_DOWNLOADS[name].size / 1e6) == megabytes
+
+
+def test_cached_is_true_once_the_files_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path))
+    folder = model_cache("albert-large-zh", "hub")
+    folder.mkdir(parents=True)
+    for name in ("config.json", "vocab.txt", "model.safetensors"):
+        assert cached_model_folder("albert-large-zh") is None
+        (folder / name).write_bytes(b"x")
+    assert [row["name"] for row in known_models() if row["cached"]] == ["albert-nano", "albert-large-zh"]
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(folder / "config.json"))  # no folder can be made there
+    assert [row["name"] for row in known_models() if row["cached"]] == ["albert-nano"]
+    with pytest.raises(UsageError, match="unknown model"):
+        cached_model_folder("albert-huge")

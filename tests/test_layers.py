@@ -13,17 +13,24 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "albertkit"
 
 BASE = {
+    "archive",
     "arrays",
     "batch",
     "config",
+    "consent",
     "device",
+    "download",
     "errors",
     "files",
     "known_models",
+    "manifest",
     "progress",
     "protobuf",
     "registry",
+    "tar",
+    "transfer",
     "vectors",
+    "web",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
@@ -32,7 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"text"},
     "datasets": {"data"},
     "tasks": {"text", "data", "model"},
-    "pretrained": {"text", "model", "tasks", "checkpoints"},
+    "model_files": {"text", "checkpoints"},
+    "conversion": {"text", "checkpoints", "model_files"},
+    "pretrained": {"text", "model", "tasks", "checkpoints", "model_files"},
     "runtimes": {"data"},
     "predictor": {"text", "data", "tasks", "pretrained", "runtimes"},
     "pretraining_predictor": {"text", "pretrained", "runtimes"},

@@ -12,8 +12,10 @@ import torch
 from tests.tiny import CONFIG, execution, tiny_folder, tiny_network
 
 import albertkit
+from albertkit.consent import DownloadError
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
+from albertkit.model_files import model_path
 from albertkit.predictor import Predictor
 from albertkit.pretrained import (
     HeadSpec,
@@ -21,7 +23,6 @@ from albertkit.pretrained import (
     fresh_model,
     load_encoder,
     load_model,
-    model_folder,
     save_model,
     with_task_head,
 )
@@ -154,7 +155,7 @@ def test_a_folder_by_transformers_comes_in(tmp_path: Path) -> None:
     model = load_model(tmp_path / "m")
     assert model.task is not None
     assert (model.task.name, model.labels) == ("classification", ("a", "b", "c"))
-    assert "holds no spiece.model; the official English vocabulary is used" in " ".join(model.notes)
+    assert "holds no tokenizer; the official English vocabulary is used" in " ".join(model.notes)
     padded = {name: torch.from_numpy(array) for name, array in model.tokenizer(TEXTS).pad().items()}
     with torch.inference_mode():
         np.testing.assert_allclose(peer(**padded).logits.numpy(), logits(model), atol=1e-5)
@@ -178,10 +179,10 @@ def test_pretraining_heads_survive(tmp_path: Path) -> None:
 
 def test_a_run_directory_means_its_model(tmp_path: Path) -> None:
     save_model(trained(), tmp_path / "run" / "model")
-    assert model_folder(tmp_path / "run") == tmp_path / "run" / "model"
+    assert model_path(tmp_path / "run") == tmp_path / "run" / "model"
     assert load_model(tmp_path / "run").labels == ("bad", "good", "odd")
     assert albertkit.load_tokenizer(tmp_path / "run").vocab_size == 30000
-    assert model_folder("albert-nano") is None
+    assert model_path("albert-nano") is None
 
 
 def test_a_fresh_head_is_by_seed_and_leaves_the_generator_alone() -> None:
@@ -247,7 +248,9 @@ def test_the_encoder_stands_in_a_user_s_own_network() -> None:
 def test_names_and_paths_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'"albert-nanno" is neither a path .* did you mean "albert-nano"'):
         load_model("albert-nanno")
-    with pytest.raises(UsageError, match="the weights of albert-base-v2 are not on this machine: download its folder"):
+    with pytest.raises(
+        DownloadError, match=r"albert-base-v2 is not on this machine .* albertkit download albert-base-v2"
+    ):
         load_model("albert-base-v2")
     with pytest.raises(CheckpointError, match="this folder is no model"):
         load_model(tmp_path)

@@ -7,6 +7,8 @@
     |-- DataError                  a data set's file or row
     |-- CheckpointError            weights: missing, unexpected, mis-shaped, corrupt
     |-- RunError                   a run directory: it exists, it is not one, it cannot go on
+    |-- WriteError (files)         the system refused to write; what stood there before is untouched
+    |-- DownloadError (consent)    a download that is not allowed, not reachable, or not what was asked for
     `-- MissingExtraError          an optional library that is not installed, with its pip command
 
 `assert` stays for albertkit's own invariants; a foreign exception is translated where it enters, with `from`.

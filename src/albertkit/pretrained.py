@@ -6,29 +6,26 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
-from albertkit.checkpoints import read_checkpoint
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
-from albertkit.errors import CheckpointError, UsageError, did_you_mean
+from albertkit.config import AlbertConfig, published_config
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
-from albertkit.model.encoder import Encoder
+from albertkit.model.encoder import Encoder, initialize
+from albertkit.model_files import model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.head import build_head
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pooling import POOLINGS, check_pooling
 from albertkit.tasks.task import Task
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.missing import MissingTokenizer
 from albertkit.text.tokenizer import Tokenizer
-
-SHIPPED = "albert-nano"
-"""The model whose weights come with albertkit."""
 
 
 class FreshWeightsWarning(UserWarning):
@@ -59,7 +56,7 @@ class Model:
     """A network with what is needed to use it on text."""
 
     network: Network
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     task: Task | None = None
     """What its task head does; None for a bare or pretrained encoder."""
     labels: tuple[str, ...] = ()
@@ -73,92 +70,46 @@ class Model:
     """What the loader has to say: fresh weights, files passed over."""
 
 
-def model_folder(name: str | os.PathLike[str]) -> Path | None:
-    """Return the folder that a MODEL argument means, or None when it is a known name without files here.
-
-    Raises:
-        UsageError: neither a path that is there nor a known name.
-    """
-    path = Path(name)
-    if path.exists():
-        inner = path / "model"
-        return inner if inner.is_dir() and not (path / "model.safetensors").exists() else path
-    if str(name) in PUBLISHED:
-        return None
-    near = did_you_mean(str(name), PUBLISHED)
-    raise UsageError(
-        f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them'
-    )
-
-
-def shipped_folder() -> Path:
-    """Return the folder with the weights that come with albertkit; its tokenizer is the official one."""
-    return Path(str(resources.files("albertkit") / "assets" / SHIPPED))
-
-
-def _read(name: str | os.PathLike[str]) -> Checkpoint:
-    folder = model_folder(name)
-    if folder is not None:
-        return read_checkpoint(folder)
-    if str(name) != SHIPPED:
-        raise UsageError(
-            f"the weights of {name} are not on this machine: download its folder "
-            f"(config.json, model.safetensors, spiece.model) from the Hugging Face hub and give the path of the folder"
-        )
-    return read_checkpoint(shipped_folder())
-
-
-def _tokenizer(checkpoint: Checkpoint) -> tuple[Tokenizer, list[str]]:
-    if checkpoint.source == str(shipped_folder()):
-        return Tokenizer.official(), []
-    if "spiece.model" not in checkpoint.tokenizer_files:
-        note = f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used"
-        return Tokenizer.official(), [note]
-    return Tokenizer.load(checkpoint.tokenizer_files["spiece.model"].parent), []
-
-
 def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
     """Load a network with every head that its files hold.
 
     Args:
-        name: a known name, a model folder, or a run directory.
+        name: a known name, a path in any known format, an archive of one, or a run directory.
         device: where the weights go.
 
     Raises:
         UsageError: an unknown name, or a known one whose weights are not here.
         CheckpointError: the files are not a model, or do not fit their configuration.
     """
-    found = _read(name)
-    tokenizer, notes = _tokenizer(found)
-    notes = [*found.notes, *notes]
-    heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
+    found = read_model(name)
+    tokenizer, said = tokenizer_of(found)
+    notes = [*found.notes, *said]
     task, spec = _task_of(found)
-    if task is not None:
-        if task.head not in found.heads:
-            raise CheckpointError(
-                f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
-                "bring head.safetensors back, or remove task.json to use the encoder alone"
-            )
-        outputs = task.num_outputs(found.labels)
-        heads[task.head] = build_head(
-            found.config.hidden_size,
-            outputs,
-            dropout=found.config.classifier_dropout_prob,
-            hidden=spec.hidden,
-            norm=spec.norm,
+    if task is not None and task.head not in found.heads:
+        raise CheckpointError(
+            f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
+            "bring head.safetensors back, or remove task.json to use the encoder alone"
         )
+    with torch.device("meta"):  # no memory and no random numbers: every tensor comes from the files
+        heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
+        if task is not None:
+            outputs, dropout = task.num_outputs(found.labels), found.config.classifier_dropout_prob
+            heads[task.head] = build_head(
+                found.config.hidden_size, outputs, dropout=dropout, hidden=spec.hidden, norm=spec.norm
+            )
+        network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
         notes.append(f"{found.source}: the head {', '.join(other)} has no task here and is passed over")
-    network = Network(Encoder(found.config), heads)
     state = {key: value for key, value in found.state.items() if not any(key.startswith(f"heads.{h}.") for h in other)}
     if not found.has_pooler:
         notes.append(f"{found.source}: holds no pooler; a fresh one is used")
-        state |= {f"pooler.{part}": getattr(network.encoder.pooler, part).detach() for part in ("weight", "bias")}
+        state |= _fresh_pooler(found.config)
     _check_head(network, state, where=found.source)
-    network.load_canonical(state)
+    network.take_canonical(state)
     max_length = int((found.task or {}).get("max_length", found.config.max_position_embeddings))
-    return Model(network.to(device), tokenizer, task, found.labels, spec, max_length, str(name), tuple(notes))
+    known = cast(AnyTokenizer, tokenizer)  # a missing one has its face and answers everything with the reason
+    return Model(network.to(device), known, task, found.labels, spec, max_length, str(name), tuple(notes))
 
 
 def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[str] = ()) -> Model:
@@ -183,6 +134,12 @@ def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[st
     network = Network(Encoder(config), pretraining_heads(config, tuple(heads)))
     torch.random.set_rng_state(state)
     return Model(network, tokenizer, source=f"random weights, seed {seed}")
+
+
+def _fresh_pooler(config: AlbertConfig) -> dict[str, torch.Tensor]:
+    pooler = nn.Linear(config.hidden_size, config.hidden_size)
+    initialize(pooler, standard_deviation=config.initializer_range)
+    return {f"pooler.{part}": getattr(pooler, part).detach() for part in ("weight", "bias")}
 
 
 def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
@@ -236,14 +193,22 @@ def load_encoder(
     return encoder.train(trainable)
 
 
-def load_tokenizer(name: str | os.PathLike[str]) -> Tokenizer:
+def load_tokenizer(name: str | os.PathLike[str]) -> AnyTokenizer:
     """Load the tokenizer of a known name, a model folder, or a run directory.
 
     Raises:
         UsageError, CheckpointError: as `load_model`.
     """
-    folder = model_folder(name)
-    return Tokenizer.official() if folder is None else Tokenizer.load(folder)
+    path = model_path(name)
+    if path is None:
+        return Tokenizer.official()
+    if path.is_dir() and (path / "tokenizer_config.json").is_file():  # no need of the weights
+        return Tokenizer.load(path)
+    tokenizer, notes = tokenizer_of(read_model(name))
+    announce(notes)
+    if isinstance(tokenizer, MissingTokenizer):
+        raise CheckpointError(tokenizer.reason)
+    return tokenizer
 
 
 def announce(notes: Sequence[str]) -> None:

@@ -21,6 +21,8 @@ NAMES = sorted(COMMANDS)
 
 def test_the_commands_are_frozen() -> None:
     assert set(NAMES) >= {
+        "convert",
+        "download",
         "embed",
         "encode",
         "evaluate",

@@ -20,4 +20,5 @@ def test_the_table(albertkit: Runner) -> None:
     text = albertkit("models").out
     assert "albert-base-v2" in text
     assert "11,683,584" in text
+    assert "49 MB" in text
     assert max(map(len, text.splitlines())) <= 100

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,14 @@ import pytest
 
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.text.directory import find_tokenizer
+from albertkit.text.normalize import MODES
 from albertkit.text.tokenizer import Tokenizer
+
+
+def snippets(number: int) -> list[str]:
+    """Lines of film reviews that come with albertkit."""
+    content = gzip.decompress((resources.files("albertkit") / "assets" / "polarity.tsv.gz").read_bytes())
+    return [line.split("\t")[1] for line in content.decode("utf-8").split("\n")[:number]]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +111,39 @@ def test_foreign_directory(tmp_path: Path) -> None:
 
 
 def test_directory_without_vocabulary(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds no spiece\.model or 30k-clean\.model; copy"):
+    message = r"holds no spiece\.model or 30k-clean\.model, and no vocab\.txt; copy"
+    with pytest.raises(CheckpointError, match=message):
         Tokenizer.load(tmp_path)
-    (tmp_path / "vocab.txt").touch()
-    with pytest.raises(CheckpointError, match="WordPiece vocabulary, which is not supported"):
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=message):
         Tokenizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("keep_accents", [False, True])
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_every_mode_is_kept_and_written_for_the_tokenizers_library(
+    mode: str, keep_accents: bool, tmp_path: Path, torture: list[str], golden: dict[str, Any]
+) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    ours = Tokenizer.official(mode=mode, keep_accents=keep_accents)
+    ours.save(tmp_path)
+    again = Tokenizer.load(tmp_path)
+    assert (again.mode, again.keep_accents) == (mode, keep_accents)
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    texts = [*torture, *(row["text"] for row in golden["texts"]), *snippets(20 if keep_accents else 200)]
+    assert [row.ids for row in theirs.encode_batch(texts)] == [row.input_ids.tolist() for row in again.sequences(texts)]
+
+
+def test_tokenizer_json_on_all_recorded_texts(shared: Path, tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    for mode, key in (("google", "ids"), ("tfhub", "input_word_ids")):
+        Tokenizer.official(mode=mode).save(tmp_path)
+        theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+        rows = json.loads((shared / "golden" / f"tokenizer_{mode}.json").read_text(encoding="utf-8"))
+        if mode == "tfhub":
+            theirs.enable_truncation(128)
+        found = theirs.encode_batch([row["text"] for row in rows], add_special_tokens=mode == "tfhub")
+        assert [one.ids for one in found] == [row[key] for row in rows]
 
 
 def test_names(tmp_path: Path) -> None:
@@ -116,5 +153,19 @@ def test_names(tmp_path: Path) -> None:
     assert find_tokenizer(str(tmp_path / "run" / "model" / "spiece.model")).mode == "google"
     with pytest.raises(UsageError, match='no tokenizer "albert-nan"; did you mean "albert-nano"'):
         find_tokenizer("albert-nan")
-    with pytest.raises(UsageError, match="WordPiece"):
-        find_tokenizer("albert-base-zh")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"albertkit": {"mode": "gogle"}}', r"records the tokenizer mode 'gogle', which is none of google"),
+        ('{"albertkit": {"mode": ["google"]}}', "records the tokenizer mode"),
+        ('{"albertkit": []}', "not a mapping"),
+        ("[" * 100_000, "cannot be read as JSON"),
+    ],
+)
+def test_settings_that_cannot_be(content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "spiece.model").write_bytes(Tokenizer.official().model)
+    (tmp_path / "tokenizer_config.json").write_text(content)
+    with pytest.raises(CheckpointError, match=words):
+        Tokenizer.load(tmp_path)

@@ -6,26 +6,38 @@ A format is an object with `matches`, `read` and `write` (see `checkpoint.Format
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from albertkit.checkpoints.checkpoint import Checkpoint, Format
+from albertkit.archive import is_archive
+from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, Format, ReadOptions
+from albertkit.checkpoints.doubts import doubts
+from albertkit.checkpoints.unpacked import Unpacked
 from albertkit.errors import CheckpointError
 from albertkit.registry import Registry
 
 FORMATS = Registry(
     "checkpoint format",
     group="albertkit.formats",
-    table={"huggingface": "albertkit.checkpoints.huggingface:HUGGINGFACE"},
+    table={
+        "huggingface": "albertkit.checkpoints.huggingface:HUGGINGFACE",
+        "tf1": "albertkit.checkpoints.tensorflow.tf1:TF1",
+        "hub1": "albertkit.checkpoints.tensorflow.hub1:HUB1",
+        "tfhub2": "albertkit.checkpoints.tensorflow.tfhub2:TFHUB2",
+        "keras": "albertkit.checkpoints.kerashub.keras:KERAS",
+        "bson": "albertkit.checkpoints.julia.bson:BSON",
+    },
 )
 """Format name -> `Format`."""
 
 
-def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+def read_checkpoint(path: str | os.PathLike[str], options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
     """Read a model in whichever known format it is.
 
     Args:
-        path: a model folder (or file, where a format has one).
+        path: a model folder (or file, where a format has one), or a .zip or .tar archive of it.
+        options: what to take instead of (or for want of) what the files say.
 
     Returns:
         The checkpoint, complete and checked against its own configuration.
@@ -35,15 +47,24 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         ConfigError: the configuration holds a value that cannot be.
     """
     source = Path(path)
-    if not source.exists():
+    if not source.exists() and not source.with_name(source.name + ".index").exists():
         raise CheckpointError(f"{source}: there is no such file or folder; check the path of the model")
-    for name in FORMATS:
-        candidate = cast(Format, FORMATS[name])
-        if candidate.matches(source):
-            return candidate.read(source)
+    if source.is_file() and is_archive(source):
+        unpacked = Unpacked(source)
+        inside = unpacked.find(lambda path: _format_of(path) is not None)
+        return replace(read_checkpoint(inside, options), source=str(source), resources=unpacked)
+    found = _format_of(source)
+    if found is not None:
+        checkpoint = found.read(source, options)
+        return replace(checkpoint, notes=(*checkpoint.notes, *doubts(checkpoint)))
     kind = "folder" if source.is_dir() else "file"
     known = "; ".join(f"{name}: {cast(Format, FORMATS[name]).holds}" for name in FORMATS)
     raise CheckpointError(f"{source}: this {kind} is no model in a known format, which would be ({known})")
 
 
-__all__ = ["FORMATS", "Checkpoint", "Format", "read_checkpoint"]
+def _format_of(path: Path) -> Format | None:
+    candidates = (cast(Format, FORMATS[name]) for name in FORMATS)
+    return next((candidate for candidate in candidates if candidate.matches(path)), None)
+
+
+__all__ = ["FORMATS", "READ_AS_IT_IS", "Checkpoint", "Format", "ReadOptions", "read_checkpoint"]

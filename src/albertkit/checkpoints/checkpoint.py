@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -12,11 +12,41 @@ from albertkit.config import AlbertConfig
 if TYPE_CHECKING:
     import torch
 
-HEADS = ("mlm", "sop", "classifier", "tags", "span", "choice")
-"""Known heads; the tensors of each stand under `heads.<name>.`."""
+HEADS = ("mlm", "sop", "classifier", "tags", "span", "answer", "choice")
+"""Known heads; the tensors of each stand under `heads.<name>.`. `span` is the plain head of SQuAD 1.1, `answer` that of
+Google for SQuAD 2.0 (the end depends on the start, and a score says whether there is an answer)."""
 
 PROBLEM_TYPES = ("single_label_classification", "regression", "multi_label_classification")
 """What the rows of a classifier mean, in the words of a Hugging Face `config.json`."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says of a model whose files do not, or against what they say.
+
+    >>> ReadOptions(num_heads=32).applied(AlbertConfig(hidden_size=2048)).num_attention_heads
+    32
+    """
+
+    num_layers: int | None = None
+    """How many times a layer is applied (`num_hidden_layers`)."""
+    num_heads: int | None = None
+    """Attention heads."""
+    activation: str | None = None
+    """`gelu` (erf), `gelu_new` (tanh) or `relu`."""
+
+    def applied(self, config: AlbertConfig) -> AlbertConfig:
+        """Return the configuration with what was said.
+
+        Raises:
+            ConfigError: the result cannot be.
+        """
+        given: dict[str, Any] = {
+            "num_hidden_layers": self.num_layers,
+            "num_attention_heads": self.num_heads,
+            "hidden_act": self.activation,
+        }
+        return replace(config, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, eq=False)  # tensors have no truth value to compare by
@@ -42,7 +72,14 @@ class Checkpoint:
     task: dict[str, Any] | None = None
     """Content of `task.json` without its format version; None for a model that albertkit did not train."""
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)
-    """File name -> path, for each tokenizer file that was found."""
+    """Name in a Hugging Face folder (`spiece.model`, `vocab.txt`, ..) -> path, for each tokenizer file found."""
+    tokenizer_mode: str | None = None
+    """Whose text processing goes with the weights, a name of `albertkit tokenize --mode`; None where the tokenizer's
+    own files say it."""
+    unexpected: tuple[str, ...] = ()
+    """Tensors of the source that have no place in an ALBERT network and were passed over, under the source's names."""
+    resources: object = field(default=None, repr=False)
+    """What has to live as long as the paths and the memory-mapped tensors here: the folder of an unpacked archive."""
     notes: tuple[str, ...] = ()
     """What the reader passed over or understood in a particular way, one sentence each."""
 
@@ -55,6 +92,11 @@ class Checkpoint:
     def has_pooler(self) -> bool:
         """Whether the state holds the pooler; models without a sentence-level head are often saved without."""
         return "pooler.weight" in self.state
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Parts of an ALBERT network that the source does not hold."""
+        return () if self.has_pooler else ("pooler.weight", "pooler.bias")
 
     @property
     def pooling(self) -> str:
@@ -72,27 +114,37 @@ def heads_of(state: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.split(".")[1] for name in state if name.startswith("heads.")))
 
 
+READ_AS_IT_IS = ReadOptions()
+"""Nothing but what the files say."""
+
+
 @runtime_checkable
 class Format(Protocol):
     """One file format: how to know it, read it and write it."""
 
     holds: str
     """What a model in this format consists of, for the message when nothing matches."""
+    writes: str | None
+    """`folder` or `file`: what `write` makes; None for a format that is only read."""
 
     def matches(self, path: Path) -> bool:
         """Tell, without reading weights, whether `path` is meant to be a model in this format."""
         ...
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
         """Read and check a model.
+
+        Args:
+            path: the folder or file.
+            options: what to take instead of (or for want of) what the files say.
 
         Raises:
             CheckpointError: missing, unexpected, mis-shaped or corrupt weights, all in one error.
         """
         ...
 
-    def write(self, checkpoint: Checkpoint, folder: Path) -> None:
-        """Write a model into an existing folder (the caller makes the whole folder atomic).
+    def write(self, checkpoint: Checkpoint, target: Path) -> None:
+        """Write a model into an existing folder, or to a file; the caller makes the whole atomic.
 
         Raises:
             CheckpointError: the format cannot hold this checkpoint.

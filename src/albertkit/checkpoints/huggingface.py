@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from albertkit.checkpoints.checkpoint import Checkpoint, heads_of
+from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions, heads_of
 from albertkit.checkpoints.folder import WEIGHT_FILES, read_mapping, read_tensors, read_weights, write_tensors
 from albertkit.checkpoints.huggingface_config import (
     ARCHITECTURES,
@@ -90,6 +90,7 @@ class HuggingFaceFormat:
     """The `Format` of Hugging Face folders."""
 
     holds = f"a folder with config.json and one of {', '.join(WEIGHT_FILES)}"
+    writes = "folder"
 
     def matches(self, path: Path) -> bool:
         """Tell whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
@@ -100,7 +101,7 @@ class HuggingFaceFormat:
         except CheckpointError:
             return False
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
         """Read and check a folder; weights stay in the precision of the files, memory-mapped where possible.
 
         Raises:
@@ -109,7 +110,7 @@ class HuggingFaceFormat:
         """
         values = read_mapping(path / "config.json")
         notes: list[str] = []
-        config = read_config(values, notes, where=path / "config.json")
+        config = options.applied(read_config(values, notes, where=path / "config.json"))
         tensors, file = read_weights(path)
         architecture = read_architecture(values, tensors, notes)
         table = rename_table(architecture)
@@ -151,7 +152,7 @@ class HuggingFaceFormat:
             notes=tuple(notes),
         )
 
-    def write(self, checkpoint: Checkpoint, folder: Path) -> None:
+    def write(self, checkpoint: Checkpoint, target: Path) -> None:
         """Write a folder that transformers loads without a missing tensor; see the top of the file for the rest.
 
         Raises:
@@ -192,16 +193,16 @@ class HuggingFaceFormat:
             **label_values(checkpoint),
         }
         for name in (*WEIGHT_FILES, "head.safetensors", "task.json"):
-            (folder / name).unlink(missing_ok=True)  # what an older model left here would be read with this one
-        write_tensors(folder / "model.safetensors", renamed)
+            (target / name).unlink(missing_ok=True)  # what an older model left here would be read with this one
+        write_tensors(target / "model.safetensors", renamed)
         if extra:
-            write_tensors(folder / "head.safetensors", extra)
+            write_tensors(target / "head.safetensors", extra)
         if checkpoint.task is not None:
-            write_json(folder / "task.json", {"format_version": TASK_FORMAT_VERSION, **checkpoint.task})
+            write_json(target / "task.json", {"format_version": TASK_FORMAT_VERSION, **checkpoint.task})
         for name, source in checkpoint.tokenizer_files.items():
-            with atomic_file(folder / name) as temporary:
+            with atomic_file(target / name) as temporary:
                 shutil.copyfile(source, temporary)
-        write_json(folder / "config.json", values)
+        write_json(target / "config.json", values)
 
 
 HUGGINGFACE = HuggingFaceFormat()

@@ -81,19 +81,28 @@ def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None) 
             **_norm("heads.mlm.norm", embedding),
             "heads.mlm.bias": (config.vocab_size,),
         }
+    if head == "answer":  # google-research/albert squad_utils.py, create_v2_model
+        return {
+            **_linear("heads.answer.start", 1, hidden),
+            **_linear("heads.answer.end.dense", hidden, 2 * hidden),
+            **_norm("heads.answer.end.norm", hidden),
+            **_linear("heads.answer.end.output", 1, hidden),
+            **_linear("heads.answer.answerable.dense", hidden, 2 * hidden),
+            "heads.answer.answerable.output.weight": (1, hidden),
+        }
     rows = {"sop": 2, "span": 2, "choice": 1}.get(head, num_labels)
     assert rows is not None, f"the number of labels of {head} is not known"
     return _linear(f"heads.{head}", rows, hidden)
 
 
 def is_deep(state: Mapping[str, object], head: str) -> bool:
-    """Tell whether a task head is more than one linear layer (then its shapes are its own).
+    """Tell whether a task head is more layers than its kind has (then its shapes are its own).
 
     >>> is_deep({"heads.classifier.hidden.0.weight": 0}, "classifier"), is_deep({"heads.sop.weight": 0}, "sop")
     (True, False)
     """
     own = {name for name in state if name.startswith(f"heads.{head}.")}
-    return head != "mlm" and any(name.count(".") > 2 for name in own)
+    return head not in ("mlm", "answer") and any(name.count(".") > 2 for name in own)
 
 
 def check_state(
@@ -120,6 +129,12 @@ def check_state(
     Raises:
         CheckpointError: missing, unexpected or mis-shaped tensors, or values that are not finite numbers.
     """
+    layers = config.num_hidden_groups * config.inner_group_num
+    if layers > len(state):  # a broken number, before a list of all names is made from it
+        raise CheckpointError(
+            f"{where}: the configuration has {config.num_hidden_groups} groups of {config.inner_group_num} layers, the "
+            f"weights {len(state)} tensors in all; the configuration beside them is another model's or is damaged"
+        )
     expected = encoder_shapes(config, pooler=pooler)
     free: set[str] = set()
     for head in heads:
@@ -127,7 +142,7 @@ def check_state(
             free |= {name for name in state if name.startswith(f"heads.{head}.")}
         else:
             weight = state.get(f"heads.{head}.weight")
-            rows = num_labels if num_labels is not None or weight is None else len(weight)
+            rows = num_labels if num_labels is not None or weight is None or weight.ndim == 0 else len(weight)
             expected |= head_shapes(config, head, 1 if rows is None else rows)
 
     def shown(name: str) -> str:

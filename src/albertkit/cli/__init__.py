@@ -17,6 +17,8 @@ COMMANDS = Registry(
     table={
         name: f"albertkit.cli.{name.replace('-', '_')}:command"
         for name in (
+            "convert",
+            "download",
             "embed",
             "encode",
             "evaluate",
@@ -37,6 +39,8 @@ COMMANDS = Registry(
 
 # Said here too, so that the list of commands imports none of them; a test compares.
 SUMMARIES = {
+    "convert": "Any checkpoint format to any other.",
+    "download": "Fetch a known model or data set, after asking.",
     "embed": "One vector for each line of a file.",
     "encode": "Run a model on padded arrays of token ids.",
     "evaluate": "Score a trained model with the data set's metrics.",

@@ -12,17 +12,15 @@ from albertkit.cli.options import json_option, print_json
 @json_option
 def command(model: str, as_json: bool) -> None:
     """A model's shape, parameters, and what sharing saves."""
-    from albertkit.checkpoints import read_checkpoint
     from albertkit.checkpoints.state import parameter_counts, unshared_parameters
     from albertkit.config import published_config
-    from albertkit.known_models import flops_per_token
-    from albertkit.pretrained import SHIPPED, model_folder, shipped_folder
+    from albertkit.known_models import cached_model_folder, flops_per_token
+    from albertkit.model_files import model_path, read_model
 
-    folder = model_folder(model) or (shipped_folder() if model == SHIPPED else None)
-    if folder is None:
+    if model_path(model) is None and cached_model_folder(model) is None:  # a known model's shape needs no weights
         config, heads = published_config(model), 0
     else:
-        checkpoint = read_checkpoint(folder)
+        checkpoint = read_model(model)
         config = checkpoint.config
         heads = sum(tensor.numel() for name, tensor in checkpoint.state.items() if name.startswith("heads."))
     parts = parameter_counts(config)

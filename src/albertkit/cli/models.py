@@ -12,7 +12,8 @@ from albertkit.cli.options import json_option, print_json
 @json_option
 def command(version: str | None, as_json: bool) -> None:
     """List the known models."""
-    from albertkit.known_models import known_models
+    from albertkit.consent import megabytes
+    from albertkit.known_models import MODEL_DOWNLOADS, known_models
 
     rows = [row for row in known_models() if version in (None, row["version"])]
     if version is not None and not rows:
@@ -23,10 +24,11 @@ def command(version: str | None, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None)
-    for title in ("name", "parameters", "layers", "hidden", "heads", "licence", "here"):
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "parameters", "layers", "hidden", "heads", "licence", "size", "here"):
         table.add_column(title, justify="left" if title in ("name", "licence", "here") else "right", no_wrap=True)
     for row in rows:
+        download = MODEL_DOWNLOADS.get(row["name"])
         table.add_row(
             row["name"],
             f"{row['parameters']:,}",
@@ -34,6 +36,7 @@ def command(version: str | None, as_json: bool) -> None:
             str(row["hidden_size"]),
             str(row["heads"]),
             row["licence"],
+            megabytes(download.size) if download else "",
             "yes" if row["cached"] else "no",
         )
     Console().print(table)

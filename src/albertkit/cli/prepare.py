@@ -42,12 +42,13 @@ def command(
     from albertkit.data.corpus.prepare import prepare
     from albertkit.progress import Console
     from albertkit.text.directory import find_tokenizer
+    from albertkit.text.tokenizer import with_sentencepiece
 
     try:
         report = prepare(
             files,
             out=out,
-            tokenizer=find_tokenizer(model),
+            tokenizer=with_sentencepiece(find_tokenizer(model)),
             max_length=max_length,
             sentences=sentences,
             shard_tokens=shard_tokens,

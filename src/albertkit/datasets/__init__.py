@@ -60,7 +60,8 @@ def open_data(
     Args:
         data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet; or a folder with such files
             named train, dev (or validation) and test.
-        data_dir: for a name: a local copy, a folder in the official layout or an archive of it.
+        data_dir: for a name: a local copy, a folder in the official layout or an archive of it; what `albertkit
+            download` has put into the cache if None.
         text_column: for a table: the column of the (first) text.
         pair_column: for a table: the column of the second text.
         label_column: for a table: the column of the label.
@@ -74,6 +75,7 @@ def open_data(
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
         MissingExtraError: Parquet without pyarrow.
     """
+    from albertkit.datasets.sources import cached_dataset
     from albertkit.datasets.table import TableOptions, open_tables
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
@@ -101,9 +103,8 @@ def open_data(
     for option, value in given.items():
         if value is not None:
             raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
-    source: DataSource = DATASETS[name](
-        name, data_dir=None if data_dir is None else Path(data_dir).expanduser(), skip_bad_rows=skip_bad_rows
-    )
+    place = cached_dataset(name) if data_dir is None else Path(data_dir).expanduser()
+    source: DataSource = DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
     if task not in (None, source.task):
         raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
     return source

@@ -103,7 +103,7 @@ def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
     if data_dir is None:
         raise UsageError(
             f"{name} does not come with albertkit: give --data-dir with GLUE's folder ({wanted[0]}, ...) "
-            "or an archive of it"
+            f"or an archive of it, or fetch it with albertkit download {name}"
         )
     found = find_files(data_dir, folders=[task.folder], names=list(task.files.values()))
     if not found:

@@ -49,7 +49,7 @@ def open_imdb(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
     if data_dir is None:
         raise UsageError(
             f"{name} does not come with albertkit: give --data-dir with the folder aclImdb "
-            "(aclImdb/train/pos/*.txt, ...) or an archive of it"
+            f"(aclImdb/train/pos/*.txt, ...) or an archive of it, or fetch it with albertkit download {name}"
         )
     if is_archive(data_dir) and data_dir.is_file():
         load = partial(_load_archive, name, data_dir, skip_bad_rows)

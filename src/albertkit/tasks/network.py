@@ -55,6 +55,17 @@ class Network(nn.Module):
             for name, tensor in own.items():
                 tensor.copy_(state[name.removeprefix("encoder.")])
 
+    def take_canonical(self, state: Mapping[str, Tensor]) -> None:
+        """Make the tensors of `state` the network's own, without a copy where they are in its type.
+
+        The network may stand on the meta device. Tensors that are memory-mapped from a file stay so: a page is read
+        when it is used and copied when it is written to, and the file never changes.
+        """
+        own = {
+            name: state[name.removeprefix("encoder.")].to(tensor.dtype) for name, tensor in self.state_dict().items()
+        }
+        self.load_state_dict(own, assign=True)
+
 
 def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:
     """Return fresh heads for those of `mlm` and `sop` that are named."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
-from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -42,7 +42,7 @@ class Task(Protocol):
         ...
 
     def sequences(
-        self, tokenizer: Tokenizer, examples: Sequence[TextExample], *, max_length: int
+        self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int
     ) -> list[TokenSequence]:
         """Tokenise examples, each cut to `max_length` tokens."""
         ...

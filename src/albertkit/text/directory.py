@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from albertkit.config import PUBLISHED
 from albertkit.errors import CheckpointError, UsageError, did_you_mean
 from albertkit.files import atomic_file, write_json, write_text
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.normalize import MODES
+from albertkit.text.self_test import self_test_record
+from albertkit.text.settings import read_settings
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.tokenizer_json import tokenizer_json
+from albertkit.text.wordpiece import WordPieceTokenizer, wordpiece_json
 
 MODEL_FILES = ("spiece.model", "30k-clean.model")
 """Names of the SentencePiece model in a directory, in the order they are looked for."""
+
+WORDPIECE_FILE = "vocab.txt"
+"""Name of the WordPiece vocabulary, which counts where no SentencePiece model is."""
 
 _MAX_LENGTH = 512  # tokens; the published position embeddings
 
 
 def read_directory(
     folder: str | os.PathLike[str], *, mode: str | None = None, keep_accents: bool | None = None
-) -> Tokenizer:
+) -> AnyTokenizer:
     """Read the tokenizer of a Hugging Face directory.
 
     Args:
@@ -30,30 +39,66 @@ def read_directory(
         keep_accents: what the directory records when left out.
 
     Raises:
-        CheckpointError: no SentencePiece model is there, or its settings cannot be followed.
+        CheckpointError: no vocabulary is there, or its settings cannot be followed.
+        UsageError: the mode does not go with the vocabulary.
+        MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
     """
-    path = next((Path(folder, name) for name in MODEL_FILES if Path(folder, name).is_file()), None)
-    if path is None:
-        wordpiece = Path(folder, "vocab.txt").is_file()
-        found = "; its vocab.txt is a WordPiece vocabulary, which is not supported" if wordpiece else ""
-        raise CheckpointError(f"{os.fspath(folder)}: holds no {' or '.join(MODEL_FILES)}{found}; copy the file there")
-    settings = _settings(Path(folder, "tokenizer_config.json"))
-    own = settings.get("albertkit", {})
-    if mode is None and not own and settings.get("do_lower_case") is False:
+    names = (*MODEL_FILES, WORDPIECE_FILE, "tokenizer_config.json")
+    files = {name: Path(folder, name) for name in names if Path(folder, name).is_file()}
+    if not files.keys() - {"tokenizer_config.json"}:
         raise CheckpointError(
-            f"{Path(folder, 'tokenizer_config.json')}: do_lower_case false fits no mode for certain; "
-            "name one (keras splits the text as it is)"
+            f"{os.fspath(folder)}: holds no {' or '.join(MODEL_FILES)}, and no {WORDPIECE_FILE}; copy the file there"
         )
-    recorded = own.get("keep_accents", settings.get("keep_accents", False))
-    return Tokenizer.from_file(
-        path,
-        mode=mode if mode is not None else own.get("mode", "google"),
-        keep_accents=bool(recorded) if keep_accents is None else keep_accents,
-    )
+    return read_tokenizer_files(files, mode=mode, keep_accents=keep_accents)
 
 
-def write_directory(folder: str | os.PathLike[str], *, tokenizer: Tokenizer) -> list[str]:
-    """Write the tokenizer files of a Hugging Face directory: the model, tokenizer.json and the settings.
+def read_tokenizer_files(
+    files: Mapping[str, Path], *, mode: str | None = None, keep_accents: bool | None = None
+) -> AnyTokenizer:
+    """Read a tokenizer from files that need not stand in one folder or have their usual names.
+
+    Args:
+        files: name in a Hugging Face directory -> path; of `spiece.model`, `30k-clean.model` and `vocab.txt` the first
+            counts, and `tokenizer_config.json`, where it is among them, says what it says.
+        mode: whose ids to reproduce; what the settings record when left out, else google.
+        keep_accents: what the settings record when left out.
+
+    Raises:
+        CheckpointError: no vocabulary among them, or settings that cannot be followed.
+        UsageError: the mode does not go with the vocabulary.
+        MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
+    """
+    name = next((name for name in (*MODEL_FILES, WORDPIECE_FILE) if name in files), None)
+    if name is None:
+        raise CheckpointError(f"no tokenizer among {', '.join(files) or 'no files'}; bring spiece.model or vocab.txt")
+    where = files.get("tokenizer_config.json")
+    settings = read_settings(where) if where is not None else {}
+    own = settings.get("albertkit", {})
+    if mode is None and "mode" in own:
+        mode = own["mode"]
+        if not isinstance(mode, str) or mode not in MODES:
+            raise CheckpointError(
+                f"{where}: records the tokenizer mode {mode!r:.40}, which is none of {', '.join(MODES)}; correct it"
+            )
+    recorded = own.get("keep_accents", settings.get("keep_accents", settings.get("strip_accents") is False))
+    accents = bool(recorded) if keep_accents is None else keep_accents
+    if name == WORDPIECE_FILE:
+        if settings.get("tokenize_chinese_chars") is False:
+            raise CheckpointError(
+                f"{where}: tokenize_chinese_chars false is not supported, since no ALBERT model was trained with it; "
+                "set it to true"
+            )
+        lower = settings.get("do_lower_case") is not False
+        return WordPieceTokenizer.from_file(files[name], mode=mode or "google", lower=lower, keep_accents=accents)
+    if mode is None and settings.get("do_lower_case") is False:
+        raise CheckpointError(
+            f"{where}: do_lower_case false fits no mode for certain; name one (keras splits the text as it is)"
+        )
+    return Tokenizer.from_file(files[name], mode=mode or "google", keep_accents=accents)
+
+
+def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) -> list[str]:
+    """Write the tokenizer files of a Hugging Face directory: the vocabulary, tokenizer.json and the settings.
 
     `tokenizer_class` is the general class, which takes `tokenizer.json` as it is: transformers 5 rebuilds
     `AlbertTokenizer` from the pieces alone, with its own rules for quotes and accents.
@@ -68,19 +113,31 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: Tokenizer) -> 
     Raises:
         WriteError: the system refused.
     """
-    content = tokenizer_json(tokenizer)
+    if isinstance(tokenizer, WordPieceTokenizer):
+        name, content = WORDPIECE_FILE, wordpiece_json(tokenizer)
+        lower = tokenizer.lower
+        steps = {"strip_accents": lower and not tokenizer.keep_accents, "tokenize_chinese_chars": True}
+    else:
+        assert isinstance(tokenizer, Tokenizer), "no third kind of tokenizer"
+        name, content = MODEL_FILES[0], tokenizer_json(tokenizer)
+        lower = tokenizer.normalization.case is not None
+        steps = {"keep_accents": tokenizer.normalization.strip is None, "remove_space": True}
     target = Path(folder)
-    with atomic_file(target / "spiece.model") as temporary:
-        temporary.write_bytes(tokenizer.vocabulary.model)
+    with atomic_file(target / name) as temporary:
+        temporary.write_bytes(tokenizer.model)
+    if name == WORDPIECE_FILE:
+        for other in MODEL_FILES:  # of an older model here: it would be read instead of this one
+            (target / other).unlink(missing_ok=True)
     write_text(target / "tokenizer.json", json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    pad, unk, cls, sep, mask = tokenizer.specials
     tokens: dict[str, Any] = {
-        "bos_token": "[CLS]",
-        "eos_token": "[SEP]",
-        "unk_token": "<unk>",
-        "sep_token": "[SEP]",
-        "pad_token": "<pad>",
-        "cls_token": "[CLS]",
-        "mask_token": "[MASK]",
+        "bos_token": cls,
+        "eos_token": sep,
+        "unk_token": unk,
+        "sep_token": sep,
+        "pad_token": pad,
+        "cls_token": cls,
+        "mask_token": mask,
     }
     write_json(target / "special_tokens_map.json", tokens)
     write_json(
@@ -90,18 +147,21 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: Tokenizer) -> 
             "model_max_length": _MAX_LENGTH,
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             "clean_up_tokenization_spaces": False,
-            "do_lower_case": tokenizer.normalization.case is not None,
-            "keep_accents": tokenizer.normalization.strip is None,
-            "remove_space": True,
+            "do_lower_case": lower,
+            **steps,
             **tokens,
-            "albertkit": {"mode": tokenizer.mode, "keep_accents": tokenizer.keep_accents},
+            "albertkit": {
+                "mode": tokenizer.mode,
+                "keep_accents": tokenizer.keep_accents,
+                "self_test": self_test_record(tokenizer),
+            },
         },
     )
-    return ["spiece.model", "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"]
+    return [name, "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"]
 
 
-def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | None = None) -> Tokenizer:
-    """Return the tokenizer of a known English model, of a directory or of a SentencePiece file.
+def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | None = None) -> AnyTokenizer:
+    """Return the tokenizer of a known English model, of a directory, or of a SentencePiece model or vocab.txt.
 
     >>> find_tokenizer("albert-nano").vocab_size
     30000
@@ -117,28 +177,21 @@ def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | N
     """
     if name in PUBLISHED:
         if name.endswith("-zh"):
-            raise UsageError(f'"{name}" has a WordPiece vocabulary, which is not supported; name an English model')
+            raise UsageError(
+                f"the Chinese vocabulary of {name} does not come with albertkit: download the model, whose "
+                f"{WORDPIECE_FILE} stands beside its weights, and give the path of its folder"
+            )
         return Tokenizer.official(mode=mode or "google", keep_accents=bool(keep_accents))
     path = Path(name)
+    if path.is_file() and path.suffix == ".txt":
+        return WordPieceTokenizer.from_file(path, mode=mode or "google", keep_accents=bool(keep_accents))
     if path.is_file():
         return Tokenizer.from_file(path, mode=mode or "google", keep_accents=bool(keep_accents))
     if path.is_dir():
         inner = path / "model"
-        run = inner.is_dir() and not any((path / file).is_file() for file in MODEL_FILES)
+        run = inner.is_dir() and not any((path / file).is_file() for file in (*MODEL_FILES, WORDPIECE_FILE))
         return read_directory(inner if run else path, mode=mode, keep_accents=keep_accents)
     raise UsageError(
         f'no tokenizer "{name}"{did_you_mean(name, PUBLISHED)} (a known model, a directory with {MODEL_FILES[0]}, '
-        "or a SentencePiece file)"
+        "or a file: a SentencePiece model or a vocab.txt)"
     )
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); repair it or delete it") from error
-    if not isinstance(settings, dict) or not isinstance(settings.get("albertkit", {}), dict):
-        raise CheckpointError(f"{path}: not a mapping of names to values; repair it or delete it")
-    return settings

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import DataError
-from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -39,7 +39,7 @@ class ClassificationTask:
         return 1 if self.name == "regression" else len(labels)
 
     def sequences(
-        self, tokenizer: Tokenizer, examples: Sequence[TextExample], *, max_length: int
+        self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int
     ) -> list[TokenSequence]:
         """Tokenise texts or pairs, each cut to `max_length` tokens, longest part first."""
         if any(example.pair is not None for example in examples):

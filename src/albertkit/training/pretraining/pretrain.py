@@ -26,7 +26,7 @@ from albertkit.errors import UsageError
 from albertkit.pretrained import Model, save_model
 from albertkit.progress import Silent, Teller, counted
 from albertkit.tasks.pretraining.objective import PretrainingObjective
-from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
 from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.events import Events
@@ -107,7 +107,7 @@ class _Pretraining:
         """Check everything that can be checked before the first step; nothing is written."""
         if settings.init not in STARTS:
             raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
-        tokenizer = Tokenizer.load(corpus.tokenizer_folder)
+        tokenizer = with_sentencepiece(Tokenizer.load(corpus.tokenizer_folder))
         model = starting_model(settings, tokenizer)
         config = model.network.config
         train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)

@@ -1,0 +1,1 @@
+"""ALBERT.jl: BSON files as Julia writes them."""

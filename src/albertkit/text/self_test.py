@@ -1,0 +1,222 @@
+"""A dozen texts that tell one tokenizer from another, and what a folder's tokenizer makes of them.
+
+Weights do not show that they are read with another tokenizer than they were trained with: they only answer worse. So a
+saved folder records what its tokenizer makes of a dozen texts, and loading compares. A folder that others saved is
+compared with its own `tokenizer.json`, and the official vocabulary with what Google's code makes of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from albertkit.errors import CheckpointError
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.normalize import MODES
+from albertkit.text.settings import read_bounded, read_settings
+from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import Vocabulary
+from albertkit.text.wordpiece import WORDPIECE_MODES, WordPieceTokenizer
+
+SELF_TEST_TEXTS = (
+    "He said ``yes'' twice, and \u201cno\u201d \u2018once\u2019; it's \"fine\".",
+    "3.0, 1,000,000, and 2,500, people in 1947, and 2,and!",
+    "Caf\u00e9 d\u00e9j\u00e0 vu, na\u00efve fa\u00e7ade: \u0130s \u0160\u0153 Uglj\u0161i\u0107 d\u1ea5u n\u1eb7ng",
+    "The Quick BROWN Fox's iPhone, NASA and McDonald",
+    "co-op (U.S.) \u00a35 \u20ac3 \u2013 dash",
+    "\u6211\u7231\u5317\u4eac\u5929\u5b89\u95e8\u3002 \u6771\u4eac\u30bf\u30ef\u30fc\uff0c 100\u5143",
+    "Wondering how this will get tokenized \U0001f914 ? \U0001f469\u200d\U0001f467",
+    "  two  spaces,\ta tab and\u00a0one more  ",
+    "th!s \U00029e3d \u03fa and \u03b1\u03b2\u03b3, \u043f\u0440\u0438\u0432\u0435\u0442",
+    "\ufb01ne o\ufb03ce, \u00bd \u2460 \u2122 \u338f \uff34\uff28\uff25",
+    "Stra\u00dfe, soft\u00adhyphen and zero\u200bwidth",
+    "unaffable, well-known e-mail@example.com -- #1!",
+)
+"""Quotes, digits with commas, accents, capitals, user-defined symbols, ideographs, emoji, spaces, other scripts,
+ligatures, characters without width, marks. The order and the texts are part of what folders record."""
+
+GOOGLE_IDS = (
+    (24, 87, 13, 1, 1714, 22, 22, 2088, 15, 17, 13, 1, 251, 1, 13, 1, 13120, 1, 73, 32, 22, 18, 13, 7, 7509, 7, 9),
+    (203, 9, 387, 15, 137, 11623, 15, 17, 13, 12974, 15, 148, 19, 3475, 15, 17, 172, 15, 290, 187),
+    (6241, 121, 1004, 12791, 15, 16288, 7224, 45, 25, 13, 18, 1, 13, 5127, 15664, 7820, 18758, 13, 103, 1712),
+    (14, 2231, 886, 2385, 22, 18, 21024, 15, 8935, 17, 9210),
+    (326, 8, 2594, 13, 5, 291, 9, 18, 9, 6, 13, 11, 264, 13, 12, 240, 13, 10, 8405),
+    (13, 1, 13, 1, 15, 808, 1),
+    (5712, 184, 48, 129, 164, 20, 2853, 1333, 13, 1, 13, 60, 13, 1, 13, 1),
+    (81, 7644, 15, 21, 6523, 17, 53, 91),
+    (13, 96, 187, 18, 13, 1, 13, 1, 17, 13, 1, 15, 13, 1),
+    (1123, 488, 15, 137, 1, 135, 137, 13, 38, 79, 2997, 14),
+    (5428, 1, 62, 15, 1856, 1, 5608, 16012, 17, 4606, 9456),
+    (367, 6752, 579, 15, 134, 8, 2929, 13, 62, 8, 8079, 1, 29041, 9, 960, 13, 8, 8, 4253, 187),
+)
+"""What google-research/albert (tokenization.py at b772393: preprocess_text(lower=True), then FullTokenizer) makes of
+each text with the official vocabulary, data/30k-clean.model."""
+
+SELF_TEST_VERSION = 1
+"""Of the texts above: a record of another version is not comparable."""
+
+# sha256 of the published file, data/30k-clean.model.
+_OFFICIAL_MODEL = "fefb02b667a6c5c2fe27602d28e5fb3428f66ab89c7d6f388e7c8d44a02d0336"
+_OFFICIAL_SIZE = 30000
+# sha256 of the official pieces, a line feed after each.
+_OFFICIAL_PIECES = "8ab91daffd672c2b8c6a15448ceec089e525869152c3267a5497a1716526473c"
+
+_Split = Callable[[str], list[int]]
+
+
+def self_test_record(tokenizer: AnyTokenizer) -> dict[str, Any]:
+    """Return what a saved folder records of its tokenizer: a digest of the vocabulary and one of each text's ids.
+
+    >>> sorted(self_test_record(Tokenizer.official()))
+    ['ids', 'version', 'vocabulary']
+    """
+    split = _split(tokenizer)
+    return {
+        "version": SELF_TEST_VERSION,
+        "vocabulary": hashlib.sha256(tokenizer.model).hexdigest(),
+        "ids": " ".join(_digest(split(text)) for text in SELF_TEST_TEXTS),
+    }
+
+
+def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Compare a tokenizer with what the folder that it comes from says of it.
+
+    Some milliseconds; the tokenizers library is imported for a folder that somebody else's `tokenizer.json` is in.
+
+    Args:
+        tokenizer: as read from the folder.
+        folder: the folder.
+
+    Returns:
+        One sentence for each thing that is wrong; none where all is well or nothing can be compared.
+
+    Raises:
+        CheckpointError: the folder's `tokenizer_config.json` cannot be read.
+    """
+    where = Path(folder)
+    own = read_settings(where / "tokenizer_config.json").get("albertkit", {})
+    record = own.get("self_test")
+    found = _against_google(tokenizer)
+    if isinstance(record, dict):
+        as_recorded = own.get("mode") == tokenizer.mode and bool(own.get("keep_accents")) == tokenizer.keep_accents
+        # Who asks for another mode than the folder's own wants other ids.
+        found += _against_record(tokenizer, record, where) if as_recorded else []
+    elif "mode" not in own:  # a folder saved before there was a record is ours as well
+        found += _against_tokenizer_json(tokenizer, where)
+    return tuple(found)
+
+
+def _split(tokenizer: AnyTokenizer) -> _Split:
+    return lambda text: tokenizer.encode(text, specials=False).input_ids
+
+
+def _digest(ids: list[int]) -> str:
+    return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()[:8]
+
+
+def _against_record(tokenizer: AnyTokenizer, record: dict[str, Any], folder: Path) -> list[str]:
+    if record.get("version") != SELF_TEST_VERSION:
+        return []
+    file = "vocab.txt" if isinstance(tokenizer, WordPieceTokenizer) else "spiece.model"
+    exchanged = record.get("vocabulary") != hashlib.sha256(tokenizer.model).hexdigest()
+    digests, split = str(record.get("ids")).split(" "), _split(tokenizer)
+    pairs = zip(SELF_TEST_TEXTS, digests, strict=False)
+    first = next((text for text, digest in pairs if _digest(split(text)) != digest), None)
+    if first is None and not exchanged:
+        return []
+    example = f"; {_shown(first)} becomes other ids now" if first is not None else ""
+    if exchanged:
+        return [f"{folder}: {file} is not the file that was saved with this model{example}; restore it"]
+    return [
+        f"{folder}: the tokenizer is not set as it was when this model was saved{example}; restore "
+        "tokenizer_config.json, whose mode or accents were changed"
+    ]
+
+
+def _against_google(tokenizer: AnyTokenizer) -> list[str]:
+    """Check a vocabulary that has the official pieces, whatever the mode, by Google's rules."""
+    if not isinstance(tokenizer, Tokenizer) or not _has_official_pieces(tokenizer.vocabulary):
+        return []
+    google = MODES["google"]
+    for text, ids in zip(SELF_TEST_TEXTS, GOOGLE_IDS, strict=True):
+        if tokenizer.vocabulary.split(google.apply(text), digit_comma=True)[0] != list(ids):
+            return [
+                f"{tokenizer.vocabulary.where}: has the pieces of the official vocabulary and splits {_shown(text)} "
+                "otherwise than Google's code does with it; restore the published spiece.model"
+            ]
+    return []
+
+
+def _has_official_pieces(vocabulary: Vocabulary) -> bool:
+    if hashlib.sha256(vocabulary.model).hexdigest() == _OFFICIAL_MODEL:
+        return True  # without a list of the pieces, which takes some ten milliseconds
+    if len(vocabulary.pieces) != _OFFICIAL_SIZE:
+        return False
+    joined = "".join(f"{piece}\n" for piece in vocabulary.pieces)
+    return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest() == _OFFICIAL_PIECES
+
+
+def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
+    path = folder / "tokenizer.json"
+    if not path.is_file() or importlib.util.find_spec("tokenizers") is None:
+        return []
+    try:
+        theirs = _read_tokenizer_json(path)
+        expected = [theirs(text) for text in SELF_TEST_TEXTS]
+    except CheckpointError as error:
+        return [f"{error}; transformers reads this file, albertkit does not"]
+    if (first := _first_difference(tokenizer, expected)) is None:
+        return []
+    fitting = [mode for mode in _modes(tokenizer) if _first_difference(_in_mode(tokenizer, mode), expected) is None]
+    # The published tokenizer.json has the rule for quotes of transformers, which Google's code, with which the weights
+    # were trained, has not: known, and no sign that a file is wrong.
+    if tokenizer.mode == "google" and "huggingface" in fitting:
+        return []
+    if fitting:
+        return [
+            f"{path}: splits {_shown(first)} as mode {fitting[0]} does, not as mode {tokenizer.mode}, which is used; "
+            f"name the mode {fitting[0]} if the model was trained with this file"
+        ]
+    return [
+        f"{path}: gives other ids for {_shown(first)} than the vocabulary beside it in mode {tokenizer.mode}, which "
+        "is used, so transformers and albertkit read texts differently here; software that builds this file from "
+        "spiece.model is known to do this, and a folder saved by albertkit holds a right one"
+    ]
+
+
+def _read_tokenizer_json(path: Path) -> _Split:
+    import tokenizers
+
+    try:
+        library = tokenizers.Tokenizer.from_str(read_bounded(path).decode("utf-8"))
+        library.no_truncation()
+        library.no_padding()
+    except (KeyboardInterrupt, SystemExit, CheckpointError):
+        raise
+    except BaseException as error:  # a panic of the library is no Exception
+        raise CheckpointError(f"{path}: the tokenizers library cannot read it ({error!s:.80})") from error
+    return lambda text: list(library.encode(text, add_special_tokens=False).ids)
+
+
+def _first_difference(tokenizer: AnyTokenizer, expected: list[list[int]]) -> str | None:
+    split = _split(tokenizer)
+    return next((text for text, ids in zip(SELF_TEST_TEXTS, expected, strict=True) if split(text) != ids), None)
+
+
+def _modes(tokenizer: AnyTokenizer) -> tuple[str, ...]:
+    return tuple(MODES) if isinstance(tokenizer, Tokenizer) else WORDPIECE_MODES
+
+
+def _in_mode(tokenizer: AnyTokenizer, mode: str) -> AnyTokenizer:
+    if isinstance(tokenizer, WordPieceTokenizer):
+        lower = tokenizer.lower
+        return WordPieceTokenizer(tokenizer.model, mode=mode, lower=lower, keep_accents=tokenizer.keep_accents)
+    return Tokenizer(tokenizer.model, mode=mode, keep_accents=tokenizer.keep_accents)
+
+
+def _shown(text: str) -> str:
+    return f'"{text.strip()}"'

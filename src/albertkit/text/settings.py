@@ -1,0 +1,47 @@
+"""The small files beside a vocabulary: read whole, within bounds, and what `tokenizer_config.json` says."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from albertkit.errors import CheckpointError
+
+_MOST_BYTES = 64 * 2**20  # the largest published vocabulary file has 14 MB (multilingual SentencePiece models)
+
+
+def read_bounded(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file that belongs to a tokenizer.
+
+    Raises:
+        CheckpointError: it cannot be read, or is far too large for such a file.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from error
+    if len(content) > _MOST_BYTES:
+        raise CheckpointError(
+            f"{os.fspath(path)}: more than {_MOST_BYTES} bytes, which no file of a tokenizer has; copy it again"
+        )
+    return content
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the content of `tokenizer_config.json`; nothing where the file is missing.
+
+    Raises:
+        CheckpointError: not JSON, not a mapping, or what albertkit recorded there has another form.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(read_bounded(path))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); repair it or delete it") from error
+    if not isinstance(settings, dict) or not isinstance(settings.get("albertkit", {}), dict):
+        raise CheckpointError(f"{path}: not a mapping of names to values; repair it or delete it")
+    return settings
