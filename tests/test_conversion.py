@@ -29,30 +29,29 @@ MODELS = {
     "span": (TWO_BY_TWO, ("span",)),
     "answer": (TWO_BY_TWO, ("answer",)),
 }
-CANNOT = {
-    # KerasHub: tanh gelu alone, always a projection... see checkpoints/keras.py
-}
+# KerasHub's files are slow to read (a process each) and cannot hold every network; see checkpoints/kerashub/.
+IN_KERAS = ("two groups of two", "pretraining heads")
+CASES = [
+    (first, second, model)
+    for first in FORMATS
+    for second in FORMATS
+    for model in MODELS
+    if "keras" not in (first, second) or model in IN_KERAS
+]
 
 
 def path_for(name: str, folder: Path) -> Path:
     return folder / (f"model.{name}" if writable_formats()[name].writes == "file" else "model")
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("second", FORMATS)
-@pytest.mark.parametrize("first", FORMATS)
+@pytest.mark.parametrize(("first", "second", "model"), CASES)
 def test_round_trips_keep_every_bit(first: str, second: str, model: str, tmp_path: Path) -> None:
     config, heads = MODELS[model]
     made = random_checkpoint(config, *heads)
     (tmp_path / "a").mkdir()
-    try:
-        one = written(first, made, tmp_path / "a")
-        two = path_for(second, tmp_path / "b")
-        convert(one, two, to=second)
-    except CheckpointError as error:
-        refused = str(error)
-        assert any(name in ("keras", "bson", "tf1") for name in (first, second)), refused
-        pytest.skip(refused)
+    one = written(first, made, tmp_path / "a")
+    two = path_for(second, tmp_path / "b")
+    convert(one, two, to=second)
     back = path_for(first, tmp_path / "c")
     convert(two, back, to=first)
     for place in (one, two, back):

@@ -16,6 +16,7 @@ from albertkit.files import atomic_folder
 from albertkit.model_files import official_vocabulary, read_model, tokenizer_of
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.missing import MissingTokenizer
+from albertkit.text.normalize import normalization
 from albertkit.text.tokenizer import Tokenizer
 
 
@@ -68,6 +69,8 @@ def convert(
     format_to = cast(Format, FORMATS[to])
     if format_to.writes is None:
         raise UsageError(f'"{to}" is read and not written; formats that are written: {", ".join(writable_formats())}')
+    if mode is not None:
+        normalization(mode)  # tells an unknown one before there is work to lose
     place = Path(target)
     _check_free(place, kind=format_to.writes, overwrite=overwrite)
     checkpoint = read_model(source, options)

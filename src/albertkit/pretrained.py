@@ -14,6 +14,7 @@ from torch import nn
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.config import AlbertConfig, published_config
+from albertkit.download import fetch_model
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
 from albertkit.model.encoder import Encoder, initialize
@@ -200,8 +201,9 @@ def load_tokenizer(name: str | os.PathLike[str]) -> AnyTokenizer:
         UsageError, CheckpointError: as `load_model`.
     """
     path = model_path(name)
-    if path is None:
+    if path is None and not str(name).endswith("-zh"):  # all English models have the same one
         return Tokenizer.official()
+    path = path or fetch_model(str(name))
     if path.is_dir() and (path / "tokenizer_config.json").is_file():  # no need of the weights
         return Tokenizer.load(path)
     tokenizer, notes = tokenizer_of(read_model(name))
