@@ -155,7 +155,7 @@ def test_a_folder_by_transformers_comes_in(tmp_path: Path) -> None:
     model = load_model(tmp_path / "m")
     assert model.task is not None
     assert (model.task.name, model.labels) == ("classification", ("a", "b", "c"))
-    assert "holds no tokenizer; the official English vocabulary is used" in " ".join(model.notes)
+    assert "holds no spiece.model; the official English vocabulary is used" in " ".join(model.notes)
     padded = {name: torch.from_numpy(array) for name, array in model.tokenizer(TEXTS).pad().items()}
     with torch.inference_mode():
         np.testing.assert_allclose(peer(**padded).logits.numpy(), logits(model), atol=1e-5)

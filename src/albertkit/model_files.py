@@ -91,7 +91,10 @@ def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenize
     if vocabulary is None:
         official = Tokenizer.official()
         if official.vocab_size == embeddings:
-            return official, (f"{checkpoint.source}: holds no tokenizer; the official English vocabulary is used",)
+            note = f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used"
+            # transformers 5 saves tokenizer.json alone: is it the official one?
+            beside = self_test(official, files["tokenizer.json"].parent) if "tokenizer.json" in files else ()
+            return official, (note, *beside)
         reason = f"{checkpoint.source}: holds no tokenizer; put the spiece.model (or vocab.txt) of the model beside it"
         return MissingTokenizer(reason), (reason,)
     tokenizer = read_tokenizer_files(files, mode=None if vocabulary == "vocab.txt" else checkpoint.tokenizer_mode)

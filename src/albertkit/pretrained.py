@@ -26,6 +26,7 @@ from albertkit.tasks.pooling import POOLINGS, check_pooling
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.missing import MissingTokenizer
+from albertkit.text.self_test import self_test
 from albertkit.text.tokenizer import Tokenizer
 
 
@@ -205,7 +206,9 @@ def load_tokenizer(name: str | os.PathLike[str]) -> AnyTokenizer:
         return Tokenizer.official()
     path = path or fetch_model(str(name))
     if path.is_dir() and (path / "tokenizer_config.json").is_file():  # no need of the weights
-        return Tokenizer.load(path)
+        own = Tokenizer.load(path)
+        announce(self_test(own, path))
+        return own
     tokenizer, notes = tokenizer_of(read_model(name))
     announce(notes)
     if isinstance(tokenizer, MissingTokenizer):

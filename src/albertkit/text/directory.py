@@ -11,6 +11,7 @@ from typing import Any
 from albertkit.config import PUBLISHED
 from albertkit.errors import CheckpointError, UsageError, did_you_mean
 from albertkit.files import atomic_file, write_json, write_text
+from albertkit.known_models import cached_model_folder
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.normalize import MODES
 from albertkit.text.self_test import self_test_record
@@ -177,10 +178,13 @@ def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | N
     """
     if name in PUBLISHED:
         if name.endswith("-zh"):
-            raise UsageError(
-                f"the Chinese vocabulary of {name} does not come with albertkit: download the model, whose "
-                f"{WORDPIECE_FILE} stands beside its weights, and give the path of its folder"
-            )
+            found = cached_model_folder(name)
+            if found is None:
+                raise UsageError(
+                    f"the Chinese vocabulary of {name} does not come with albertkit: albertkit download {name} "
+                    "fetches it with the model"
+                )
+            return read_directory(found, mode=mode, keep_accents=keep_accents)
         return Tokenizer.official(mode=mode or "google", keep_accents=bool(keep_accents))
     path = Path(name)
     if path.is_file() and path.suffix == ".txt":

@@ -9,7 +9,7 @@ from typing import Any
 
 from albertkit.errors import CheckpointError
 
-_MOST_BYTES = 64 * 2**20  # the largest published vocabulary file has 14 MB (multilingual SentencePiece models)
+_MOST_BYTES = 64 * 2**20  # the official vocabulary has 0.8 MB, its tokenizer.json 1.3 MB
 
 
 def read_bounded(path: str | os.PathLike[str]) -> bytes:
