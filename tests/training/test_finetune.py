@@ -14,6 +14,7 @@ import pytest
 from tests.tiny import BAD, GOOD, execution, keyword_rows, leftovers, settings, tiny_folder, write_csv
 
 import albertkit
+from albertkit.consent import DownloadError
 from albertkit.errors import AlbertkitError, DataError, RunError, UsageError
 from albertkit.evaluation.report import Report
 from albertkit.files import WriteError
@@ -249,7 +250,11 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
         "unknown data": ({"data": "polarty"}, UsageError, r'unknown data set "polarty"; did you mean "polarity"'),
         "absent table": ({"data": str(tmp_path / "no.csv")}, DataError, r"no.csv does not exist"),
         "unknown model": ({**two_passes, "model": "albert-nan"}, UsageError, r'did you mean "albert-nano"'),
-        "weights not here": ({**two_passes, "model": "albert-base-v2"}, UsageError, "not on this machine: download"),
+        "weights not here": (
+            {**two_passes, "model": "albert-base-v2"},
+            DownloadError,
+            "albertkit download albert-base-v2",
+        ),
         "no model": ({**two_passes, "model": str(tmp_path / "bare")}, AlbertkitError, "this folder is no model"),
         "corrupt model": ({**two_passes, "model": str(broken)}, AlbertkitError, r"model.safetensors: cannot be read"),
         "too long": ({**two_passes, "max_length": 65}, UsageError, r"--max-length is 65, but .* has 64 positions"),

@@ -17,7 +17,7 @@ def doubts(checkpoint: Checkpoint) -> Iterator[str]:
 
     >>> xlarge = Checkpoint(published_config("albert-xlarge-v2"), {}, source_format="huggingface", source="m")
     >>> [sentence[:47] for sentence in doubts(xlarge)]
-    ['m: this looks like albert-xlarge-v2, whose numbe']
+    ['m: this looks like albert-xlarge-v2, whose numb']
     """
     config, source = checkpoint.config, checkpoint.source
     if checkpoint.source_format in _READ_OFF:
