@@ -208,7 +208,7 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_known_chinese_names() -> None:
-    with pytest.raises(UsageError, match=r"vocabulary of albert-base-zh does not come with albertkit: albertkit download"):
+    with pytest.raises(UsageError, match="of albert-base-zh does not come with albertkit: albertkit download"):
         find_tokenizer("albert-base-zh")
 
 
