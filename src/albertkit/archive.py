@@ -38,6 +38,7 @@ MAX_DEPTH = 16
 """Folders in each other that `unpack` makes."""
 
 _CHUNK = 2**20
+_LONGEST_NAME = 1024  # characters
 # zipfile holds one object for each entry of the directory, so its size is looked at before zipfile sees it.
 _MAX_DIRECTORY_BYTES = 32 * 2**20  # of a data set with 100,000 files
 _MAX_SHORT_DIRECTORY_BYTES = 4 * 2**20  # of what `unpack` takes
@@ -159,6 +160,8 @@ def unpack(
 def _place(path: Path, member: _Member, error: type[AlbertkitError]) -> PurePosixPath:
     """Return where a member goes, below the folder; refuse what could go elsewhere."""
     name = member.name
+    if len(name) > _LONGEST_NAME:
+        raise error(f"{path}: a member has a name of {len(name):,} characters; pack it again under a shorter one")
     if member.kind not in ("file", "folder"):
         what = "a link" if member.kind == "link" else "a device or a sparse file"
         raise error(f"{path}: member {name!a} is {what}, and only plain files are unpacked; pack it again without it")
@@ -203,9 +206,15 @@ def _told(path: Path, error: type[AlbertkitError]) -> Iterator[None]:
     except _TooLargeError as refusal:
         raise error(f"{path}: {refusal}") from refusal
     except (NotImplementedError, RuntimeError) as refusal:  # zipfile: an unknown packing, or a password
-        raise error(f"{path}: cannot be unpacked ({refusal}); pack it again as .tar.gz") from refusal
+        raise error(f"{path}: cannot be unpacked ({_shortened(refusal)}); pack it again as .tar.gz") from refusal
     except (ValueError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError) as refusal:
-        raise error(f"{path}: cannot be read as an archive ({refusal}); get a new copy of it") from refusal
+        raise error(f"{path}: cannot be read as an archive ({_shortened(refusal)}); get a new copy of it") from refusal
+
+
+def _shortened(refusal: Exception) -> str:
+    """Return what a library said without the rest of the file, which some quote."""
+    words = " ".join(str(refusal).split()) or type(refusal).__name__
+    return words if len(words) <= 200 else f"{words[:200]}.."
 
 
 def _whole(member: _Member, limit: int) -> bytes:
@@ -236,7 +245,7 @@ def _zip_members(path: Path, limit: int | None) -> Iterator[_Member]:
                 )
                 content = _ZipContent(archive, info)
                 # Not info.filename: zipfile mends names, and a mended name must not pass.
-                yield _Member(info.orig_filename, "folder" if info.is_dir() else kind, content.read)
+                yield _Member(info.orig_filename, "folder" if info.filename.endswith("/") else kind, content.read)
                 content.close()
 
 

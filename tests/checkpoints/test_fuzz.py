@@ -12,7 +12,7 @@ from tests.checkpoints.healthy import HEALTHY
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PAST: dict[str, tuple[int, ...]] = {}
+PAST: dict[str, tuple[int, ...]] = {"zip": (312, 566, 740, 777)}
 """Format -> numbers of cases that once broke a promise."""
 
 
