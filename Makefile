@@ -18,8 +18,9 @@ demo: .venv/.demo
 
 setup: .venv/.setup
 
+# A process for each core; a file's tests stay together, since they share what is slow to make.
 test: .venv/.setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 slow: .venv/.setup
 	$(BIN)/python -m pytest -m "slow"

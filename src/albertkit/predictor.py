@@ -17,6 +17,8 @@ from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.pretrained import HeadSpec, Model, announce, load_model, with_task_head
 from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.tasks.classification import unit_logits
+from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.pooling import check_pooling
 
 FloatArray = npt.NDArray[np.float32]
@@ -75,6 +77,26 @@ def run_per_sequence(
     return np.zeros((0, 0), np.float32) if rows is None else rows
 
 
+def run_outputs(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> list[FloatArray]:
+    """Return the task head's `logits` of each sequence: `[outputs]`, or `[tokens, outputs]` of a head on tokens."""
+    rows: list[FloatArray] = [np.zeros(0, np.float32)] * len(sequences)
+    for indices, batch, found in run_sequences(
+        runtime, sequences, outputs=["logits"], batch_tokens=batch_tokens, progress=progress
+    ):
+        logits = found["logits"]
+        # One row a token, or one a sequence; where every sequence is one token long both are the same.
+        parts = np.split(logits, batch.starts[1:]) if len(logits) != len(batch) else list(logits)
+        for index, part in zip(indices, parts, strict=True):
+            rows[index] = part
+    return rows
+
+
 class Predictor:
     """A model ready for text.
 
@@ -86,8 +108,9 @@ class Predictor:
     def __init__(self, model: Model, *, execution: Execution | None = None) -> None:
         self.model = model
         self.execution = execution or choose_execution()
-        head = model.task.head if model.task is not None else None
-        self.runtime = PyTorchRuntime(model.network, execution=self.execution, head=head, pooling=model.head.pooling)
+        self.runtime = PyTorchRuntime(
+            model.network, execution=self.execution, task=model.task, pooling=model.head.pooling
+        )
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
@@ -118,11 +141,31 @@ class Predictor:
         Raises:
             UsageError: the model has no task head, or max_length is more than its positions.
         """
-        task = self.model.task
-        if task is None:
+        encoded = self.encode(examples, max_length=max_length)
+        return unit_logits(run_outputs(self.runtime, encoded.sequences, progress=progress), encoded)
+
+    def encode(self, examples: Sequence[Any], *, max_length: int | None = None) -> Encoded:
+        """Return examples as the task has them tokenised.
+
+        Raises:
+            UsageError: the model has no task head, or max_length is more than its positions.
+        """
+        if self.model.task is None:
             raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
-        sequences = task.sequences(self.model.tokenizer, examples, max_length=self._length(max_length))
-        return run_per_sequence(self.runtime, sequences, output="logits", progress=progress)
+        return self.model.task.encode(self.model.tokenizer, examples, max_length=self._length(max_length))
+
+    def predict_examples(
+        self, examples: Sequence[Any], *, max_length: int | None = None, progress: Progress | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return one prediction an example, in the task's own keys.
+
+        Raises:
+            UsageError: as `encode`.
+        """
+        encoded = self.encode(examples, max_length=max_length)
+        outputs = run_outputs(self.runtime, encoded.sequences, progress=progress)
+        assert self.model.task is not None
+        return self.model.task.predictions(outputs, encoded, examples, labels=self.model.labels)
 
     def predict(
         self, texts: str | Sequence[str | tuple[str, str]], *, progress: Progress | None = None
@@ -139,9 +182,7 @@ class Predictor:
         """
         rows = [texts] if isinstance(texts, str) else list(texts)
         examples = [TextExample(row) if isinstance(row, str) else TextExample(row[0], row[1]) for row in rows]
-        logits = self.logits(examples, progress=progress)
-        assert self.model.task is not None
-        decoded = self.model.task.decode(logits, labels=self.model.labels) if rows else []
+        decoded = self.predict_examples(examples, progress=progress)
         return [
             {"text": example.text, **({} if example.pair is None else {"pair": example.pair}), **prediction}
             for example, prediction in zip(examples, decoded, strict=True)

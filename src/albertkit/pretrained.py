@@ -20,8 +20,8 @@ from albertkit.files import atomic_folder
 from albertkit.model.encoder import Encoder, initialize
 from albertkit.model_files import model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
-from albertkit.tasks.classification.head import build_head
 from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import POOLINGS, check_pooling
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
@@ -95,10 +95,8 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     with torch.device("meta"):  # no memory and no random numbers: every tensor comes from the files
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
-            outputs, dropout = task.num_outputs(found.labels), found.config.classifier_dropout_prob
-            heads[task.head] = build_head(
-                found.config.hidden_size, outputs, dropout=dropout, hidden=spec.hidden, norm=spec.norm
-            )
+            outputs = task.num_outputs(found.labels)
+            heads[task.head] = objective_of(task).build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
@@ -160,7 +158,9 @@ def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
         spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), checkpoint.pooling)
         return TASKS[checkpoint.task["task"]], spec
     if "classifier" not in checkpoint.heads:
-        return None, HeadSpec()
+        of_head = {TASKS[name].head: TASKS[name] for name in TASKS if TASKS[name].problem_type is None}
+        tasks = [of_head[head] for head in checkpoint.heads if head in of_head]
+        return (tasks[0] if len(tasks) == 1 else None), HeadSpec()
     by_type = {TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")}
     return by_type[checkpoint.problem_type or "single_label_classification"], HeadSpec()
 
@@ -237,13 +237,7 @@ def with_task_head(
     config = model.network.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    fresh = build_head(
-        config.hidden_size,
-        chosen.num_outputs(labels),
-        dropout=config.classifier_dropout_prob,
-        hidden=spec.hidden,
-        norm=spec.norm,
-    )
+    fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), hidden=spec.hidden, norm=spec.norm)
     torch.random.set_rng_state(state)
     network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
     widths = "-".join(map(str, (config.hidden_size, *spec.hidden, chosen.num_outputs(labels))))

@@ -34,6 +34,7 @@ def test_the_commands_are_frozen() -> None:
         "plot",
         "predict",
         "prepare",
+        "score",
         "tokenize",
         "train-vocab",
     }

@@ -114,14 +114,14 @@ def test_a_deep_head_with_batch_norm_learns_on_a_frozen_encoder(
 def test_a_head_on_the_mean_predicts_as_it_was_validated(
     freeze: bool, head: dict[str, Any], keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[np.ndarray] = []
-    scoring = module.role_logits
+    seen: list[list[np.ndarray]] = []
+    scoring = module.role_outputs
 
     def kept(*arguments: Any, **keywords: Any) -> Any:
         seen.append(scoring(*arguments, **keywords))
         return seen[-1]
 
-    monkeypatch.setattr(module, "role_logits", kept)
+    monkeypatch.setattr(module, "role_outputs", kept)
     given = settings(
         keywords, tmp_path / "run", epochs=1, learning_rate=1e-2, pooling="mean", freeze_encoder=freeze, **head
     )
@@ -131,7 +131,7 @@ def test_a_head_on_the_mean_predicts_as_it_was_validated(
     assert model.model.head == HeadSpec(given.head_hidden, given.head_norm, "mean")
     for split, logits in zip(("dev", "test"), seen, strict=True):  # the validation of the one epoch, then the score
         examples = list(albertkit.load_dataset(keywords, split=split).examples)
-        np.testing.assert_allclose(model.logits(examples), logits, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(model.logits(examples), np.stack(logits), rtol=0, atol=1e-5)
     before, after = (load_model(path).network.encoder.state_dict() for path in (tiny_folder(), tmp_path / "run"))
     changed = {name for name in before if not np.array_equal(before[name].numpy(), after[name].numpy())}
     assert not changed & {"pooler.weight", "pooler.bias"}  # which no head reads
@@ -306,8 +306,8 @@ def test_weights_that_are_no_number_after_the_last_step_are_told(
     keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "albertkit.training.roles.run_per_sequence",
-        lambda runtime, sequences, **_: np.full((len(sequences), 2), np.nan, np.float32),  # noqa: ARG005
+        "albertkit.training.roles.run_outputs",
+        lambda runtime, sequences, **_: [np.full(2, np.nan, np.float32)] * len(sequences),  # noqa: ARG005
     )
     with pytest.raises(RunError, match="the validation loss became nan at step 2"):
         finetune(settings(keywords, tmp_path / "run", epochs=None, steps=2))

@@ -13,7 +13,8 @@ from torch import nn
 from albertkit.batch import Sequence
 from albertkit.data.batches import training_steps
 from albertkit.errors import RunError
-from albertkit.tasks.classification.head import DeepHead, LinearHead, build_head
+from albertkit.tasks.classification.head import ClassificationObjective, DeepHead, LinearHead, build_head
+from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
 from albertkit.training.loop import FeatureInputs, Step, TextInputs, train_steps
 
@@ -26,6 +27,9 @@ ALL = np.arange(COUNT)
 def sequences() -> list[Sequence]:
     random = np.random.RandomState(2)
     return [Sequence(random.randint(5, 30000, length), np.zeros(length, np.int64)) for length in LENGTHS]
+
+
+EMPTY = Sequence(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 def network_with(head: nn.Module) -> Network:
@@ -53,13 +57,13 @@ def one_step(
                 if parameter.grad is not None:
                     gradients[name] = parameter.grad.clone()
 
-    targets = torch.from_numpy(np.random.RandomState(4).randint(0, 3, COUNT))
+    targets = np.random.RandomState(4).randint(0, 3, COUNT)
     if task == "regression":
-        targets = targets.float()
+        targets = targets.astype(np.float32)
     (step,) = train_steps(
-        inputs=TextInputs(network, sequences, execution=execution(), pooling=pooling),
+        inputs=TextInputs(network, Encoded.one_each(sequences), execution=execution(), pooling=pooling),
         head=network.heads["classifier"],
-        task=task,
+        objective=ClassificationObjective(task),
         targets=targets,
         optimizer=Keep(network.parameters(), lr=0.0),
         rate=lambda _: 0.0,
@@ -116,10 +120,10 @@ def feature_run(
     optimizer = torch.optim.SGD(head.parameters(), lr=0.0)
     return list(
         train_steps(
-            inputs=FeatureInputs(features),
+            inputs=FeatureInputs(features, Encoded.one_each([EMPTY] * COUNT)),
             head=head,
-            task="classification",
-            targets=(features[:, 0] > 0).long(),
+            objective=ClassificationObjective("classification"),
+            targets=(features[:, 0] > 0).long().numpy(),
             optimizer=optimizer,
             rate=lambda step: rate / (1 + step),
             plan=lambda epoch: training_steps(

@@ -13,6 +13,7 @@ from tests.tiny import execution, tiny_folder
 
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
+from albertkit.tasks.encoded import Encoded
 from albertkit.training.loop import TextInputs
 from albertkit.training.probe import cached_features, feature_key
 
@@ -41,8 +42,8 @@ def test_features_are_those_that_training_and_prediction_compute(predictor: Pred
     sequences = predictor.model.tokenizer.sequences(TEXTS)
     features, _ = cached_features(predictor, sequences, pooling=pooling)
     network = predictor.model.network.eval()
-    inputs = TextInputs(network, sequences, execution=predictor.execution, pooling=pooling)
-    np.testing.assert_allclose(inputs.pooled(np.arange(len(TEXTS))).detach().numpy(), features, atol=1e-6)
+    inputs = TextInputs(network, Encoded.one_each(sequences), execution=predictor.execution, pooling=pooling)
+    np.testing.assert_allclose(inputs.states(np.arange(len(TEXTS))).detach().numpy(), features, atol=1e-6)
     np.testing.assert_array_equal(features, predictor.embed(TEXTS, pooling=pooling))
 
 

@@ -31,6 +31,7 @@ COMMANDS = Registry(
             "predict",
             "prepare",
             "pretrain",
+            "score",
             "tokenize",
             "train-vocab",
         )
@@ -53,6 +54,7 @@ SUMMARIES = {
     "predict": "Labels with probabilities for texts.",
     "prepare": "Raw text to shards for pretraining.",
     "pretrain": "Pretrain masked pieces and sentence order on your own text.",
+    "score": "The official scores of anybody's predictions.",
     "tokenize": "Lines of text to pieces, ids and offsets.",
     "train-vocab": "A SentencePiece vocabulary with ALBERT's specials.",
 }

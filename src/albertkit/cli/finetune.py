@@ -20,7 +20,11 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
 @click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
 @click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
 @click.option("--out", help="The run directory to make; runs/DATA when left out.")
-@click.option("--task", type=click.Choice(["classification", "regression", "multilabel"]), help="For a table.")
+@click.option(
+    "--task",
+    help="For files of your own: classification, regression, multilabel, multiple_choice, question_answering or "
+    "token_classification; told from the file where it can be.",
+)
 @data_options
 @click.option("--train-split", default="train", show_default=True, help="The split to train on.")
 @click.option("--validation-split", help="The split that chooses the best epoch.")

@@ -1,4 +1,4 @@
-"""Data sets by name, and tables of the user's own: `open_data` and `load_dataset`.
+"""Data sets by name, and files of the user's own: `open_data` and `load_dataset`.
 
 One more data set is one more file with a function `(name, *, data_dir, skip_bad_rows) -> DataSource` and one line in
 `DATASETS`; another package adds its own through an entry point of the group "albertkit.datasets".
@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from albertkit.datasets.dataset import Dataset, DataSource, holdout, require_labelled, require_two_labels
 from albertkit.errors import UsageError, did_you_mean
 from albertkit.registry import Registry
+
+if TYPE_CHECKING:
+    from albertkit.datasets.own_files import OwnFiles
 
 __all__ = [
     "DATASETS",
@@ -31,6 +35,11 @@ DATASETS = Registry(
     table={
         "polarity": "albertkit.datasets.polarity:open_polarity",
         "imdb": "albertkit.datasets.imdb:open_imdb",
+        "ag_news": "albertkit.datasets.ag_news:open_ag_news",
+        "ner": "albertkit.datasets.conll:open_ner",
+        **dict.fromkeys(("race", "race/middle", "race/high"), "albertkit.datasets.race:open_race"),
+        **dict.fromkeys(("sick/relatedness", "sick/entailment"), "albertkit.datasets.sick:open_sick"),
+        **dict.fromkeys(("squad/v1", "squad/v2"), "albertkit.datasets.squad:open_squad"),
         **{
             f"glue/{task}": "albertkit.datasets.glue:open_glue"
             for task in ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
@@ -52,22 +61,30 @@ def open_data(
     labelled: bool = True,
     skip_bad_rows: bool = False,
 ) -> DataSource:
-    """Open a known data set, a table, or a folder of tables.
+    """Open a known data set, a file of the user's own, or a folder of such files named by split.
+
+    Files for question answering, multiple choice and token classification are told by their endings or, if they hold
+    one JSON object a line, by their keys (`own_files.task_of`); `task` says it where these cannot. The formats stand in
+    `question_tables`, `choice_tables` and `tag_tables`. All other files are tables of texts (`table`).
 
     >>> open_data("polarity").splits
     ('train', 'dev', 'test')
 
     Args:
-        data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet; or a folder with such files
-            named train, dev (or validation) and test.
+        data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet, in .json (questions in
+            SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word a line; .txt where the task says so); or
+            a folder with such files named train, dev (or validation) and test.
         data_dir: for a name: a local copy, a folder in the official layout or an archive of it; what `albertkit
             download` has put into the cache if None.
         text_column: for a table: the column of the (first) text.
         pair_column: for a table: the column of the second text.
         label_column: for a table: the column of the label.
-        task: classification, regression or multilabel; for a table, found out from the labels if None.
-        labels: for a table: names of the classes by index; those of the training file, sorted, if None.
-        labelled: for a table: False leaves the labels unread, for texts to predict.
+        task: classification, regression, multilabel, question_answering, multiple_choice or token_classification; for
+            a file, found out from what it holds if None.
+        labels: for a table, or words with tags: names of the classes by index; those of the training file in a fixed
+            order if None.
+        labelled: for a file: False leaves the labels (answers, tags, choices) unread, for rows to predict;
+            then `task` tells what a .jsonl or .parquet file is, which is a table of texts otherwise.
         skip_bad_rows: count rows that cannot be used (`Dataset.skipped`) and go on, instead of an error.
 
     Raises:
@@ -75,14 +92,30 @@ def open_data(
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
         MissingExtraError: Parquet without pyarrow.
     """
+    from albertkit.datasets.own_files import COLUMN_ENDINGS, OwnFiles, task_of
     from albertkit.datasets.sources import cached_dataset
     from albertkit.datasets.table import TableOptions, open_tables
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
     name, path = os.fspath(data), Path(data)
-    if is_table(path) or (name not in DATASETS and path.is_dir()):
-        if data_dir is not None:
-            raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    # A named column makes it a table of texts, unless the task was said.
+    named = task is None and any(column is not None for column in columns.values())
+    own = None if name in DATASETS or named else task_of(path, task=task, by_keys=labelled)
+    is_tables = is_table(path) or (name not in DATASETS and path.is_dir())
+    if data_dir is not None and (own is not None or is_tables):
+        raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+    if own is not None:
+        for option, value in columns.items():
+            if value is not None:
+                raise UsageError(
+                    f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out'
+                )
+        files = OwnFiles(
+            labels=None if labels is None else tuple(labels), labelled=labelled, skip_bad_rows=skip_bad_rows
+        )
+        return _open_own(own, path, files)
+    if is_tables:
         options = TableOptions(
             text_column=text_column,
             pair_column=pair_column,
@@ -96,10 +129,10 @@ def open_data(
     if name not in DATASETS:
         raise UsageError(
             f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
-            f"or the path of a table: {' '.join(TABLE_ENDINGS)})"
+            f"or the path of a table: {' '.join(TABLE_ENDINGS)}, of questions: .json, or of tags: "
+            f"{' '.join(COLUMN_ENDINGS)})"
         )
-    given = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
-    given["labels"] = None if labels is None else ", ".join(labels)
+    given = {**columns, "labels": None if labels is None else ", ".join(labels)}
     for option, value in given.items():
         if value is not None:
             raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
@@ -108,6 +141,22 @@ def open_data(
     if task not in (None, source.task):
         raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
     return source
+
+
+def _open_own(task: str, path: Path, files: OwnFiles) -> DataSource:
+    if task == "token_classification":
+        from albertkit.datasets.tag_tables import open_tags
+
+        return open_tags(path, options=files)
+    if files.labels:
+        raise UsageError(f'labels "{", ".join(files.labels)}" go with classes or tags, but {path} is for {task}')
+    if task == "question_answering":
+        from albertkit.datasets.question_tables import open_questions
+
+        return open_questions(path, options=files)
+    from albertkit.datasets.choice_tables import open_choices
+
+    return open_choices(path, options=files)
 
 
 def load_dataset(
@@ -130,15 +179,15 @@ def load_dataset(
     (1066, ('negative', 'positive'))
 
     Args:
-        data: a known name, a table, or a folder of tables.
+        data: a known name, a file, or a folder of files.
         split: the split's name.
         data_dir: for a name: a local copy.
         text_column: for a table: the column of the (first) text.
         pair_column: for a table: the column of the second text.
         label_column: for a table: the column of the label.
-        task: for a table: classification, regression or multilabel.
-        labels: for a table: names of the classes by index.
-        labelled: for a table: whether labels are read.
+        task: what the data are for.
+        labels: for a table, or words with tags: names of the classes by index.
+        labelled: for a file: whether labels are read.
         skip_bad_rows: count rows that cannot be used and go on, instead of an error.
 
     Raises:

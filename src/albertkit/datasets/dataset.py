@@ -5,18 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from albertkit.data.examples import TextExample
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
 """Other words for a split, followed only where the word itself is not the name of a split."""
 
 TASKS = ("classification", "regression", "multilabel")
-"""What a text can be asked for; a data set names its task by one of these words."""
+"""What a text, or a pair of texts, can be asked for; a data set names its task by one of these words."""
+
+STRUCTURED_METRICS: Mapping[str, tuple[str, ...]] = {
+    "question_answering": ("exact", "f1"),
+    "token_classification": ("f1", "precision", "recall", "accuracy"),
+    "multiple_choice": ("accuracy",),
+}
+"""The tasks whose rows are more than texts (spans, tagged words, choices) -> their metrics, the main one first."""
 
 Row = TypeVar("Row")
 
@@ -30,37 +36,40 @@ class Dataset:
     split: str
     """The split, e.g. "train"."""
     task: str
-    """classification, regression or multilabel."""
+    """One of `TASKS` or a key of `STRUCTURED_METRICS`; it tells the kind of the examples."""
     labels: tuple[str, ...]
-    """Names of the classes by index; empty for regression."""
+    """Names of the classes or tags by index; empty for regression, question answering and multiple choice."""
     metrics: tuple[str, ...]
     """Names of the metrics, the main one first."""
-    examples: list[TextExample] = field(repr=False)
-    """The rows."""
+    examples: list[Any] = field(repr=False)
+    """The rows, all of one kind of `albertkit.data.examples.Example`."""
     skipped: tuple[str, ...] = ()
     """One sentence for each row passed over, with its file and line."""
+    notes: tuple[str, ...] = ()
+    """One sentence for each thing that was read otherwise than it stands in the file, with a count and the places."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __iter__(self) -> Iterator[TextExample]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.examples)
 
     @overload
-    def __getitem__(self, index: int) -> TextExample: ...
+    def __getitem__(self, index: int) -> Any: ...
     @overload
-    def __getitem__(self, index: slice) -> list[TextExample]: ...
-    def __getitem__(self, index: int | slice) -> TextExample | list[TextExample]:
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
         return self.examples[index]
 
     @property
     def is_pair(self) -> bool:
         """Whether an example holds two texts."""
-        return bool(self.examples) and self.examples[0].pair is not None
+        return bool(self.examples) and getattr(self.examples[0], "pair", None) is not None
 
-    def batches(self, n: int) -> Iterator[list[TextExample]]:
+    def batches(self, n: int) -> Iterator[list[Any]]:
         """Give the examples in order, in lists of `n`; the last may be shorter.
 
+        >>> from albertkit.data.examples import TextExample
         >>> rows = [TextExample("a"), TextExample("b"), TextExample("c")]
         >>> data = Dataset("toy", "train", "classification", ("no", "yes"), ("accuracy",), rows)
         >>> [len(batch) for batch in data.batches(2)]
@@ -96,9 +105,9 @@ class DataSource:
     name: str
     """The data set, e.g. "glue/qnli", or the path of a table."""
     task: str
-    """classification, regression or multilabel."""
+    """One of `TASKS` or a key of `STRUCTURED_METRICS`; it tells the kind of the examples."""
     labels: tuple[str, ...]
-    """Names of the classes by index; empty for regression."""
+    """Names of the classes or tags by index; empty for regression, question answering and multiple choice."""
     metrics: tuple[str, ...]
     """Names of the metrics, the main one first."""
     splits: tuple[str, ...]
@@ -171,17 +180,17 @@ def holdout(dataset: Dataset, *, fraction: float, seed: int) -> tuple[Dataset, D
     of = f"of {dataset.split} (seed {seed})"
     return (
         replace(dataset, split=f"{100 * (1 - fraction):g}% {of}", examples=train),
-        replace(dataset, split=f"{100 * fraction:g}% {of}", examples=validation, skipped=()),
+        replace(dataset, split=f"{100 * fraction:g}% {of}", examples=validation, skipped=(), notes=()),
     )
 
 
 def require_labelled(dataset: Dataset) -> None:
-    """Refuse a split with a row whose label is not known, as in GLUE's test files.
+    """Refuse a split with a row whose label (answers, tags, choice) is not known, as in GLUE's test files.
 
     Raises:
         DataError: says how many rows have no label.
     """
-    without = sum(example.label is None for example in dataset.examples)
+    without = sum(not example.is_labelled for example in dataset.examples)
     if without:
         raise DataError(
             f"{dataset.name}, split {dataset.split}: {without} of {len(dataset)} rows have no label, "

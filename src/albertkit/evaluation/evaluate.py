@@ -14,8 +14,11 @@ from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
 from albertkit.evaluation.metrics import confusion_matrix, score
+from albertkit.evaluation.predicted import score_predictions
 from albertkit.evaluation.report import Confusion, Report
-from albertkit.predictor import Predictor, Progress
+from albertkit.predictor import Predictor, Progress, run_outputs
+from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.task import Task
 
 
@@ -30,8 +33,38 @@ class Scored:
     notes: tuple[str, ...]
 
 
-def score_logits(
+def score_outputs(
     task: Task,
+    outputs: Sequence[npt.NDArray[np.float32]],
+    *,
+    encoded: Encoded,
+    examples: Sequence[Any],
+    labels: Sequence[str],
+    metrics: Sequence[str],
+) -> Scored:
+    """Score what a task's head gave for labelled examples.
+
+    Args:
+        task: how to read the outputs.
+        outputs: of each sequence, see `Task.predictions`.
+        encoded: the examples, tokenised.
+        examples: themselves.
+        labels: names of the head's outputs.
+        metrics: names, the main one first.
+
+    Raises:
+        DataError: no examples.
+    """
+    if isinstance(task, ClassificationTask):
+        targets = task.targets(examples, num_labels=max(len(labels), 1))
+        return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
+    predictions = task.predictions(outputs, encoded, examples, labels=labels)
+    found = score_predictions(task.name, predictions, examples=examples, labels=labels, metrics=metrics)
+    return Scored(found.metrics, None, None, found.notes)
+
+
+def score_logits(
+    task: ClassificationTask,
     logits: npt.NDArray[np.float32],
     *,
     targets: npt.NDArray[Any],
@@ -71,7 +104,7 @@ def aligned_labels(dataset: Dataset, *, labels: Sequence[str], model: str) -> Da
     Raises:
         DataError: the split has another task, or a label that the model was not trained on.
     """
-    if dataset.task == "regression" or tuple(dataset.labels) == tuple(labels):
+    if not dataset.labels or tuple(dataset.labels) == tuple(labels):
         return dataset
     unseen = [label for label in dataset.labels if label not in labels]
     if unseen:
@@ -86,6 +119,12 @@ def aligned_labels(dataset: Dataset, *, labels: Sequence[str], model: str) -> Da
             return None
         return tuple(sorted(moved[one] for one in label)) if isinstance(label, tuple) else moved[label]
 
+    if dataset.task == "token_classification":
+        tagged = [
+            replace(example, tags=None if example.tags is None else tuple(moved[tag] for tag in example.tags))
+            for example in dataset.examples
+        ]
+        return replace(dataset, examples=tagged, labels=tuple(labels))
     examples = [replace(example, label=move(example.label)) for example in dataset.examples]
     return replace(dataset, examples=examples, labels=tuple(labels))
 
@@ -112,9 +151,15 @@ def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | Non
             f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
-    logits = predictor.logits(dataset.examples, progress=progress)
-    targets = task.targets(dataset.examples, num_labels=len(predictor.labels))
-    scored = score_logits(task, logits, targets=targets, labels=predictor.labels, metrics=dataset.metrics)
+    encoded = predictor.encode(dataset.examples)
+    scored = score_outputs(
+        task,
+        run_outputs(predictor.runtime, encoded.sequences, progress=progress),
+        encoded=encoded,
+        examples=dataset.examples,
+        labels=predictor.labels,
+        metrics=dataset.metrics,
+    )
     return Report(
         task=task.name,
         data=dataset.name,
@@ -141,6 +186,6 @@ def scored_split(source: DataSource, name: str | None) -> Dataset:
     for candidate in ("test", "dev"):
         if candidate in source.splits:
             dataset = source.split(candidate)
-            if all(example.label is not None for example in dataset):
+            if all(example.is_labelled for example in dataset):
                 return dataset
     return source.split(source.splits[0])

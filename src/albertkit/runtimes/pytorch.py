@@ -12,7 +12,9 @@ import torch
 from albertkit.batch import Batch
 from albertkit.device import Execution
 from albertkit.tasks.network import Network
-from albertkit.tasks.pooling import pooled_features
+from albertkit.tasks.objective import objective_of
+from albertkit.tasks.pooling import head_states
+from albertkit.tasks.task import Task
 
 OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits")
 
@@ -23,16 +25,17 @@ class PyTorchRuntime:
     Args:
         network: encoder and heads; put into evaluation mode and onto the device.
         execution: device, precision, threads.
-        head: which head gives `logits`; None when there is no task head.
-        pooling: what that head reads: `pooler`, `cls` or `mean`.
+        task: whose head gives `logits`; None when there is no task head.
+        pooling: what a head reads that takes one vector of each sequence: `pooler`, `cls` or `mean`.
     """
 
     def __init__(
-        self, network: Network, *, execution: Execution, head: str | None = None, pooling: str = "pooler"
+        self, network: Network, *, execution: Execution, task: Task | None = None, pooling: str = "pooler"
     ) -> None:
         self.network = network.to(execution.torch_device)
         self.execution = execution
-        self.head = head
+        self.head = None if task is None else task.head
+        self.objective = None if task is None else objective_of(task)
         self.pooling = pooling
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
@@ -41,7 +44,8 @@ class PyTorchRuntime:
         Args:
             batch: packed sequences.
             outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`, `logits`
-                `[sequences, outputs]`, `mlm_logits` `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
+                `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits` `[tokens, vocabulary]`,
+                `sop_logits` `[sequences, 2]`.
         """
         network = self.network
         was_training = network.training
@@ -51,10 +55,15 @@ class PyTorchRuntime:
             found: dict[str, Any] = {}
             for name in outputs:
                 if name == "logits":
+                    assert self.objective is not None
                     assert self.head is not None
                     # The head is small: in full precision it costs nothing and keeps close calls right.
                     with torch.autocast(self.execution.torch_device.type, enabled=False):
-                        found[name] = network.heads[self.head](pooled_features(encoded, pooling=self.pooling).float())
+                        found[name] = self.objective.outputs(
+                            network.heads[self.head],
+                            head_states(encoded, reads=self.objective.reads, pooling=self.pooling),
+                            lengths=batch.lengths,
+                        )
                 elif name == "mlm_logits":
                     found[name] = network.masked_piece_logits(encoded.sequence_output)
                 elif name == "sop_logits":

@@ -53,3 +53,16 @@ def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "s
     sequence_of_row = torch.repeat_interleave(lengths, output_size=len(hidden))  # [tokens]
     sums = hidden.new_zeros((len(lengths), hidden.shape[1]), dtype=torch.float32)
     return sums.index_add(0, sequence_of_row, hidden.float()) / lengths[:, None]
+
+
+def head_states(encoded: EncoderOutput, *, reads: str, pooling: str) -> Float[Tensor, "rows hidden"]:
+    """Return what a head reads of a packed batch, in fp32: `[sequences, hidden]`, or `[tokens, hidden]`.
+
+    Args:
+        encoded: packed.
+        reads: `sequences` or `tokens`, as the task's objective says.
+        pooling: for sequences, see `pooled_features`.
+    """
+    if reads == "tokens":
+        return encoded.sequence_output.float()
+    return pooled_features(encoded, pooling=pooling).float()

@@ -1,7 +1,7 @@
 """The Task protocol: one vertical slice from examples to predictions.
 
-What a task does without a network (sequences, targets, decode) takes and gives NumPy, so that every runtime shares it;
-its head and loss stand in a module of their own that imports torch and is resolved on first use.
+What a task does without a network (encode, targets, predictions) takes and gives NumPy, so that every runtime shares
+it; its head and loss, the `Objective`, stand in a module of their own that imports torch and is resolved on first use.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.data.examples import TextExample
+from albertkit.tasks.encoded import Encoded, UnitTargets
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,6 +32,16 @@ class Task(Protocol):
         ...
 
     @property
+    def objective(self) -> str:
+        """Where the head and the loss are: "module:attribute" of an `Objective`."""
+        ...
+
+    @property
+    def problem_type(self) -> str | None:
+        """What a classifier's outputs mean in the words of a Hugging Face configuration; None for other heads."""
+        ...
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Metrics for data that names none; the first is the main one."""
         ...
@@ -41,24 +50,27 @@ class Task(Protocol):
         """Return the width of the head's output for these labels."""
         ...
 
-    def sequences(
-        self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int
-    ) -> list[TokenSequence]:
-        """Tokenise examples, each cut to `max_length` tokens."""
+    def encode(self, tokenizer: AnyTokenizer, examples: Sequence[Any], *, max_length: int) -> Encoded:
+        """Tokenise examples into sequences of at most `max_length` tokens."""
         ...
 
-    def targets(self, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
-        """Return what the loss compares with, one row an example."""
+    def unit_targets(self, encoded: Encoded, examples: Sequence[Any], *, num_labels: int) -> UnitTargets:
+        """Return what the loss compares with, for each unit.
+
+        Raises:
+            DataError: an example whose answer is not known.
+        """
         ...
 
-    def predicted(self, logits: FloatArray) -> npt.NDArray[Any]:
-        """Return what the metrics compare with the targets."""
-        ...
+    def predictions(
+        self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[Any], *, labels: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """Return one JSON-ready prediction an example.
 
-    def probabilities(self, logits: FloatArray) -> npt.NDArray[np.float64]:
-        """Return probabilities in [0, 1] of each output, where the task has such."""
-        ...
-
-    def decode(self, logits: FloatArray, *, labels: Sequence[str]) -> list[Mapping[str, Any]]:
-        """Return one JSON-ready prediction a row."""
+        Args:
+            outputs: of each sequence what the objective's `outputs` gave: `[outputs]`, or `[tokens, outputs]`.
+            encoded: the examples, tokenised.
+            examples: themselves.
+            labels: names of the head's outputs.
+        """
         ...

@@ -200,6 +200,18 @@ class AnyTokenizer(ABC):
         around = (self.cls_id, self.sep_id) if specials else None
         return join_tokens(rows, kept=kept, around=around)
 
+    def ids_of(self, texts: Iterable[str], *, threads: int | None = None) -> list[list[int]]:
+        """Return the ids of many texts, quickly, without special tokens, uncut and without offsets.
+
+        Args:
+            texts: any number.
+            threads: of the library; all that this process may use when left out.
+
+        Raises:
+            TextError: a text is not a str, or has a lone surrogate; the sentence holds its number, from 0.
+        """
+        return self._batch_ids(list(texts), threads)
+
     def sequences(
         self,
         texts: str | Iterable[str],

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from albertkit.data.batches import training_steps
@@ -18,18 +17,25 @@ from albertkit.datasets import open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
-from albertkit.evaluation.evaluate import Scored, score_logits
+from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
 from albertkit.progress import Silent, Teller, counted
-from albertkit.tasks.classification.head import example_losses
+from albertkit.tasks.objective import objective_of
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
 from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.recipes import complete
-from albertkit.training.roles import Role, measure_batch_statistics, prepare_roles, role_logits, truncation_notes
+from albertkit.training.roles import (
+    Role,
+    losses_of,
+    measure_batch_statistics,
+    prepare_roles,
+    role_outputs,
+    truncation_notes,
+)
 from albertkit.training.run import RunFolder
 from albertkit.training.schedules import learning_rate
 from albertkit.training.settings import FinetuneSettings
@@ -121,6 +127,7 @@ def _train(
     trained: nn.Module = head if settings.freeze_encoder else model.network
     model.network.encoder.requires_grad_(not settings.freeze_encoder)
     if task.name == "regression" and isinstance(head, nn.Linear):
+        assert not isinstance(train.targets, list)
         nn.init.constant_(head.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
     inputs, plan = _inputs(predictor, train, settings)
     optimizer = build_optimizer(settings.optimizer, [trained], weight_decay=settings.weight_decay)
@@ -133,7 +140,8 @@ def _train(
         warmup_steps=int(total * (settings.warmup or 0)),
         schedule=settings.schedule or "linear",
     )
-    record = EpochRecord(len(train.targets), task.num_outputs(model.labels))
+    objective = objective_of(task)
+    record = EpochRecord(len(train.encoded), task.num_outputs(model.labels) if objective.averages else 0)
     state = TrainingState(trained, optimizer, record)
     first = state.restore(run) if resume else 0
     rate(first)  # an unknown schedule is told before the directory is made
@@ -146,8 +154,9 @@ def _train(
     steps = train_steps(
         inputs=inputs,
         head=head,
-        task=task.name,
-        targets=torch.from_numpy(train.targets).to(predictor.execution.torch_device),
+        objective=objective,
+        targets=train.targets,
+        device=predictor.execution.torch_device,
         optimizer=optimizer,
         rate=rate,
         plan=plan,
@@ -181,14 +190,18 @@ def _inputs(
     predictor: Predictor, train: Role, settings: FinetuneSettings
 ) -> tuple[Inputs, Callable[[int], list[list[npt.NDArray[np.int64]]]]]:
     assert settings.batch_size is not None
+    model = predictor.model
+    assert model.task is not None
     if train.features is not None:
-        lengths = np.ones(len(train.targets), np.int64)
-        inputs: Inputs = FeatureInputs(train.features.to(predictor.execution.torch_device))
+        lengths = np.ones(len(train.encoded), np.int64)
+        inputs: Inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
         tokens = settings.batch_size
     else:
-        lengths = np.array([len(sequence) for sequence in train.sequences], np.int64)
-        model = predictor.model
-        inputs = TextInputs(model.network, train.sequences, execution=predictor.execution, pooling=model.head.pooling)
+        lengths = train.encoded.lengths
+        reads = objective_of(model.task).reads
+        inputs = TextInputs(
+            model.network, train.encoded, execution=predictor.execution, reads=reads, pooling=model.head.pooling
+        )
         tokens = settings.batch_tokens
 
     def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
@@ -223,9 +236,21 @@ def _event(step: Step) -> dict[str, Any]:
 def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:
     task = predictor.model.task
     assert task is not None
-    with teller.bar(f"scoring {role.dataset.split}", total=len(role.sequences)) as advance:
-        logits = role_logits(predictor, role, progress=counted(advance))
-    return score_logits(task, logits, targets=role.targets, labels=predictor.model.labels, metrics=source.metrics)
+    with teller.bar(f"scoring {role.dataset.split}", total=len(role.encoded.sequences)) as advance:
+        outputs = role_outputs(predictor, role, progress=counted(advance))
+    return _score(predictor, role, outputs, source)
+
+
+def _score(predictor: Predictor, role: Role, outputs: list[npt.NDArray[np.float32]], source: DataSource) -> Scored:
+    assert predictor.model.task is not None
+    return score_outputs(
+        predictor.model.task,
+        outputs,
+        encoded=role.encoded,
+        examples=role.dataset.examples,
+        labels=predictor.model.labels,
+        metrics=source.metrics,
+    )
 
 
 def _end_epoch(
@@ -245,20 +270,19 @@ def _end_epoch(
         task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
     )
     measure_batch_statistics(predictor, roles["train"])
-    with teller.bar("validation", total=len(validation.sequences)) as advance:
-        logits = role_logits(predictor, validation, progress=counted(advance))
-    losses = example_losses(task.name, torch.from_numpy(logits), torch.from_numpy(validation.targets))
-    if not bool(torch.isfinite(losses).all()):
+    with teller.bar("validation", total=len(validation.encoded.sequences)) as advance:
+        outputs = role_outputs(predictor, validation, progress=counted(advance))
+    losses = losses_of(predictor, validation, outputs)
+    if not bool(np.isfinite(losses).all()):
         raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
-    metrics = score_logits(
-        task, logits, targets=validation.targets, labels=model.labels, metrics=source.metrics
-    ).metrics
+    metrics = _score(predictor, validation, outputs, source).metrics
     scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **metrics}}
     main = source.metrics[0]
     if state.end_epoch(scores, main=main):
         run.save_checkpoint({"weights": state.trained.state_dict(), "epoch": len(state.epochs)}, name="best")
     run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
+    trained = f", {main} {train_scores[main]:.2f}" if main in train_scores else ""
     teller.say(
-        f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}, {main} {train_scores[main]:.2f}; "
+        f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}; "
         f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
     )

@@ -10,10 +10,12 @@ from albertkit.device import Execution
 from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
 from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
+from albertkit.evaluation.predicted import trivial_baselines
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
+from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.history import constant_loss, stuck_note
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
@@ -42,10 +44,10 @@ def finish(
     task = model.task
     assert task is not None
     notes = [*model.notes, *splits.notes, *scored.notes]
-    train_targets = task.targets(splits.train.examples, num_labels=len(model.labels))
-    stuck = stuck_note(
-        epochs, reference=constant_loss(task.name, train_targets), learning_rate=settings.learning_rate or 0.0
-    )
+    stuck = None
+    if isinstance(task, ClassificationTask):
+        reference = constant_loss(task.name, task.targets(splits.train.examples, num_labels=len(model.labels)))
+        stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
     if stuck:
         teller.say(f"warning: {stuck}")
         notes.append(stuck)
@@ -88,6 +90,8 @@ def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Tel
     assert task is not None
     num_labels = max(len(predictor.labels), 1)
     train, scored = splits.train, splits.scored
+    if not isinstance(task, ClassificationTask):
+        return trivial_baselines(train, scored)
     common: dict[str, Any] = {"task": task.name, "metrics": train.metrics, "num_labels": num_labels}
     train_targets = task.targets(train.examples, num_labels=num_labels)
     targets = task.targets(scored.examples, num_labels=num_labels)

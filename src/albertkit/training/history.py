@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.evaluation.metrics import compute_metrics
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.encoded import UnitTargets
 from albertkit.tasks.task import Task
 from albertkit.training.loop import Step
 
@@ -25,11 +27,11 @@ class EpochRecord:
         self.logits[step.indices] = step.logits
         self.losses[step.indices] = step.losses
 
-    def scores(
-        self, task: Task, targets: npt.NDArray[Any], *, metrics: Sequence[str], num_labels: int
-    ) -> dict[str, float]:
-        """Return `loss` and metrics (0-100) over the examples seen."""
+    def scores(self, task: Task, targets: UnitTargets, *, metrics: Sequence[str], num_labels: int) -> dict[str, float]:
+        """Return `loss` and, of classifiers, metrics (0-100) over the units seen."""
         seen = ~np.isnan(self.losses)
+        if not isinstance(task, ClassificationTask) or isinstance(targets, list):
+            return {"loss": float(self.losses[seen].mean())}
         measured = compute_metrics(
             metrics,
             task=task.name,

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
 from albertkit.device import Execution
 from albertkit.errors import RunError
-from albertkit.tasks.classification.head import example_losses
+from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.network import Network
-from albertkit.tasks.pooling import pooled_features
+from albertkit.tasks.objective import Objective, mean_by_unit
+from albertkit.tasks.pooling import head_states
 
 Indices = npt.NDArray[np.int64]
 Plan = Callable[[int], Sequence[Sequence[Indices]]]
@@ -31,12 +31,11 @@ class Inputs(Protocol):
     trains: bool
     """Whether gradients flow below the head."""
 
-    def pooled(self, indices: Indices) -> Tensor:
-        """Return what the head reads of these examples, `[n, hidden]`."""
-        ...
+    encoded: Encoded
+    """The units and their sequences."""
 
-    def tokens(self, indices: Indices) -> int:
-        """Return how many tokens these examples have."""
+    def states(self, units: Indices) -> Tensor:
+        """Return what the head reads of these units: `[sequences, hidden]` or `[tokens, hidden]`."""
         ...
 
 
@@ -45,48 +44,53 @@ class TextInputs:
 
     Args:
         network: its encoder is trained.
-        sequences: tokenised examples.
+        encoded: tokenised examples.
         execution: device and precision.
-        pooling: what the head reads: `pooler`, `cls` or `mean`.
+        reads: `sequences` or `tokens`, as the task's objective says.
+        pooling: what the head reads of a sequence: `pooler`, `cls` or `mean`.
     """
 
     trains = True
 
     def __init__(
-        self, network: Network, sequences: Sequence[TokenSequence], *, execution: Execution, pooling: str = "pooler"
+        self,
+        network: Network,
+        encoded: Encoded,
+        *,
+        execution: Execution,
+        reads: str = "sequences",
+        pooling: str = "pooler",
     ) -> None:
         self.network = network
-        self.sequences = sequences
+        self.encoded = encoded
         self.execution = execution
+        self.reads = reads
         self.pooling = pooling
 
-    def pooled(self, indices: Indices) -> Tensor:
-        """Encode the examples and return their features in fp32."""
-        batch = Batch.pack(self.sequences[index] for index in indices)
+    def states(self, units: Indices) -> Tensor:
+        """Encode the units' sequences and return what the head reads in fp32."""
+        batch = Batch.pack(self.encoded.sequences[index] for index in self.encoded.sequences_of(units))
         with self.execution.autocast():
-            output: Tensor = pooled_features(self.network(batch), pooling=self.pooling)
-        return output.float()
-
-    def tokens(self, indices: Indices) -> int:
-        """Return how many tokens these examples have."""
-        return sum(len(self.sequences[index]) for index in indices)
+            return head_states(self.network(batch), reads=self.reads, pooling=self.pooling)
 
 
 class FeatureInputs:
-    """Features that were computed once; only the head is trained."""
+    """Features that were computed once; only the head is trained.
+
+    Args:
+        features: `[sequences, hidden]`.
+        encoded: the units that the sequences are of.
+    """
 
     trains = False
 
-    def __init__(self, features: Tensor) -> None:
+    def __init__(self, features: Tensor, encoded: Encoded) -> None:
         self.features = features
+        self.encoded = encoded
 
-    def pooled(self, indices: Indices) -> Tensor:
+    def states(self, units: Indices) -> Tensor:
         """Return rows of the features."""
-        return self.features[torch.from_numpy(indices)]
-
-    def tokens(self, indices: Indices) -> int:  # noqa: ARG002 - the protocol's signature
-        """No token passes the encoder."""
-        return 0
+        return self.features[torch.from_numpy(self.encoded.sequences_of(units))]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Step:
     indices: Indices
     """Numbers of the step's examples."""
     logits: npt.NDArray[np.float32]
-    """What the head said of them before the update, `[examples, outputs]`."""
+    """What the head said of each before the update, `[examples, outputs]`; empty of heads that say it of tokens."""
     losses: npt.NDArray[np.float32]
     """Each example's own loss, `[examples]`."""
     tokens: int
@@ -117,8 +121,9 @@ def train_steps(
     *,
     inputs: Inputs,
     head: nn.Module,
-    task: str,
-    targets: Tensor,
+    objective: Objective,
+    targets: UnitTargets,
+    device: torch.device | str = "cpu",
     optimizer: torch.optim.Optimizer,
     rate: Callable[[int], float],
     plan: Plan,
@@ -132,10 +137,11 @@ def train_steps(
     Every step seeds torch from (seed, step), so a run that goes on at `first_step` repeats what it would have done.
 
     Args:
-        inputs: where pooled outputs come from.
+        inputs: where the head's states come from.
         head: the task head, trained.
-        task: its loss: `classification`, `regression` or `multilabel`.
-        targets: what the loss compares with, a row an example.
+        objective: its loss.
+        targets: what the loss compares with, by unit.
+        device: where the targets go.
         optimizer: updates head (and encoder).
         rate: step (from 0) -> learning rate.
         plan: epoch -> optimizer steps -> forward passes.
@@ -159,7 +165,9 @@ def train_steps(
                 learning_rate = rate(number)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate
-                logits, losses = _gradients(inputs, head, task, targets, passes, seed=seed * 1_000_003 + number)
+                logits, losses = _gradients(
+                    inputs, head, objective, targets, passes, device=device, seed=seed * 1_000_003 + number
+                )
                 loss = float(losses.mean())
                 if not np.isfinite(loss):
                     raise RunError(diverged(f"the loss became {loss}", number + 1, learning_rate))
@@ -177,7 +185,7 @@ def train_steps(
                     indices=indices,
                     logits=logits,
                     losses=losses,
-                    tokens=inputs.tokens(indices),
+                    tokens=int(inputs.encoded.lengths[indices].sum()) if inputs.trains else 0,
                     seconds=time.perf_counter() - started,
                 )
             number += 1
@@ -197,43 +205,55 @@ def _seed(seed: int, number: int) -> None:
 
 
 def _gradients(
-    inputs: Inputs, head: nn.Module, task: str, targets: Tensor, passes: Sequence[Indices], *, seed: int
+    inputs: Inputs,
+    head: nn.Module,
+    objective: Objective,
+    targets: UnitTargets,
+    passes: Sequence[Indices],
+    *,
+    device: torch.device | str,
+    seed: int,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Accumulate the gradient of the mean loss over all passes; return logits and losses by example."""
-    examples = sum(len(indices) for indices in passes)
+    """Accumulate the gradient of the mean loss over all passes; return logits and losses by unit."""
+    units = sum(len(indices) for indices in passes)
+    encoded = inputs.encoded
 
-    def head_losses(pooled: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
-        logits = head(pooled)
-        return logits, example_losses(task, logits, targets[torch.from_numpy(indices).to(targets.device)])
+    def head_losses(states: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
+        counts = encoded.counts[indices]
+        lengths = np.array([len(encoded.sequences[index]) for index in encoded.sequences_of(indices)], np.int64)
+        wanted = torch.from_numpy(take(targets, indices)).to(device)
+        rows, losses = objective.losses(head, states, lengths=lengths, counts=counts, targets=wanted)
+        whole = objective.reads == "sequences" and objective.averages
+        return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 
     found: list[tuple[Any, Any]] = []
     if len(passes) == 1 or not getattr(head, "uses_batch_statistics", False):
         for number, indices in enumerate(passes):
             _seed(seed, number)
-            logits, losses = head_losses(inputs.pooled(indices), indices)
-            (losses.sum() / examples).backward()  # type: ignore[no-untyped-call]
+            logits, losses = head_losses(inputs.states(indices), indices)
+            (losses.sum() / units).backward()  # type: ignore[no-untyped-call]
             found.append((logits.detach(), losses.detach()))
     else:
         # Batch statistics are of the whole step: encode all passes without keeping them, let the head give the gradient
-        # of each pooled output, then encode each pass again to take it further down (gradient caching).
+        # of each state, then encode each pass again to take it further down (gradient caching).
         everything = np.concatenate(list(passes))
         with torch.no_grad():
             parts = []
             for number, indices in enumerate(passes):
                 _seed(seed, number)
-                parts.append(inputs.pooled(indices))
-        pooled = torch.cat(parts).requires_grad_()
+                parts.append(inputs.states(indices))
+        states = torch.cat(parts).requires_grad_()
         _seed(seed, len(passes))
-        logits, losses = head_losses(pooled, everything)
+        logits, losses = head_losses(states, everything)
         losses.mean().backward()  # type: ignore[no-untyped-call]
         found.append((logits.detach(), losses.detach()))
         if inputs.trains:
-            assert pooled.grad is not None
+            assert states.grad is not None
             row = 0
-            for number, indices in enumerate(passes):
+            for number, part in enumerate(parts):
                 _seed(seed, number)
-                inputs.pooled(indices).backward(pooled.grad[row : row + len(indices)])  # type: ignore[no-untyped-call]
-                row += len(indices)
+                inputs.states(passes[number]).backward(states.grad[row : row + len(part)])  # type: ignore[no-untyped-call]
+                row += len(part)
     return (
         torch.cat([logits.float() for logits, _ in found]).cpu().numpy(),
         torch.cat([losses for _, losses in found]).cpu().numpy(),

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
-from albertkit.predictor import Predictor, embed_sequences, run_per_sequence
-from albertkit.pretrained import Model
+from albertkit.predictor import Predictor, embed_sequences, run_outputs
 from albertkit.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
-from albertkit.tasks.task import Task
+from albertkit.tasks.encoded import Encoded, UnitTargets, take
+from albertkit.tasks.objective import objective_of
 from albertkit.training.probe import cached_features
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -32,10 +29,10 @@ class Role:
     """One split, ready for the network."""
 
     dataset: Dataset
-    sequences: list[TokenSequence]
-    targets: npt.NDArray[Any]
+    encoded: Encoded
+    targets: UnitTargets
     features: torch.Tensor | None
-    """What the head reads, `[examples, hidden]`, when the encoder is frozen."""
+    """What the head reads, `[sequences, hidden]`, when the encoder is frozen."""
 
 
 def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
@@ -48,54 +45,64 @@ def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettin
     by_split: dict[int, Role] = {}
     for name, dataset in (("train", splits.train), ("validation", splits.validation), ("scored", splits.scored)):
         if id(dataset) not in by_split:
-            sequences = _sequences(task, model, dataset, max_length=settings.max_length)
-            targets = task.targets(dataset.examples, num_labels=len(model.labels))
+            encoded = task.encode(model.tokenizer, dataset.examples, max_length=settings.max_length)
+            targets = task.unit_targets(encoded, dataset.examples, num_labels=len(model.labels))
             features = None
             if settings.freeze_encoder:
-                with teller.bar(f"features of {dataset.split}", total=len(sequences)) as advance:
+                with teller.bar(f"features of {dataset.split}", total=len(encoded.sequences)) as advance:
                     started = time.perf_counter()
                     array, cached = cached_features(
-                        predictor, sequences, pooling=model.head.pooling, progress=counted(advance)
+                        predictor, encoded.sequences, pooling=model.head.pooling, progress=counted(advance)
                     )
                 seconds = time.perf_counter() - started
                 how = "from the cache" if cached else f"computed in {seconds:.0f} s"
                 teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
                 features = torch.from_numpy(array)
-            by_split[id(dataset)] = Role(dataset, sequences, targets, features)
+            by_split[id(dataset)] = Role(dataset, encoded, targets, features)
         roles[name] = by_split[id(dataset)]
     return roles
-
-
-def _sequences(task: Task, model: Model, dataset: Dataset, *, max_length: int) -> list[TokenSequence]:
-    examples: list[TextExample] = list(dataset.examples)
-    return task.sequences(model.tokenizer, examples, max_length=max_length)
 
 
 def truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
     """Say of each split how many texts were cut to the longest input."""
     notes = []
     for role in {id(role): role for role in roles.values()}.values():
-        cut = [sequence.truncated for sequence in role.sequences if sequence.truncated]
+        sequences = role.encoded.sequences
+        cut = [sequence.truncated for sequence in sequences if sequence.truncated]
         if cut:
             notes.append(
-                f"{role.dataset.split}: {len(cut):,} of {len(role.sequences):,} texts were cut to "
+                f"{role.dataset.split}: {len(cut):,} of {len(sequences):,} texts were cut to "
                 f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
             )
             teller.say(f"note: {notes[-1]}")
     return notes
 
 
-def role_logits(
+def role_outputs(
     predictor: Predictor, role: Role, *, progress: Callable[[int], None] | None = None
-) -> npt.NDArray[np.float32]:
-    """Return the head's logits `[examples, outputs]` for a split, from its features where it has them."""
+) -> list[npt.NDArray[np.float32]]:
+    """Return the head's outputs for each sequence of a split, from its features where it has them."""
     if role.features is None:
-        return run_per_sequence(predictor.runtime, role.sequences, output="logits", progress=progress)
+        return run_outputs(predictor.runtime, role.encoded.sequences, progress=progress)
     assert predictor.model.task is not None
     head = predictor.model.network.heads[predictor.model.task.head].eval()
     with torch.inference_mode():
         logits: npt.NDArray[np.float32] = head(role.features.to(predictor.execution.torch_device)).cpu().numpy()
-    return logits
+    return list(logits)
+
+
+def losses_of(predictor: Predictor, role: Role, outputs: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    """Return the loss of each unit of a split, `[units]`, from its outputs."""
+    assert predictor.model.task is not None
+    objective, encoded = objective_of(predictor.model.task), role.encoded
+    joined = np.concatenate(list(outputs)) if objective.reads == "tokens" else np.stack(list(outputs))
+    found: npt.NDArray[np.float32] = objective.losses_of(
+        torch.from_numpy(joined),
+        lengths=np.array([len(sequence) for sequence in encoded.sequences], np.int64),
+        counts=encoded.counts,
+        targets=torch.from_numpy(take(role.targets, np.arange(len(encoded)))),
+    ).numpy()
+    return found
 
 
 def measure_batch_statistics(predictor: Predictor, train: Role) -> None:
@@ -106,8 +113,9 @@ def measure_batch_statistics(predictor: Predictor, train: Role) -> None:
         return
     pooled = train.features
     if pooled is None:
-        count = len(train.sequences)
+        sequences = train.encoded.sequences
+        count = len(sequences)
         drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
-        sample = [train.sequences[index] for index in drawn]
+        sample = [sequences[index] for index in drawn]
         pooled = torch.from_numpy(embed_sequences(predictor.runtime, sample, pooling=predictor.model.head.pooling))
     head.measure_statistics(pooled.to(predictor.execution.torch_device))

@@ -47,7 +47,7 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     def usable(name: str) -> bool:
         if name not in source.splits or split(name).split == train.split:
             return False
-        return all(example.label is not None for example in split(name))
+        return all(example.is_labelled for example in split(name))
 
     train = split(settings.train_split)
     if settings.test_split is not None:
@@ -89,6 +89,7 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
     for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():
         require_labelled(dataset)
+        notes += [f"{dataset.split}: {note}" for note in dataset.notes]
     if len(train) >= 20 or len(source.labels) < 2:  # a handful of examples may well have one label
         require_two_labels(train)
     return Splits(train, validation, scored, tuple(notes))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import DataError
+from albertkit.tasks.encoded import Encoded
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
@@ -30,6 +31,11 @@ class ClassificationTask:
     head: str = "classifier"
     """Name of the head in canonical state."""
 
+    @property
+    def objective(self) -> str:
+        """Where the head and the loss are."""
+        return f"albertkit.tasks.classification.head:{self.name.upper()}"
+
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output.
 
@@ -46,6 +52,21 @@ class ClassificationTask:
             pairs = [example.pair or "" for example in examples]
             return tokenizer.sequences([example.text for example in examples], pairs, max_length=max_length)
         return tokenizer.sequences([example.text for example in examples], max_length=max_length)
+
+    def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
+        """Tokenise texts or pairs, one sequence each."""
+        return Encoded.one_each(self.sequences(tokenizer, examples, max_length=max_length))
+
+    def unit_targets(self, encoded: Encoded, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
+        """Return `targets`: every example is a unit."""
+        assert len(encoded) == len(examples)
+        return self.targets(examples, num_labels=num_labels)
+
+    def predictions(
+        self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[TextExample], *, labels: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """Return `decode` of each example's logits, the mean over its sequences."""
+        return self.decode(unit_logits(outputs, encoded), labels=labels) if len(examples) else []
 
     def targets(self, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
         """Return `[n]` label numbers (int64), `[n]` numbers (float32) or `[n, labels]` zeros and ones (float32).
@@ -105,6 +126,21 @@ class ClassificationTask:
             else:
                 rows.append({"label": labels[int(choice)], "probabilities": named})
         return rows
+
+
+def unit_logits(outputs: Sequence[FloatArray], encoded: Encoded) -> FloatArray:
+    """Return logits `[units, outputs]`: the mean over the sequences of each unit.
+
+    >>> unit_logits([np.zeros(2, np.float32)], Encoded([], np.array([1]), np.array([0]))).tolist()
+    [[0.0, 0.0]]
+    """
+    if not len(encoded):
+        return np.zeros((0, 0), np.float32)
+    rows = np.stack(list(outputs))
+    if len(rows) == len(encoded):
+        return rows
+    means: FloatArray = (np.add.reduceat(rows, encoded.starts, axis=0) / encoded.counts[:, None]).astype(np.float32)
+    return means
 
 
 CLASSIFICATION = ClassificationTask("classification", "single_label_classification", ("accuracy", "f1", "mcc"))

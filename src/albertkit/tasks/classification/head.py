@@ -10,7 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from albertkit.batch import IntArray
+from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
+from albertkit.tasks.objective import Objective, mean_by_unit
 
 NORMS = ("none", "batch")
 
@@ -104,6 +107,36 @@ def build_head(
     nn.init.trunc_normal_(head.weight, std=0.02, a=-0.04, b=0.04)  # as Google's code initializes its output layer
     nn.init.zeros_(head.bias)
     return head
+
+
+class ClassificationObjective(Objective):
+    """A head on one vector of each sequence; a unit of several sequences (windows) has the mean of their logits.
+
+    Args:
+        task: `classification`, `regression` or `multilabel`.
+    """
+
+    averages = True
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+
+    def build(
+        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
+    ) -> nn.Module:
+        """Return a linear or deep head; see `build_head`."""
+        dropout = config.classifier_dropout_prob
+        return build_head(config.hidden_size, num_outputs, dropout=dropout, hidden=hidden, norm=norm)
+
+    def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
+        """Return each example's own loss; see `example_losses`."""
+        del lengths
+        return example_losses(self.task, mean_by_unit(rows, counts), targets)
+
+
+CLASSIFICATION = ClassificationObjective("classification")
+REGRESSION = ClassificationObjective("regression")
+MULTILABEL = ClassificationObjective("multilabel")
 
 
 def example_losses(

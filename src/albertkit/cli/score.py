@@ -1,0 +1,66 @@
+"""`albertkit score`."""
+
+from __future__ import annotations
+
+import click
+
+from albertkit.cli.options import data_options, json_option, print_json
+
+
+@click.command(epilog="Example: albertkit score squad/v1 --data-dir squad --predictions predictions.json --json")
+@click.argument("data")
+@click.option("--predictions", required=True, help="A file of ids and answers, labels, tags or choices.")
+@click.option("--split", help="Which split; dev where there is one.")
+@click.option("--prediction-column", help="Column of the predictions, where its name is no usual one.")
+@click.option("--null-odds", help="SQuAD 2.0: a JSON file of ids and the odds that there is no answer.")
+@click.option(
+    "--null-threshold",
+    type=float,
+    help="SQuAD 2.0: above these odds an answer counts as none; the official 1.0 when left out.",
+)
+@click.option("--scheme", type=click.Choice(["IOB2", "IOBES"]), help="Tags: count entities in seqeval's strict mode.")
+@data_options
+@json_option
+def command(
+    data: str,
+    predictions: str,
+    split: str | None,
+    prediction_column: str | None,
+    null_odds: str | None,
+    null_threshold: float | None,
+    scheme: str | None,
+    data_dir: str | None,
+    text_column: str | None,
+    pair_column: str | None,
+    label_column: str | None,
+    skip_bad_rows: bool,
+    as_json: bool,
+) -> None:
+    """The official scores of anybody's predictions."""
+    from rich.console import Console
+
+    from albertkit.datasets import open_data
+    from albertkit.evaluation.score import ScoreOptions, default_split, score_file
+    from albertkit.evaluation.span_metrics import NULL_THRESHOLD
+
+    if null_threshold is not None and null_odds is None:
+        raise click.UsageError("--null-threshold needs --null-odds, the file with the odds")
+    source = open_data(
+        data,
+        data_dir=data_dir,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        skip_bad_rows=skip_bad_rows,
+    )
+    options = ScoreOptions(
+        prediction_column=prediction_column,
+        null_odds=null_odds,
+        null_threshold=NULL_THRESHOLD if null_threshold is None else null_threshold,
+        scheme=scheme,
+    )
+    found = score_file(default_split(source, split), predictions, options=options)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        found.render(Console(highlight=False))

@@ -1,0 +1,41 @@
+"""Words of a raw text: what tags are given to where nobody has parted the text before."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Chinese and Japanese have no blanks between words: there each character is one.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])\w)+|[^\w\s]")
+_LETTERS = re.compile(rf"(?![{_CJK}])\w")
+
+
+def split_words(text: str) -> tuple[tuple[int, int], ...]:
+    """Return the span `[start, end)` of each word, in characters: letters and digits between blanks.
+
+    Each mark of punctuation is a word. An accent that is a character of its own, or a vowel sign, belongs to the word
+    that it stands in. Every character but blanks is in a word.
+
+    >>> split_words("Ada's, too")
+    ((0, 3), (3, 4), (4, 5), (5, 6), (7, 10))
+    """
+    words: list[tuple[int, int]] = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        if words and words[-1][1] == start and _goes_on(text, start):
+            words[-1] = (words[-1][0], end)
+        else:
+            words.append((start, end))
+    return tuple(words)
+
+
+def _goes_on(text: str, place: int) -> bool:
+    # Python's \w leaves out combining characters, so a word with one comes in parts.
+    if _is_combining(text[place]):
+        return True
+    return _is_combining(text[place - 1]) and _LETTERS.match(text, place) is not None
+
+
+def _is_combining(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character).startswith("M")

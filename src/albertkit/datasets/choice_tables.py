@@ -1,0 +1,99 @@
+"""Questions with options from files of the user's own, one question a row.
+
+A row has the keys `question` and `options` (a list of texts), and may have `context` (or `article`), `label` (or
+`answer`: a letter from A or a number from 0), `id` and `group`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from albertkit.data.examples import ChoiceExample
+from albertkit.datasets.choices import make_choice
+from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
+from albertkit.datasets.own_files import OwnFiles, is_unlabelled_test, split_files, split_hint
+from albertkit.datasets.race import TASK
+from albertkit.datasets.rows import BadRows
+from albertkit.datasets.table_files import Table, open_table
+from albertkit.errors import DataError
+
+_PASSAGE_ID = "example_id"  # of the hub's RACE: the passage's, the same for all its questions
+_KEYS = {
+    "question": ("question",),
+    "options": ("options",),
+    "context": ("context", "article", "passage"),
+    "label": ("label", "answer"),
+    "id": ("id", _PASSAGE_ID),
+    "group": ("group",),
+}
+"""What is read -> its keys, the first that is there."""
+
+
+def open_choices(path: Path, *, options: OwnFiles) -> DataSource:
+    """Open a file (its one split is "train", also called "all") or a folder of files named by split.
+
+    Args:
+        path: .jsonl or .parquet, or a folder of such files.
+        options: whether labels are read, and bad rows skipped.
+
+    Raises:
+        DataError: the file or folder is not there.
+    """
+    files = split_files(path, task=TASK)
+    aliases = {"all": "train"} if len(files) == 1 else {}
+    load = partial(_load, str(path), files, options)
+    hint = split_hint(path, task=TASK)
+    return DataSource(str(path), TASK, (), STRUCTURED_METRICS[TASK], tuple(files), load, aliases=aliases, hint=hint)
+
+
+def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> Dataset:
+    table = open_table(files[split])
+    keys = {use: next((key for key in names if key in table.columns), None) for use, names in _KEYS.items()}
+    labelled = options.labelled and not (keys["label"] is None and is_unlabelled_test(split, files))
+    missing = [f'"{use}"' for use in ("question", "options", *(["label"] if labelled else [])) if keys[use] is None]
+    if missing:
+        raise DataError(
+            f"{table.where}: no {' and '.join(missing)} (there are: {', '.join(table.columns)}); "
+            "a row of choices has context, question, options and label"
+        )
+    if not labelled:
+        keys["label"] = None
+    bad = BadRows(table.where, skip=options.skip_bad_rows)
+    examples = _rows(table, {use: key for use, key in keys.items() if key is not None}, bad)
+    skipped = bad.close()
+    if not examples:
+        raise DataError(f"{table.where}: no row that can be used ({len(skipped)} bad rows); the file needs rows")
+    return Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], examples, skipped)
+
+
+def _rows(table: Table, keys: dict[str, str], bad: BadRows) -> list[ChoiceExample]:
+    uses: Sequence[str] = tuple(keys)
+    examples = []
+    seen: Counter[str] = Counter()
+    for place, values in table.rows([keys[use] for use in uses], bad):
+        row = dict(zip(uses, values, strict=True))
+        try:
+            name = None if row.get("id") is None else str(row["id"])
+            if name is not None and keys["id"] == _PASSAGE_ID:
+                name = f"{name}-{seen[name]}"
+            elif name is not None and name in seen:
+                raise ValueError(f'its id "{name:.60}" is there already; each question needs its own')
+            example = make_choice(
+                context=row.get("context") or "",
+                question=row["question"],
+                options=row["options"],
+                label=row.get("label"),
+                labelled="label" in row,  # a null is a label forgotten, not a row without one
+                name=name,
+                group=None if row.get("group") is None else str(row["group"]),
+            )
+        except ValueError as error:
+            bad.add(place, str(error))
+            continue
+        if name is not None:
+            seen[str(row["id"])] += 1
+        examples.append(example)
+    return examples

@@ -1,0 +1,151 @@
+"""Files of columns, one word a line, as the CoNLL shared tasks have them, and CoNLL++ in its published layout.
+
+The first column is the word and the last its tag; a blank line ends a sentence, and a line -DOCSTART- is none. Columns
+are parted by tabs where the line holds one, else by blanks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.remarks import Remarks
+from albertkit.datasets.rows import BadRows, checked_text, decode_text
+from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, join_words, tagged_dataset
+from albertkit.errors import DataError, UsageError
+
+NER_LABELS = ("O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER")
+"""The four types of CoNLL-2003 in IOB2."""
+
+# Of each split, the names in CoNLL++ (github.com/ZihanWangKi/CrossWeigh) and in CoNLL-2003's own packages.
+_FILES: Mapping[str, tuple[str, ...]] = {
+    "train": ("conllpp_train.txt", "eng.train", "train.txt"),
+    "dev": ("conllpp_dev.txt", "eng.testa", "valid.txt", "dev.txt"),
+    "test": ("conllpp_test.txt", "eng.testb", "test.txt"),
+}
+_FOLDERS = ("ner_conllpp", "conllpp", "conll++", "conll2003", "conll03", "conll", "ner")
+_DOCUMENT = "-DOCSTART-"
+_BLANKS = re.compile("[ \t]+")
+
+
+def open_ner(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
+    """Open CoNLL++ (Wang et al., 2019: CoNLL-2003 with a corrected test set), or CoNLL-2003 itself.
+
+    Args:
+        name: the data set's name, "ner".
+        data_dir: the folder of the files, one that holds it, or an archive of it.
+        skip_bad_rows: count sentences that cannot be used and go on, instead of an error.
+
+    Raises:
+        UsageError: `data_dir` is None.
+        DataError: no file of the data set is there.
+    """
+    wanted = ", ".join(names[0] for names in _FILES.values())
+    if data_dir is None:
+        raise UsageError(
+            f"{name} does not come with albertkit: give --data-dir with the folder of {wanted} "
+            "(from https://github.com/ZihanWangKi/CrossWeigh) or an archive of it"
+        )
+    found = find_files(data_dir, folders=_FOLDERS, names=[file for names in _FILES.values() for file in names])
+    there = {}
+    for split, names in _FILES.items():
+        file = next((found[one] for one in names if one in found), None)
+        if file is not None:
+            there[split] = file
+    if not there:
+        raise DataError(f"{name}: none of {wanted} under {data_dir}; give the folder that holds them")
+    missing = ", ".join(names[0] for split, names in _FILES.items() if split not in there)
+    return DataSource(
+        name,
+        TASK,
+        NER_LABELS,
+        METRICS,
+        tuple(there),
+        partial(_load, name, there, skip_bad_rows),
+        hint=f" (not under {data_dir}: {missing})" if missing else "",
+    )
+
+
+def _load(name: str, files: Mapping[str, SourceFile], skip_bad_rows: bool, split: str) -> Dataset:
+    file = files[split]
+    read = read_columns(file.read(), where=file.where, skip_bad_rows=skip_bad_rows)
+    return tagged_dataset(read, empty=Dataset(name, split, TASK, NER_LABELS, METRICS, []))
+
+
+def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_rows: bool = False) -> TaggedFile:
+    """Read the sentences of a file of columns.
+
+    Lines that begin with "#" and have another number of columns than the rest are comments, which are counted. A line
+    that otherwise has another number of columns makes its sentence unusable.
+
+    Args:
+        content: the whole file.
+        where: the file, as a message names it.
+        labelled: False leaves the tags unread; then one column is enough.
+        skip_bad_rows: count sentences that cannot be used and go on, instead of an error when the split is made.
+
+    Raises:
+        DataError: not UTF-8, or no column of tags.
+    """
+    lines = [line.removesuffix("\r") for line in decode_text(content, where=where).split("\n")]
+    cells = [_columns(line) for line in lines]
+    # The number that most lines have, since the first line may well be a comment.
+    counts = Counter(len(row) for row in cells if row and row[0] != _DOCUMENT)
+    if not counts:
+        raise DataError(f"{where}: no words in the file; it needs one a line")
+    width = counts.most_common(1)[0][0]
+    if labelled and width < 2:
+        raise DataError(f"{where}: the lines have one column, so there are no tags; the last column must hold them")
+    file = TaggedFile([], BadRows(where, skip=skip_bad_rows), Remarks(where))
+    sentence: list[tuple[int, list[str]]] = []
+
+    def end() -> None:
+        if sentence:
+            _add_sentence(file, sentence, width=width, labelled=labelled)
+            sentence.clear()
+
+    for number, row in enumerate(cells, start=1):
+        if not row or row[0] == _DOCUMENT:
+            end()
+        elif row[0].startswith("#") and len(row) != width:
+            file.remarks.add("line(s) that begin with # taken as comments", f"line {number}")
+        else:
+            sentence.append((number, row))
+    end()
+    return file
+
+
+def _columns(line: str) -> list[str]:
+    if not line.strip(" \t"):
+        return []
+    if "\t" in line:
+        return [cell.strip(" ") for cell in line.split("\t")]
+    # Not str.split(), which would also part at the no-break spaces inside words.
+    return _BLANKS.split(line.strip(" "))
+
+
+def _add_sentence(file: TaggedFile, sentence: list[tuple[int, list[str]]], *, width: int, labelled: bool) -> None:
+    for number, row in sentence:
+        problem = None
+        if len(row) != width:
+            problem = f"{len(row)} column{'s' * (len(row) != 1)} instead of {width}"
+        elif not row[0]:
+            problem = "the word is empty"
+        elif labelled and not row[-1]:
+            problem = "the tag is empty"
+        else:
+            try:
+                checked_text(row[0], column="word")
+            except ValueError as error:
+                problem = str(error)
+        if problem is not None:
+            file.bad.add(f"line {number}", problem)
+            return
+    text, words = join_words([row[0] for _, row in sentence])
+    tags = tuple(row[-1] for _, row in sentence) if labelled else None
+    file.rows.append(TaggedText(f"line {sentence[0][0]}", text, words, tags))

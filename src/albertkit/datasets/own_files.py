@@ -1,0 +1,139 @@
+"""Files of the user's own that hold more than texts with labels: which task they are for, and which file is a split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from albertkit.datasets.dataset import SPLIT_ALIASES
+from albertkit.datasets.table_files import open_table
+from albertkit.errors import DataError
+
+COLUMN_ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+"""Endings of files with one word a line; .txt is taken for one only where the task says so."""
+ROW_ENDINGS = (".jsonl", ".parquet")
+"""Endings of files with one row a question or text."""
+QUESTION_ENDINGS = (".json",)
+"""Endings of files in SQuAD's layout."""
+
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "question_answering": (*QUESTION_ENDINGS, *ROW_ENDINGS),
+    "multiple_choice": ROW_ENDINGS,
+    "token_classification": (*COLUMN_ENDINGS, ".txt", *ROW_ENDINGS),
+}
+"""Task -> endings of its files."""
+
+_SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """How to read files of the user's own."""
+
+    labels: tuple[str, ...] | None = None
+    """Names of the tags by index; those of the first split if None."""
+    labelled: bool = True
+    """Whether answers, tags and choices are read; False for rows to predict."""
+    skip_bad_rows: bool = False
+    """Whether to count rows that cannot be used and go on, instead of an error."""
+
+
+def task_of(path: Path, *, task: str | None = None, by_keys: bool = True) -> str | None:
+    """Tell which of `ENDINGS` a file or folder is for, or None where it is a table of texts or nothing known.
+
+    A .jsonl or .parquet file is told by its keys: question, context and answers; question and options; tokens with
+    tags, or text with spans, but no label beside them.
+
+    >>> task_of(Path("dev.json")), task_of(Path("notes.txt")), task_of(Path("notes.txt"), task="token_classification")
+    ('question_answering', None, 'token_classification')
+
+    Args:
+        path: a file, which need not exist, or a folder of files named by split.
+        task: what the user says that it is; one that is not of `ENDINGS` gives None.
+        by_keys: False leaves .jsonl and .parquet to be tables, as where texts are read for whatever use.
+    """
+    if task is not None:
+        return task if task in ENDINGS else None
+    if path.is_dir():
+        known = {*QUESTION_ENDINGS, *COLUMN_ENDINGS, *ROW_ENDINGS}
+        files = {_split(file): file for file in sorted(path.iterdir()) if file.suffix.lower() in known}
+        first = next((files[split] for split in _SPLITS if split in files), None)  # test may lack what tells
+        return None if first is None else task_of(first, by_keys=by_keys)
+    ending = path.suffix.lower()
+    if ending in QUESTION_ENDINGS:
+        return "question_answering"
+    if ending in COLUMN_ENDINGS:
+        return "token_classification"
+    return _task_of_keys(_keys(path)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
+
+
+def split_files(path: Path, *, task: str) -> dict[str, Path]:
+    """Return split -> file, train first; a single file is the split train.
+
+    Args:
+        path: a file, or a folder with files named train, dev (or validation) and test.
+        task: a key of `ENDINGS`.
+
+    Raises:
+        DataError: a file is not there or has another ending, or the folder holds none or two for a split.
+    """
+    endings = ENDINGS[task]
+    if not path.is_dir():
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; give the path of a file ({', '.join(endings)})")
+        if path.suffix.lower() not in endings:
+            raise DataError(f"{path}: a file for {task} ends in {', '.join(endings)}; rename or convert it")
+        return {"train": path}
+    found: dict[str, Path] = {}
+    for file in sorted(path.iterdir()):
+        split = _split(file)
+        if split is None or file.suffix.lower() not in endings:
+            continue
+        if split in found:
+            raise DataError(f"{path}: both {found[split].name} and {file.name} would be the split {split}; keep one")
+        found[split] = file
+    if not found:
+        raise DataError(
+            f"{path}: no file named train, dev, validation or test for {task} in it ({', '.join(endings)}); "
+            "name the files so, or give one file"
+        )
+    return {split: found[split] for split in _SPLITS if split in found}
+
+
+def split_hint(path: Path, *, task: str) -> str:
+    """Return what to say about a split that is not there."""
+    if path.is_dir():
+        return f" (a file {path / 'SPLIT'}{ENDINGS[task][0]} would be it)"
+    return " (a single file has the split train)"
+
+
+def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
+    """Tell whether a split may well come without what is to be told: test, beside others."""
+    return split == "test" and len(files) > 1
+
+
+def _split(file: Path) -> str | None:
+    split = SPLIT_ALIASES.get(file.stem, file.stem)
+    return split if split in _SPLITS and file.is_file() else None
+
+
+def _keys(path: Path) -> set[str]:
+    if path.suffix.lower() == ".parquet":
+        return set(open_table(path).columns)
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            row = json.loads(next((line for line in lines if line.strip()), "null"))
+    except (OSError, ValueError, RecursionError):  # whoever reads the whole file says what is wrong with it
+        return set()
+    return set(row) if isinstance(row, dict) else set()
+
+
+def _task_of_keys(keys: set[str]) -> str | None:
+    if {"question", "context", "answers"} <= keys:
+        return "question_answering"
+    if {"question", "options"} <= keys:
+        return "multiple_choice"
+    tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or {"text", "spans"} <= keys
+    return "token_classification" if tagged and not keys & {"label", "labels"} else None

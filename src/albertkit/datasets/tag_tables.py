@@ -1,0 +1,187 @@
+"""Words with tags from files of the user's own: columns (`conll.py`), `{tokens, tags}` or `{text, spans}` rows.
+
+A span is `{"start", "end", "label"}`, `[start, end)` in characters of the text. Its text is parted into words at
+blanks and punctuation; a span becomes B- at its first word and I- at the others, so it has to begin and end with words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from albertkit.data.words import split_words
+from albertkit.datasets.conll import read_columns
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.labels import label_text
+from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, split_files, split_hint
+from albertkit.datasets.remarks import Remarks
+from albertkit.datasets.rows import BadRows, checked_text
+from albertkit.datasets.table_files import Table, open_table
+from albertkit.datasets.tagged import (
+    METRICS,
+    TASK,
+    TaggedFile,
+    TaggedText,
+    collect_labels,
+    join_words,
+    tagged_dataset,
+)
+from albertkit.datasets.tags import require_distinct
+from albertkit.errors import DataError
+
+_TAG_KEYS = ("tags", "ner_tags")
+
+Span = tuple[int, int, str]
+"""(start, end, label)."""
+
+
+def open_tags(path: Path, *, options: OwnFiles) -> DataSource:
+    """Open a file (its one split is "train", also called "all") or a folder of files named by split.
+
+    Args:
+        path: .conll, .bio and the like, .txt, .jsonl or .parquet, or a folder of such files.
+        options: labels, whether tags are read, and bad rows skipped.
+
+    Raises:
+        DataError: the file or folder is not there, or the first split gives no labels.
+    """
+    files = split_files(path, task=TASK)
+    first = next(iter(files))
+    labels = options.labels
+    if labels is not None:
+        require_distinct(labels, where="the labels given")
+    elif options.labelled:
+        labels = _labels(_read(first, files, options))
+    else:
+        labels = ()
+    load = partial(_load, str(path), files, labels, options)
+    aliases = {"all": "train"} if len(files) == 1 else {}
+    hint = split_hint(path, task=TASK)
+    return DataSource(str(path), TASK, labels, METRICS, tuple(files), load, aliases=aliases, hint=hint)
+
+
+def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tuple[tuple[str, ...], list[Span]]:
+    """Return a tag for each word in IOB2, and the spans that do not begin and end with words or overlap another.
+
+    >>> tag_spans([(0, 3), (4, 8), (9, 12)], spans=[(0, 8, "LOC"), (9, 10, "LOC")])
+    (('B-LOC', 'I-LOC', 'O'), [(9, 10, 'LOC')])
+
+    Args:
+        words: spans of the words, in order.
+        spans: what to tag; of two that overlap, the one that begins first is taken, then the longer one.
+    """
+    starts = {start: index for index, (start, _) in enumerate(words)}
+    ends = {end: index for index, (_, end) in enumerate(words)}
+    tags = ["O"] * len(words)
+    left: list[Span] = []
+    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1], span[2])):
+        first, last = starts.get(start), ends.get(end)
+        if first is None or last is None or last < first or set(tags[first : last + 1]) != {"O"}:
+            left.append((start, end, label))
+            continue
+        tags[first : last + 1] = [f"B-{label}", *[f"I-{label}"] * (last - first)]
+    return tuple(tags), left
+
+
+def _labels(file: TaggedFile) -> tuple[str, ...]:
+    # Which words a span takes is our doing, so each of its types has both tags even where train needs but one.
+    return collect_labels(file, extra={f"{prefix}-{kind}" for kind in file.kinds for prefix in "BI"})
+
+
+def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: OwnFiles, split: str) -> Dataset:
+    return tagged_dataset(_read(split, files, options), empty=Dataset(name, split, TASK, labels, METRICS, []))
+
+
+def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFile:
+    path = files[split]
+    if path.suffix.lower() not in ROW_ENDINGS:
+        return read_columns(
+            path.read_bytes(), where=str(path), labelled=options.labelled, skip_bad_rows=options.skip_bad_rows
+        )
+    return _read_rows(open_table(path), options, may_lack=is_unlabelled_test(split, files))
+
+
+def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile:
+    has_tokens = "tokens" in table.columns
+    words = "tokens" if has_tokens else "text"
+    known = _TAG_KEYS if has_tokens else ("spans",)
+    told = next((key for key in known if key in table.columns), None) if options.labelled else None
+    missing = [f'"{words}"'] if words not in table.columns else []
+    if options.labelled and told is None and not may_lack:
+        missing.append(f'"{known[0]}"')
+    if missing:
+        raise DataError(
+            f"{table.where}: no {' and '.join(missing)} (there are: {', '.join(table.columns)}); "
+            "a row of tags has tokens and tags, or text and spans"
+        )
+    uses = [words, *([told] if told else []), *(["id"] if "id" in table.columns else [])]
+    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), Remarks(table.where))
+    for place, values in table.rows(uses, file.bad):
+        row = dict(zip(uses, values, strict=True))
+        name = None if row.get("id") is None else str(row["id"])
+        try:
+            if has_tokens:
+                file.rows.append(_from_tokens(place, row["tokens"], row.get(told or ""), name, told, options.labels))
+            else:
+                file.rows.append(_from_spans(place, row["text"], row.get("spans"), name, told, file))
+        except ValueError as error:
+            file.bad.add(place, str(error))
+    return file
+
+
+def _from_tokens(
+    place: str, tokens: Any, tags: Any, name: str | None, told: str | None, labels: tuple[str, ...] | None
+) -> TaggedText:
+    words = [checked_text(word, column="tokens") for word in _list(tokens, "tokens")]
+    if not words or not all(word.strip() for word in words):
+        raise ValueError('"tokens" is empty' if not words else "a token is empty")
+    text, spans = join_words(words)
+    if told is None:
+        return TaggedText(place, text, spans, None, name)
+    given = _list(tags, told)
+    if len(given) != len(words):
+        raise ValueError(f'{len(words)} tokens, but {len(given)} in "{told}"')
+    return TaggedText(place, text, spans, tuple(_tag(tag, labels) for tag in given), name)
+
+
+def _tag(tag: Any, labels: tuple[str, ...] | None) -> str:
+    if labels is not None and isinstance(tag, int) and not isinstance(tag, bool):  # as the hub stores them
+        if not 0 <= tag < len(labels):
+            raise ValueError(f"tag {tag} is beyond the {len(labels)} labels given")
+        return labels[tag]
+    return label_text(tag)
+
+
+def _from_spans(place: str, text: Any, spans: Any, name: str | None, told: str | None, file: TaggedFile) -> TaggedText:
+    checked = checked_text(text, column="text")
+    words = split_words(checked)
+    if not words:
+        raise ValueError("the text holds no word")
+    if told is None:
+        return TaggedText(place, checked, words, None, name)
+    tags, left = tag_spans(words, spans=[_span(span, checked) for span in _list(spans, "spans")])
+    for start, end, label in left:
+        what = "span(s) that do not begin and end with words, or overlap another, left out"
+        file.remarks.add(what, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
+    file.kinds.update(tag[2:] for tag in tags if tag != "O")
+    return TaggedText(place, checked, words, tags, name)
+
+
+def _span(span: Any, text: str) -> Span:
+    if not isinstance(span, dict):
+        raise ValueError(f"a span is {span!r:.40}, not an object of start, end and label")
+    start, end = span.get("start"), span.get("end")
+    if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
+        raise ValueError(f"a span from {start!r:.20} to {end!r:.20} does not lie in the text ({len(text)} characters)")
+    inside = text[start:end]
+    # Blanks at its ends change no word.
+    start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
+    return start, end, label_text(span.get("label"))
+
+
+def _list(value: Any, key: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f'"{key}" is {"missing" if value is None else repr(value)[:40]}, not a list')
+    return value

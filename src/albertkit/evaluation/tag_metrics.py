@@ -1,0 +1,167 @@
+"""Precision, recall and F1 of entities in tagged words, as seqeval and CoNLL's conlleval count them.
+
+An entity is right when its type, first and last word are. Two ways to read tags:
+
+    loose    seqeval's default, conlleval's: every word that is not O stands in an entity. I- or E- goes on with the
+             entity of the word before it where that has the same type and does not end there; else a new one starts.
+    strict   seqeval's mode="strict" with a scheme: IOB2 entities are B I*, IOBES entities B I* E or S; tags that do not
+             make one are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from albertkit.errors import DataError, UsageError
+
+SCHEMES = ("IOB2", "IOBES")
+"""Schemes of the strict way."""
+
+_TAG = re.compile(r"O|[BIES](-.*)?", re.DOTALL)
+_ALLOWED = {"IOB2": "OBI", "IOBES": "OBIES"}
+
+
+class Entity(NamedTuple):
+    """A run of words with a type."""
+
+    type: str
+    first: int
+    """Index of its first word."""
+    last: int
+    """Index of its last word."""
+
+
+@dataclass(frozen=True)
+class TagScore:
+    """What predicted tags amount to."""
+
+    metrics: dict[str, float]
+    """`precision`, `recall`, `f1` of entities over all types, `accuracy` of words; on 0-100. Accuracy alone where the
+    tags are of another kind (parts of speech)."""
+    parts: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Entity type -> `examples` (true entities), `precision`, `recall`, `f1`; types in alphabetical order."""
+    words: int = 0
+    """Number of words."""
+    notes: tuple[str, ...] = ()
+    """Sentences: why a number is what it is."""
+
+
+def marks_entities(labels: Iterable[str]) -> bool:
+    """Tell whether labels are the tags of a scheme (O, B-PER, I-PER, ...).
+
+    >>> marks_entities(["O", "B-PER"]), marks_entities(["NN", "VB"])
+    (True, False)
+    """
+    return all(_TAG.fullmatch(label) for label in labels)
+
+
+def find_entities(tags: Sequence[str], *, scheme: str | None = None) -> list[Entity]:
+    """Return the entities of one text.
+
+    >>> find_entities(["B-PER", "I-PER", "O", "I-LOC"])
+    [Entity(type='PER', first=0, last=1), Entity(type='LOC', first=3, last=3)]
+    >>> find_entities(["B-PER", "I-PER", "O", "I-LOC"], scheme="IOB2")
+    [Entity(type='PER', first=0, last=1)]
+
+    Args:
+        tags: a tag for each word: "O", or one of B I E S, "-" and a type.
+        scheme: "IOB2" or "IOBES" for the strict way; the loose way if None.
+
+    Raises:
+        UsageError: an unknown scheme.
+        DataError: a tag that the scheme does not have.
+    """
+    if scheme is not None and scheme not in SCHEMES:
+        raise UsageError(f'unknown scheme "{scheme}"; known: {", ".join(SCHEMES)}')
+    allowed = "OBIES" if scheme is None else _ALLOWED[scheme]
+    found: list[Entity] = []
+    is_open = False  # whether the last entity can go on
+    for index, tag in enumerate(tags):
+        if not _TAG.fullmatch(tag) or tag[0] not in allowed:
+            raise DataError(f'word {index}: "{tag:.40}" is no tag of {scheme or "IOB or IOBES"} ({", ".join(allowed)})')
+        mark, type_ = tag[0], tag[2:] or "_"
+        if mark in "IE" and is_open and found[-1].type == type_:
+            found[-1] = found[-1]._replace(last=index)
+        else:
+            if is_open and scheme == "IOBES":
+                found.pop()  # begun and never ended
+            if mark in "BS" or (scheme is None and mark in "IE"):
+                found.append(Entity(type_, index, index))
+            else:
+                mark = "O"
+        is_open = mark in "BI"
+    if scheme == "IOBES" and is_open:
+        found.pop()
+    return found
+
+
+def tag_scores(
+    tags_true: Sequence[Sequence[str]], *, tags_predicted: Sequence[Sequence[str]], scheme: str | None = None
+) -> TagScore:
+    """Score the tags of texts.
+
+    >>> score = tag_scores([["B-PER", "I-PER", "O"]], tags_predicted=[["B-PER", "O", "O"]])
+    >>> round(score.metrics["f1"], 1), round(score.metrics["accuracy"], 1)
+    (0.0, 66.7)
+
+    Args:
+        tags_true: a tag for each word of each text.
+        tags_predicted: the same for the predictions.
+        scheme: "IOB2" or "IOBES" for the strict way; the loose way if None.
+
+    Raises:
+        UsageError: an unknown scheme.
+        DataError: no words; numbers of texts or words that differ; or a tag that the scheme does not have.
+    """
+    if scheme is not None and scheme not in SCHEMES:
+        raise UsageError(f'unknown scheme "{scheme}"; known: {", ".join(SCHEMES)}')
+    if len(tags_true) != len(tags_predicted):
+        raise DataError(f"{len(tags_predicted)} predicted texts against {len(tags_true)}: the numbers must agree")
+    words = right = 0
+    wanted, given, shared = Counter[str](), Counter[str](), Counter[str]()
+    entities = scheme is not None or marks_entities({tag for tags in tags_true for tag in tags})
+    for row, (true, predicted) in enumerate(zip(tags_true, tags_predicted, strict=True)):
+        if len(true) != len(predicted):
+            raise DataError(
+                f"text {row}: {len(predicted)} predicted tags for {len(true)} words; each word needs one tag"
+            )
+        words += len(true)
+        right += sum(one == other for one, other in zip(true, predicted, strict=True))
+        if not entities:
+            continue
+        try:
+            true_set, predicted_set = (set(find_entities(tags, scheme=scheme)) for tags in (true, predicted))
+        except DataError as error:
+            raise DataError(f"text {row}, {error}") from None
+        wanted.update(entity.type for entity in true_set)
+        given.update(entity.type for entity in predicted_set)
+        shared.update(entity.type for entity in true_set & predicted_set)
+    if not words:
+        raise DataError("there is nothing to score: the split holds 0 words")
+    accuracy = 100 * right / words
+    if not entities:
+        note = "the true tags are not of the kind O, B-PER, I-PER, so words are counted and no entities"
+        return TagScore({"accuracy": accuracy}, words=words, notes=(note,))
+    notes = []
+    for what, counted, name in (("true", wanted, "recall"), ("predicted", given, "precision")):
+        if not counted.total():
+            notes.append(f"{name} is undefined and given as 0: there is no {what} entity")
+    parts = {
+        type_: {"examples": wanted[type_], **_rates(wanted[type_], given[type_], shared[type_])}
+        for type_ in sorted(wanted | given)
+    }
+    rates = _rates(wanted.total(), given.total(), shared.total())
+    return TagScore({**rates, "accuracy": accuracy}, parts, words, tuple(notes))
+
+
+def _rates(wanted: int, given: int, shared: int) -> dict[str, float]:
+    """Precision, recall and F1 on 0-100; 0 where there is nothing to divide by, as seqeval's zero_division=0."""
+    return {
+        "precision": 100 * shared / given if given else 0.0,
+        "recall": 100 * shared / wanted if wanted else 0.0,
+        "f1": 200 * shared / (wanted + given) if wanted + given else 0.0,
+    }

@@ -1,0 +1,133 @@
+"""Which of several options answers a question about a context. Without torch; the head is in `head.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.data.examples import ChoiceExample
+from albertkit.errors import DataError
+from albertkit.tasks.encoded import Encoded
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.sequences import build_sequence, truncated_lengths
+
+FloatArray = npt.NDArray[np.float32]
+
+MOST_OPTION_TOKENS = 128
+"""Tokens of question and option that are kept, the last ones: race_utils.py, --max_qa_length."""
+
+_BLANK = "_"
+
+
+def question_with_option(question: str, option: str) -> str:
+    """Return the text that stands beside the context: the option in the question's blank, or after the question.
+
+    As race_utils.py does it. Only the first blank is filled; a word with an underline inside is a blank there as well.
+
+    >>> question_with_option("He is _ .", "old"), question_with_option("Who is he?", "A cook")
+    ('He is old .', 'Who is he? A cook')
+    """
+    if _BLANK in question:
+        return question.replace(_BLANK, option)
+    return f"{question} {option}" if question else option
+
+
+class MultipleChoiceTask:
+    """A score for each option; the options of a question are weighed against each other alone."""
+
+    name = "multiple_choice"
+    head = "choice"
+    objective = "albertkit.tasks.multiple_choice.head:MULTIPLE_CHOICE"
+    problem_type = None
+    metrics = ("accuracy",)
+
+    def num_outputs(self, labels: Sequence[str]) -> int:
+        """Return 1: the same head scores every option."""
+        del labels
+        return 1
+
+    def encode(self, tokenizer: AnyTokenizer, examples: Sequence[ChoiceExample], *, max_length: int) -> Encoded:
+        """Return `[CLS] context [SEP] question with option [SEP]` for each option; a unit is an example.
+
+        Of question and option the last `MOST_OPTION_TOKENS` stay, then the longer side loses tokens from its end, as
+        race_utils.py has it.
+
+        Raises:
+            DataError: an example with fewer than two options.
+        """
+        for number, example in enumerate(examples):
+            if len(example.options) < 2:
+                raise DataError(
+                    f"example {example.id or number} has {len(example.options)} options; a choice needs at least two"
+                )
+        # Questions share their contexts: each is tokenised once.
+        contexts = {text: number for number, text in enumerate(dict.fromkeys(example.context for example in examples))}
+        context_ids = tokenizer.ids_of(list(contexts))
+        asked = [question_with_option(example.question, option) for example in examples for option in example.options]
+        asked_ids = iter(tokenizer.ids_of(asked))
+        sequences = []
+        for example in examples:
+            first = context_ids[contexts[example.context]]
+            for _ in example.options:
+                second = next(asked_ids)[-MOST_OPTION_TOKENS:]
+                sequences.append(_sequence(first, second, tokenizer=tokenizer, max_length=max_length))
+        counts = np.array([len(example.options) for example in examples], np.int64)
+        return Encoded(sequences, counts, np.arange(len(examples), dtype=np.int64))
+
+    def unit_targets(
+        self, encoded: Encoded, examples: Sequence[ChoiceExample], *, num_labels: int
+    ) -> npt.NDArray[np.int64]:
+        """Return the number of the right option of each example, `[examples]`.
+
+        Raises:
+            DataError: it is not known, or there is no such option.
+        """
+        del encoded, num_labels
+        for number, example in enumerate(examples):
+            if example.label is None or not 0 <= example.label < len(example.options):
+                raise DataError(
+                    f"example {example.id or number}: the right option is {example.label}, "
+                    f"and there are {len(example.options)}; this split cannot be trained on or scored"
+                )
+        return np.array([example.label for example in examples], np.int64)
+
+    def predictions(
+        self,
+        outputs: Sequence[FloatArray],
+        encoded: Encoded,
+        examples: Sequence[ChoiceExample],
+        *,
+        labels: Sequence[str] = (),
+    ) -> list[Mapping[str, Any]]:
+        """Return `{choice, option, probabilities}` for each example; `choice` counts from 0."""
+        del labels
+        found: list[Mapping[str, Any]] = []
+        for example, start, count in zip(examples, encoded.starts, encoded.counts, strict=True):
+            scores = np.array([outputs[row][0] for row in range(start, start + count)], np.float64)
+            raised = np.exp(scores - scores.max())
+            best = int(scores.argmax())
+            found.append(
+                {
+                    "choice": best,
+                    "option": example.options[best],
+                    "probabilities": [float(share) for share in raised / raised.sum()],
+                }
+            )
+        return found
+
+
+def _sequence(first: list[int], second: list[int], *, tokenizer: AnyTokenizer, max_length: int) -> TokenSequence:
+    budget = max(max_length - 3, 0)
+    kept, kept_second = truncated_lengths(len(first), len(second), budget=budget)
+    sequence = build_sequence(
+        first[:kept], second[:kept_second], max_length=max_length, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
+    )
+    lost = len(first) - kept + len(second) - kept_second
+    return TokenSequence(sequence.input_ids, sequence.token_type_ids, truncated=lost)
+
+
+MULTIPLE_CHOICE = MultipleChoiceTask()

@@ -1,0 +1,92 @@
+"""Objective: the part of a task that needs torch: its head, what the head makes of states, and the loss."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from albertkit.batch import IntArray
+from albertkit.config import AlbertConfig
+
+if TYPE_CHECKING:
+    from albertkit.tasks.task import Task
+
+
+class Objective:
+    """What a task does with the states of a batch; each task has its own in its `head.py`."""
+
+    reads = "sequences"
+    """`sequences`: one pooled vector of each; `tokens`: the last hidden state of each token."""
+    averages = False
+    """Whether a unit's output is the mean over its sequences (then training is scored as it goes)."""
+
+    def build(
+        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
+    ) -> nn.Module:
+        """Return a fresh head.
+
+        Args:
+            config: of the encoder.
+            num_outputs: what `task.num_outputs` says.
+            hidden: widths of blocks before the last linear map; only classifiers have such.
+            norm: `batch` or `none`, in each block.
+
+        Raises:
+            UsageError: this head cannot be.
+        """
+        raise NotImplementedError
+
+    def outputs(self, head: nn.Module, states: Tensor, *, lengths: IntArray) -> Tensor:
+        """Return rows of numbers: one a sequence, or one a token, as `reads` says.
+
+        Args:
+            head: the task's head.
+            states: `[sequences, hidden]` or `[tokens, hidden]`, fp32.
+            lengths: tokens of each sequence, `[sequences]`.
+        """
+        del lengths
+        rows: Tensor = head(states)
+        return rows
+
+    def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
+        """Return the loss of each unit, `[units]`, from what `outputs` gave.
+
+        Args:
+            rows: by sequence or by token.
+            lengths: tokens of each sequence, `[sequences]`.
+            counts: sequences of each unit, `[units]`.
+            targets: what `albertkit.tasks.encoded.take` gave for the units.
+        """
+        raise NotImplementedError
+
+    def losses(
+        self, head: nn.Module, states: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return `outputs` and the loss of each unit in training; arguments as above."""
+        rows = self.outputs(head, states, lengths=lengths)
+        return rows, self.losses_of(rows, lengths=lengths, counts=counts, targets=targets)
+
+
+def objective_of(task: Task) -> Objective:
+    """Import and return a task's objective."""
+    module, _, name = task.objective.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    assert isinstance(found, Objective), task.objective
+    return found
+
+
+def mean_by_unit(rows: Tensor, counts: IntArray) -> Tensor:
+    """Return the mean of each unit's rows, `[units, ..]`; the rows themselves where each unit has one.
+
+    >>> import numpy as np
+    >>> mean_by_unit(torch.tensor([[1.0], [3.0], [5.0]]), np.array([2, 1])).tolist()
+    [[2.0], [5.0]]
+    """
+    if len(counts) == len(rows):
+        return rows
+    sizes = torch.from_numpy(counts).to(rows.device)
+    unit = torch.repeat_interleave(torch.arange(len(counts), device=rows.device), sizes, output_size=len(rows))
+    return rows.new_zeros((len(counts), *rows.shape[1:])).index_add(0, unit, rows) / sizes[:, None]
