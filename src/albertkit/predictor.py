@@ -181,11 +181,14 @@ class Predictor:
             TextError: a text that cannot be tokenised.
         """
         rows = [texts] if isinstance(texts, str) else list(texts)
-        examples = [TextExample(row) if isinstance(row, str) else TextExample(row[0], row[1]) for row in rows]
-        decoded = self.predict_examples(examples, progress=progress)
+        pairs = [(row, None) if isinstance(row, str) else (row[0], row[1]) for row in rows]
+        task = self.model.task
+        if task is None:
+            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+        decoded = self.predict_examples([task.example_of(*pair) for pair in pairs], progress=progress)
         return [
-            {"text": example.text, **({} if example.pair is None else {"pair": example.pair}), **prediction}
-            for example, prediction in zip(examples, decoded, strict=True)
+            {"text": text, **({} if pair is None else {"pair": pair}), **prediction}
+            for (text, pair), prediction in zip(pairs, decoded, strict=True)
         ]
 
     def embed(

@@ -158,7 +158,10 @@ def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
         spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), checkpoint.pooling)
         return TASKS[checkpoint.task["task"]], spec
     if "classifier" not in checkpoint.heads:
-        of_head = {TASKS[name].head: TASKS[name] for name in TASKS if TASKS[name].problem_type is None}
+        of_head: dict[str, Task] = {}
+        for name in TASKS:
+            if TASKS[name].problem_type is None:
+                of_head.setdefault(TASKS[name].head, TASKS[name])
         tasks = [of_head[head] for head in checkpoint.heads if head in of_head]
         return (tasks[0] if len(tasks) == 1 else None), HeadSpec()
     by_type = {TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")}

@@ -48,7 +48,7 @@ def command(
         text_column=text_column,
         pair_column=pair_column,
         label_column=label_column,
-        task=predictor.model.task.name if table and predictor.model.task is not None else None,
+        task=predictor.model.task.data_task if table and predictor.model.task is not None else None,
         labels=list(predictor.labels) or None if table else None,
         skip_bad_rows=skip_bad_rows,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from albertkit.errors import DataError
 
@@ -34,3 +36,31 @@ def read_texts(
     if rows and rows[-1] == "":
         rows.pop()
     return rows
+
+
+def read_examples(path: Path, *, task: Any, labels: Sequence[str]) -> list[Any] | None:
+    """Read questions, choices or tagged words for a model of such a task; None where the file holds plain texts.
+
+    Raises:
+        DataError: the file is not there, or a row cannot be used.
+    """
+    from albertkit.datasets import open_data
+    from albertkit.datasets.dataset import STRUCTURED_METRICS
+
+    if task is None or task.data_task not in STRUCTURED_METRICS:
+        return None
+    if path.suffix == ".txt" or (task.data_task == "token_classification" and path.suffix in (".csv", ".tsv")):
+        return None  # texts that are yet to be parted into words
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    tags = list(labels) if task.data_task == "token_classification" else None
+    source = open_data(path, task=task.data_task, labels=tags, labelled=False)
+    return list(source.split(source.splits[0]).examples)
+
+
+def described(example: Any) -> dict[str, Any]:
+    """Return what names a row in the output: its id, and its text, question or context."""
+    named = {"id": example.id} if example.id is not None else {}
+    if hasattr(example, "question"):
+        return {**named, "text": example.question}
+    return {**named, "text": example.text}

@@ -36,7 +36,7 @@ def command(
     """Labels with probabilities for texts."""
     import json
 
-    from albertkit.cli.inputs import read_texts
+    from albertkit.cli.inputs import described, read_examples, read_texts
     from albertkit.device import choose_execution
     from albertkit.files import write_text
     from albertkit.predictor import Predictor
@@ -47,12 +47,19 @@ def command(
     if pair and len(pair) != len(texts):
         raise click.UsageError(f"{len(texts)} texts and {len(pair)} --pair: give one --pair for each text")
     rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
-    if input_path is not None:
-        rows = read_texts(Path(input_path), text_column=text_column, pair_column=pair_column)
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
-    with Console().bar("predicting", total=len(rows)) as advance:
-        predictions = predictor.predict(rows, progress=counted(advance))
+    examples = None
+    if input_path is not None:
+        examples = read_examples(Path(input_path), task=predictor.model.task, labels=predictor.labels)
+        if examples is None:
+            rows = read_texts(Path(input_path), text_column=text_column, pair_column=pair_column)
+    with Console().bar("predicting", total=len(rows if examples is None else examples)) as advance:
+        if examples is None:
+            predictions = predictor.predict(rows, progress=counted(advance))
+        else:
+            found = predictor.predict_examples(examples, progress=counted(advance))
+            predictions = [{**described(example), **row} for example, row in zip(examples, found, strict=True)]
     if output_path is not None:
         write_text(output_path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions))
         click.echo(f"{len(predictions)} predictions: {output_path}", err=True)
@@ -65,6 +72,10 @@ def command(
             answer = f"{row['value']:.3f}"
         elif "labels" in row:
             answer = ", ".join(row["labels"]) or "(none)"
-        else:
+        elif "label" in row:
             answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
+        elif "entities" in row:
+            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or "(none)"
+        else:
+            answer = row.get("option", row.get("answer")) or "(none)"
         click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))

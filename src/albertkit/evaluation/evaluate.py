@@ -59,7 +59,7 @@ def score_outputs(
         targets = task.targets(examples, num_labels=max(len(labels), 1))
         return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
-    found = score_predictions(task.name, predictions, examples=examples, labels=labels, metrics=metrics)
+    found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics)
     return Scored(found.metrics, None, None, found.notes)
 
 
@@ -146,7 +146,7 @@ def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | Non
     if task is None:
         raise UsageError(f"{predictor.model.source} has no task head to score: fine-tune it first")
     require_labelled(dataset)
-    if dataset.task != task.name:
+    if dataset.task != task.data_task:
         raise DataError(
             f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
         )

@@ -10,29 +10,12 @@ An entity is right when its type, first and last word are. Two ways to read tags
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from albertkit.data.entities import SCHEMES, Entity, find_entities, marks_entities
 from albertkit.errors import DataError, UsageError
-
-SCHEMES = ("IOB2", "IOBES")
-"""Schemes of the strict way."""
-
-_TAG = re.compile(r"O|[BIES](-.*)?", re.DOTALL)
-_ALLOWED = {"IOB2": "OBI", "IOBES": "OBIES"}
-
-
-class Entity(NamedTuple):
-    """A run of words with a type."""
-
-    type: str
-    first: int
-    """Index of its first word."""
-    last: int
-    """Index of its last word."""
 
 
 @dataclass(frozen=True)
@@ -48,55 +31,6 @@ class TagScore:
     """Number of words."""
     notes: tuple[str, ...] = ()
     """Sentences: why a number is what it is."""
-
-
-def marks_entities(labels: Iterable[str]) -> bool:
-    """Tell whether labels are the tags of a scheme (O, B-PER, I-PER, ...).
-
-    >>> marks_entities(["O", "B-PER"]), marks_entities(["NN", "VB"])
-    (True, False)
-    """
-    return all(_TAG.fullmatch(label) for label in labels)
-
-
-def find_entities(tags: Sequence[str], *, scheme: str | None = None) -> list[Entity]:
-    """Return the entities of one text.
-
-    >>> find_entities(["B-PER", "I-PER", "O", "I-LOC"])
-    [Entity(type='PER', first=0, last=1), Entity(type='LOC', first=3, last=3)]
-    >>> find_entities(["B-PER", "I-PER", "O", "I-LOC"], scheme="IOB2")
-    [Entity(type='PER', first=0, last=1)]
-
-    Args:
-        tags: a tag for each word: "O", or one of B I E S, "-" and a type.
-        scheme: "IOB2" or "IOBES" for the strict way; the loose way if None.
-
-    Raises:
-        UsageError: an unknown scheme.
-        DataError: a tag that the scheme does not have.
-    """
-    if scheme is not None and scheme not in SCHEMES:
-        raise UsageError(f'unknown scheme "{scheme}"; known: {", ".join(SCHEMES)}')
-    allowed = "OBIES" if scheme is None else _ALLOWED[scheme]
-    found: list[Entity] = []
-    is_open = False  # whether the last entity can go on
-    for index, tag in enumerate(tags):
-        if not _TAG.fullmatch(tag) or tag[0] not in allowed:
-            raise DataError(f'word {index}: "{tag:.40}" is no tag of {scheme or "IOB or IOBES"} ({", ".join(allowed)})')
-        mark, type_ = tag[0], tag[2:] or "_"
-        if mark in "IE" and is_open and found[-1].type == type_:
-            found[-1] = found[-1]._replace(last=index)
-        else:
-            if is_open and scheme == "IOBES":
-                found.pop()  # begun and never ended
-            if mark in "BS" or (scheme is None and mark in "IE"):
-                found.append(Entity(type_, index, index))
-            else:
-                mark = "O"
-        is_open = mark in "BI"
-    if scheme == "IOBES" and is_open:
-        found.pop()
-    return found
 
 
 def tag_scores(
@@ -165,3 +99,6 @@ def _rates(wanted: int, given: int, shared: int) -> dict[str, float]:
         "recall": 100 * shared / wanted if wanted else 0.0,
         "f1": 200 * shared / (wanted + given) if wanted + given else 0.0,
     }
+
+
+__all__ = ["SCHEMES", "Entity", "TagScore", "find_entities", "marks_entities", "tag_scores"]

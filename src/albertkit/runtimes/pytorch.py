@@ -63,6 +63,7 @@ class PyTorchRuntime:
                             network.heads[self.head],
                             head_states(encoded, reads=self.objective.reads, pooling=self.pooling),
                             lengths=batch.lengths,
+                            segments=batch.token_type_ids,
                         )
                 elif name == "mlm_logits":
                     found[name] = network.masked_piece_logits(encoded.sequence_output)

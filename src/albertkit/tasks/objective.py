@@ -39,15 +39,18 @@ class Objective:
         """
         raise NotImplementedError
 
-    def outputs(self, head: nn.Module, states: Tensor, *, lengths: IntArray) -> Tensor:
+    def outputs(
+        self, head: nn.Module, states: Tensor, *, lengths: IntArray, segments: IntArray | None = None
+    ) -> Tensor:
         """Return rows of numbers: one a sequence, or one a token, as `reads` says.
 
         Args:
             head: the task's head.
             states: `[sequences, hidden]` or `[tokens, hidden]`, fp32.
             lengths: tokens of each sequence, `[sequences]`.
+            segments: token type of each token, `[tokens]`; None where only vectors of whole sequences are there.
         """
-        del lengths
+        del lengths, segments
         rows: Tensor = head(states)
         return rows
 
@@ -63,10 +66,17 @@ class Objective:
         raise NotImplementedError
 
     def losses(
-        self, head: nn.Module, states: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor
+        self,
+        head: nn.Module,
+        states: Tensor,
+        *,
+        lengths: IntArray,
+        counts: IntArray,
+        targets: Tensor,
+        segments: IntArray | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return `outputs` and the loss of each unit in training; arguments as above."""
-        rows = self.outputs(head, states, lengths=lengths)
+        rows = self.outputs(head, states, lengths=lengths, segments=segments)
         return rows, self.losses_of(rows, lengths=lengths, counts=counts, targets=targets)
 
 

@@ -27,6 +27,11 @@ class Task(Protocol):
         ...
 
     @property
+    def data_task(self) -> str:
+        """The task that a data set names for which this one is: several may be for the same data."""
+        ...
+
+    @property
     def head(self) -> str:
         """Name of the head in canonical state: `heads.<head>.*`."""
         ...
@@ -48,6 +53,14 @@ class Task(Protocol):
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output for these labels."""
+        ...
+
+    def example_of(self, text: str, pair: str | None = None) -> Any:
+        """Return what a user's text (and second text) is to this task, not labelled.
+
+        Raises:
+            UsageError: the task needs more, or takes no second text.
+        """
         ...
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[Any], *, max_length: int) -> Encoded:

@@ -14,7 +14,7 @@ from torch import nn
 
 from albertkit.data.batches import training_steps
 from albertkit.datasets import open_data
-from albertkit.datasets.dataset import DataSource
+from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
@@ -22,6 +22,7 @@ from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
 from albertkit.progress import Silent, Teller, counted
+from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
@@ -64,7 +65,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         text_column=settings.text_column,
         pair_column=settings.pair_column,
         label_column=settings.label_column,
-        task=settings.task,
+        task=None if settings.task is None else TASKS[settings.task].data_task,
         skip_bad_rows=settings.skip_bad_rows,
     )
     base = load_model(settings.model)
@@ -73,10 +74,12 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     settings = complete(settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings)
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     splits = choose_splits(source, settings)
+    task = settings.task or _task_for(splits.train)
+    _check_head(task, settings)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
-    model = with_task_head(base, task=source.task, labels=source.labels, head=head, seed=settings.seed)
+    model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length)
     for note in (*model.notes, *splits.notes):
@@ -98,6 +101,20 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         seconds=seconds,
         teller=tell,
     )
+
+
+def _task_for(train: Dataset) -> str:
+    """Return the task for a data set: questions of which some have no answer need a head that can say so."""
+    if train.task == "question_answering" and any(not example.answers for example in train.examples):
+        return "question_answering_null"
+    return train.task
+
+
+def _check_head(task: str, settings: FinetuneSettings) -> None:
+    if settings.freeze_encoder and objective_of(TASKS[task]).reads == "tokens":
+        raise UsageError(f"--freeze-encoder needs a head on whole texts; leave it out for {task}")
+    if settings.pooling != "pooler" and objective_of(TASKS[task]).reads == "tokens":
+        raise UsageError(f"--pooling is for heads on whole texts; leave it out for {task}")
 
 
 def _check_length(settings: FinetuneSettings, base: Model) -> None:

@@ -220,9 +220,11 @@ def _gradients(
 
     def head_losses(states: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
         counts = encoded.counts[indices]
-        lengths = np.array([len(encoded.sequences[index]) for index in encoded.sequences_of(indices)], np.int64)
+        sequences = [encoded.sequences[index] for index in encoded.sequences_of(indices)]
+        lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+        segments = np.concatenate([sequence.token_type_ids for sequence in sequences])
         wanted = torch.from_numpy(take(targets, indices)).to(device)
-        rows, losses = objective.losses(head, states, lengths=lengths, counts=counts, targets=wanted)
+        rows, losses = objective.losses(head, states, lengths=lengths, counts=counts, targets=wanted, segments=segments)
         whole = objective.reads == "sequences" and objective.averages
         return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 

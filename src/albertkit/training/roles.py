@@ -71,7 +71,7 @@ def truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller:
         cut = [sequence.truncated for sequence in sequences if sequence.truncated]
         if cut:
             notes.append(
-                f"{role.dataset.split}: {len(cut):,} of {len(sequences):,} texts were cut to "
+                f"{role.dataset.split}: {len(cut):,} of {len(sequences):,} inputs were cut to "
                 f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
             )
             teller.say(f"note: {notes[-1]}")

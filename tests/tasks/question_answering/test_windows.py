@@ -183,16 +183,17 @@ def test_every_answer_of_squad_can_be_given(tokenizer: Tokenizer, shared: Path, 
     encoded = encode_windows(tokenizer, examples, max_length=384)
     targets = window_targets(encoded, examples)
     exact = normalized = 0
-    wrong = []
-    for number in range(len(examples)):
-        wanted = examples[number].answers[0].text  # type: ignore[index]
+    inside_a_piece = []
+    for number, example_ in enumerate(examples):
+        wanted = example_.answers[0].text  # type: ignore[index]
         units = [unit for unit in np.flatnonzero(encoded.owners == number) if targets[unit].any()]
-        found = {cut(encoded.details[unit], examples[number].context, targets[unit]) for unit in units}
-        if found == {wanted}:
+        (found,) = {cut(encoded.details[unit], example_.context, targets[unit]) for unit in units}
+        if found == wanted:
             exact += 1
-        elif found and all(exact_match(text, gold=wanted) for text in found):
+        elif exact_match(found, gold=wanted):
             normalized += 1
         else:
-            wrong.append((wanted, found))
-    print(f"{exact} cut exactly, {normalized} equal once normalized, {len(wrong)} not: {wrong[:40]}")
-    assert exact > 0.9 * len(examples)
+            assert wanted in found
+            inside_a_piece.append(example_.id)
+    # The rest begin or end inside a piece ("Japan" of "Japanese"): no model of this vocabulary can give them.
+    assert (exact, normalized, len(inside_a_piece)) == (34_627, 34, 65)

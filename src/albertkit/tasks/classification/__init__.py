@@ -32,6 +32,11 @@ class ClassificationTask:
     """Name of the head in canonical state."""
 
     @property
+    def data_task(self) -> str:
+        """The same as its name."""
+        return self.name
+
+    @property
     def objective(self) -> str:
         """Where the head and the loss are."""
         return f"albertkit.tasks.classification.head:{self.name.upper()}"
@@ -52,6 +57,10 @@ class ClassificationTask:
             pairs = [example.pair or "" for example in examples]
             return tokenizer.sequences([example.text for example in examples], pairs, max_length=max_length)
         return tokenizer.sequences([example.text for example in examples], max_length=max_length)
+
+    def example_of(self, text: str, pair: str | None = None) -> TextExample:
+        """Return a text or a pair without a label."""
+        return TextExample(text, pair)
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
         """Tokenise texts or pairs, one sequence each."""

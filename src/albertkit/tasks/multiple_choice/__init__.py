@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import ChoiceExample
-from albertkit.errors import DataError
+from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, truncated_lengths
@@ -39,7 +39,7 @@ def question_with_option(question: str, option: str) -> str:
 class MultipleChoiceTask:
     """A score for each option; the options of a question are weighed against each other alone."""
 
-    name = "multiple_choice"
+    name = data_task = "multiple_choice"
     head = "choice"
     objective = "albertkit.tasks.multiple_choice.head:MULTIPLE_CHOICE"
     problem_type = None
@@ -49,6 +49,18 @@ class MultipleChoiceTask:
         """Return 1: the same head scores every option."""
         del labels
         return 1
+
+    def example_of(self, text: str, pair: str | None = None) -> ChoiceExample:
+        """Refuse: a text alone is no choice.
+
+        Raises:
+            UsageError: always; the sentence says how to give options.
+        """
+        del text, pair
+        raise UsageError(
+            "a multiple choice needs a context, a question and options: give --input FILE.jsonl with rows of "
+            '{"context": .., "question": .., "options": [..]}'
+        )
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[ChoiceExample], *, max_length: int) -> Encoded:
         """Return `[CLS] context [SEP] question with option [SEP]` for each option; a unit is an example.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.examples import SpanExample
+from albertkit.errors import UsageError
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.question_answering.decode import answers_of
 from albertkit.tasks.question_answering.windows import encode_windows, window_targets
@@ -36,6 +37,11 @@ class QuestionAnsweringTask:
     """The official ones, the main one first."""
 
     @property
+    def data_task(self) -> str:
+        """What a data set calls it: the same for all three."""
+        return "question_answering"
+
+    @property
     def objective(self) -> str:
         """Where the head and the loss are."""
         return f"albertkit.tasks.question_answering.head:{self.head.upper()}"
@@ -48,6 +54,16 @@ class QuestionAnsweringTask:
         """
         del labels
         return NUM_OUTPUTS[self.head]
+
+    def example_of(self, text: str, pair: str | None = None) -> SpanExample:
+        """Return a question with its context, which is the second text.
+
+        Raises:
+            UsageError: there is no context.
+        """
+        if pair is None:
+            raise UsageError("a question needs its context: give it as the second text (--pair)")
+        return SpanExample(text, pair)
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[SpanExample], *, max_length: int) -> Encoded:
         """Tokenise questions with their contexts into windows of at most `max_length` tokens; see `encode_windows`."""

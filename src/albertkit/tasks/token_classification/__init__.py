@@ -53,6 +53,8 @@ class TokenClassificationTask:
 
     name: str = "token_classification"
     """The name in the registry."""
+    data_task: str = "token_classification"
+    """What a data set calls it."""
     head: str = "tags"
     """Name of the head in canonical state."""
     objective: str = "albertkit.tasks.token_classification.head:TAGS"
@@ -66,12 +68,17 @@ class TokenClassificationTask:
         """Return the number of tags."""
         return len(labels)
 
-    def example_of(self, text: str) -> TokenExample:
+    def example_of(self, text: str, pair: str | None = None) -> TokenExample:
         """Part a raw text into words, none of them tagged; see `albertkit.data.words.split_words`.
+
+        Raises:
+            UsageError: there is a second text.
 
         >>> TOKEN_CLASSIFICATION.example_of("Hi, Ada").words
         ((0, 2), (2, 3), (4, 7))
         """
+        if pair is not None:
+            raise UsageError("tags are of one text; leave the second one out, or give it as a text of its own")
         return TokenExample(text, split_words(text))
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TokenExample], *, max_length: int) -> Encoded:
