@@ -71,7 +71,9 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     base = load_model(settings.model)
     _check_length(settings, base)
     config = base.network.config
-    settings = complete(settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings)
+    settings = complete(
+        settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
+    )
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     splits = choose_splits(source, settings)
     task = settings.task or _task_for(splits.train)

@@ -41,11 +41,15 @@ NANO = Recipe(5e-4, 32, epochs=3)
 """albert-nano: small enough for a higher rate."""
 FROZEN = Recipe(1e-3, 128, epochs=100)
 """A head on frozen features: Keras' own rate for Adam and the tutorial's batch size."""
+LENGTHS: Mapping[str, int] = {"question_answering": 384, "multiple_choice": 512}
+"""Longest inputs of tasks that read passages: run_squad's and run_race's own defaults."""
 WARMUP = 0.1
 """Share of steps that warm up where a recipe names no number."""
 
 
-def complete(settings: FinetuneSettings, *, nano: bool, positions: int = 512) -> FinetuneSettings:
+def complete(
+    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification"
+) -> FinetuneSettings:
     """Return the settings with every open choice filled in from the recipe.
 
     >>> settings = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False)
@@ -56,6 +60,7 @@ def complete(settings: FinetuneSettings, *, nano: bool, positions: int = 512) ->
         settings: what the user gave.
         nano: whether the network is of nano's size.
         positions: the most tokens that the network takes; a recipe's length is cut to it.
+        task: what the data set is for.
     """
     recipe = FROZEN if settings.freeze_encoder else NANO if nano else GLUE.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
@@ -74,5 +79,5 @@ def complete(settings: FinetuneSettings, *, nano: bool, positions: int = 512) ->
         warmup=warmup,
         learning_rate=settings.learning_rate or recipe.learning_rate,
         batch_size=settings.batch_size or recipe.batch_size,
-        max_length=settings.max_length or min(recipe.max_length, positions),
+        max_length=settings.max_length or min(LENGTHS.get(task, recipe.max_length), positions),
     )
