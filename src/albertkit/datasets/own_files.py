@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.datasets.dataset import SPLIT_ALIASES
+from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, Dataset, DataSource
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError
 
@@ -137,3 +137,25 @@ def _task_of_keys(keys: set[str]) -> str | None:
         return "multiple_choice"
     tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or {"text", "spans"} <= keys
     return "token_classification" if tagged and not keys & {"label", "labels"} else None
+
+
+def own_source(
+    path: Path,
+    files: Mapping[str, Path],
+    *,
+    task: str,
+    load: Callable[[str], Dataset],
+    labels: tuple[str, ...] = (),
+) -> DataSource:
+    """Return the data set that a file or folder of the user's own is; one file is the split "train" and "all".
+
+    Args:
+        path: what was given.
+        files: what `split_files` found there.
+        task: a key of `ENDINGS`.
+        load: reads a split.
+        labels: names of the tags.
+    """
+    aliases = {"all": "train"} if len(files) == 1 else {}
+    hint = split_hint(path, task=task)
+    return DataSource(str(path), task, labels, STRUCTURED_METRICS[task], tuple(files), load, aliases=aliases, hint=hint)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.own_files import QUESTION_ENDINGS, OwnFiles, is_unlabelled_test, split_files, split_hint
+from albertkit.datasets.own_files import QUESTION_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.rows import BadRows
 from albertkit.datasets.squad import TASK, QuestionReader, read_squad
 from albertkit.datasets.table_files import open_table
@@ -31,10 +31,7 @@ def open_questions(path: Path, *, options: OwnFiles) -> DataSource:
         DataError: the file or folder is not there.
     """
     files = split_files(path, task=TASK)
-    aliases = {"all": "train"} if len(files) == 1 else {}
-    load = partial(_load, str(path), files, options)
-    hint = split_hint(path, task=TASK)
-    return DataSource(str(path), TASK, (), STRUCTURED_METRICS[TASK], tuple(files), load, aliases=aliases, hint=hint)
+    return own_source(path, files, task=TASK, load=partial(_load, str(path), files, options))
 
 
 def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> Dataset:

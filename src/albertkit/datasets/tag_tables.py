@@ -15,7 +15,7 @@ from albertkit.data.words import split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
-from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, split_files, split_hint
+from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.remarks import Remarks
 from albertkit.datasets.rows import BadRows, checked_text
 from albertkit.datasets.table_files import Table, open_table
@@ -57,9 +57,7 @@ def open_tags(path: Path, *, options: OwnFiles) -> DataSource:
     else:
         labels = ()
     load = partial(_load, str(path), files, labels, options)
-    aliases = {"all": "train"} if len(files) == 1 else {}
-    hint = split_hint(path, task=TASK)
-    return DataSource(str(path), TASK, labels, METRICS, tuple(files), load, aliases=aliases, hint=hint)
+    return own_source(path, files, task=TASK, load=load, labels=labels)
 
 
 def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tuple[tuple[str, ...], list[Span]]:
