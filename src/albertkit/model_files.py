@@ -8,9 +8,7 @@ from pathlib import Path
 
 from albertkit.checkpoints import READ_AS_IT_IS, Checkpoint, ReadOptions, read_checkpoint
 from albertkit.config import PUBLISHED
-from albertkit.download import fetch_model
 from albertkit.errors import UsageError, did_you_mean
-from albertkit.progress import Console
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.directory import read_tokenizer_files
 from albertkit.text.missing import MissingTokenizer
@@ -70,8 +68,21 @@ def read_model(name: str | os.PathLike[str], options: ReadOptions = READ_AS_IT_I
     """
     path = model_path(name)
     if path is None:
-        path = shipped_folder() if str(name) == SHIPPED else fetch_model(str(name), tell=Console())
+        path = shipped_folder() if str(name) == SHIPPED else known_folder(str(name))
     return read_checkpoint(path, options)
+
+
+def known_folder(name: str) -> Path:
+    """Return the folder of a known model, from the cache or, after a question, from where it is published.
+
+    Raises:
+        DownloadError: it is not here and could not or should not be fetched.
+    """
+    # Here, since most loads need no network and its libraries take a tenth of a second to import.
+    from albertkit.download import fetch_model
+    from albertkit.progress import Console
+
+    return fetch_model(name, tell=Console())
 
 
 def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenizer, tuple[str, ...]]:

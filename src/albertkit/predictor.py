@@ -20,6 +20,7 @@ from albertkit.runtimes.pytorch import PyTorchRuntime
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.pooling import check_pooling
+from albertkit.tasks.task import Task
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -90,7 +91,7 @@ def run_outputs(
         runtime, sequences, outputs=["logits"], batch_tokens=batch_tokens, progress=progress
     ):
         logits = found["logits"]
-        # One row a token, or one a sequence; where every sequence is one token long both are the same.
+        # One row a token, or one a sequence: [CLS] and [SEP] make the numbers differ.
         parts = np.split(logits, batch.starts[1:]) if len(logits) != len(batch) else list(logits)
         for index, part in zip(indices, parts, strict=True):
             rows[index] = part
@@ -150,9 +151,7 @@ class Predictor:
         Raises:
             UsageError: the model has no task head, or max_length is more than its positions.
         """
-        if self.model.task is None:
-            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
-        return self.model.task.encode(self.model.tokenizer, examples, max_length=self._length(max_length))
+        return self._task().encode(self.model.tokenizer, examples, max_length=self._length(max_length))
 
     def predict_examples(
         self, examples: Sequence[Any], *, max_length: int | None = None, progress: Progress | None = None
@@ -164,8 +163,7 @@ class Predictor:
         """
         encoded = self.encode(examples, max_length=max_length)
         outputs = run_outputs(self.runtime, encoded.sequences, progress=progress)
-        assert self.model.task is not None
-        return self.model.task.predictions(outputs, encoded, examples, labels=self.model.labels)
+        return self._task().predictions(outputs, encoded, examples, labels=self.model.labels)
 
     def predict(
         self, texts: str | Sequence[str | tuple[str, str]], *, progress: Progress | None = None
@@ -182,9 +180,7 @@ class Predictor:
         """
         rows = [texts] if isinstance(texts, str) else list(texts)
         pairs = [(row, None) if isinstance(row, str) else (row[0], row[1]) for row in rows]
-        task = self.model.task
-        if task is None:
-            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+        task = self._task()
         decoded = self.predict_examples([task.example_of(*pair) for pair in pairs], progress=progress)
         return [
             {"text": text, **({} if pair is None else {"pair": pair}), **prediction}
@@ -216,6 +212,11 @@ class Predictor:
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)
         return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+
+    def _task(self) -> Task:
+        if self.model.task is None:
+            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+        return self.model.task
 
     def _length(self, max_length: int | None) -> int:
         longest = self.model.network.config.max_position_embeddings

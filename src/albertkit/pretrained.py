@@ -14,11 +14,10 @@ from torch import nn
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.config import AlbertConfig, published_config
-from albertkit.download import fetch_model
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
 from albertkit.model.encoder import Encoder, initialize
-from albertkit.model_files import model_path, read_model, tokenizer_of
+from albertkit.model_files import known_folder, model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
@@ -207,7 +206,7 @@ def load_tokenizer(name: str | os.PathLike[str]) -> AnyTokenizer:
     path = model_path(name)
     if path is None and not str(name).endswith("-zh"):  # all English models have the same one
         return Tokenizer.official()
-    path = path or fetch_model(str(name))
+    path = path or known_folder(str(name))
     if path.is_dir() and (path / "tokenizer_config.json").is_file():  # no need of the weights
         own = Tokenizer.load(path)
         announce(self_test(own, path))

@@ -18,6 +18,7 @@ from albertkit.data.examples import ChoiceExample, SpanExample, TokenExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.evaluation.baseline import Baseline
+from albertkit.evaluation.choice_metrics import choice_scores
 from albertkit.evaluation.metrics import Score
 from albertkit.evaluation.span_metrics import span_scores
 from albertkit.evaluation.tag_metrics import tag_scores
@@ -85,13 +86,9 @@ def _score_choices(
     predictions: Sequence[Prediction], examples: Sequence[ChoiceExample], labels: Sequence[str]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     del labels
-    right = np.array([row["choice"] == example.label for row, example in zip(predictions, examples, strict=True)])
-    found = {"accuracy": 100 * float(right.mean())}
-    groups = sorted({example.group for example in examples if example.group})
-    if len(groups) > 1:
-        of = np.array([example.group for example in examples])
-        found |= {f"{group}/accuracy": 100 * float(right[of == group].mean()) for group in groups}
-    return found, ()
+    found = choice_scores(examples, choices=[row["choice"] for row in predictions])
+    parts = found.parts if len(found.parts) > 1 else {}  # one group is all of them
+    return {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}, ()
 
 
 _SCORERS: Mapping[str, Callable[..., tuple[dict[str, float], tuple[str, ...]]]] = {

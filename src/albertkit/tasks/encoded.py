@@ -73,11 +73,6 @@ class Encoded:
         ranges = [np.arange(self.starts[unit], self.starts[unit] + self.counts[unit]) for unit in units]
         return np.concatenate(ranges) if ranges else np.zeros(0, np.int64)
 
-    @cached_property
-    def example_of_sequence(self) -> IntArray:
-        """Number of the example that each sequence is of, `[sequences]`."""
-        return np.repeat(self.owners, self.counts)
-
 
 def take(targets: UnitTargets, units: IntArray) -> npt.NDArray[Any]:
     """Return the targets of some units: their rows, or their arrays one after the other.
