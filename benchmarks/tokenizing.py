@@ -1,6 +1,6 @@
 """Which tokenizers give the ids that ALBERT was trained with, and how fast: albertkit beside its peers on real lines.
 
-    python benchmarks/tokenizers.py [--data-dir DIR] [--texts FILE ...] [--slow-python PYTHON] [--json-out FILE]
+    python benchmarks/tokenizing.py [--data-dir DIR] [--texts FILE ...] [--slow-python PYTHON] [--json-out FILE]
 
 See README.md in this folder for what is compared and how to read it.
 """

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("transformers", minversion="5.0")
 pytest.importorskip("tokenizers")
 
-PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "tokenizers.py"
+PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "tokenizing.py"
 KEYS = "case precision ours peer peer_name peer_mode peer_precision unit ratio max_difference".split()
 
 
