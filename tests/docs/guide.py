@@ -1,0 +1,70 @@
+"""Run a page of docs/guide on small data: its files are written, its commands and its Python run, in order."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.running import ONE_THREAD, Outcome, Runner
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
+FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+"""```sh: lines that begin with `albertkit`; ```python: run in one namespace; ```csv NAME (or any kind): a file."""
+
+SMALL: Mapping[str, Sequence[str]] = {
+    "finetune": ("--limit", "12", "--steps", "2", "--batch-size", "4", "--max-length", "48", "--no-baseline"),
+    "evaluate": (),
+    "predict": (),
+    "embed": (),
+}
+"""What every story's commands get as well: a few examples and steps, one thread."""
+
+
+def run_guide(
+    name: str,
+    *,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    small: Mapping[str, Sequence[str]] | None = None,
+) -> list[Outcome]:
+    """Run the page and return what each command left behind; a command that fails is an assertion error.
+
+    Args:
+        name: such as `embeddings.md`.
+        folder: where it runs; data that the page takes for granted must be there.
+        capfd: the test's fixture.
+        monkeypatch: the test's fixture.
+        small: options added to a command of that name, instead of `SMALL`'s.
+    """
+    monkeypatch.chdir(folder)
+    runner = Runner(capfd, monkeypatch)
+    extra = {**SMALL, **(small or {})}
+    namespace: dict[str, Any] = {}
+    outcomes: list[Outcome] = []
+    for kind, target, body in FENCE.findall((GUIDE / name).read_text(encoding="utf-8")):
+        if target:
+            path = folder / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body, encoding="utf-8")
+        elif kind == "sh":
+            for line in body.replace("\\\n", " ").splitlines():
+                if not line.startswith("albertkit "):
+                    continue
+                command, *arguments = shlex.split(line, comments=True)[1:]
+                added = (*extra[command], *ONE_THREAD) if command in extra else ()
+                outcome = runner(command, *arguments, *added)
+                assert outcome.status == 0, (line, outcome)
+                outcomes.append(outcome)
+        elif kind == "python":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                exec(compile(body, name, "exec"), namespace)
+    assert outcomes, f"{name} holds no command"
+    return outcomes
