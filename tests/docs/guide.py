@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.cli.running import ONE_THREAD, Outcome, Runner
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
