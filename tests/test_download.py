@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 from tests.local_server import COMMIT, Served, Server, hub_paths, serving
 from tests.tiny import files_limited_to
 
-from albertkit import transfer, web
+from albertkit import transfer
 from albertkit.consent import DownloadError, Offer, ask, consent_by, granted
 from albertkit.download import cached_model_folder, fetch_model, hub_address, mirrored
 from albertkit.errors import AlbertkitError, UsageError
@@ -25,8 +24,6 @@ from albertkit.files import WriteError
 from albertkit.known_models import MODEL_DOWNLOADS, SPIECE_SHA256, model_cache
 from albertkit.manifest import MANIFEST, changed_files, read_manifest
 from albertkit.progress import Silent
-from albertkit.transfer import download_file
-from albertkit.web import NotThereError
 
 CONTENT = bytes(range(256)) * 9001  # 2.3 MB: several parts, no round number
 SPIECE = Path(__file__).resolve().parents[1] / "src" / "albertkit" / "assets" / "30k-clean.model"
@@ -41,153 +38,8 @@ def _quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def get(server: Server, target: Path, path: str = "/f", **wanted: object) -> bytes:
-    record = download_file(server.url + path, target, tell=Silent(), **wanted)  # type: ignore[arg-type]
-    content = target.read_bytes()
-    assert (record.size, record.sha256) == (len(content), sha(content))
-    assert [path.name for path in target.parent.iterdir() if ".part" in path.name] == []
-    return content
-
-
 def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def test_a_file_arrives(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT)}) as server:
-        assert get(server, tmp_path / "f", size=len(CONTENT), sha256=sha(CONTENT)) == CONTENT
-        assert get(server, tmp_path / "g") == CONTENT
-
-
-def test_redirects_are_followed_across_hosts_but_not_for_ever(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT)}) as store:
-        away = Served(status=302, headers={"Location": f"{store.url}/f"})
-        round_ = Served(status=307, headers={"Location": "/round"})
-        with serving({"/f": away, "/round": round_}) as server:
-            assert get(server, tmp_path / "f") == CONTENT
-            with pytest.raises(DownloadError, match="more than 5 redirects"):
-                get(server, tmp_path / "g", "/round")
-
-
-@pytest.mark.parametrize(
-    "address", ["http://example.org/f", "ftp://127.0.0.1/f", "file:///etc/hostname", "/f", "http://["]
-)
-def test_only_https_or_this_machine(address: str, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="only https addresses"):
-        download_file(address, tmp_path / "f", tell=Silent())
-    with (
-        serving({"/f": Served(status=302, headers={"Location": address})}) as server,
-        pytest.raises(DownloadError, match=r"only https addresses|redirects|is no address"),
-    ):
-        get(server, tmp_path / "f")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_server_elsewhere_may_not_lead_to_this_machine() -> None:
-    with pytest.raises(DownloadError, match="only https"):
-        web._check_address("http://127.0.0.1/f", http_allowed=False)
-
-
-def test_a_cut_line_is_taken_up_where_it_broke(tmp_path: Path) -> None:
-    served = Served(CONTENT, cuts=[1_000_000, 500_000])
-    with serving({"/f": served}) as server:
-        assert get(server, tmp_path / "f", size=len(CONTENT), sha256=sha(CONTENT)) == CONTENT
-    assert server.gets() == [("/f", ""), ("/f", "bytes=1000000-"), ("/f", "bytes=1500000-")]
-
-
-def test_the_same_call_goes_on_later(tmp_path: Path) -> None:
-    served = Served(CONTENT, cuts=[700_000, 0, 0, 0])
-    with serving({"/f": served}) as server:
-        with pytest.raises(DownloadError, match=r"/f: the line was cut .*; the same command goes on where it stopped"):
-            get(server, tmp_path / "f")
-        assert (tmp_path / "f.part").stat().st_size == 700_000
-        assert not (tmp_path / "f").exists()
-        assert get(server, tmp_path / "f") == CONTENT
-        assert server.gets()[-1] == ("/f", "bytes=700000-")
-
-
-def test_a_file_that_changed_meanwhile_begins_again(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT, cuts=[700_000, 0, 0, 0])}) as server:
-        with pytest.raises(DownloadError):
-            get(server, tmp_path / "f")
-        other = CONTENT[::-1]
-        server.paths["/f"] = Served(other)
-        assert get(server, tmp_path / "f") == other
-
-
-def test_servers_without_ranges_or_tags(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT, cuts=[700_000], ranges=False)}) as server:
-        assert get(server, tmp_path / "f") == CONTENT
-    with serving({"/f": Served(CONTENT, cuts=[700_000], tag=None)}) as server:
-        assert get(server, tmp_path / "f") == CONTENT
-        assert server.gets() == [("/f", ""), ("/f", "")]  # nothing says that it is the same file
-    with serving({"/f": Served(CONTENT, cuts=[700_000], tag=None)}) as server:
-        assert get(server, tmp_path / "g", sha256=sha(CONTENT)) == CONTENT
-        assert server.gets()[-1] == ("/f", "bytes=700000-")  # the hash will say
-
-
-def test_a_part_that_is_too_long_or_complete(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT)}) as server:
-        (tmp_path / "f.part").write_bytes(CONTENT + b"x")
-        (tmp_path / "f.part.etag").write_text('"of another"')
-        assert get(server, tmp_path / "f") == CONTENT
-        (tmp_path / "g.part").write_bytes(CONTENT)
-        count = len(server.requests)
-        assert get(server, tmp_path / "g", size=len(CONTENT), sha256=sha(CONTENT)) == CONTENT
-        assert len(server.requests) == count
-        (tmp_path / "h.part").write_bytes(CONTENT + b"x")
-        assert get(server, tmp_path / "h", sha256=sha(CONTENT)) == CONTENT  # 416, then from the beginning
-
-
-def test_a_wrong_file_is_deleted(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT)}) as server:
-        wrong = sha(b"another")
-        with pytest.raises(DownloadError, match=rf"has the SHA-256 {sha(CONTENT)} where {wrong} is expected.*deleted"):
-            get(server, tmp_path / "f", size=len(CONTENT), sha256=wrong)
-        with pytest.raises(DownloadError, match="SHA-1"):
-            get(server, tmp_path / "f", sha1="0" * 40)
-        with pytest.raises(DownloadError, match=rf"a file of {len(CONTENT)} bytes where 99 are expected"):
-            get(server, tmp_path / "f", size=99)
-        server.paths["/f"] = Served(CONTENT, length=len(CONTENT) + 5, tag=None)
-        with pytest.raises(DownloadError, match="the line was cut"):
-            get(server, tmp_path / "g")
-    assert [path.name for path in tmp_path.iterdir()] == ["g.part"]
-
-
-def test_faults_of_the_server(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT, failures=[503, 429]), "/no": Served(status=403)}) as server:
-        assert get(server, tmp_path / "f") == CONTENT
-        with pytest.raises(NotThereError, match=r"no such file \(404\)"):
-            get(server, tmp_path / "g", "/g")
-        with pytest.raises(DownloadError, match=r"refuses to give it \(403\)"):
-            get(server, tmp_path / "g", "/no")
-        server.paths["/f"] = Served(failures=[500] * 4)
-        with pytest.raises(DownloadError, match=r"busy or broken \(500\); the same command goes on"):
-            get(server, tmp_path / "g")
-    with pytest.raises(DownloadError, match="no connection"):
-        get(server, tmp_path / "g")
-    assert not (tmp_path / "g").exists()
-
-
-def test_a_slow_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving({"/f": Served(CONTENT, delay=0.3)}) as server:
-        assert get(server, tmp_path / "f") == CONTENT
-        monkeypatch.setattr(web, "TIMEOUT", 0.05)
-        with pytest.raises(DownloadError, match=r"no answer in 0.05 s"):
-            get(server, tmp_path / "g")
-
-
-def test_a_full_disk_is_one_sentence_and_keeps_what_came(tmp_path: Path) -> None:
-    with serving({"/f": Served(CONTENT)}) as server:
-        with (
-            files_limited_to(1_000_000),
-            pytest.raises(WriteError, match=r"f.part: cannot be written .*what has arrived"),
-        ):
-            get(server, tmp_path / "f")
-        assert 0 < (tmp_path / "f.part").stat().st_size <= 1_000_000
-        assert get(server, tmp_path / "f") == CONTENT
-        with pytest.raises(WriteError, match="more than the disk has free"):
-            get(server, tmp_path / "g", size=2**60)
 
 
 # A known model
@@ -288,26 +140,6 @@ def test_the_cache_tells_the_truth() -> None:
     assert cached_model_folder(NAME) is None
     assert fetch_model(NAME, consent=granted) == folder
     assert weights.read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "[]", "null", '{"format": 9}', "[" * 100_000, '{"format": 1, "name": "n", "source": "s", "revision": null}'],
-)
-def test_a_manifest_that_is_none(content: str, tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_text(content)
-    assert read_manifest(tmp_path) is None
-    assert changed_files(tmp_path) == [MANIFEST]
-
-
-@pytest.mark.parametrize("name", ["../x", "/etc/hostname", "a\\b", "C:x", ""])
-def test_a_manifest_names_no_file_elsewhere(name: str, tmp_path: Path) -> None:
-    record = {"url": "u", "size": 1, "sha256": "0"}
-    (tmp_path / "x").write_text("x")
-    (tmp_path / "in").mkdir()
-    manifest = {"format": 1, "name": "n", "source": "hub", "revision": None, "files": {name: record}}
-    (tmp_path / "in" / MANIFEST).write_text(json.dumps(manifest))
-    assert read_manifest(tmp_path / "in") is None
 
 
 def test_files_put_there_by_hand() -> None:
