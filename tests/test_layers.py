@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runtimes",
         "predictor",
     },
+    "explaining": {"text", "data", "tasks", "predictor"},
     "serving": {"tasks", "predictor"},
 }
 BESIDES = {"runtimes/pytorch.py": {"model", "tasks", "pretrained"}}

@@ -191,7 +191,7 @@ class Predictor:
         self,
         texts: str | Sequence[str],
         *,
-        pooling: str = "mean",
+        pooling: str | None = None,
         max_length: int | None = None,
         progress: Progress | None = None,
     ) -> FloatArray:
@@ -199,19 +199,27 @@ class Predictor:
 
         Args:
             texts: a text, or several.
-            pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output.
+            pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
+                `default_pooling` when left out.
             max_length: longest input in tokens; the model's own when left out.
             progress: called with the number of texts just finished.
 
         Raises:
             UsageError: an unknown pooling, or max_length is more than the model's positions.
         """
+        pooling = pooling or self.default_pooling
         check_pooling(pooling)
         rows = [texts] if isinstance(texts, str) else list(texts)
         sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)
         return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+
+    @property
+    def default_pooling(self) -> str:
+        """What `embed` takes when it is not told: what a model of similarity was trained with, else `mean`."""
+        trained = self.model.task is not None and self.model.task.name == "similarity"
+        return self.model.head.pooling if trained else "mean"
 
     def _task(self) -> Task:
         if self.model.task is None:

@@ -22,6 +22,7 @@ from albertkit.tasks import TASKS
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import POOLINGS, check_pooling
+from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.missing import MissingTokenizer
@@ -155,7 +156,10 @@ def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
                 f"({', '.join(POOLINGS)}); pip install --upgrade albertkit, or correct the file"
             )
         spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), checkpoint.pooling)
-        return TASKS[checkpoint.task["task"]], spec
+        try:
+            return with_saved_settings(TASKS[checkpoint.task["task"]], checkpoint.task), spec
+        except UsageError as error:
+            raise CheckpointError(f"{checkpoint.source}: task.json: {error}") from error
     if "classifier" not in checkpoint.heads:
         of_head: dict[str, Task] = {}
         for name in TASKS:
@@ -281,6 +285,7 @@ def save_model(
                 "pooling": model.head.pooling,
             },
             "max_length": model.max_length,
+            **saved_settings(model.task),
             **(facts or {}),
         }
     checkpoint = Checkpoint(

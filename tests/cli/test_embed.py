@@ -9,8 +9,10 @@ import pytest
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, leftovers, tiny_folder
 
+from albertkit.datasets import text_stream
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
+from albertkit.vectors import MadeBy, VectorFile
 
 TEXTS = ["a fine film", "", "two hours"]
 
@@ -33,8 +35,51 @@ def test_a_table_to_parquet(albertkit: Runner, keywords: Path, tmp_path: Path) -
     outcome = albertkit("embed", tiny_folder(), "--input", keywords, "--output", out, *ONE_THREAD)
     assert outcome.out.startswith("120 vectors of 16 in ")
     table = parquet.read_table(out)
-    assert table.column_names == ["text", "vector"]
+    assert table.column_names == ["text", "vector", "label"]
     assert table.num_rows == 120
+    assert VectorFile(out).made_by == MadeBy(str(tiny_folder().resolve()), "mean", 64)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".parquet"])
+def test_piece_by_piece_is_the_same(
+    ending: str, albertkit: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    texts = [" ".join(["film"] * (number % 23)) for number in range(50)]
+    (tmp_path / "in.txt").write_text("\n".join([*texts, ""]))
+    monkeypatch.setattr(text_stream, "ROWS", 7)
+    arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / f"v{ending}", *ONE_THREAD, "--json")
+    outcome = albertkit("embed", tiny_folder(), *arguments)
+    assert outcome.json["texts"] == 50
+    assert "note: 3 of 50 texts are empty or blank" in outcome.err
+    whole = Predictor(load_model(tiny_folder()), execution=execution()).embed(texts)
+    if ending == ".npy":
+        found = np.load(tmp_path / "v.npy")
+    else:
+        pieces = list(VectorFile(tmp_path / "v.parquet").pieces())
+        assert [text for piece, _ in pieces for text in piece] == texts
+        found = np.concatenate([vectors for _, vectors in pieces])
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+
+
+def test_a_bad_row_far_down_leaves_what_stood_there(
+    albertkit: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.txt").write_bytes(b"a\n" * 20 + b"\xff\n")
+    (tmp_path / "v.npy").write_text("older")
+    monkeypatch.setattr(text_stream, "ROWS", 7)
+    arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.npy")
+    assert "in.txt, line 21: not UTF-8" in albertkit("embed", tiny_folder(), *arguments, *ONE_THREAD).failure()
+    assert (tmp_path / "v.npy").read_text() == "older"
+    assert not leftovers(tmp_path)
+
+
+def test_the_input_is_not_written_over(albertkit: Runner, tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    table.write_text("a")
+    outcome = albertkit("embed", tiny_folder(), "--input", table, "--output", tmp_path / "." / "t.parquet")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "is the --input itself" in outcome.err
 
 
 def test_an_empty_file_gives_an_empty_array(albertkit: Runner, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from albertkit.data.examples import TextExample
+from albertkit.data.examples import ChoiceExample, SpanExample, TextExample
 from albertkit.datasets import Dataset, DataSource, holdout, require_labelled, require_two_labels
+from albertkit.datasets.dataset import divide
 from albertkit.errors import DataError, UsageError
 
 
@@ -85,3 +87,44 @@ def test_labels_are_needed() -> None:
     require_labelled(toy())
     with pytest.raises(DataError, match="split train: 2 of 3 rows have no label"):
         require_labelled(toy(3, labels=[None, 1, None]))
+
+
+def questions(*, titles: bool) -> Dataset:
+    """20 articles of 1 to 5 passages of 3 questions."""
+    rows = [
+        SpanExample(
+            f"{article} {passage} {number}?", f"{article} {passage}", (), title=f"A{article}" if titles else None
+        )
+        for article in range(20)
+        for passage in range(1 + article % 5)
+        for number in range(3)
+    ]
+    return Dataset("toy", "dev", "question_answering", (), ("exact",), rows)
+
+
+def test_questions_of_an_article_stay_on_one_side() -> None:
+    data = questions(titles=True)
+    parts = divide(data, fractions=(0.2, 0.2), seed=7)
+    assert [part.split for part in parts] == [f"{share}% of dev by article (seed 7)" for share in (60, 20, 20)]
+    assert sum(map(len, parts)) == len(data) == 180
+    assert [len(part) for part in parts[1:]] == pytest.approx([36, 36], abs=8)
+    titles = [{row.title for row in part} for part in parts]
+    assert not titles[0] & titles[1]
+    assert not titles[0] & titles[2]
+    assert not titles[1] & titles[2]
+    order = {row: place for place, row in enumerate(data)}
+    assert all(list(part) == sorted(part, key=order.__getitem__) for part in parts)
+    assert divide(data, fractions=(0.2,), seed=7)[1].examples == parts[1].examples  # the first share stays
+
+
+def test_without_articles_passages_stay_together_and_without_these_rows_part() -> None:
+    train, validation = holdout(questions(titles=False), fraction=0.1, seed=7)
+    assert validation.split == "10% of dev by passage (seed 7)"
+    assert not {row.context for row in train} & {row.context for row in validation}
+    one = [SpanExample(f"{number}?", "the only passage", (), title="the only article") for number in range(10)]
+    assert holdout(replace(questions(titles=True), examples=one), fraction=0.1, seed=7)[1].split == (
+        "10% of dev (seed 7)"
+    )
+    race = [ChoiceExample(f"passage {number // 4}", "q", ("a", "b"), 0) for number in range(40)]
+    left, right = holdout(replace(questions(titles=True), examples=race), fraction=0.3, seed=7)
+    assert (len(left), len(right), right.split) == (28, 12, "30% of dev by passage (seed 7)")

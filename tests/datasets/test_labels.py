@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from albertkit.datasets.labels import collect_labels, infer_task, parse_label
+from albertkit.datasets.labels import check_labels, collect_labels, infer_task, parse_label
+from albertkit.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,19 @@ def test_meaning(value: object, task: str, meaning: object) -> None:
 def test_refusals(value: object, task: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_label(value, task=task, labels=("negative", "positive"))
+
+
+@pytest.mark.parametrize("pair", [("Yes", "yes"), ("not  good", "not good"), ("ｙｅｓ", "yes"), ("STRASSE", "straße")])
+def test_labels_that_are_one(pair: tuple[str, str]) -> None:
+    with pytest.raises(
+        DataError, match=rf'mail.csv: the labels "{pair[0]}" and "{pair[1]}" differ only in case'
+    ) as told:
+        check_labels(("maybe", *pair), where="mail.csv", task="classification")
+    assert "\n" not in str(told.value)
+
+
+def test_labels_that_are_different_and_none_at_all() -> None:
+    check_labels(("no", "non", "0", "00", "-0"), where="mail.csv", task="multilabel")
+    check_labels((), where="mail.csv", task="regression")
+    with pytest.raises(DataError, match=r"mail.csv: no row has a label"):
+        check_labels((), where="mail.csv", task="multilabel")

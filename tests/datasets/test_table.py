@@ -143,3 +143,15 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     csv_file(tmp_path / "test.tsv", "text\tlabel", "a\t1")
     with pytest.raises(DataError, match="are not of one kind"):
         open_data(tmp_path)
+
+
+def test_rows_may_have_names_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("ID,text,label\n a7 ,fine,good\n,poor,bad\n")
+    assert [row.id for row in load_dataset(path)] == ["a7", None]
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"id": 7, "text": "fine", "label": "x"}\n{"id": [1], "text": "poor", "label": "y"}\n')
+    assert [row.id for row in load_dataset(path)] == ["7", None]
+    path = tmp_path / "u.csv"
+    path.write_text("id,text\ngood,fine\nbad,poor\n")
+    assert [(row.id, row.label) for row in load_dataset(path, label_column="id")] == [(None, 1), (None, 0)]

@@ -146,6 +146,20 @@ def test_reliability_draws_filled_bins_and_the_error(tmp_path: Path) -> None:
     assert is_png(plot_reliability(found, path=tmp_path / "reliability.png"))
 
 
+def test_reliability_before_and_after_a_temperature(tmp_path: Path) -> None:
+    before = calibration([[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]], labels_true=[0, 1, 1], num_bins=5)
+    after = calibration([[0.7, 0.3], [0.7, 0.3], [0.4, 0.6]], labels_true=[0, 1, 1], num_bins=5)
+    figure = reliability_figure(after, before=before)
+    upper, lower = figure.axes
+    _, dashed, solid = upper.lines
+    assert [list(map(round, line.get_xdata())) for line in (dashed, solid)] == [[70, 90], [60, 70]]
+    assert [list(map(round, line.get_ydata())) for line in (dashed, solid)] == [[100, 50], [100, 50]]
+    assert [round(bar.get_height(), 1) for bar in lower.patches] == [33.3, 66.7, 33.3, 66.7]
+    assert "(before: 36.7), 3 examples" in upper.get_title(loc="left")
+    assert legends(figure) == [["before", "calibrated", "perfect"]]
+    assert is_png(plot_reliability(after, before=before, path=tmp_path / "reliability.png"))
+
+
 def test_other_formats_are_refused(make_report: MakeReport, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"runs\.jpg: pictures are written as PNG"):
         plot_runs({"one": make_report()}, path=tmp_path / "runs.jpg")

@@ -35,6 +35,41 @@ def test_published_numbers(task: str, rate: float, batch: int, steps: int, warmu
     assert (done.max_length, done.optimizer, done.schedule) == (512, "adamw", "linear")
 
 
+# paper, table 14 (RACE: the README's rate for v2 models)
+@pytest.mark.parametrize(
+    ("data", "task", "expected"),
+    [
+        ("squad/v1", "question_answering", (5e-5, 48, 3649, 365, 384)),
+        ("squad/v2", "question_answering", (3e-5, 48, 8144, 814, 512)),
+        ("race", "multiple_choice", (1e-5, 32, 12000, 1000, 512)),
+    ],
+)
+def test_published_numbers_of_passages(data: str, task: str, expected: tuple[float, int, int, int, int]) -> None:
+    done = complete(FinetuneSettings("albert-base-v2", data, "o"), nano=False, task=task)
+    assert done.steps is not None
+    assert done.warmup is not None
+    found = (done.learning_rate, done.batch_size, done.steps, int(done.steps * done.warmup + 0.5), done.max_length)
+    assert found == expected
+
+
+@pytest.mark.parametrize(("task", "rows"), [("cola", 8551), ("stsb", 5749), ("rte", 2490), ("mrpc", 3668)])
+def test_nano_takes_as_many_epochs_of_small_tasks_as_the_published_steps_make(task: str, rows: int) -> None:
+    published = GLUE[f"glue/{task}"]
+    done = complete(FinetuneSettings("albert-nano", f"glue/{task}", "o"), nano=True)
+    assert published.steps is not None
+    assert done.epochs == round(published.steps * published.batch_size / rows)
+    assert (done.steps, done.max_length, done.batch_size) == (None, 128, 32)
+
+
+@pytest.mark.parametrize(
+    ("task", "length"),
+    [("classification", 128), ("token_classification", 128), ("question_answering", 384), ("multiple_choice", 512)],
+)
+@pytest.mark.parametrize("nano", [True, False])
+def test_a_file_of_one_s_own_gets_the_length_of_its_task(task: str, length: int, nano: bool) -> None:
+    assert complete(FinetuneSettings("m", "own.jsonl", "o"), nano=nano, task=task).max_length == length
+
+
 def test_what_the_user_gives_wins() -> None:
     given = FinetuneSettings(
         "m", "glue/rte", "o", learning_rate=1e-3, batch_size=4, epochs=2, warmup=0.0, max_length=9, optimizer="lamb"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.errors import DataError, UsageError
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.splits import Splits, choose_splits
+from albertkit.training.splits import Splits, choose_splits, scored_part
 
 
 def source(*, name: str = "toy", one_label: bool = False, **sizes: int | None) -> DataSource:
@@ -97,5 +99,35 @@ def test_refusals() -> None:
         choose(data, validation_split="test")
     with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs two'):
         choose(source(train=40, dev=10, one_label=True))
-    with pytest.raises(UsageError, match=r"a validation share of 1.5"):
+    with pytest.raises(UsageError, match=r"a share of 1.5"):
         choose(data, validation=1.5)
+
+
+def test_shares_of_train_may_score_and_choose() -> None:
+    data = source(train=100, dev=10)
+    splits = choose(data, train_split="train", validation=0.2, test=0.2)
+    assert names(splits) == ("60% of train (seed 7)", "20% of train (seed 7)", "20% of train (seed 7)")
+    assert (len(splits.train), len(splits.validation), len(splits.scored)) == (60, 20, 20)
+    parts = [{example.text for example in part} for part in (splits.train, splits.validation, splits.scored)]
+    assert len(set().union(*parts)) == 100
+    # what is scored stays, whatever chooses
+    assert choose(data, test=0.2).scored.examples == splits.scored.examples
+    assert names(choose(data, test=0.2))[1] == "dev"
+    assert len(choose(source(train=100), test=0.2).validation) == 10
+    with pytest.raises(UsageError, match="test \\(a share of train\\) and test-split are both given"):
+        choose(data, test=0.2, test_split="dev")
+    with pytest.raises(UsageError, match=r"shares of 0\.5 and 0\.5 leave nothing to train on"):
+        choose(data, test=0.5, validation=0.5)
+    with pytest.raises(UsageError, match='"train" cannot both train and choose'):
+        choose(data, test=0.2, validation_split="train")
+
+
+def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
+    data = source(train=100)
+    settings = FinetuneSettings("m", "toy", str(tmp_path), test=0.3, seed=5)
+    (tmp_path / "config.json").write_text(json.dumps(settings.to_dict()))
+    assert scored_part(tmp_path, data).examples == choose_splits(data, settings).scored.examples
+    with pytest.raises(UsageError, match="was trained on toy, not on other; give --split"):
+        scored_part(tmp_path, source(name="other", train=100))
+    with pytest.raises(UsageError, match="is no run directory of finetune"):
+        scored_part(tmp_path / "none", data)

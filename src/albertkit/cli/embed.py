@@ -16,9 +16,8 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 @click.option(
     "--pooling",
     type=click.Choice(["mean", "cls", "pooler"]),
-    default="mean",
-    show_default=True,
-    help="Mean of the last hidden states, the first token's, or the pooler's output.",
+    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what a model of "
+    "similarity was trained with, else mean.",
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
 @click.option("--max-length", type=int, help="Longest input in tokens; the model's own when left out.")
@@ -28,7 +27,7 @@ def command(
     model: str,
     input_path: str,
     output_path: str,
-    pooling: str,
+    pooling: str | None,
     text_column: str | None,
     max_length: int | None,
     device: str,
@@ -36,29 +35,55 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """One vector for each line of a file."""
+    """One vector for each text of a file, of any size.
+
+    The texts pass piece by piece, so neither file has to fit in memory; the output takes its name when it is complete.
+    Parquet holds text and vector, the other columns of a table, and what `albertkit nearest` has to know.
+    """
     import time
 
-    from albertkit.cli.inputs import read_texts
+    from albertkit.datasets.text_stream import count_rows, text_pieces
     from albertkit.device import choose_execution
     from albertkit.errors import UsageError
+    from albertkit.model_files import model_path
     from albertkit.predictor import Predictor
     from albertkit.progress import Console, counted
-    from albertkit.vectors import write_vectors
+    from albertkit.vectors import MadeBy, open_vectors
 
-    if Path(output_path).suffix not in (".npy", ".parquet"):
+    source, target = Path(input_path), Path(output_path)
+    if target.suffix not in (".npy", ".parquet"):
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
-    texts = [row if isinstance(row, str) else row[0] for row in read_texts(Path(input_path), text_column=text_column)]
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UsageError(f'--output "{output_path}" is the --input itself; give another file')
+    total = count_rows(source)
     execution = choose_execution(device=device, precision=precision, threads=threads)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
-    started = time.perf_counter()
-    with Console().bar("embedding", total=len(texts)) as advance:
-        vectors = predictor.embed(texts, pooling=pooling, max_length=max_length, progress=counted(advance))
-    write_vectors(Path(output_path), vectors, texts=texts)
     dimensions = predictor.model.network.config.hidden_size
-    summary = {"texts": len(texts), "dimensions": dimensions, "seconds": round(time.perf_counter() - started, 3)}
+    pooling = pooling or predictor.default_pooling
+    path = model_path(model)
+    length = predictor.model.max_length if max_length is None else max_length
+    made_by = MadeBy(model if path is None else str(Path(model).resolve()), pooling, length)
+    predictor.embed(
+        "", pooling=pooling, max_length=max_length
+    )  # a length that cannot be is told before any file is made
+    started = time.perf_counter()
+    texts = blank = 0
+    with (
+        Console().bar("embedding", total=total) as advance,
+        open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
+    ):
+        for piece in text_pieces(source, text_column=text_column):
+            vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
+            write(vectors, piece.texts, piece.others)
+            texts += len(piece.texts)
+            blank += sum(not text.strip() for text in piece.texts)
+    if blank:
+        click.echo(
+            f"note: {blank:,} of {texts:,} texts are empty or blank; they have vectors, which mean nothing", err=True
+        )
+    summary = {"texts": texts, "dimensions": dimensions, "seconds": round(time.perf_counter() - started, 3)}
     if as_json:
         print_json(summary)
     else:
-        click.echo(f"{len(texts)} vectors of {dimensions} in {summary['seconds']} s: {output_path}")
+        click.echo(f"{texts} vectors of {dimensions} in {summary['seconds']} s: {output_path}")

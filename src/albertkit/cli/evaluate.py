@@ -11,7 +11,19 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
 @click.argument("run")
 @click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
 @click.option("--split", help="Which split; test where it is labelled, else dev.")
+@click.option(
+    "--as-trained", is_flag=True, help="Score the very part of --data that the run held out for scoring (--test 0.2)."
+)
 @click.option("--limit", type=int, help="Only the first N examples.")
+@click.option(
+    "--null-threshold", type=float,
+    help="Questions: above these log odds there is no answer, instead of the threshold tuned in training.",
+)  # fmt: skip
+@click.option(
+    "--predictions", type=click.Path(),
+    help="Write the predictions there, as `albertkit score` and the benchmarks' scripts read them: a folder, or a file "
+    "(.json of answers or choices, .conll of tags, .tsv of labels).",
+)  # fmt: skip
 @data_options
 @execution_options
 @json_option
@@ -19,7 +31,10 @@ def command(
     run: str,
     data: str,
     split: str | None,
+    as_trained: bool,
     limit: int | None,
+    null_threshold: float | None,
+    predictions: str | None,
     data_dir: str | None,
     text_column: str | None,
     pair_column: str | None,
@@ -36,11 +51,15 @@ def command(
     from albertkit.datasets import DATASETS, open_data
     from albertkit.device import choose_execution
     from albertkit.evaluation.evaluate import evaluate, scored_split
+    from albertkit.evaluation.null_threshold import with_null_threshold
     from albertkit.predictor import Predictor
     from albertkit.progress import Console, counted
+    from albertkit.training.splits import scored_part
 
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    if null_threshold is not None:
+        predictor.model.task = with_null_threshold(predictor.model.task, null_threshold)
     table = data not in DATASETS and predictor.model.task is not None
     source = open_data(
         data,
@@ -52,9 +71,14 @@ def command(
         labels=list(predictor.labels) or None if table else None,
         skip_bad_rows=skip_bad_rows,
     )
-    dataset = scored_split(source, split).take(limit)
+    if as_trained:
+        if split is not None:
+            raise click.UsageError("--as-trained says which part is scored; leave --split out")
+        dataset = scored_part(run, source).take(limit)
+    else:
+        dataset = scored_split(source, split).take(limit)
     with Console().bar("scoring", total=len(dataset)) as advance:
-        report = evaluate(predictor, dataset, progress=counted(advance))
+        report = evaluate(predictor, dataset, predictions=predictions, progress=counted(advance))
     if as_json:
         print_json(report.to_dict())
     else:

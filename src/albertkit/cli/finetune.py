@@ -16,6 +16,23 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
         raise click.BadParameter(f'"{value}" is not a list of whole numbers such as 128,30,8', ctx, param) from None
 
 
+def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> str | dict[str, float] | None:
+    if value is None or value.strip() == "balanced":
+        return None if value is None else "balanced"
+    weights: dict[str, float] = {}
+    for part in value.split(","):
+        label, equals, number = part.rpartition("=")
+        label = label.strip()
+        try:
+            if not equals or not label or label in weights:
+                raise ValueError
+            weights[label] = float(number)
+        except ValueError:
+            said = f'"{value}" is neither balanced nor a weight for each of some labels, such as complaint=5,praise=1'
+            raise click.BadParameter(said, ctx, param) from None
+    return weights
+
+
 @click.command(epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity")
 @click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
 @click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
@@ -30,6 +47,7 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
 @click.option("--validation-split", help="The split that chooses the best epoch.")
 @click.option("--validation", type=float, help="Instead: a share of the training split, such as 0.4, drawn by seed.")
 @click.option("--test-split", help="The split that scores; test where it is labelled, else dev.")
+@click.option("--test", type=float, help="Instead: a share of the training split, such as 0.2, drawn by seed.")
 @click.option("--freeze-encoder", is_flag=True, help="Train the head alone; each text passes the encoder once.")
 @click.option(
     "--head-hidden", default="", callback=_widths, metavar="N,N,..",
@@ -55,6 +73,18 @@ def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int
 )
 @click.option("--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip.")
 @click.option("--max-length", type=int, help="Longest input in tokens.")
+@click.option(
+    "--long", type=click.Choice(["truncate", "windows"]), default="truncate", show_default=True,
+    help="Texts and pairs longer than --max-length: cut, or read in overlapping windows whose answers are averaged. "
+    "The model keeps the choice.",
+)  # fmt: skip
+@click.option("--stride", type=int, help="Tokens from one window to the next; half of --max-length when left out.")
+@click.option("--max-windows", type=int, help="Windows of a text at most; 8 when left out.")
+@click.option(
+    "--class-weights", callback=_weights, metavar="balanced|LABEL=W,..",
+    help="What a mistake on each class counts: balanced gives each class the same weight in all; labels not named "
+    "have 1.",
+)  # fmt: skip
 @click.option("--limit", type=int, help="Only the first N examples of each split.")
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)

@@ -18,6 +18,16 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 @click.option("--text-column", help="Column of the (first) text, when --input is a table.")
 @click.option("--pair-column", help="Column of the second text, when --input is a table.")
 @click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
+@click.option("--explain", is_flag=True, help="Say which words moved the label (needs albertkit[explain]).")
+@click.option("--explain-html", type=click.Path(), help="The same as a page with coloured words, written here.")
+@click.option(
+    "--explain-method",
+    type=click.Choice(["occlusion", "gradients"]),
+    default="occlusion",
+    show_default=True,
+    help="Mask one word after the other, or integrate gradients: quicker for long texts.",
+)
+@click.option("--explain-label", help="Explain this label instead of the most probable one.")
 @execution_options
 @json_option
 def command(
@@ -28,6 +38,10 @@ def command(
     text_column: str | None,
     pair_column: str | None,
     pair: tuple[str, ...],
+    explain: bool,
+    explain_html: str | None,
+    explain_method: str,
+    explain_label: str | None,
     device: str,
     precision: str,
     threads: int | None,
@@ -49,6 +63,11 @@ def command(
     rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    explained = explain or explain_html is not None or explain_label is not None
+    if explained:
+        from albertkit.explaining.reading import require_labels
+
+        require_labels(predictor)
     examples = None
     if input_path is not None:
         examples = read_examples(Path(input_path), task=predictor.model.task, labels=predictor.labels)
@@ -60,11 +79,26 @@ def command(
         else:
             found = predictor.predict_examples(examples, progress=counted(advance))
             predictions = [{**described(example), **row} for example, row in zip(examples, found, strict=True)]
+    explanations = []
+    if explained:
+        from albertkit.explaining import explain as explain_texts
+        from albertkit.explaining.page import write_page
+
+        with Console().bar("explaining", total=len(rows)) as advance:
+            explanations = explain_texts(
+                predictor, rows, method=explain_method, label=explain_label, progress=counted(advance)
+            )
+        predictions = [
+            {**row, "explanation": found.to_dict()} for row, found in zip(predictions, explanations, strict=True)
+        ]
+        if explain_html is not None:
+            page = write_page(explanations, path=explain_html, title=f"Why {run} says so")
+            click.echo(f"{len(explanations)} explanations: {page}", err=True)
     if output_path is not None:
         write_text(output_path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions))
         click.echo(f"{len(predictions)} predictions: {output_path}", err=True)
         return
-    for row in predictions:
+    for number, row in enumerate(predictions):
         if as_json:
             print_json(row)
             continue
@@ -79,3 +113,9 @@ def command(
         else:
             answer = row.get("option", row.get("answer")) or "(none)"
         click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
+        if explanations:
+            from rich.console import Console as RichConsole
+
+            from albertkit.explaining.terminal import render
+
+            render(explanations[number], console=RichConsole(highlight=False))

@@ -15,7 +15,7 @@ LETTERS = string.ascii_uppercase
 
 
 def choice_index(value: Any, *, options: Sequence[str]) -> int:
-    """Return the index of the right option, which a row gives by letter or by number from 0.
+    """Return the index of an option, the right one or the one chosen, given by letter or by number from 0.
 
     >>> choice_index("B", options=("yes", "no")), choice_index(1, options=("yes", "no"))
     (1, 1)
@@ -24,7 +24,7 @@ def choice_index(value: Any, *, options: Sequence[str]) -> int:
         ValueError: neither, or beyond the options; the sentence is for `BadRows.add`.
     """
     if is_missing(value):
-        raise ValueError("the right option is missing")
+        raise ValueError("the option is missing")
     word = str(value).strip()
     if isinstance(value, int) and not isinstance(value, bool):
         index = value
@@ -33,9 +33,12 @@ def choice_index(value: Any, *, options: Sequence[str]) -> int:
     elif word.isascii() and word.isdigit():
         index = int(word)
     else:
-        raise ValueError(f"the right option is {value!r:.40}, neither a letter from A nor a number from 0")
+        raise ValueError(f"the option {value!r:.40} is neither a letter from A nor a number from 0")
     if not 0 <= index < len(options):
-        raise ValueError(f'the right option is "{word}", but there are only {len(options)} options')
+        last = LETTERS[len(options) - 1] if len(options) <= len(LETTERS) else str(len(options) - 1)
+        raise ValueError(
+            f'the option "{word:.40}" is not there: there are {len(options)}, A to {last} or 0 to {len(options) - 1}'
+        )
     return index
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, overload
 
@@ -23,6 +24,9 @@ STRUCTURED_METRICS: Mapping[str, tuple[str, ...]] = {
     "multiple_choice": ("accuracy",),
 }
 """The tasks whose rows are more than texts (spans, tagged words, choices) -> their metrics, the main one first."""
+
+ARTICLE, PASSAGE, ROW = "article", "passage", "row"
+"""What stays together when a split is divided, the largest first."""
 
 Row = TypeVar("Row")
 
@@ -152,6 +156,8 @@ def hash_order(rows: Iterable[Row], *, key: Callable[[Row], str]) -> list[Row]:
 def holdout(dataset: Dataset, *, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """Part a share of a split from it, by seed; both parts keep the order of the split.
 
+    Questions about one article, or about one passage where the data name no articles, stay together; see `divide`.
+
     Args:
         dataset: what to divide, usually the training split.
         fraction: the share of the second part, in (0, 1); 0.4 parts 60/40.
@@ -163,25 +169,92 @@ def holdout(dataset: Dataset, *, fraction: float, seed: int) -> tuple[Dataset, D
     Raises:
         UsageError: the fraction or the seed cannot be, or one of the parts would be empty.
     """
-    if not 0 < fraction < 1:
-        raise UsageError(f"a validation share of {fraction:g} cannot be: give a number between 0 and 1, such as 0.1")
+    rest, part = divide(dataset, fractions=(fraction,), seed=seed)
+    return rest, part
+
+
+def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[Dataset]:
+    """Part several shares of a split from it, by seed; every part keeps the order of the split.
+
+    Rows of one group (`group_of`) are never on two sides: a network that has read an article's other questions would
+    know it. Where there are too few groups to divide, the next smaller ones are taken: articles, passages, single rows.
+    The names of the parts say which: "20% of dev by article (seed 7)".
+
+    Args:
+        dataset: what to divide.
+        fractions: the shares, each in (0, 1), together below 1. The first is drawn first, so it stays the same whatever
+            the others are.
+        seed: another seed draws other rows; the same seed the same rows on every machine (0 to 2**32 - 1).
+
+    Returns:
+        What is left, and a part for each share. `skipped` and `notes`, which are of the file, stay with what is left.
+
+    Raises:
+        UsageError: a share or the seed cannot be, or one of the parts would be empty.
+    """
+    for fraction in fractions:
+        if not 0 < fraction < 1:
+            raise UsageError(f"a share of {fraction:g} cannot be: give a number between 0 and 1, such as 0.1")
+    if sum(fractions) >= 1:
+        shares = " and ".join(f"{fraction:g}" for fraction in fractions)
+        raise UsageError(f"shares of {shares} leave nothing to train on: together they must be below 1")
     if not 0 <= seed < 2**32:
         raise UsageError(f"seed {seed} cannot be: give a whole number from 0 to {2**32 - 1}")
-    count = round(len(dataset) * fraction)
-    if count in (0, len(dataset)):
+    for level in (ARTICLE, PASSAGE, ROW):
+        groups = [group_of(example, level) for example in dataset.examples]
+        if level != ROW and any(group is None for group in groups):
+            continue
+        drawn = _drawn(range(len(dataset)) if level == ROW else groups, fractions, seed)
+        if drawn is not None:
+            break
+    else:
+        shares = " and ".join(f"{fraction:g}" for fraction in fractions)
         raise UsageError(
-            f"a validation share of {fraction:g} of {len(dataset)} examples ({dataset.name}, {dataset.split}) "
+            f"a share of {shares} of {len(dataset)} examples ({dataset.name}, {dataset.split}) "
             "leaves one part empty: give another share"
         )
+    of = f"of {dataset.split}{'' if level == ROW else f' by {level}'} (seed {seed})"
+    parts = []
+    for number, share in enumerate((1 - sum(fractions), *fractions)):
+        examples = [example for example, part in zip(dataset.examples, drawn, strict=True) if part == number]
+        parts.append(replace(dataset, split=f"{100 * share:.4g}% {of}", examples=examples))
+    return [parts[0], *(replace(part, skipped=(), notes=()) for part in parts[1:])]
+
+
+def group_of(example: Any, level: str) -> str | None:
+    """Return what an example shares with others of its group; None where it belongs to none of this level.
+
+    >>> from albertkit.data.examples import SpanExample
+    >>> row = SpanExample("Who?", "Rollo led them.", title="Normans")
+    >>> group_of(row, ARTICLE), group_of(row, PASSAGE)
+    ('Normans', 'Rollo led them.')
+
+    Args:
+        example: any.
+        level: `ARTICLE` (SQuAD's title) or `PASSAGE` (the context of a question); others have none.
+    """
+    key = {ARTICLE: "title", PASSAGE: "context"}.get(level, "")
+    return getattr(example, key, None) or None
+
+
+def _drawn(groups: Sequence[Any], fractions: Sequence[float], seed: int) -> list[int] | None:
+    """For each row the number of its part, 0 being the rest; None where a part would be empty."""
+    sizes = Counter(groups)
+    names = list(sizes)
     # RandomState, since NumPy froze its numbers; those of default_rng may change with a release.
-    drawn = set(np.random.RandomState(seed).permutation(len(dataset))[:count].tolist())
-    train = [example for index, example in enumerate(dataset.examples) if index not in drawn]
-    validation = [example for index, example in enumerate(dataset.examples) if index in drawn]
-    of = f"of {dataset.split} (seed {seed})"
-    return (
-        replace(dataset, split=f"{100 * (1 - fraction):g}% {of}", examples=train),
-        replace(dataset, split=f"{100 * fraction:g}% {of}", examples=validation, skipped=(), notes=()),
-    )
+    order = np.random.RandomState(seed).permutation(len(names)).tolist()
+    part_of: dict[Any, int] = {}
+    for number, fraction in enumerate(fractions, start=1):
+        wanted, taken = round(len(groups) * fraction), 0
+        # A group goes in as long as that brings the part nearer to its share; rows on their own fill it exactly.
+        for place in order:
+            group = names[place]
+            if group not in part_of and 2 * (wanted - taken) > sizes[group]:
+                part_of[group] = number
+                taken += sizes[group]
+        if not taken:
+            return None
+    return [part_of.get(group, 0) for group in groups] if len(part_of) < len(names) else None
 
 
 def require_labelled(dataset: Dataset) -> None:

@@ -82,6 +82,11 @@ TASKS: Mapping[str, GlueTask] = {
 }  # fmt: skip
 """The nine tasks."""
 
+DIAGNOSTICS = GlueTask(
+    "AX", "sentence1", "sentence2", "gold_label", TASKS["mnli"].labels, ("mcc",), files={"test": "diagnostic.tsv"}
+)
+"""GLUE's diagnostics: pairs for a model of MNLI, without labels."""
+
 
 def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
     """Open one task.
@@ -119,6 +124,31 @@ def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
         partial(_load, name, task, there, skip_bad_rows or task.counts_bad_rows),
         aliases={Path(file).stem: split for split, file in task.files.items() if Path(file).stem != split},
         hint=f" (not under {data_dir}: {', '.join(missing)})" if missing else "",
+    )
+
+
+def open_diagnostics(data_dir: Path) -> DataSource:
+    """Open the diagnostics, AX, which a model of MNLI predicts: one split, `test`, without labels.
+
+    Args:
+        data_dir: GLUE's folder, the one that holds it, the diagnostics' own folder (diagnostic, in the official
+            layout, or AX), or an archive of one of these.
+
+    Raises:
+        DataError: the file is not there.
+    """
+    names = list(DIAGNOSTICS.files.values())
+    found = find_files(data_dir, folders=["diagnostic", "diagnostics", DIAGNOSTICS.folder], names=names)
+    if not found:
+        raise DataError(f"the diagnostics (AX): no diagnostic/{names[0]} under {data_dir}")
+    there = {split: found[file] for split, file in DIAGNOSTICS.files.items()}
+    return DataSource(
+        "glue/ax",
+        DIAGNOSTICS.task,
+        DIAGNOSTICS.labels,
+        DIAGNOSTICS.metrics,
+        tuple(there),
+        partial(_load, "glue/ax", DIAGNOSTICS, there, False),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from albertkit.datasets.rows import checked_text
-from albertkit.errors import did_you_mean
+from albertkit.errors import DataError, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -96,6 +97,34 @@ def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:
     if all(re.fullmatch(r"[+-]?[0-9]+", name) for name in names):
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     return tuple(sorted(names))
+
+
+def check_labels(labels: Sequence[str], *, where: str, task: str) -> None:
+    """Refuse labels that a classifier cannot be trained on: none at all, or two ways to write one.
+
+    Two labels are one where they differ in nothing but case, spacing or the width of letters (Unicode's NFKC).
+
+    >>> check_labels(("no", "yes"), where="mail.csv", task="classification")
+
+    Args:
+        labels: names of the classes.
+        where: the file or data set, as the sentence names it.
+        task: classification, multilabel, or regression (which has no classes).
+
+    Raises:
+        DataError: names the file and the labels.
+    """
+    if task == "multilabel" and not labels:
+        raise DataError(f"{where}: no row has a label, so there is nothing to learn; check the label column")
+    seen: dict[str, str] = {}
+    for label in labels:
+        folded = " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+        if folded in seen:
+            raise DataError(
+                f'{where}: the labels "{seen[folded]:.60}" and "{label:.60}" differ only in case or spacing; '
+                "write them one way, or rename one"
+            )
+        seen[folded] = label
 
 
 def label_index(name: str, *, labels: Sequence[str]) -> int:

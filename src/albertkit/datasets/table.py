@@ -28,6 +28,9 @@ PAIR_COLUMNS = (
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "tweet", "document", "body")
 """Columns taken as the text where none was named and no pair of `PAIR_COLUMNS` is there."""
 
+ID_COLUMN = "id"
+"""Column taken as the rows' own names, where it is there and for nothing else."""
+
 LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
 """Columns taken as the label where none was named."""
 
@@ -136,7 +139,8 @@ def _split_files(folder: Path) -> dict[str, Path]:
 def _read(path: Path, options: TableOptions) -> _Read:
     table = open_table(path)
     text, pair, label = _choose_columns(table, options)
-    names = [name for name in (text, pair, label) if name is not None]
+    key = next((name for name in table.columns if name.lower() == ID_COLUMN and name not in (text, pair, label)), None)
+    names = [name for name in (text, pair, key, label) if name is not None]
     bad = BadRows(table.where, skip=options.skip_bad_rows)
     rows = []
     for place, values in table.rows(names, bad):
@@ -144,11 +148,17 @@ def _read(path: Path, options: TableOptions) -> _Read:
             example = TextExample(
                 checked_text(values[0], column=text),
                 pair=None if pair is None else checked_text(values[1], column=pair),
+                id=None if key is None else _id(values[names.index(key)]),
             )
             rows.append((place, example, values[-1] if label is not None else None))
         except ValueError as error:
             bad.add(place, str(error))
     return _Read(table.where, label, rows, bad)
+
+
+def _id(value: Any) -> str | None:
+    # Names are a convenience, so whatever is no name is none; nothing is refused.
+    return str(value).strip() or None if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _dataset(read: _Read, empty: Dataset, options: TableOptions) -> Dataset:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from albertkit.evaluation.calibration import Calibration
     from albertkit.evaluation.report import EpochScores
 
 # Okabe and Ito's palette without its yellow, which is too pale for a line on white.
@@ -76,6 +77,47 @@ def mark_point(axes: Axes, epoch: int, value: float, *, colour: str, marker: str
         [epoch], [value], linestyle="none", marker=marker, markersize=11, markerfacecolor="none",
         markeredgecolor=colour, markeredgewidth=1.6, zorder=4,
     )[0]  # fmt: skip
+
+
+def draw_bins(axes: Axes, calibration: Calibration, *, colour: str, shares: bool = False, outline: bool = False) -> Any:
+    """Draw a bar for each bin that holds examples and return the bars.
+
+    Args:
+        axes: where.
+        calibration: the bins.
+        colour: of the bars, or of their outline.
+        shares: the height is the bin's share of the examples in percent instead of its accuracy.
+        outline: leave the bars empty, so that those behind are seen.
+    """
+    filled = [entry for entry in calibration.bins if entry.examples]
+    total = max(sum(entry.examples for entry in filled), 1)
+    return axes.bar(
+        [(entry.lower + entry.upper) / 2 for entry in filled],
+        [100 * entry.examples / total if shares else entry.accuracy or 0.0 for entry in filled],
+        width=calibration.bins[0].upper - calibration.bins[0].lower,
+        color="none" if outline else colour,
+        edgecolor=colour if outline else "white",
+        linestyle=(0, (4, 2)) if outline else "-",
+        zorder=3 if outline else 2,
+    )
+
+
+def draw_reliability(axes: Axes, calibration: Calibration, *, colour: str, dashed: bool | None = None) -> Any:
+    """Draw each bin's accuracy over its mean confidence: points alone, or on a line that is dashed or not."""
+    filled = [entry for entry in calibration.bins if entry.examples]
+    return axes.plot(
+        [entry.confidence or 0.0 for entry in filled],
+        [entry.accuracy or 0.0 for entry in filled],
+        linestyle="none" if dashed is None else ((0, (4, 2)) if dashed else "-"),
+        color=colour,
+        linewidth=1.9,
+        marker="o",
+        markersize=4.5,
+        markerfacecolor="white" if dashed else colour,
+        markeredgecolor="white" if dashed is None else colour,
+        zorder=4,
+        clip_on=False,
+    )[0]
 
 
 def key_line(axes: Axes, *, dashed: bool) -> Any:

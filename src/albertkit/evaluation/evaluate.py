@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
 from albertkit.evaluation.metrics import confusion_matrix, score
+from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
 from albertkit.evaluation.report import Confusion, Report
+from albertkit.evaluation.write_predictions import write_predictions
 from albertkit.predictor import Predictor, Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.task import Task
+from albertkit.tasks.window_notes import window_notes
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,12 @@ class Scored:
     """Name -> value on 0-100."""
     confusion: Confusion | None
     calibration: Calibration | None
+    """Of the probabilities as the task gives them, with its temperature."""
     notes: tuple[str, ...]
+    calibration_before: Calibration | None = None
+    """The same without the temperature; None where the task has none."""
+    logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """Of a classification, `[n, labels]`, so that calibration can be measured anew."""
 
 
 def score_outputs(
@@ -41,6 +50,7 @@ def score_outputs(
     examples: Sequence[Any],
     labels: Sequence[str],
     metrics: Sequence[str],
+    data: str = "",
 ) -> Scored:
     """Score what a task's head gave for labelled examples.
 
@@ -51,6 +61,7 @@ def score_outputs(
         examples: themselves.
         labels: names of the head's outputs.
         metrics: names, the main one first.
+        data: name of the data set, which may have a script of its own.
 
     Raises:
         DataError: no examples.
@@ -59,8 +70,8 @@ def score_outputs(
         targets = task.targets(examples, num_labels=max(len(labels), 1))
         return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
-    found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics)
-    return Scored(found.metrics, None, None, found.notes)
+    found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics, data=data)
+    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes))
 
 
 def score_logits(
@@ -89,12 +100,16 @@ def score_logits(
     if task.name != "classification":
         return Scored(found.metrics, None, None, found.notes)
     matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
-    probabilities = task.probabilities(logits)
+    before = None
+    if task.temperature is not None:
+        before = calibration(replace(task, temperature=None).probabilities(logits), labels_true=targets)
     return Scored(
         found.metrics,
         Confusion(tuple(labels), tuple(tuple(int(cell) for cell in row) for row in matrix)),
-        calibration(probabilities, labels_true=targets),
+        calibration(task.probabilities(logits), labels_true=targets),
         found.notes,
+        calibration_before=before,
+        logits=logits,
     )
 
 
@@ -129,17 +144,25 @@ def aligned_labels(dataset: Dataset, *, labels: Sequence[str], model: str) -> Da
     return replace(dataset, examples=examples, labels=tuple(labels))
 
 
-def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | None = None) -> Report:
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    *,
+    predictions: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Report:
     """Score a trained model on a split with the data set's metrics.
 
     Args:
         predictor: the model.
         dataset: the split, with labels.
+        predictions: a file or folder to write the predictions to, in the forms that `albertkit score` reads.
         progress: called with the number of examples just finished.
 
     Raises:
         UsageError: the model has no task head.
         DataError: a label is missing or was not seen in training, or the tasks differ.
+        WriteError: the system refused the predictions.
     """
     started = time.perf_counter()
     task = predictor.model.task
@@ -152,14 +175,19 @@ def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | Non
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
     encoded = predictor.encode(dataset.examples)
+    outputs = run_outputs(predictor.runtime, encoded.sequences, progress=progress)
     scored = score_outputs(
         task,
-        run_outputs(predictor.runtime, encoded.sequences, progress=progress),
+        outputs,
         encoded=encoded,
         examples=dataset.examples,
         labels=predictor.labels,
         metrics=dataset.metrics,
+        data=dataset.name,
     )
+    if predictions is not None:
+        rows = task.predictions(outputs, encoded, dataset.examples, labels=predictor.labels)
+        write_predictions(predictions, rows, dataset=dataset)
     return Report(
         task=task.name,
         data=dataset.name,
@@ -169,8 +197,14 @@ def evaluate(predictor: Predictor, dataset: Dataset, *, progress: Progress | Non
         examples=len(dataset),
         confusion=scored.confusion,
         calibration=scored.calibration,
+        calibration_before=scored.calibration_before,
+        temperature=getattr(task, "temperature", None),
         skipped={dataset.split: len(dataset.skipped)} if dataset.skipped else {},
-        notes=scored.notes,
+        notes=(
+            *scored.notes,
+            *window_notes(dataset.split, encoded),
+            *(f"{dataset.split}: {note}" for note in dataset.notes),
+        ),
         seconds=time.perf_counter() - started,
     )
 

@@ -20,7 +20,9 @@ from albertkit.evaluation.drawing import (
     add_legend,
     add_title,
     curve,
+    draw_bins,
     draw_line,
+    draw_reliability,
     epoch_axis,
     key_line,
     key_mark,
@@ -182,57 +184,53 @@ def plot_confusion(
     return write_png(confusion_figure(matrix, labels=labels, title=title), path)
 
 
-def reliability_figure(calibration: Calibration, *, title: str = "") -> Figure:
+def reliability_figure(calibration: Calibration, *, before: Calibration | None = None, title: str = "") -> Figure:
     """Draw accuracy by confidence beside the diagonal of perfect calibration, and how many examples each bin holds.
 
     Args:
         calibration: the bins and the error.
+        before: the same without the model's temperature, drawn dashed.
         title: stands above.
     """
     figure = new_figure(5.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
-    total = sum(entry.examples for entry in calibration.bins)
-    filled = [entry for entry in calibration.bins if entry.accuracy is not None]
-    width = calibration.bins[0].upper - calibration.bins[0].lower
-    middles = [(entry.lower + entry.upper) / 2 for entry in filled]
     perfect = upper.plot([0, 100], [0, 100], color="#888888", linestyle="--", linewidth=1.2, zorder=3)[0]
-    bars = upper.bar(
-        middles, [entry.accuracy for entry in filled], width=width, color=COLOURS[0], edgecolor="white", zorder=2
-    )
-    points = upper.plot(
-        [entry.confidence for entry in filled],
-        [entry.accuracy for entry in filled],
-        linestyle="none",
-        marker="o",
-        markersize=4.5,
-        markerfacecolor=COLOURS[1],
-        markeredgecolor="white",
-        zorder=4,
-        clip_on=False,
-    )[0]
-    lower.bar(
-        middles,
-        [100 * entry.examples / max(total, 1) for entry in filled],
-        width=width,
-        color="#9AA5B1",
-        edgecolor="white",
-        zorder=2,
-    )
+    if before is None:
+        bars = draw_bins(upper, calibration, colour=COLOURS[0])
+        drawn = {"accuracy": bars, "at mean confidence": draw_reliability(upper, calibration, colour=COLOURS[1])}
+    else:
+        drawn = {
+            "before": draw_reliability(upper, before, colour=COLOURS[1], dashed=True),
+            "calibrated": draw_reliability(upper, calibration, colour=COLOURS[0], dashed=False),
+        }
+    draw_bins(lower, calibration, colour="#9AA5B1" if before is None else COLOURS[0], shares=True)
+    if before is not None:
+        draw_bins(lower, before, colour=COLOURS[1], shares=True, outline=True)
     upper.set_xlim(0, 100)
     upper.set_ylim(0, 100)
     style_axes(upper, x="", y="accuracy, %")
     style_axes(lower, x="confidence, % (highest probability)", y="examples, %")
-    error = f"expected calibration error {calibration.expected_calibration_error:.1f} points, {total:,} examples"
+    errors = "" if before is None else f" (before: {before.expected_calibration_error:.1f})"
+    total = sum(entry.examples for entry in calibration.bins)
+    error = (
+        f"expected calibration error {calibration.expected_calibration_error:.1f} points{errors}, {total:,} examples"
+    )
     upper.set_title(error, fontsize=9, color=INK, loc="left")
-    names = ["accuracy", "at mean confidence", "perfect"]
-    add_legend(figure, [bars, points, perfect], names, loc="outside lower center", columns=3)
+    drawn["perfect"] = perfect
+    add_legend(figure, list(drawn.values()), list(drawn), loc="outside lower center", columns=3)
     add_title(figure, title)
     return figure
 
 
-def plot_reliability(calibration: Calibration, *, path: str | os.PathLike[str], title: str = "") -> Path:
+def plot_reliability(
+    calibration: Calibration,
+    *,
+    path: str | os.PathLike[str],
+    before: Calibration | None = None,
+    title: str = "",
+) -> Path:
     """Write the picture of `reliability_figure` as PNG and return its path."""
-    return write_png(reliability_figure(calibration, title=title), path)
+    return write_png(reliability_figure(calibration, before=before, title=title), path)
 
 
 def _common_metric(reports: Mapping[str, Report]) -> str:

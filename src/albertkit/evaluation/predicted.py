@@ -1,7 +1,7 @@
 """Scores of predictions that are more than a label: answers, tags, choices; and what answers without thought score.
 
 A prediction is what the task's `predictions` gives: `answer` of a question, `tags` of a text, `choice` of a question
-with options.
+with options, `similarity` of a pair.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.data.examples import ChoiceExample, SpanExample, TokenExample
+from albertkit.data.examples import ChoiceExample, SpanExample, TextExample, TokenExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.choice_metrics import choice_scores
 from albertkit.evaluation.metrics import Score
-from albertkit.evaluation.span_metrics import span_scores
+from albertkit.evaluation.null_threshold import words_of
+from albertkit.evaluation.similarity_metrics import shared_words, similarity_scores
+from albertkit.evaluation.span_metrics import VERSION_OF, span_scores
 from albertkit.evaluation.tag_metrics import tag_scores
 
 Prediction = Mapping[str, Any]
@@ -34,15 +36,17 @@ def score_predictions(
     examples: Sequence[Any],
     labels: Sequence[str],
     metrics: Sequence[str],
+    data: str = "",
 ) -> Score:
     """Score one prediction an example with the official counting of the task.
 
     Args:
-        task: `question_answering`, `token_classification` or `multiple_choice`.
+        task: `question_answering`, `token_classification`, `multiple_choice`, or `regression` of similarities.
         predictions: as the task gives them.
         examples: labelled, in the same order.
         labels: names of the tags.
         metrics: names of those to give, the main one first.
+        data: name of the data set; squad/v1 and squad/v2 are scored by their own scripts, whatever the part holds.
 
     Raises:
         UsageError: an unknown task, or a metric that it does not have.
@@ -50,51 +54,82 @@ def score_predictions(
     """
     if task not in _SCORERS:
         raise UsageError(f'there is no score for the task "{task}"; known: {", ".join(_SCORERS)}')
-    found, notes = _SCORERS[task](predictions, examples, labels)
+    found, notes = _SCORERS[task](predictions, examples, labels, data)
     unknown = [name for name in metrics if name not in found]
     if unknown:
         raise UsageError(f'metric "{unknown[0]}" does not fit {task}; use {", ".join(found)}')
-    parts = {name: value for name, value in found.items() if "/" in name}
-    return Score({name: found[name] for name in metrics} | parts, notes)
+    beside = {name: value for name, value in found.items() if "/" in name or name.startswith("best_")}
+    return Score({name: found[name] for name in metrics} | beside, notes)
 
 
 def _score_answers(
-    predictions: Sequence[Prediction], examples: Sequence[SpanExample], labels: Sequence[str]
+    predictions: Sequence[Prediction], examples: Sequence[SpanExample], labels: Sequence[str], data: str
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     del labels
     numbered = [replace(example, id=str(number)) for number, example in enumerate(examples)]
     given = {str(number): str(row["answer"]) for number, row in enumerate(predictions)}
-    found = span_scores(numbered, predictions=given)
+    version = VERSION_OF.get(data)
+    found = span_scores(numbered, predictions=given, version=version)
     parts = {
         f"{part}/{name}": value
         for part, rows in found.parts.items()
         for name, value in rows.items()
         if name in ("exact", "f1")
     }
-    return {**found.metrics, **parts}, ()
+    best, notes = _best_scores(numbered, predictions, version) if "NoAns" in found.parts else ({}, ())
+    return {**found.metrics, **best, **parts}, notes
+
+
+def _best_scores(
+    numbered: Sequence[SpanExample], predictions: Sequence[Prediction], version: str | None
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """What the official script calls best_exact and best_f1: of the words before any threshold, and the odds."""
+    if any("no_answer_odds" not in row for row in predictions):
+        return {}, ()
+    found = span_scores(
+        numbered,
+        predictions={str(number): words_of(row) for number, row in enumerate(predictions)},
+        version=version,
+        null_odds={str(number): float(row["no_answer_odds"]) for number, row in enumerate(predictions)},
+    )
+    thresholds = " and ".join(f"{value:.4g}" for value in found.thresholds.values())
+    note = (
+        f"best_exact and best_f1 use thresholds ({thresholds}) chosen on the very split that they score; "
+        "compare them with published best figures alone"
+    )
+    return {name: found.metrics[name] for name in ("best_exact", "best_f1")}, (note,)
 
 
 def _score_tags(
-    predictions: Sequence[Prediction], examples: Sequence[TokenExample], labels: Sequence[str]
+    predictions: Sequence[Prediction], examples: Sequence[TokenExample], labels: Sequence[str], data: str
 ) -> tuple[dict[str, float], tuple[str, ...]]:
+    del data
     wanted = [[labels[tag] for tag in example.tags or ()] for example in examples]
     found = tag_scores(wanted, tags_predicted=[list(row["tags"]) for row in predictions])
     return dict(found.metrics), found.notes
 
 
 def _score_choices(
-    predictions: Sequence[Prediction], examples: Sequence[ChoiceExample], labels: Sequence[str]
+    predictions: Sequence[Prediction], examples: Sequence[ChoiceExample], labels: Sequence[str], data: str
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    del labels
+    del labels, data
     found = choice_scores(examples, choices=[row["choice"] for row in predictions])
     parts = found.parts if len(found.parts) > 1 else {}  # one group is all of them
     return {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}, ()
+
+
+def _score_similarities(
+    predictions: Sequence[Prediction], examples: Sequence[TextExample], labels: Sequence[str], data: str
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    del labels, data
+    return similarity_scores(examples, predictions)
 
 
 _SCORERS: Mapping[str, Callable[..., tuple[dict[str, float], tuple[str, ...]]]] = {
     "question_answering": _score_answers,
     "token_classification": _score_tags,
     "multiple_choice": _score_choices,
+    "regression": _score_similarities,  # classifiers' numbers are scored elsewhere
 }
 
 
@@ -102,7 +137,7 @@ def trivial_baselines(train: Dataset, scored: Dataset) -> list[Baseline]:
     """Score answers that need no network, on the split that the run is scored on.
 
     Questions: the context's first sentence (and, where some have no answer, none at all). Tags: the commonest tag of
-    each word in training. Choices: the longest option, and the mean of guessing.
+    each word in training. Choices: the longest option, and the mean of guessing. Similarities: the words two share.
 
     Args:
         train: what the run was trained on.
@@ -116,6 +151,8 @@ def trivial_baselines(train: Dataset, scored: Dataset) -> list[Baseline]:
             makers["no_answer"] = lambda: [{"answer": ""} for _ in examples]
     elif scored.task == "token_classification":
         makers["commonest_tag_of_each_word"] = lambda: _commonest_tags(train, examples)
+    elif scored.task == "regression":
+        makers["shared_words"] = lambda: shared_words(examples)
     else:
         makers["longest_option"] = lambda: [
             {"choice": int(np.argmax([len(option) for option in example.options]))} for example in examples
@@ -123,7 +160,9 @@ def trivial_baselines(train: Dataset, scored: Dataset) -> list[Baseline]:
     found = []
     for name, make in makers.items():
         started = time.perf_counter()
-        score = score_predictions(scored.task, make(), examples=examples, labels=scored.labels, metrics=scored.metrics)
+        score = score_predictions(
+            scored.task, make(), examples=examples, labels=scored.labels, metrics=scored.metrics, data=scored.name
+        )
         found.append(Baseline(name, score.metrics, time.perf_counter() - started, score.notes))
     if scored.task == "multiple_choice":
         chance = 100 * float(np.mean([1 / len(example.options) for example in examples]))

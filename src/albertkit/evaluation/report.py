@@ -79,6 +79,10 @@ class Report:
     """Counts on the scored split; None where the task has none."""
     calibration: Calibration | None = None
     """Reliability of the probabilities on the scored split; None where the task has none."""
+    temperature: float | None = None
+    """What the model's logits are divided by, fitted on the validation split; None where nothing was fitted."""
+    calibration_before: Calibration | None = None
+    """Reliability without the temperature, on the scored split; None where there is no temperature."""
     baselines: Sequence[Baseline] = ()
     """What simple methods score on the same split."""
     notes: Sequence[str] = ()
@@ -152,8 +156,9 @@ class Report:
                 if values.get("confusion") is not None:
                     rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
                     changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
-                if values.get("calibration") is not None:
-                    changed["calibration"] = Calibration.from_dict(values["calibration"])
+                for name in ("calibration", "calibration_before"):
+                    if values.get(name) is not None:
+                        changed[name] = Calibration.from_dict(values[name])
                 return cls(**changed)
             except (TypeError, KeyError) as error:
                 problems.append(str(error))
@@ -175,6 +180,7 @@ _KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "best_epoch": ((int, type(None)), "a whole number or null"),
     "epochs": (list, "a list"),
     "seconds": ((int, float, type(None)), "a number or null"),
+    "temperature": ((int, float, type(None)), "a number or null"),
     "baselines": (list, "a list"),
     "notes": (list, "a list"),
 }

@@ -100,6 +100,12 @@ def _sentences(report: Report) -> list[str]:
             f"Expected calibration error {found.expected_calibration_error:.1f} percentage points "
             f"(mean confidence {found.confidence:.1f} %, accuracy {found.accuracy:.1f} %)."
         )
+    if report.calibration_before is not None and report.temperature is not None:
+        before = report.calibration_before
+        sentences.append(
+            f"Without the temperature of {report.temperature:.2f} the error would be "
+            f"{before.expected_calibration_error:.1f} points (mean confidence {before.confidence:.1f} %)."
+        )
     skipped = {split: count for split, count in report.skipped.items() if count}
     if skipped:
         sentences.append("Rows skipped: " + ", ".join(f"{split} {count:,}" for split, count in skipped.items()) + ".")

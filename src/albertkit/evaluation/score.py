@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,13 +25,11 @@ from albertkit.evaluation.prediction_files import (
     read_predictions,
     read_tags,
 )
-from albertkit.evaluation.span_metrics import NULL_THRESHOLD, span_scores
+from albertkit.evaluation.span_metrics import NULL_THRESHOLD, VERSION_OF, span_scores
 from albertkit.evaluation.tag_metrics import tag_scores
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_SQUAD_VERSIONS = {"squad/v1": "1.1", "squad/v2": "2.0"}
 
 Read = TypeVar("Read")
 
@@ -156,13 +154,13 @@ def default_split(source: DataSource, name: str | None) -> Dataset:
 
 
 def _score_spans(dataset: Dataset, path: Path, options: ScoreOptions) -> PredictionScore:
-    examples: list[SpanExample] = list(dataset.examples)
+    examples = with_ids(dataset.examples)
     predictions = read_predictions(path, column=options.prediction_column)
     answers = _read_rows(predictions, list(predictions.by_id().values()), _answer)
     score = span_scores(
         examples,
         predictions=dict(zip(predictions.by_id(), answers, strict=True)),
-        version=_SQUAD_VERSIONS.get(dataset.name),
+        version=VERSION_OF.get(dataset.name),
         null_odds=None if options.null_odds is None else read_numbers(Path(options.null_odds)),
         null_threshold=options.null_threshold,
     )
@@ -177,6 +175,17 @@ def _score_spans(dataset: Dataset, path: Path, options: ScoreOptions) -> Predict
     if score.thresholds:
         notes.append("best_exact and best_f1 use a threshold chosen on the very split that they score")
     return _result(dataset, score.metrics, score.parts, notes, score.thresholds)
+
+
+def with_ids(examples: Sequence[SpanExample]) -> list[SpanExample]:
+    """Return questions that all have ids: their own, or, where one has none, their numbers from 0.
+
+    >>> [example.id for example in with_ids([SpanExample("?", "c", id="a"), SpanExample("?", "c")])]
+    ['0', '1']
+    """
+    if all(example.id is not None for example in examples):
+        return list(examples)
+    return [replace(example, id=str(number)) for number, example in enumerate(examples)]
 
 
 def _answer(row: PredictedRow, _: int) -> str:

@@ -9,6 +9,7 @@ Source: evaluate-v1.1.py and evaluate-v2.0.py of rajpurkar/SQuAD-explorer. They 
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
@@ -20,6 +21,9 @@ from albertkit.errors import DataError, UsageError
 
 VERSIONS = ("1.1", "2.0")
 """Versions of the official script."""
+
+VERSION_OF: Mapping[str, str] = {"squad/v1": "1.1", "squad/v2": "2.0"}
+"""Data set -> the version that it is scored with, whatever a part of it holds."""
 
 NULL_THRESHOLD = 1.0
 """The official script's default: an answer counts as "" where its null odds are above."""
@@ -159,6 +163,46 @@ def span_scores(
         if keys:
             parts[part] = {"examples": len(keys), **_means(cut, keys)}
     return SpanScore({**_means(cut, answered), **metrics}, parts, thresholds, missing, extra)
+
+
+def best_null_threshold(
+    examples: Sequence[SpanExample], *, predictions: Mapping[str, str], null_odds: Mapping[str, float]
+) -> float:
+    """Return the threshold on null odds with the highest F1 of SQuAD 2.0, to be used on other questions than these.
+
+    Unlike the official script's `best_f1_thresh`, which is the odds of one question, it lies halfway to the next odds
+    (at most 1 beyond), questions with equal odds go together, and "never answer" is a threshold below all odds.
+
+    >>> from albertkit.data.examples import Answer
+    >>> asked = [SpanExample("?", "red", (Answer("red", 0),), "a"), SpanExample("?", "red", (), "b")]
+    >>> best_null_threshold(asked, predictions={"a": "red", "b": "red"}, null_odds={"a": -1.0, "b": 0.5})
+    -0.25
+
+    Args:
+        examples: the questions, each with its id and right answers.
+        predictions: id -> the best words, before any threshold.
+        null_odds: id -> odds.
+
+    Raises:
+        DataError: as `span_scores`; every question needs both.
+    """
+    answers = _right_answers(examples)
+    keys = [key for key in answers if key in predictions]
+    odds = _checked_odds(null_odds, keys)
+    gains = {  # of an answer over none
+        key: _best_f1(predictions[key], answers[key], "2.0") if answers[key] else -float(bool(predictions[key]))
+        for key in keys
+    }
+    steps = sorted({odds[key] for key in keys})
+    gain_of = dict.fromkeys(steps, 0.0)
+    for key in keys:
+        gain_of[odds[key]] += gains[key]
+    threshold, total, best = steps[0] - 1.0 if steps else 0.0, 0.0, 0.0
+    for step, following in zip(steps, [*steps[1:], math.inf], strict=True):
+        total += gain_of[step]
+        if total > best:
+            best, threshold = total, step + min((following - step) / 2, 1.0)
+    return float(threshold)
 
 
 def _right_answers(examples: Sequence[SpanExample]) -> dict[str, tuple[str, ...]]:

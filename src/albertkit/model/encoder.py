@@ -117,7 +117,7 @@ class Encoder(nn.Module):
         )
 
     def _encode(self, batch: Batch, with_hidden_states: bool) -> EncoderOutput:
-        self._check(batch)
+        self.check(batch)
         device = self.pooler.weight.device
         num_rows = rounded(batch.tokens) if runs_bf16_on_cpu(self.pooler.weight) else batch.tokens
 
@@ -141,7 +141,12 @@ class Encoder(nn.Module):
             hidden[: batch.tokens], pooled, tensor(batch.lengths), tuple(states) if with_hidden_states else None
         )
 
-    def _check(self, batch: Batch) -> None:
+    def check(self, batch: Batch) -> None:
+        """Refuse a batch that the tables cannot take.
+
+        Raises:
+            UsageError: it is empty, or an id lies outside its table.
+        """
         config = self.config
         if not len(batch):
             raise UsageError("the batch is empty: the encoder needs at least one sequence")

@@ -14,5 +14,6 @@ TASKS = Registry(
         "question_answering": "albertkit.tasks.question_answering:QUESTION_ANSWERING",
         "question_answering_null": "albertkit.tasks.question_answering:QUESTION_ANSWERING_NULL",
         "question_answering_v2": "albertkit.tasks.question_answering:QUESTION_ANSWERING_V2",
+        "similarity": "albertkit.tasks.similarity:SIMILARITY",
     },
 )

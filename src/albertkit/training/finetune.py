@@ -10,22 +10,32 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from albertkit.data.batches import training_steps
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
+from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
 from albertkit.progress import Silent, Teller, counted
 from albertkit.tasks import TASKS
-from albertkit.tasks.objective import objective_of
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.classification.head import ClassificationObjective
+from albertkit.tasks.objective import Objective, objective_of
+from albertkit.tasks.saved import saved_settings, with_saved_settings
+from albertkit.tasks.task import Task
+from albertkit.tasks.window_notes import window_notes
+from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
+from albertkit.training.long_texts import complete_windows, with_windows
 from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.recipes import complete
@@ -78,18 +88,27 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     splits = choose_splits(source, settings)
     task = settings.task or _task_for(splits.train)
     _check_head(task, settings)
+    if isinstance(TASKS[task], ClassificationTask):
+        check_labels(source.labels, where=source.name, task=task)
+    settings = complete_windows(settings, task=TASKS[task])
+    weights = class_weights(
+        settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
+    )
+    splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
     model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
     assert settings.max_length is not None
-    model = replace(model, max_length=settings.max_length)
+    model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
     for note in (*model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
     roles = prepare_roles(predictor, splits, settings, tell)
-    splits = replace(splits, notes=(*splits.notes, *truncation_notes(roles, settings, tell)))
-    best, epochs = _train(predictor, roles, source, settings, run=run, resume=resume, teller=tell)
+    splits = replace(
+        splits, notes=(*splits.notes, *truncation_notes(roles, settings, tell), *_question_notes(predictor, roles))
+    )
+    best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
         predictor,
@@ -125,12 +144,25 @@ def _check_length(settings: FinetuneSettings, base: Model) -> None:
         raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
 
 
+def _question_notes(predictor: Predictor, roles: dict[str, Role]) -> list[str]:
+    notes: list[str] = []
+    for role in {id(role): role for role in roles.values()}.values():
+        notes += window_notes(role.dataset.split, role.encoded)
+    if threshold_notes(predictor.model.task) and roles["validation"] is roles["scored"]:
+        notes.append(
+            "the threshold for no answer was not tuned, since no split is left that is not scored; "
+            "--validation 0.2 --test 0.2 would part them"
+        )
+    return notes
+
+
 def _train(
     predictor: Predictor,
     roles: dict[str, Role],
     source: DataSource,
     settings: FinetuneSettings,
     *,
+    weights: npt.NDArray[np.float32] | None,
     run: RunFolder,
     resume: bool,
     teller: Teller,
@@ -160,6 +192,8 @@ def _train(
         schedule=settings.schedule or "linear",
     )
     objective = objective_of(task)
+    if weights is not None:
+        objective = ClassificationObjective(task.name, weights=torch.from_numpy(weights))
     record = EpochRecord(len(train.encoded), task.num_outputs(model.labels) if objective.averages else 0)
     state = TrainingState(trained, optimizer, record)
     first = state.restore(run) if resume else 0
@@ -191,7 +225,7 @@ def _train(
             run.log(_event(step))
             advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
             if step.last_of_epoch or step.number == total:
-                _end_epoch(predictor, roles, source, state=state, run=run, step=step, teller=teller)
+                _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)
                 _set_mode(model, settings)
                 stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
             if step.last_of_epoch or step.number == total or time.monotonic() - saved >= settings.save_seconds:
@@ -202,6 +236,7 @@ def _train(
     best = run.load_checkpoint(name="best")
     assert best is not None
     trained.load_state_dict(best["weights"])
+    model.task = with_saved_settings(task, best.get("task", {}))
     return state.best_epoch, state.epochs
 
 
@@ -257,18 +292,20 @@ def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller
     assert task is not None
     with teller.bar(f"scoring {role.dataset.split}", total=len(role.encoded.sequences)) as advance:
         outputs = role_outputs(predictor, role, progress=counted(advance))
-    return _score(predictor, role, outputs, source)
+    return _score(task, predictor, role, outputs, source)
 
 
-def _score(predictor: Predictor, role: Role, outputs: list[npt.NDArray[np.float32]], source: DataSource) -> Scored:
-    assert predictor.model.task is not None
+def _score(
+    task: Task, predictor: Predictor, role: Role, outputs: list[npt.NDArray[np.float32]], source: DataSource
+) -> Scored:
     return score_outputs(
-        predictor.model.task,
+        task,
         outputs,
         encoded=role.encoded,
         examples=role.dataset.examples,
         labels=predictor.model.labels,
         metrics=source.metrics,
+        data=source.name,
     )
 
 
@@ -276,6 +313,7 @@ def _end_epoch(
     predictor: Predictor,
     roles: dict[str, Role],
     source: DataSource,
+    objective: Objective,
     *,
     state: TrainingState,
     run: RunFolder,
@@ -291,14 +329,17 @@ def _end_epoch(
     measure_batch_statistics(predictor, roles["train"])
     with teller.bar("validation", total=len(validation.encoded.sequences)) as advance:
         outputs = role_outputs(predictor, validation, progress=counted(advance))
-    losses = losses_of(predictor, validation, outputs)
+    losses = losses_of(objective, validation, outputs)
     if not bool(np.isfinite(losses).all()):
         raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
-    metrics = _score(predictor, validation, outputs, source).metrics
+    if validation is not roles["scored"]:  # a threshold tuned on what is scored would flatter
+        task = tuned_task(task, outputs, encoded=validation.encoded, examples=validation.dataset.examples)
+    metrics = _score(task, predictor, validation, outputs, source).metrics
     scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **metrics}}
     main = source.metrics[0]
     if state.end_epoch(scores, main=main):
-        run.save_checkpoint({"weights": state.trained.state_dict(), "epoch": len(state.epochs)}, name="best")
+        kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
+        run.save_checkpoint(kept, name="best")
     run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
     trained = f", {main} {train_scores[main]:.2f}" if main in train_scores else ""
     teller.say(

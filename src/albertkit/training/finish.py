@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from albertkit.device import Execution
 from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
-from albertkit.evaluation.evaluate import Scored
+from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
 from albertkit.evaluation.predicted import trivial_baselines
 from albertkit.evaluation.report import ChosenBy, Report
@@ -20,6 +21,7 @@ from albertkit.training.history import constant_loss, stuck_note
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
+from albertkit.training.tempering import validation_temperature
 
 
 def finish(
@@ -35,7 +37,9 @@ def finish(
     seconds: float,
     teller: Teller,
 ) -> Report:
-    """Save the model, score the baselines, write report and plots into the run directory; return the report.
+    """Calibrate and save the model, score the baselines, write report and plots; return the report.
+
+    The temperature is fitted here, to the weights that are kept: while epochs are compared there is none.
 
     Raises:
         WriteError: the system refused a file; what was written before stays.
@@ -44,6 +48,22 @@ def finish(
     task = model.task
     assert task is not None
     notes = [*model.notes, *splits.notes, *scored.notes]
+    temperature, reason = validation_temperature(predictor, splits, settings)
+    if temperature is not None:
+        assert isinstance(task, ClassificationTask)
+        assert scored.logits is not None
+        task = replace(task, temperature=temperature)
+        model = replace(model, task=task)
+        scored = score_logits(
+            task,
+            scored.logits,
+            targets=task.targets(splits.scored.examples, num_labels=len(model.labels)),
+            labels=model.labels,
+            metrics=tuple(scored.metrics),
+        )
+        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {splits.validation.split}")
+    elif reason is not None:
+        notes.append(reason)
     stuck = None
     if isinstance(task, ClassificationTask):
         reference = constant_loss(task.name, task.targets(splits.train.examples, num_labels=len(model.labels)))
@@ -70,6 +90,8 @@ def finish(
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
         confusion=scored.confusion,
         calibration=scored.calibration,
+        temperature=temperature,
+        calibration_before=scored.calibration_before,
         baselines=tuple(baselines),
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
@@ -80,7 +102,7 @@ def finish(
     if scored.confusion is not None and len(model.labels) <= 30:
         plot_confusion(scored.confusion.matrix, labels=model.labels, path=plots / "confusion.png")
     if scored.calibration is not None:
-        plot_reliability(scored.calibration, path=plots / "reliability.png")
+        plot_reliability(scored.calibration, before=scored.calibration_before, path=plots / "reliability.png")
     report.write(run.path)  # last: its presence says that the run is complete
     return report
 

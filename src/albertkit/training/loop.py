@@ -229,15 +229,17 @@ def _gradients(
         return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 
     found: list[tuple[Any, Any]] = []
-    if len(passes) == 1 or not getattr(head, "uses_batch_statistics", False):
+    whole_step = getattr(head, "uses_batch_statistics", False) or getattr(objective, "sees_whole_step", False)
+    if len(passes) == 1 or not whole_step:
         for number, indices in enumerate(passes):
             _seed(seed, number)
             logits, losses = head_losses(inputs.states(indices), indices)
             (losses.sum() / units).backward()  # type: ignore[no-untyped-call]
             found.append((logits.detach(), losses.detach()))
     else:
-        # Batch statistics are of the whole step: encode all passes without keeping them, let the head give the gradient
-        # of each state, then encode each pass again to take it further down (gradient caching).
+        # Batch statistics, and losses that weigh examples against each other, are of the whole step: encode all passes
+        # without keeping them, let the head give the gradient of each state, then encode each pass again to take it
+        # further down (gradient caching; Gao et al., 2021).
         everything = np.concatenate(list(passes))
         with torch.no_grad():
             parts = []

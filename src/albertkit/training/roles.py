@@ -15,7 +15,7 @@ from albertkit.predictor import Predictor, embed_sequences, run_outputs
 from albertkit.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
-from albertkit.tasks.objective import objective_of
+from albertkit.tasks.objective import Objective
 from albertkit.training.probe import cached_features
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -56,7 +56,8 @@ def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettin
                     )
                 seconds = time.perf_counter() - started
                 how = "from the cache" if cached else f"computed in {seconds:.0f} s"
-                teller.say(f"features of {dataset.split}: {len(array):,} texts, {how}")
+                what = "texts" if len(array) == len(dataset) else f"windows of {len(dataset):,} texts"
+                teller.say(f"features of {dataset.split}: {len(array):,} {what}, {how}")
                 features = torch.from_numpy(array)
             by_split[id(dataset)] = Role(dataset, encoded, targets, features)
         roles[name] = by_split[id(dataset)]
@@ -64,17 +65,31 @@ def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettin
 
 
 def truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
-    """Say of each split how many texts were cut to the longest input."""
+    """Say of each split how many texts were cut to the longest input, or read in windows and cut after the last."""
     notes = []
     for role in {id(role): role for role in roles.values()}.values():
-        sequences = role.encoded.sequences
+        sequences, split, said = role.encoded.sequences, role.dataset.split, []
         cut = [sequence.truncated for sequence in sequences if sequence.truncated]
-        if cut:
-            notes.append(
-                f"{role.dataset.split}: {len(cut):,} of {len(sequences):,} inputs were cut to "
+        if settings.long == "windows":
+            several = role.encoded.counts[role.encoded.counts > 1]
+            if len(several):
+                said.append(
+                    f"{split}: {len(several):,} of {len(role.encoded):,} texts are longer than {settings.max_length} "
+                    f"tokens and were read in {several.sum():,} windows (--stride {settings.stride})"
+                )
+            if cut:
+                said.append(
+                    f"{split}: of {len(cut):,} of {len(role.encoded):,} texts {np.mean(cut):,.0f} tokens on average "
+                    f"were not read, since a text has at most {settings.max_windows} windows (--max-windows)"
+                )
+        elif cut:
+            said.append(
+                f"{split}: {len(cut):,} of {len(sequences):,} inputs were cut to "
                 f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
             )
-            teller.say(f"note: {notes[-1]}")
+        for note in said:
+            teller.say(f"note: {note}")
+        notes += said
     return notes
 
 
@@ -91,10 +106,9 @@ def role_outputs(
     return list(logits)
 
 
-def losses_of(predictor: Predictor, role: Role, outputs: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+def losses_of(objective: Objective, role: Role, outputs: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """Return the loss of each unit of a split, `[units]`, from its outputs."""
-    assert predictor.model.task is not None
-    objective, encoded = objective_of(predictor.model.task), role.encoded
+    encoded = role.encoded
     joined = np.concatenate(list(outputs)) if objective.reads == "tokens" else np.stack(list(outputs))
     found: npt.NDArray[np.float32] = objective.losses_of(
         torch.from_numpy(joined),

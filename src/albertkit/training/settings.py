@@ -7,6 +7,9 @@ from typing import Any
 
 from albertkit.errors import UsageError
 
+LONG = ("truncate", "windows")
+"""What becomes of a text that is longer than the network reads."""
+
 
 @dataclass(frozen=True)
 class FinetuneSettings:
@@ -32,6 +35,8 @@ class FinetuneSettings:
     validation: float | None = None
     """Share of the training split to hold out for validation, in (0, 1)."""
     test_split: str | None = None
+    test: float | None = None
+    """Share of the training split to hold out for scoring, in (0, 1)."""
     freeze_encoder: bool = False
     """Train the head alone, on features that each text gives once."""
     head_hidden: tuple[int, ...] = ()
@@ -60,6 +65,14 @@ class FinetuneSettings:
     """Longest gradient; 0 does not clip."""
     max_length: int | None = None
     """Longest input in tokens."""
+    long: str = "truncate"
+    """What becomes of longer texts: `truncate` cuts them, `windows` reads them in several overlapping inputs."""
+    stride: int | None = None
+    """Tokens from one window to the next; half of max_length when left out."""
+    max_windows: int | None = None
+    """Windows of a text at most; 8 when left out."""
+    class_weights: str | dict[str, float] | None = None
+    """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
     """Use only the first N examples of each split."""
     patience: int | None = None
@@ -77,7 +90,8 @@ class FinetuneSettings:
         problems = [
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
-                                ("max_length", 3), ("patience", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0))
+                                ("max_length", 3), ("stride", 1), ("max_windows", 1), ("patience", 1), ("seed", 0),
+                                ("weight_decay", 0), ("clip_norm", 0))
             if (value := getattr(self, name)) is not None and value < bound
         ]  # fmt: skip
         if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
@@ -92,8 +106,24 @@ class FinetuneSettings:
             problems.append("epochs and steps are both given; give one of them")
         if self.validation is not None and self.validation_split is not None:
             problems.append("validation (a share of train) and validation-split are both given; give one of them")
+        if self.test is not None and self.test_split is not None:
+            problems.append("test (a share of train) and test-split are both given; give one of them")
+        if self.long not in LONG:
+            problems.append(f'long is "{self.long}"; it must be {" or ".join(LONG)}')
+        elif self.long != "windows" and (self.stride is not None or self.max_windows is not None):
+            problems.append("stride and max-windows are for long texts that are read in windows; add --long windows")
+        problems += self._problems_of_weights()
         if problems:
             raise UsageError("; ".join(problems))
+
+    def _problems_of_weights(self) -> list[str]:
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            return [f'class-weights is "{self.class_weights}"; it must be balanced or a weight for each label']
+        return [
+            f'the class weight of "{label}" is {weight}; it must be a number above 0'
+            for label, weight in (self.class_weights.items() if isinstance(self.class_weights, dict) else ())
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf")
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
-from albertkit.datasets import holdout, require_labelled, require_two_labels
-from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets import require_labelled, require_two_labels
+from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
 from albertkit.training.settings import FinetuneSettings
 
+CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
 DEFAULT_SHARE = 0.1
 SHARES = {"imdb": 0.4}
 """Share of train to hold out where a data set has no dev split; IMDB's 60/40 is the TF Hub tutorial's."""
@@ -27,9 +31,10 @@ class Splits:
 def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     """Give each role its split.
 
-    The scored split is `--test-split`, else a labelled `test`, else `dev`. The validation split is
-    `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained on, else a default
-    share of train.
+    The scored split is `--test-split`, or a share of train (`--test`), else a labelled `test`, else `dev`. The
+    validation split is `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained
+    on, else a default share of train. Shares are of the whole training split; questions of one article or passage stay
+    on one side (`divide`).
 
     Raises:
         UsageError: a split that is not there, or one in two roles that exclude each other.
@@ -50,26 +55,39 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         return all(example.is_labelled for example in split(name))
 
     train = split(settings.train_split)
+    scored: Dataset | None = None
     if settings.test_split is not None:
-        scored: Dataset | None = split(settings.test_split)
-        if scored is not None and scored.split == train.split:
-            raise UsageError(f'the split "{train.split}" cannot both train and score; give another --test-split')
-    else:
+        scored = split(settings.test_split)
+        if scored.split == train.split:
+            raise UsageError(
+                f'the split "{train.split}" cannot both train and score; give another --test-split, '
+                "or --test 0.2 to score on a share of it"
+            )
+    elif settings.test is None:
         name = next((name for name in ("test", "dev") if usable(name)), None)
         scored = None if name is None else split(name)
 
+    validation: Dataset | None = None
+    share = settings.validation
     if settings.validation_split is not None:
-        validation: Dataset | None = split(settings.validation_split)
-    elif settings.validation is not None:
-        train, validation = holdout(train, fraction=settings.validation, seed=settings.seed)
-    elif usable("dev"):
+        validation = split(settings.validation_split)
+        if validation.split == train.split:
+            raise UsageError(
+                f'the split "{train.split}" cannot both train and choose; give another --validation-split, '
+                "or --validation 0.1 to choose on a share of it"
+            )
+    elif share is None and usable("dev"):
         validation = split("dev")
-    elif len(train) >= 20:
+    elif share is None and len(train) >= 20:
         share = SHARES.get(source.name, DEFAULT_SHARE)
-        train, validation = holdout(train, fraction=share, seed=settings.seed)
         notes.append(f"{share:.0%} of {source.name} {settings.train_split} (seed {settings.seed}) chose the epoch")
-    else:
-        validation = None
+    whole = train
+    if settings.test is not None and share is not None:
+        train, scored, validation = divide(whole, fractions=(settings.test, share), seed=settings.seed)
+    elif settings.test is not None:
+        train, scored = divide(whole, fractions=(settings.test,), seed=settings.seed)
+    elif share is not None:
+        train, validation = divide(whole, fractions=(share,), seed=settings.seed)
 
     if validation is None:
         validation = train if scored is None else scored
@@ -93,3 +111,24 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     if len(train) >= 20 or len(source.labels) < 2:  # a handful of examples may well have one label
         require_two_labels(train)
     return Splits(train, validation, scored, tuple(notes))
+
+
+def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
+    """Return the part of a data set that a run was scored on, also where it is a share drawn by seed.
+
+    Args:
+        run: the run directory.
+        source: the same data that the run was trained on.
+
+    Raises:
+        UsageError: it is no run directory, or was trained on other data.
+        DataError: as `choose_splits`.
+    """
+    path = Path(run) / CONFIG
+    try:
+        settings = FinetuneSettings.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read); give --split") from error
+    if Path(settings.data).resolve() != Path(source.name).resolve():
+        raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
+    return choose_splits(source, settings).scored

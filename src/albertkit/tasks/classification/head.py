@@ -114,12 +114,14 @@ class ClassificationObjective(Objective):
 
     Args:
         task: `classification`, `regression` or `multilabel`.
+        weights: of the labels, see `example_losses`; all 1 when left out.
     """
 
     averages = True
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, *, weights: Tensor | None = None) -> None:
         self.task = task
+        self.weights = weights
 
     def build(
         self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
@@ -131,7 +133,7 @@ class ClassificationObjective(Objective):
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
         """Return each example's own loss; see `example_losses`."""
         del lengths
-        return example_losses(self.task, mean_by_unit(rows, counts), targets)
+        return example_losses(self.task, mean_by_unit(rows, counts), targets, weights=self.weights)
 
 
 CLASSIFICATION = ClassificationObjective("classification")
@@ -140,17 +142,36 @@ MULTILABEL = ClassificationObjective("multilabel")
 
 
 def example_losses(
-    task: str, logits: Float[Tensor, "sequences outputs"], targets: Shaped[Tensor, "*any"]
+    task: str,
+    logits: Float[Tensor, "sequences outputs"],
+    targets: Shaped[Tensor, "*any"],
+    *,
+    weights: Float[Tensor, "*rows outputs"] | None = None,
 ) -> Float[Tensor, " sequences"]:
     """Return each example's own loss `[sequences]`: cross entropy (nats), squared error, or mean binary cross entropy.
+
+    A weighted loss is not divided by the weights: the mean over examples is Keras' with `class_weight`, where torch's
+    own mean divides by the sum of the examples' weights.
 
     >>> import torch
     >>> round(example_losses("classification", torch.zeros(1, 2), torch.tensor([1])).item(), 4)
     0.6931
+
+    Args:
+        task: `classification`, `regression` or `multilabel`.
+        logits: `[sequences, outputs]`.
+        targets: `[sequences]`, or `[sequences, outputs]` of multi-label.
+        weights: `[outputs]` of classification, by the example's class; `[2, outputs]` of multi-label, for examples
+            without and with each label.
     """
     logits = logits.float()
+    if weights is not None:
+        weights = weights.to(logits.device)
     if task == "classification":
-        return F.cross_entropy(logits, targets, reduction="none")
+        return F.cross_entropy(logits, targets, weight=weights, reduction="none")
     if task == "regression":
         return (logits[:, 0] - targets) ** 2
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
+    losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    if weights is not None:
+        losses = losses * torch.where(targets > 0, weights[1], weights[0])
+    return losses.mean(dim=1)

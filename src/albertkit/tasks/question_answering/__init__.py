@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from albertkit.errors import UsageError
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.question_answering.decode import answers_of
 from albertkit.tasks.question_answering.windows import encode_windows, window_targets
+from albertkit.tasks.saved import SAVED
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
@@ -29,12 +31,18 @@ class QuestionAnsweringTask:
     """The name in the registry and in `task.json`."""
     head: str
     """`span`: transformers' `qa_outputs` and Google's head for SQuAD 1.1; `answer`: Google's head for SQuAD 2.0."""
-    null_threshold: float | None
-    """Log odds of "no answer" above which the answer is ""; None always gives words, as SQuAD 1.1 wants them."""
+    null_threshold: float | None = field(metadata=SAVED)
+    """Log odds of "no answer" above which the answer is ""; None always gives words, as SQuAD 1.1 wants them. Training
+    tunes it on the validation split."""
     problem_type: None = None
     """Only classifiers have one."""
     metrics: tuple[str, ...] = ("exact", "f1")
     """The official ones, the main one first."""
+
+    def __post_init__(self) -> None:
+        value = self.null_threshold
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value)):
+            raise UsageError(f"null_threshold is {value!r:.40}; it is a number, log odds such as 0.0, or null")
 
     @property
     def data_task(self) -> str:

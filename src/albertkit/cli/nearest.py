@@ -1,0 +1,69 @@
+"""`albertkit nearest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
+
+
+@click.command(epilog='Example: albertkit nearest vectors.parquet "a dog runs" --top 3')
+@click.argument("vectors", type=click.Path())
+@click.argument("text")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many texts.")
+@click.option("--model", help="What the vectors were made with; the file says it, if albertkit embed made it.")
+@execution_options
+@json_option
+def command(
+    vectors: str,
+    text: str,
+    top: int,
+    model: str | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """The texts of a file of vectors that are nearest to a text.
+
+    VECTORS is a .parquet file of `albertkit embed`. TEXT is embedded as its texts were; nearness is the cosine, from -1
+    to 1. The file is read piece by piece, whatever its size.
+    """
+    from albertkit.device import choose_execution
+    from albertkit.errors import UsageError
+    from albertkit.model_files import model_path
+    from albertkit.predictor import Predictor
+    from albertkit.vectors import VectorFile, nearest, question_vector
+
+    file = VectorFile(Path(vectors))
+    said = file.made_by
+    if model is None and said is None:
+        raise UsageError(f"{vectors} does not say which model made its vectors; give the model with --model")
+    name = model or (said.model if said else "")
+    try:
+        model_path(name)
+    except UsageError as error:
+        if model is not None:
+            raise
+        sentence = f'{vectors} was made with "{name}", which is not there; give its new place with --model'
+        raise UsageError(sentence) from error
+    with notes_on_stderr():
+        predictor = Predictor.load(
+            name, execution=choose_execution(device=device, precision=precision, threads=threads)
+        )
+
+    def embed(texts: list[str]) -> Any:
+        return predictor.embed(
+            texts, pooling=said.pooling if said else None, max_length=said.max_length if said else None
+        )
+
+    question = question_vector(file, text, embed=embed, model=name)
+    found = [{"text": text, "similarity": similarity} for text, similarity in nearest(file, question, top=top)]
+    if as_json:
+        print_json(found)
+    else:
+        for row in found:
+            click.echo(f"{row['similarity']:.4f}  {row['text']}")

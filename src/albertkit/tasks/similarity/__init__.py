@@ -1,0 +1,153 @@
+"""How near two texts stand: fine-tuning of the vectors themselves. Without torch; head and losses are in `head.py`.
+
+A unit is a pair; each text is a sequence of its own, and the similarity is the cosine of their vectors. What there is
+to learn from is told by the numbers of the split:
+
+    numbers that differ (STS-B, SICK, or 1 and 0)   the order of the pairs          CoSENT
+    one number for all (pairs that belong together)  the partner among all others   in-batch negatives
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.data.examples import TextExample
+from albertkit.errors import DataError, UsageError
+from albertkit.tasks.encoded import Encoded
+from albertkit.text.any_tokenizer import AnyTokenizer
+
+FloatArray = npt.NDArray[np.float32]
+_ROUNDING = 1e-6  # equal texts have vectors that differ by less, depending on the batch they were in
+_BLOCK = 512
+
+
+def only_positives(examples: Sequence[TextExample]) -> bool:
+    """Tell whether the pairs of a split just belong together: all have the same number.
+
+    >>> only_positives([TextExample("a", "b", 1.0), TextExample("c", "d", 1.0)])
+    True
+    """
+    return bool(examples) and len({example.label for example in examples}) == 1
+
+
+def partner_ranks(texts: npt.NDArray[Any], partners: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return at which place, from 1, each text's own partner stands among all partners, the nearest first.
+
+    A partner that is as near as the own one (the same text twice) does not push it back.
+
+    >>> partner_ranks(np.eye(2, dtype=np.float32), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)).tolist()
+    [1, 1]
+
+    Args:
+        texts: vectors of length 1, `[pairs, dimensions]`; NumPy or SciPy sparse.
+        partners: vectors of length 1 of the second texts, the same shape.
+    """
+    ranks = np.ones(texts.shape[0], np.int64)
+    for start in range(0, len(ranks), _BLOCK):
+        found = texts[start : start + _BLOCK] @ partners.T  # [block, pairs]
+        table = found if isinstance(found, np.ndarray) else found.toarray()
+        rows = np.arange(len(table))
+        own = table[rows, start + rows]
+        ranks[start : start + _BLOCK] += (table > own[:, None] + _ROUNDING).sum(axis=1)
+    return ranks
+
+
+class SimilarityTask:
+    """Cosine of the vectors of two texts."""
+
+    name = "similarity"
+    data_task = "regression"
+    head = "similarity"
+    objective = "albertkit.tasks.similarity.head:SIMILARITY"
+    problem_type = None
+    metrics = ("spearman", "pearson")
+
+    def num_outputs(self, labels: Sequence[str]) -> int:
+        """Return 1: a cosine."""
+        del labels
+        return 1
+
+    def example_of(self, text: str, pair: str | None = None) -> TextExample:
+        """Return a pair without a number.
+
+        Raises:
+            UsageError: there is no second text.
+        """
+        if pair is None:
+            raise UsageError("similarity is of two texts: give a second text (--pair, or --pair-column of a table)")
+        return TextExample(text, pair)
+
+    def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
+        """Return two sequences a pair, the text's and its partner's, each cut to `max_length` tokens.
+
+        Raises:
+            DataError: an example without a second text.
+        """
+        texts: list[str] = []
+        for number, example in enumerate(examples):
+            if example.pair is None:
+                raise DataError(
+                    f"example {example.id or number} has one text, but similarity is of two; name the column of the "
+                    "second with --pair-column"
+                )
+            texts += [example.text, example.pair]
+        sequences = tokenizer.sequences(texts, max_length=max_length)
+        numbers = np.arange(len(examples), dtype=np.int64)
+        return Encoded(sequences, np.full(len(examples), 2, np.int64), numbers)
+
+    def unit_targets(self, encoded: Encoded, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
+        """Return what tells the two kinds of learning apart.
+
+        Returns:
+            Numbers `[pairs]` (float32); or, for pairs that just belong together, `[pairs, 2]` (int64): a number for
+            each different text, by which the same text twice is no wrong answer.
+
+        Raises:
+            DataError: an example without a number, or nothing to tell apart.
+        """
+        del num_labels
+        for row, example in enumerate(examples):
+            if example.label is None:
+                raise DataError(f"example {example.id or row} has no number; this split cannot be trained on or scored")
+        if not only_positives(examples):
+            return np.array([example.label for example in examples], np.float32)
+        if float(np.array(examples[0].label)) <= 0:
+            raise DataError(
+                f"all {len(examples)} pairs have the number {examples[0].label}, so there is nothing to tell apart; "
+                "give pairs that belong together a 1, or give numbers that differ"
+            )
+        known: dict[bytes, int] = {}
+        ids = [known.setdefault(one.input_ids.tobytes(), len(known)) for one in encoded.sequences]
+        return np.array(ids, np.int64).reshape(-1, 2)
+
+    def predictions(
+        self,
+        outputs: Sequence[FloatArray],
+        encoded: Encoded,
+        examples: Sequence[TextExample],
+        *,
+        labels: Sequence[str] = (),
+    ) -> list[Mapping[str, Any]]:
+        """Return `{similarity}`, a cosine, for each pair.
+
+        Pairs that are labelled as belonging together get, to be scored by, their `rank` (see `partner_ranks`) and
+        `other`, the cosine of the text and the partner of the next pair.
+        """
+        del encoded, labels
+        if not len(examples):
+            return []
+        vectors = np.stack(list(outputs))
+        texts, partners = vectors[0::2], vectors[1::2]
+        found: list[dict[str, Any]] = [{"similarity": float(cosine)} for cosine in (texts * partners).sum(axis=1)]
+        if only_positives(examples) and examples[0].is_labelled:
+            others = (texts * np.roll(partners, -1, axis=0)).sum(axis=1)
+            for row, rank, other in zip(found, partner_ranks(texts, partners), others, strict=True):
+                row |= {"rank": int(rank), "other": float(other)}
+        return list(found)
+
+
+SIMILARITY = SimilarityTask()

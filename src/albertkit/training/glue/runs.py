@@ -1,0 +1,153 @@
+"""Run the benchmark: what is planned and not done yet, the table, the zip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from albertkit.datasets import open_data
+from albertkit.datasets.dataset import Dataset
+from albertkit.datasets.glue import TASKS
+from albertkit.device import Execution, choose_execution
+from albertkit.errors import CheckpointError, DataError, RunError
+from albertkit.evaluation.evaluate import evaluate
+from albertkit.evaluation.report import FILE_NAME as REPORT
+from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model
+from albertkit.progress import Advance, Silent, Teller, counted
+from albertkit.training.finetune import finetune
+from albertkit.training.glue.plan import Missing, PlannedRun, done_before, make_plan
+from albertkit.training.glue.predictions import predicted_words, write_predictions
+from albertkit.training.glue.results import MISMATCHED_FOLDER, FinishedRun, by_task, read_finished
+from albertkit.training.glue.settings import GlueSettings, begin
+from albertkit.training.glue.submission import write_submission
+from albertkit.training.glue.table import GlueTable
+
+
+def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | None = None) -> GlueTable:
+    """Fine-tune on every task that the data are there for; write the table and the zip for the server.
+
+    A run that cannot be finished (its loss diverged, its data are broken) is told and named in the table, and the
+    others go on.
+
+    Args:
+        settings: what to do; open choices come from each task's recipe.
+        resume: go on with what was stopped: finished runs stay, a run in the middle goes on from its checkpoint.
+        teller: where to say how it goes; silent when left out.
+
+    Raises:
+        UsageError, DataError, CheckpointError: the settings, the data's folder or a model cannot be used.
+        RunError: the folder is in use, was begun with other settings, or no task can be run.
+        WriteError: the system refused a file.
+    """
+    tell: Teller = teller or Silent()
+    plan = make_plan(settings)
+    if not plan.runs:
+        reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in plan.missing)
+        raise DataError(f"{settings.data_dir}: no task of GLUE can be run ({reasons})")
+    for name in {settings.model, settings.nli} - {None}:
+        load_model(str(name))  # a name that is wrong is told now, not after hours
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    begin(settings, resume=resume)
+    for entry in plan.missing:
+        tell.say(f"{entry.name} is left out: {entry.reason}")
+    finished: list[FinishedRun] = []
+    failed: list[str] = []
+    for number, run in enumerate(plan.runs, start=1):
+        place = f"[{number}/{len(plan.runs)}] {run.title}"
+        try:
+            finished.append(_run(run, place, execution, tell))
+        except (DataError, RunError, CheckpointError) as error:
+            failed.append(f"{run.title}: {error}")
+            tell.say(f"{place}: failed: {error}")
+    finished += [read_finished(run) for run in done_before(settings)]
+    results = by_task(finished)
+    scored = {result.task for result in results}
+    lost = dict.fromkeys(run.task for run in plan.runs if run.task not in scored)
+    missing = (*plan.missing, *(Missing(task, "its runs failed") for task in lost))
+    table = GlueTable(
+        settings.model,
+        results,
+        tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
+        write_submission(
+            Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
+        ),
+        tuple(failed),
+        tuple(_notes(settings, finished)),
+    )
+    table.write(Path(settings.out))
+    return table
+
+
+def _run(run: PlannedRun, place: str, execution: Execution, tell: Teller) -> FinishedRun:
+    if run.start is not None and not (run.start / REPORT).is_file():
+        raise RunError(f"it starts from {run.start}, and that run failed")
+    before = (run.folder / REPORT).is_file()
+    if not before:
+        start = "" if run.start is None else f", from {run.start}"
+        tell.say(f"{place}: training{start}")
+        finetune(run.settings, resume=True, teller=_Quiet(tell))
+    finished = read_finished(run)
+    if _predict_dev(finished, execution, tell):
+        finished = read_finished(run)  # with MNLI's second number
+    scores = ", ".join(f"{name} {value:.2f}" for name, value in finished.metrics.items())
+    tell.say(f"{place}: {scores} ({'done before' if before else f'{finished.report.seconds or 0:.0f} s'})")
+    return finished
+
+
+def _predict_dev(finished: FinishedRun, execution: Execution, tell: Teller) -> bool:
+    """Write a run's predictions of dev, so that anybody can score them; MNLI's second dev split is scored, too.
+
+    Returns:
+        Whether a score was added.
+    """
+    run = finished.run
+    source = open_data(run.settings.data, data_dir=run.settings.data_dir)
+    splits = [split for split in ("dev", "dev_mismatched") if split in source.splits]
+    todo = [split for split in splits if not (run.folder / f"{split}.tsv").is_file()]
+    if not todo:
+        return False
+    predictor = Predictor.load(run.folder, execution=execution)
+    scored = False
+    for split in todo:
+        dataset: Dataset = source.split(split).take(run.settings.limit)
+        if split == MISMATCHED_FOLDER:
+            evaluate(predictor, dataset).write(run.folder / MISMATCHED_FOLDER)
+            scored = True
+        with tell.bar(f"predicting {run.title}, {split}", total=len(dataset)) as advance:
+            words = predicted_words(predictor, dataset, progress=counted(advance))
+        write_predictions(run.folder / f"{split}.tsv", dataset, words)  # last: its presence says that it is done
+    return scored
+
+
+def _notes(settings: GlueSettings, finished: list[FinishedRun]) -> Iterator[str]:
+    if finished:
+        yield "Each run's best epoch was chosen on dev, which also scores, as in the published rows"
+    started = sorted(
+        {f"{run.run.task} from {run.run.settings.model}" for run in finished if _is_from_nli(run, settings)}
+    )
+    if started:
+        yield f"Started from a model of natural language inference: {', '.join(started)}"
+    if settings.limit is not None:
+        yield f"Only the first {settings.limit} examples of each split trained and scored"
+
+
+def _is_from_nli(run: FinishedRun, settings: GlueSettings) -> bool:
+    return run.run.settings.model != settings.model
+
+
+class _Quiet:
+    """Passes bars and warnings on; what a run says else stands in its report."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+
+    def say(self, sentence: str) -> None:
+        if sentence.startswith("warning:"):
+            self._teller.say(sentence)
+
+    @contextmanager
+    def bar(self, what: str, *, total: int) -> Iterator[Advance]:
+        with self._teller.bar(what, total=total) as advance:
+            yield advance

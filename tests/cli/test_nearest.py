@@ -1,0 +1,67 @@
+"""`albertkit nearest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.running import ONE_THREAD, Runner
+from tests.tiny import execution, tiny_folder
+
+from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model
+from albertkit.vectors import MadeBy, unit, write_vectors
+
+pytest.importorskip("pyarrow")
+
+TEXTS = ["a fine film", "two hours", "a fine film", "an odd thing to say of a film", "no"]
+
+
+@pytest.fixture
+def vectors(albertkit: Runner, tmp_path: Path) -> Path:
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS))
+    arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.parquet", "--pooling", "cls")
+    assert albertkit("embed", tiny_folder(), *arguments, "--max-length", "5", *ONE_THREAD).status == 0
+    return tmp_path / "v.parquet"
+
+
+def test_the_question_is_embedded_as_the_texts_were(vectors: Path, albertkit: Runner) -> None:
+    found = albertkit("nearest", vectors, "a fine film indeed", "--top", "4", *ONE_THREAD, "--json").json
+    assert [list(row) for row in found] == [["text", "similarity"]] * 4
+    predictor = Predictor(load_model(tiny_folder()), execution=execution())
+    rows = unit(predictor.embed([*TEXTS, "a fine film indeed"], pooling="cls", max_length=5))
+    cosines = rows[:-1] @ rows[-1]
+    order = np.argsort(-cosines, kind="stable")[:4]
+    assert [row["text"] for row in found] == [TEXTS[index] for index in order]
+    assert [row["similarity"] for row in found] == pytest.approx(cosines[order].tolist(), abs=1e-5)
+    lines = albertkit("nearest", vectors, "two hours", "--top", "1", *ONE_THREAD).out
+    assert lines == "1.0000  two hours\n"
+
+
+def test_a_file_that_does_not_say_its_model_needs_it_said(albertkit: Runner, tmp_path: Path) -> None:
+    predictor = Predictor(load_model(tiny_folder()), execution=execution())
+    write_vectors(tmp_path / "v.parquet", predictor.embed(TEXTS), texts=TEXTS)
+    outcome = albertkit("nearest", tmp_path / "v.parquet", "two hours")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "does not say which model made its vectors; give the model with --model" in outcome.err
+    arguments = ("nearest", tmp_path / "v.parquet", "two hours", "--top", "1", "--model", tiny_folder(), *ONE_THREAD)
+    assert albertkit(*arguments, "--json").json == [{"text": "two hours", "similarity": pytest.approx(1)}]
+
+
+def test_a_model_that_is_gone(albertkit: Runner, tmp_path: Path) -> None:
+    gone = MadeBy(str(tmp_path / "gone"), "mean", 64)
+    write_vectors(tmp_path / "v.parquet", np.ones((1, 16), np.float32), texts=["a"], made_by=gone)
+    outcome = albertkit("nearest", tmp_path / "v.parquet", "b")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert 'gone", which is not there; give its new place with --model' in outcome.err
+    other = albertkit("nearest", tmp_path / "v.parquet", "b", "--model", tiny_folder(), *ONE_THREAD)
+    assert "not the vectors that" in other.failure()
+
+
+def test_refusals(albertkit: Runner, tmp_path: Path) -> None:
+    outcome = albertkit("nearest", tmp_path / "v.npy", "b")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "an .npy file holds no texts" in outcome.err
+    assert "no.parquet: there is no such file" in albertkit("nearest", tmp_path / "no.parquet", "b").failure()
+    assert albertkit("nearest", tmp_path / "v.parquet", "b", "--top", "0").status == 2

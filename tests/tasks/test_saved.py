@@ -1,0 +1,41 @@
+"""What of a task its model's folder keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.tiny import tiny_folder
+
+from albertkit.errors import CheckpointError, UsageError
+from albertkit.pretrained import load_model, save_model, with_task_head
+from albertkit.tasks import TASKS
+from albertkit.tasks.saved import saved_settings, with_saved_settings
+
+
+def test_a_threshold_comes_back_with_the_model(tmp_path: Path) -> None:
+    model = with_task_head(load_model(tiny_folder()), task="question_answering_null", labels=())
+    assert model.task is TASKS["question_answering_null"]
+    model = replace(model, task=with_saved_settings(model.task, {"null_threshold": -2.25}))
+    save_model(model, tmp_path / "m")
+    assert load_model(tmp_path / "m").task == model.task
+    assert saved_settings(model.task) == {"null_threshold": -2.25}
+    assert TASKS["question_answering_null"].null_threshold == 0.0
+
+    file = tmp_path / "m" / "task.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "null_threshold": "high"}))
+    with pytest.raises(CheckpointError, match=r"task\.json: null_threshold is 'high'; it is a number"):
+        load_model(tmp_path / "m")
+    del kept["null_threshold"]  # a folder of before
+    file.write_text(json.dumps(kept))
+    assert load_model(tmp_path / "m").task is TASKS["question_answering_null"]
+
+
+def test_other_tasks_keep_nothing() -> None:
+    assert saved_settings(TASKS["multiple_choice"]) == {}
+    assert with_saved_settings(TASKS["multiple_choice"], {"null_threshold": 3.0}) is TASKS["multiple_choice"]
+    with pytest.raises(UsageError, match="null_threshold is True"):
+        with_saved_settings(TASKS["question_answering"], {"null_threshold": True})

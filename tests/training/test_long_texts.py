@@ -1,0 +1,109 @@
+"""Runs whose texts are longer than their inputs: windows find what truncation cuts off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.tiny import FILLER, execution, keyword_rows, settings, write_csv
+
+import albertkit
+from albertkit.errors import UsageError
+from albertkit.training.finetune import finetune
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("plot_history", "plot_confusion", "plot_reliability"):
+        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts whose telling word stands behind the first 14 tokens."""
+    random = np.random.RandomState(5)
+    rows = [(" ".join([*random.choice(FILLER, 16), text]), label) for text, label in keyword_rows(160)]
+    return write_csv(tmp_path_factory.mktemp("late") / "late.csv", rows)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learned the words from short texts."""
+    folder = tmp_path_factory.mktemp("short")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("plot_history", "plot_confusion", "plot_reliability"):
+            patch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+        data = write_csv(folder / "short.csv", keyword_rows(260))
+        finetune(settings(data, folder / "run", epochs=8, learning_rate=1e-2, max_length=16))
+    return folder / "run"
+
+
+WINDOWS: dict[str, Any] = {"long": "windows", "max_length": 16, "learning_rate": 1e-2, "validation": 0.25}
+
+
+def test_windows_find_what_truncation_cuts_off(short: Path, late: Path, tmp_path: Path) -> None:
+    report = finetune(settings(late, tmp_path / "run", model=str(short), epochs=4, **WINDOWS))
+    assert report.metrics["accuracy"] is not None
+    assert report.metrics["accuracy"] > 75  # what is cut off leaves a coin: 50
+    assert any("texts are longer than 16 tokens and were read in" in note for note in report.notes)
+    kept = json.loads((tmp_path / "run" / "model" / "task.json").read_text())
+    assert (kept["window_stride"], kept["max_windows"]) == (8, 8)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["long"], config["stride"], config["max_windows"]) == ("windows", 8, 8)
+    model = albertkit.load(tmp_path / "run", execution=execution())
+    first, second = model.predict([" ".join([*FILLER[:18], word]) for word in ("splendid", "dreadful")])
+    assert (first["label"], second["label"]) == ("good", "bad")
+
+
+@pytest.mark.parametrize("freeze", [True, False], ids=["frozen", "whole"])
+def test_deep_heads_score_as_the_saved_model_does(freeze: bool, late: Path, tmp_path: Path) -> None:
+    head: dict[str, Any] = {"freeze_encoder": freeze, "head_hidden": (8,), "head_norm": "batch", "stride": 5}
+    given = settings(late, tmp_path / "run", epochs=2, limit=60, max_windows=2, batch_tokens=60, **head, **WINDOWS)
+    report = finetune(given)
+    assert any("since a text has at most 2 windows (--max-windows)" in note for note in report.notes)
+    model = albertkit.load(tmp_path / "run", execution=execution())
+    data = albertkit.load_dataset(late, split="train").take(60)
+    _, validation = albertkit.datasets.holdout(data, fraction=0.25, seed=given.seed)
+    assert albertkit.evaluate(model, validation).metrics == report.metrics
+
+
+def test_passes_of_whole_units_train_as_one(late: Path, tmp_path: Path) -> None:
+    found = []
+    for tokens in (4096, 50):
+        out = tmp_path / str(tokens)
+        head: dict[str, Any] = {"head_hidden": (8,), "head_norm": "batch"}  # no dropout, which passes draw apart
+        finetune(settings(late, out, epochs=None, steps=3, limit=60, batch_tokens=tokens, **head, **WINDOWS))
+        events = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        found.append([(event["loss"], event["gradient_norm"]) for event in events if event["event"] == "step"])
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4)  # the gradient is the same
+    np.testing.assert_allclose(np.array(found[0])[:, 0], np.array(found[1])[:, 0], atol=2e-3)  # Adam enlarges rounding
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"long": "windows", "max_length": 32, "stride": 31},
+            r"--stride is 31, but an .*; give 30 or less",
+        ),
+        ({"stride": 31}, "stride and max-windows are for long texts .* add --long windows"),
+        ({"long": "cut"}, 'long is "cut"; it must be truncate or windows'),
+        ({"long": "windows", "stride": 0}, "stride is 0; it must be 1 or more"),
+        ({"class_weights": "even"}, 'class-weights is "even"; it must be balanced or'),
+        ({"class_weights": {"good": 0.0}}, 'the class weight of "good" is 0.0; it must be a number above 0'),
+    ],
+)
+def test_refusals(changes: dict[str, Any], words: str, late: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        finetune(settings(late, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_tasks_have_their_own_windows(tmp_path: Path) -> None:
+    row = {"question": "who?", "context": "ann and bob", "answers": {"text": ["ann"], "answer_start": [0]}}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(UsageError, match="--long windows is for labels and numbers of whole texts; leave it out for"):
+        finetune(settings(tmp_path / "q.jsonl", tmp_path / "run", long="windows"))
