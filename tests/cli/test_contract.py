@@ -30,6 +30,7 @@ def test_the_commands_are_frozen() -> None:
         "finetune",
         "info",
         "models",
+        "nearest",
         "order",
         "plot",
         "predict",

@@ -104,6 +104,8 @@ def command(
             continue
         if "value" in row:
             answer = f"{row['value']:.3f}"
+        elif "similarity" in row:
+            answer = f"{row['similarity']:.3f}"
         elif "labels" in row:
             answer = ", ".join(row["labels"]) or "(none)"
         elif "label" in row:

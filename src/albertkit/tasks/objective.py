@@ -20,6 +20,8 @@ class Objective:
 
     reads = "sequences"
     """`sequences`: one pooled vector of each; `tokens`: the last hidden state of each token."""
+    sees_whole_step = False
+    """Whether losses compare the units of an optimizer step with each other, so that it cannot be cut into passes."""
     averages = False
     """Whether a unit's output is the mean over its sequences (then training is scored as it goes)."""
 

@@ -229,7 +229,7 @@ def _gradients(
         return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 
     found: list[tuple[Any, Any]] = []
-    whole_step = getattr(head, "uses_batch_statistics", False) or getattr(objective, "sees_whole_step", False)
+    whole_step = getattr(head, "uses_batch_statistics", False) or objective.sees_whole_step
     if len(passes) == 1 or not whole_step:
         for number, indices in enumerate(passes):
             _seed(seed, number)
