@@ -28,6 +28,7 @@ def test_the_commands_are_frozen() -> None:
         "evaluate",
         "fill",
         "finetune",
+        "glue",
         "info",
         "models",
         "nearest",

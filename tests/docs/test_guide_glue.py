@@ -13,9 +13,7 @@ from tests.tiny_glue import write_glue
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     write_glue(tmp_path / "glue_data", ["cola", "mnli", "rte"], rows=6, test_rows=3)
     small = ("--limit", "6", "--steps", "1", "--batch-size", "4", "--max-length", "24")
-    outcomes = run_guide(
-        "glue.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"glue": small, "score": ()}
-    )
+    outcomes = run_guide("glue.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"glue": small})
     assert len(outcomes) == 5
     trial, whole, seeds, score, prediction = outcomes
     assert "Only the first 6 examples of each split trained and scored." in trial.out

@@ -131,3 +131,15 @@ def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
         scored_part(tmp_path, source(name="other", train=100))
     with pytest.raises(UsageError, match="is no run directory of finetune"):
         scored_part(tmp_path / "none", data)
+
+
+def test_part_of_the_training_split_is_drawn_by_seed() -> None:
+    data = source(train=40, dev=10, test=10)
+    part = choose(data, train_limit=20)
+    assert [len(split) for split in (part.train, part.validation, part.scored)] == [20, 10, 10]
+    drawn = [example.text for example in part.train]
+    assert set(drawn) < {f"train {row}" for row in range(40)}
+    assert drawn != [f"train {row}" for row in range(20)]
+    assert part.notes == ("20 of the 40 examples of train, drawn by seed 7, were trained on (--train-limit)",)
+    assert choose(data, train_limit=20).train.examples == part.train.examples
+    assert choose(data, train_limit=99).notes == ()

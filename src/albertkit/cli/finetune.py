@@ -40,7 +40,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option(
     "--task",
     help="For files of your own: classification, regression, multilabel, multiple_choice, question_answering or "
-    "token_classification; told from the file where it can be.",
+    "token_classification; told from the file where it can be. similarity trains vectors to compare (embed, nearest) "
+    "on pairs with numbers.",
 )
 @data_options
 @click.option("--train-split", default="train", show_default=True, help="The split to train on.")
@@ -55,10 +56,10 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
-    "--pooling", type=click.Choice(["pooler", "cls", "mean"]), default="pooler", show_default=True,
-    help="What the head reads of each text: the pooler's output, the first token's last hidden state, or the mean of "
-    "all. Try mean with a small pretrained encoder, above all with --freeze-encoder: its first token has learned "
-    "sentence order and little else. Stay with pooler where transformers shall load the model as a classifier.",
+    "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
+    help="What the head reads of each text: the pooler's output (the default), the first token's last hidden state, or "
+    "the mean of all (the default for similarity). Try mean with a small pretrained encoder, above all with "
+    "--freeze-encoder: its first token has learned sentence order and little else. Stay with pooler where transformers shall load the model as a classifier.",
 )  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
@@ -86,6 +87,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     "have 1.",
 )  # fmt: skip
 @click.option("--limit", type=int, help="Only the first N examples of each split.")
+@click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)
 @click.option(

@@ -15,10 +15,10 @@ from torch import nn
 
 from albertkit.data.batches import training_steps
 from albertkit.datasets import open_data
-from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
-from albertkit.errors import RunError, UsageError
+from albertkit.errors import RunError
 from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
@@ -32,6 +32,7 @@ from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.tasks.window_notes import window_notes
+from albertkit.training.checks import check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
@@ -79,15 +80,16 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         skip_bad_rows=settings.skip_bad_rows,
     )
     base = load_model(settings.model)
-    _check_length(settings, base)
+    check_length(settings, base)
     config = base.network.config
     settings = complete(
         settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
     )
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     splits = choose_splits(source, settings)
-    task = settings.task or _task_for(splits.train)
-    _check_head(task, settings)
+    task = settings.task or task_for(splits.train)
+    check_head(task, settings)
+    settings = replace(settings, pooling=settings.pooling or default_pooling(task))
     if isinstance(TASKS[task], ClassificationTask):
         check_labels(source.labels, where=source.name, task=task)
     settings = complete_windows(settings, task=TASKS[task])
@@ -97,6 +99,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
+    assert settings.pooling is not None
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
     model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
     assert settings.max_length is not None
@@ -122,26 +125,6 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         seconds=seconds,
         teller=tell,
     )
-
-
-def _task_for(train: Dataset) -> str:
-    """Return the task for a data set: questions of which some have no answer need a head that can say so."""
-    if train.task == "question_answering" and any(not example.answers for example in train.examples):
-        return "question_answering_null"
-    return train.task
-
-
-def _check_head(task: str, settings: FinetuneSettings) -> None:
-    if settings.freeze_encoder and objective_of(TASKS[task]).reads == "tokens":
-        raise UsageError(f"--freeze-encoder needs a head on whole texts; leave it out for {task}")
-    if settings.pooling != "pooler" and objective_of(TASKS[task]).reads == "tokens":
-        raise UsageError(f"--pooling is for heads on whole texts; leave it out for {task}")
-
-
-def _check_length(settings: FinetuneSettings, base: Model) -> None:
-    longest = base.network.config.max_position_embeddings
-    if settings.max_length is not None and settings.max_length > longest:
-        raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
 
 
 def _question_notes(predictor: Predictor, roles: dict[str, Role]) -> list[str]:

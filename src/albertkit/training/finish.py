@@ -17,6 +17,7 @@ from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.training.class_weights import class_weights
 from albertkit.training.history import constant_loss, stuck_note
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
@@ -66,7 +67,9 @@ def finish(
         notes.append(reason)
     stuck = None
     if isinstance(task, ClassificationTask):
-        reference = constant_loss(task.name, task.targets(splits.train.examples, num_labels=len(model.labels)))
+        targets = task.targets(splits.train.examples, num_labels=len(model.labels))
+        weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
+        reference = constant_loss(task.name, targets, weights=weights)
         stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
     if stuck:
         teller.say(f"warning: {stuck}")

@@ -46,19 +46,27 @@ class EpochRecord:
         self.losses[:] = np.nan
 
 
-def constant_loss(task: str, targets: npt.NDArray[Any]) -> float:
+def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[np.float32] | None = None) -> float:
     """Return the loss of the best answer that ignores the text: what a network that is stuck shows.
 
     >>> round(constant_loss("classification", np.array([0, 1, 0, 1])), 4)
     0.6931
+
+    Args:
+        task: `classification`, `regression` or `multilabel`.
+        targets: of the training examples.
+        weights: what `class_weights` gave for them.
     """
     if task == "regression":
         return float(targets.var())
-    shares = np.bincount(targets) / len(targets) if task == "classification" else targets.mean(axis=0)
-    logs = np.log(np.clip(shares, 1e-12, 1))
     if task == "classification":
-        return float(-(shares * logs).sum())
-    return float(-(shares * logs + (1 - shares) * np.log(np.clip(1 - shares, 1e-12, 1))).mean())
+        mass = np.bincount(targets, minlength=0 if weights is None else len(weights)) / len(targets)
+        mass = mass if weights is None else mass * weights
+        return float(-(mass * np.log(np.clip(mass / mass.sum(), 1e-12, 1))).sum())
+    shares = targets.mean(axis=0)
+    both = np.stack([1 - shares, shares])
+    both = both if weights is None else both * weights
+    return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
 
 
 def stuck_note(

@@ -17,7 +17,7 @@ from albertkit.files import WriteError, atomic_file, write_json, write_text
 _FREE = frozenset({"out", "threads", "save_seconds", "device"})
 
 # Settings that an older version did not write, with what its runs did.
-_BEFORE: Mapping[str, Any] = {"pooling": "pooler"}
+_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate"}
 
 
 class RunFolder:

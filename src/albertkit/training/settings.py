@@ -43,8 +43,8 @@ class FinetuneSettings:
     """Widths of blocks before the last linear map."""
     head_norm: str = "none"
     """`batch` puts batch normalization into each block."""
-    pooling: str = "pooler"
-    """What the head reads of each text: `pooler`, `cls` or `mean`."""
+    pooling: str | None = None
+    """What the head reads of each text: `pooler`, `cls` or `mean`; `pooler`, for similarity `mean`, when left out."""
     epochs: int | None = None
     steps: int | None = None
     """Optimizer steps; instead of epochs."""
@@ -75,6 +75,8 @@ class FinetuneSettings:
     """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
     """Use only the first N examples of each split."""
+    train_limit: int | None = None
+    """Train on only N examples, drawn by seed; the other splits stay whole."""
     patience: int | None = None
     """Stop after so many epochs without a better validation score; None goes to the end."""
     seed: int = 12345
@@ -90,8 +92,8 @@ class FinetuneSettings:
         problems = [
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
-                                ("max_length", 3), ("stride", 1), ("max_windows", 1), ("patience", 1), ("seed", 0),
-                                ("weight_decay", 0), ("clip_norm", 0))
+                                ("train_limit", 1), ("max_length", 3), ("stride", 1), ("max_windows", 1),
+                                ("patience", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0))
             if (value := getattr(self, name)) is not None and value < bound
         ]  # fmt: skip
         if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
@@ -103,6 +105,13 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
             f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; "
             "--validation 0.1 chooses on a share of train instead"
         )
+    if settings.train_limit is not None and settings.train_limit < len(train):
+        notes.append(
+            f"{settings.train_limit} of the {len(train)} examples of {train.split}, drawn by seed {settings.seed}, "
+            "were trained on (--train-limit)"
+        )
+        drawn = np.sort(np.random.RandomState(settings.seed).permutation(len(train))[: settings.train_limit])
+        train = replace(train, examples=[train.examples[index] for index in drawn])
     if settings.limit is not None:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
     for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():

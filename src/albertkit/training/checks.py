@@ -1,0 +1,47 @@
+"""Whether task, head, length and settings go together; told before anything is made."""
+
+from __future__ import annotations
+
+from albertkit.datasets.dataset import Dataset
+from albertkit.errors import UsageError
+from albertkit.pretrained import Model
+from albertkit.tasks import TASKS
+from albertkit.tasks.objective import objective_of
+from albertkit.training.settings import FinetuneSettings
+
+
+def task_for(train: Dataset) -> str:
+    """Return the task for a data set: questions of which some have no answer need a head that can say so."""
+    if train.task == "question_answering" and any(not example.answers for example in train.examples):
+        return "question_answering_null"
+    return train.task
+
+
+def default_pooling(task: str) -> str:
+    """Return what a head reads of each text where the user does not say: vectors to compare are means."""
+    return "mean" if task == "similarity" else "pooler"
+
+
+def check_head(task: str, settings: FinetuneSettings) -> None:
+    """Refuse settings that the task's head cannot follow.
+
+    Raises:
+        UsageError: a frozen encoder under a head on tokens or without weights, or a pooling where nothing is pooled.
+    """
+    reads_tokens = objective_of(TASKS[task]).reads == "tokens"
+    if settings.freeze_encoder and (reads_tokens or task == "similarity"):
+        why = "a head on whole texts" if reads_tokens else "a head that learns"
+        raise UsageError(f"--freeze-encoder needs {why}; leave it out for {task}")
+    if settings.pooling not in (None, "pooler") and reads_tokens:
+        raise UsageError(f"--pooling is for heads on whole texts; leave it out for {task}")
+
+
+def check_length(settings: FinetuneSettings, base: Model) -> None:
+    """Refuse inputs longer than the model's positions.
+
+    Raises:
+        UsageError: so they are.
+    """
+    longest = base.network.config.max_position_embeddings
+    if settings.max_length is not None and settings.max_length > longest:
+        raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
