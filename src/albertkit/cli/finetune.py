@@ -59,7 +59,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
     help="What the head reads of each text: the pooler's output (the default), the first token's last hidden state, or "
     "the mean of all (the default for similarity). Try mean with a small pretrained encoder, above all with "
-    "--freeze-encoder: its first token has learned sentence order and little else. Stay with pooler where transformers shall load the model as a classifier.",
+    "--freeze-encoder: its first token has learned sentence order and little else. Stay with pooler where "
+    "transformers shall load the model as a classifier.",
 )  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
