@@ -22,6 +22,7 @@ h1 { font-size: 1.2rem; } h2 { font-size: 1rem; margin: 0; }
 section { border-top: 1px solid var(--line); padding: 1rem 0; }
 p { margin: .5rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
 .facts, .legend, .unread { color: var(--faint); font-size: .85rem; white-space: normal; }
+.legend span { color: var(--ink); }
 .for, .against { border-radius: .2rem; padding: .1rem .15rem; }
 .for { background: rgba(var(--for), var(--a)); }
 .against { background: rgba(var(--against), var(--a)); text-decoration: underline dotted;

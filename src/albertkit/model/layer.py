@@ -76,6 +76,11 @@ class Group(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.inner_group_num))
 
+    @property
+    def inner(self) -> list[Layer]:
+        """The layers, by their own type."""
+        return [layer for layer in self.layers if isinstance(layer, Layer)]
+
     def forward(self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan) -> Float[Tensor, "tokens hidden"]:
         """Apply the inner layers one after the other to `[tokens, hidden]`."""
         for layer in self.layers:

@@ -11,6 +11,8 @@ import torch
 
 from albertkit.batch import Batch
 from albertkit.device import Execution
+from albertkit.model.encoder import EncoderOutput
+from albertkit.model.prepared import PreparedEncoder, can_prepare
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import head_states
@@ -37,6 +39,7 @@ class PyTorchRuntime:
         self.head = None if task is None else task.head
         self.objective = None if task is None else objective_of(task)
         self.pooling = pooling
+        self._prepared: PreparedEncoder | None = None
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs as fp32 arrays.
@@ -51,7 +54,7 @@ class PyTorchRuntime:
         was_training = network.training
         network.eval()
         with torch.inference_mode(), self.execution.autocast():
-            encoded = network(batch)
+            encoded = self._encode(batch, outputs)
             found: dict[str, Any] = {}
             for name in outputs:
                 if name == "logits":
@@ -73,3 +76,19 @@ class PyTorchRuntime:
                     found[name] = getattr(encoded, name)
         network.train(was_training)
         return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
+
+    def _encode(self, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
+        encoder = self.network.encoder
+        dtype = torch.bfloat16 if self.execution.precision == "bf16" else torch.float32
+        if not can_prepare(self.execution.torch_device, dtype):
+            return self.network(batch)  # type: ignore[no-any-return]
+        if self._prepared is None or not self._prepared.is_current():
+            self._prepared = PreparedEncoder(encoder, dtype=dtype)
+        with torch.autocast("cpu", enabled=False):
+            return self._prepared(batch, first_only=all(self._reads_first(name) for name in outputs))
+
+    def _reads_first(self, output: str) -> bool:
+        """Tell whether an output is made of the first tokens' states alone."""
+        if output == "logits":
+            return self.objective is not None and self.objective.reads == "sequences" and self.pooling != "mean"
+        return output in ("pooled_output", "sop_logits")

@@ -1,0 +1,115 @@
+"""The prepared encoder says what the encoder says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from albertkit.batch import Batch, Sequence
+from albertkit.config import AlbertConfig
+from albertkit.errors import UsageError
+from albertkit.model.encoder import Encoder, EncoderOutput
+from albertkit.model.prepared import PreparedEncoder, can_prepare
+
+CPU = torch.device("cpu")
+pytestmark = pytest.mark.skipif(not can_prepare(CPU, torch.float32), reason="this processor has no packed products")
+
+
+def encoder_of(**changes: object) -> Encoder:
+    shape: dict[str, object] = {
+        "vocab_size": 50, "embedding_size": 16, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "intermediate_size": 48, "max_position_embeddings": 40, "initializer_range": 0.2,
+    }  # fmt: skip
+    torch.manual_seed(3)
+    return Encoder(AlbertConfig(**{**shape, **changes})).eval()  # type: ignore[arg-type]
+
+
+def batch_of(*lengths: int) -> Batch:
+    random = np.random.RandomState(len(lengths))
+    return Batch.pack(
+        Sequence(random.randint(0, 50, length), (np.arange(length) > length // 2).astype(np.int64))
+        for length in lengths
+    )
+
+
+def encode(encoder: Encoder, batch: Batch) -> EncoderOutput:
+    with torch.inference_mode():
+        found = encoder(batch)
+    assert isinstance(found, EncoderOutput)
+    return found
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"num_hidden_groups": 2},
+        {"inner_group_num": 2, "num_hidden_groups": 4},
+        {"embedding_size": 32},
+        {"num_hidden_layers": 1},
+    ],
+    ids=["one group", "two groups", "inner layers", "no projection", "one layer"],
+)
+def test_equal_to_the_encoder(activation: str, changes: dict[str, int]) -> None:
+    encoder = encoder_of(hidden_act=activation, **changes)
+    batch = batch_of(7, 1, 40, 7, 12, 3, 7)
+    wanted = encode(encoder, batch)
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    with torch.inference_mode():
+        whole, first = prepared(batch), prepared(batch, first_only=True)
+    torch.testing.assert_close(whole.sequence_output, wanted.sequence_output, rtol=0, atol=2e-5)
+    assert whole.lengths.tolist() == wanted.lengths.tolist()
+    for found in (whole, first):
+        torch.testing.assert_close(found.pooled_output, wanted.pooled_output, rtol=0, atol=2e-5)
+    starts = torch.from_numpy(batch.starts)
+    torch.testing.assert_close(first.sequence_output, wanted.sequence_output[starts], rtol=0, atol=2e-5)
+    assert first.lengths.tolist() == [1] * len(batch)
+
+
+@pytest.mark.skipif(not can_prepare(CPU, torch.bfloat16), reason="this processor has no bf16 products")
+def test_bf16_is_as_near_as_autocast() -> None:
+    encoder = encoder_of(hidden_size=64, intermediate_size=256)
+    batch = batch_of(*range(3, 40))
+    wanted = encode(encoder, batch).sequence_output
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        autocast = encode(encoder, batch).sequence_output.float()
+    with torch.inference_mode():
+        prepared = PreparedEncoder(encoder, dtype=torch.bfloat16)(batch).sequence_output.float()
+    assert (prepared - wanted).norm() < 1.5 * (autocast - wanted).norm()
+
+
+def test_bad_ids_are_refused() -> None:
+    prepared = PreparedEncoder(encoder_of(), dtype=torch.float32)
+    with pytest.raises(UsageError, match=r"input_ids holds 50, outside 0\.\.49"):
+        prepared(Batch.pack([Sequence(np.array([1, 50]), np.zeros(2, np.int64))]))
+
+
+def test_a_change_of_any_packed_weight_is_seen() -> None:
+    encoder = encoder_of()
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    live = {name for name, _ in encoder.named_parameters() if "embeddings" in name and "projection" not in name}
+    for name, weight in encoder.named_parameters():
+        if name not in live:
+            assert prepared.is_current()
+            kept = weight.data.clone()
+            weight.data += 1
+            assert not prepared.is_current(), name
+            weight.data.copy_(kept)
+    encoder.active_layers = 2
+    assert not prepared.is_current()
+
+
+def test_a_step_of_a_fused_optimizer_is_seen() -> None:
+    encoder = encoder_of()
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-6, fused=True)
+    output = encoder(batch_of(5, 9))
+    assert isinstance(output, EncoderOutput)
+    output.pooled_output.sum().backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    assert not prepared.is_current()
+    again = PreparedEncoder(encoder, dtype=torch.float32)
+    encoder.load_state_dict(encoder_of().state_dict())
+    assert not again.is_current()
