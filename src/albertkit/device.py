@@ -65,13 +65,17 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     # oneDNN keeps code for every shape that it has met, 1,024 by default at up to 1 MB each. Packed batches have many
     # shapes; a pass over one batch needs about 30.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
-    import torch
-
     if precision not in PRECISIONS:
         raise UsageError(f'unknown precision "{precision}" (known: {", ".join(PRECISIONS)})')
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads is {threads}; it must be 1 or more")
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        return _without_torch(device, precision, threads)
     if threads is not None:
-        if threads < 1:
-            raise UsageError(f"--threads is {threads}; it must be 1 or more")
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -89,6 +93,14 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     if precision == "fp16" and kind == "cpu":
         raise UsageError("fp16 needs a GPU; on a processor use --precision bf16 or fp32")
     return Execution(device, precision, torch.get_num_threads())
+
+
+def _without_torch(device: str, precision: str, threads: int | None) -> Execution:
+    """Exported models run where torch is not installed: on the processor, in fp32."""
+    if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
+        raise UsageError("without torch models run on the processor in fp32 alone; leave --device and --precision out")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Execution("cpu", "fp32", threads or cores)
 
 
 def set_seed(seed: int) -> None:

@@ -15,11 +15,11 @@ from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
-from albertkit.pretrained import HeadSpec, Model, announce, load_model, with_task_head
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.exported import exported_folder, load_exported
+from albertkit.loaded import HeadSpec, Model, announce
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.pooling import check_pooling
+from albertkit.tasks.poolings import check_pooling
 from albertkit.tasks.task import Task
 
 FloatArray = npt.NDArray[np.float32]
@@ -104,22 +104,36 @@ class Predictor:
     Args:
         model: network, tokenizer, task.
         execution: device and precision; `auto` when left out.
+        runtime: what runs the network; torch when left out.
     """
 
-    def __init__(self, model: Model, *, execution: Execution | None = None) -> None:
+    def __init__(self, model: Model, *, execution: Execution | None = None, runtime: Runtime | None = None) -> None:
         self.model = model
         self.execution = execution or choose_execution()
-        self.runtime = PyTorchRuntime(
-            model.network, execution=self.execution, task=model.task, pooling=model.head.pooling
-        )
+        self.runtime: Runtime = runtime or _pytorch(model, self.execution)
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
-        """Load a run directory, a model folder or a known model.
+        """Load a run directory, a model folder, an exported one, or a known model.
+
+        An exported model runs on the processor, in fp32, and needs no torch.
 
         Raises:
-            UsageError, CheckpointError: as `albertkit.pretrained.load_model`.
+            UsageError, CheckpointError: as `albertkit.pretrained.load_model` and `albertkit.exported.load_exported`.
         """
+        exported = exported_folder(name)
+        if exported is not None:
+            threads = (execution or choose_execution(device="cpu", precision="fp32")).threads
+            execution = Execution("cpu", "fp32", threads)
+            model, runtime = load_exported(exported, execution=execution)
+            announce(model.notes)
+            return cls(model, execution=execution, runtime=runtime)
+        try:
+            from albertkit.pretrained import load_model
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
         model = load_model(name)
         announce(model.notes)
         return cls(model, execution=execution)
@@ -247,8 +261,16 @@ class Predictor:
         Raises:
             UsageError: an unknown task or pooling, or a head that cannot be.
         """
+        from albertkit.pretrained import with_task_head
+
         model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm, pooling))
         return Predictor(model, execution=self.execution)
+
+
+def _pytorch(model: Model, execution: Execution) -> Runtime:
+    from albertkit.runtimes.pytorch import PyTorchRuntime  # here, since exported models run without torch
+
+    return PyTorchRuntime(model.network, execution=execution, task=model.task, pooling=model.head.pooling)
 
 
 def embed_sequences(

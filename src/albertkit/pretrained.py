@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -16,60 +14,30 @@ from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
+from albertkit.loaded import FreshWeightsWarning, HeadSpec, Model, announce, task_from, task_values
 from albertkit.model.encoder import Encoder, initialize
 from albertkit.model_files import known_folder, model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.pooling import POOLINGS, check_pooling
-from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.missing import MissingTokenizer
 from albertkit.text.self_test import self_test
 from albertkit.text.tokenizer import Tokenizer
 
-
-class FreshWeightsWarning(UserWarning):
-    """Some weights were not read from anywhere: they are random and want training."""
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """Shape of a classification head, and what it reads.
-
-    Raises:
-        UsageError: an unknown pooling.
-    """
-
-    hidden: tuple[int, ...] = ()
-    """Widths of the blocks before the last linear map; none is a linear head."""
-    norm: str = "none"
-    """`batch` or `none`."""
-    pooling: str = "pooler"
-    """What it reads of each sequence: `pooler`, `cls` or `mean`, as `albertkit.tasks.pooling` says."""
-
-    def __post_init__(self) -> None:
-        check_pooling(self.pooling)
-
-
-@dataclass
-class Model:
-    """A network with what is needed to use it on text."""
-
-    network: Network
-    tokenizer: AnyTokenizer
-    task: Task | None = None
-    """What its task head does; None for a bare or pretrained encoder."""
-    labels: tuple[str, ...] = ()
-    """Names of the task head's outputs."""
-    head: HeadSpec = field(default_factory=HeadSpec)
-    max_length: int = 512
-    """Longest input in tokens that it was trained on."""
-    source: str = ""
-    """Name or path that it was loaded from."""
-    notes: tuple[str, ...] = ()
-    """What the loader has to say: fresh weights, files passed over."""
+__all__ = [
+    "FreshWeightsWarning",
+    "HeadSpec",
+    "Model",
+    "announce",
+    "fresh_model",
+    "load_encoder",
+    "load_model",
+    "load_tokenizer",
+    "save_model",
+    "with_task_head",
+]
 
 
 def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
@@ -144,22 +112,7 @@ def _fresh_pooler(config: AlbertConfig) -> dict[str, torch.Tensor]:
 
 def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
     if checkpoint.task is not None and "task" in checkpoint.task:
-        head = checkpoint.task.get("head", {})
-        if checkpoint.task["task"] not in TASKS:
-            raise CheckpointError(
-                f'{checkpoint.source}: task.json names the task "{checkpoint.task["task"]}", which is not known here '
-                f"({', '.join(sorted(TASKS))}); install the package that has it"
-            )
-        if checkpoint.pooling not in POOLINGS:
-            raise CheckpointError(
-                f'{checkpoint.source}: task.json names the pooling "{checkpoint.pooling}", which is not known here '
-                f"({', '.join(POOLINGS)}); pip install --upgrade albertkit, or correct the file"
-            )
-        spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), checkpoint.pooling)
-        try:
-            return with_saved_settings(TASKS[checkpoint.task["task"]], checkpoint.task), spec
-        except UsageError as error:
-            raise CheckpointError(f"{checkpoint.source}: task.json: {error}") from error
+        return task_from(checkpoint.task, where=checkpoint.source)
     if "classifier" not in checkpoint.heads:
         of_head: dict[str, Task] = {}
         for name in TASKS:
@@ -222,12 +175,6 @@ def load_tokenizer(name: str | os.PathLike[str]) -> AnyTokenizer:
     return tokenizer
 
 
-def announce(notes: Sequence[str]) -> None:
-    """Warn of each note, once a note."""
-    for note in notes:
-        warnings.warn(note, FreshWeightsWarning, stacklevel=3)
-
-
 def with_task_head(
     model: Model, *, task: str, labels: Sequence[str], head: HeadSpec | None = None, seed: int = 0
 ) -> Model:
@@ -273,21 +220,8 @@ def save_model(
         WriteError: the system refused; an older folder stays as it was.
     """
     state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in model.network.canonical_state().items()}
-    task: dict[str, Any] | None = None
-    if model.task is not None:
-        task = {
-            "task": model.task.name,
-            "labels": list(model.labels),
-            "head": {
-                "name": model.task.head,
-                "hidden": list(model.head.hidden),
-                "norm": model.head.norm,
-                "pooling": model.head.pooling,
-            },
-            "max_length": model.max_length,
-            **saved_settings(model.task),
-            **(facts or {}),
-        }
+    values = task_values(model)
+    task = None if values is None else {**values, **(facts or {})}
     checkpoint = Checkpoint(
         config=model.network.config,
         state=state,

@@ -26,6 +26,7 @@ def test_the_commands_are_frozen() -> None:
         "embed",
         "encode",
         "evaluate",
+        "export",
         "fill",
         "finetune",
         "glue",

@@ -6,24 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from albertkit.errors import UsageError, did_you_mean
 from albertkit.model.encoder import EncoderOutput
 from albertkit.model.kernels import distinct_rows
+from albertkit.tasks.poolings import POOLINGS, check_pooling
 
-POOLINGS = ("pooler", "cls", "mean")
-"""`pooler` is what transformers' sequence classifier reads; [CLS] and [SEP] belong to the `mean`."""
-
-
-def check_pooling(pooling: str) -> None:
-    """Refuse a name that is none of `POOLINGS`.
-
-    >>> check_pooling("mean")
-
-    Raises:
-        UsageError: an unknown pooling; the sentence holds the known ones.
-    """
-    if pooling not in POOLINGS:
-        raise UsageError(f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})')
+__all__ = ["POOLINGS", "check_pooling", "head_states", "pooled_features"]
 
 
 def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "sequences hidden"]:

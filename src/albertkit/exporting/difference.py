@@ -1,0 +1,75 @@
+"""How far an exported model is from the torch network that it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Batch
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.device import Execution
+from albertkit.predictor import Runtime
+from albertkit.pretrained import Model
+from albertkit.runtimes.pytorch import PyTorchRuntime
+
+FloatArray = npt.NDArray[np.float32]
+_WORDS = (
+    "The export of a model is held to the model itself: a dozen texts of several lengths, alone and in pairs, go "
+    "through both, and every number of every output is compared. What is off by more than rounding is not kept. "
+    "Unfriendly words, 1,234 digits, (brackets) and accents like caf\u00e9 are among them, as in any text that people "
+    "write, and so are questions: who wrote this, where is it kept, why is it short?"
+).split()
+_LENGTHS = (1, 3, 4, 9, 17, 30, 55, 140)
+"""In words; the last is about 200 tokens and is cut where the model reads fewer."""
+_MASKED = 1e29  # logits beyond it say that a token cannot be chosen
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one output."""
+
+    output: str
+    largest: float
+    """The largest difference of two numbers."""
+    share: float
+    """The same, divided by the largest number where that is above 1."""
+
+
+def sample(model: Model) -> list[TokenSequence]:
+    """Return what is compared: eight texts and four pairs in the model's own tokens."""
+    most = min(model.max_length, model.network.config.max_position_embeddings)
+    words = _WORDS * 2
+    texts = [" ".join(words[3 * k : 3 * k + length]) for k, length in enumerate(_LENGTHS)]
+    firsts = [" ".join(words[k : k + 3 + 2 * k]) for k in range(4)]
+    seconds = [" ".join(words[5 * k : 5 * k + 8 * k + 6]) for k in range(4)]
+    tokenizer = model.tokenizer
+    alone = tokenizer.sequences(texts, max_length=most)
+    found = [*alone, *tokenizer.sequences(firsts, seconds, max_length=most)]
+    # Of a window with fewer tokens than the answer head follows starts, the columns of the others mean nothing.
+    shortest = 5 if model.task is not None and model.task.head == "answer" else 1
+    return [one for one in found if len(one) >= shortest]
+
+
+def differences(model: Model, runtime: Runtime, *, execution: Execution) -> list[Difference]:
+    """Compare every output of the exported model with torch in fp32.
+
+    Args:
+        model: the original.
+        runtime: the exported one.
+        execution: for the original: the processor, fp32.
+    """
+    outputs = ["sequence_output", "pooled_output", *(["logits"] if model.task is not None else [])]
+    batch = Batch.pack(sample(model))
+    original = PyTorchRuntime(model.network, execution=execution, task=model.task, pooling=model.head.pooling)
+    expected = original.run(batch, outputs=outputs)
+    found = runtime.run(batch, outputs=outputs)
+    return [_difference(name, expected[name], found[name]) for name in outputs]
+
+
+def _difference(output: str, expected: FloatArray, found: FloatArray) -> Difference:
+    chosen = np.abs(expected) < _MASKED
+    apart = np.abs(expected.astype(np.float64) - found)[chosen]
+    largest = float(apart.max(initial=0.0))
+    return Difference(output, largest, largest / max(1.0, float(np.abs(expected[chosen]).max(initial=0.0))))

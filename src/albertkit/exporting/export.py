@@ -1,0 +1,166 @@
+"""Export a model: build the file, hold it to the torch network, and put a whole folder in place."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from albertkit.device import Execution
+from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
+from albertkit.exported import FORMAT_VERSION, RECORD, RUNTIMES
+from albertkit.files import atomic_folder, write_json
+from albertkit.manifest import sha256_of
+from albertkit.pretrained import Model, save_model
+
+PRECISIONS = ("fp32", "fp16")
+LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2}
+"""The largest difference from torch in fp32 that an export may have, as a share of the largest number compared where
+that is above 1. fp16 stores weights in half the bytes and is off by their rounding."""
+_LARGEST = 2**31 - 2**20  # of a protobuf message, less room for the nodes
+
+
+class ExportError(AlbertkitError):
+    """An export does not give the model's numbers; it was not kept."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written."""
+
+    folder: Path
+    files: tuple[str, ...]
+    """Names of the network's files in the folder."""
+    bytes: int
+    """Of these files."""
+    max_difference: float
+    """The largest difference of any output from torch in fp32, on a dozen texts."""
+    notes: tuple[str, ...]
+    """What the export leaves out."""
+
+
+def export(model: Model, folder: str | os.PathLike[str], *, to: str = "onnx", precision: str = "fp32") -> Export:
+    """Write a folder that predicts without torch: the network, the tokenizer, the task.
+
+    Args:
+        model: network, tokenizer and, where it has one, task.
+        folder: where to; it is absent or empty.
+        to: `onnx` or `openvino`.
+        precision: of the stored weights; products are fp32 in either case.
+
+    Raises:
+        UsageError: an unknown format or precision, a folder with something in it, a head that cannot be exported.
+        MissingExtraError: onnx, onnxruntime or openvino is not installed.
+        ExportError: the file gives other numbers than torch; nothing was written.
+        WriteError: the system refused.
+    """
+    if to not in _WRITERS:
+        raise UsageError(f'unknown export format "{to}"{did_you_mean(to, _WRITERS)} (known: {", ".join(_WRITERS)})')
+    if precision not in PRECISIONS:
+        raise UsageError(f'unknown precision "{precision}" of an export (known: {", ".join(PRECISIONS)})')
+    target = Path(folder)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{target} is there already and not an empty folder; give another one")
+    from albertkit.exporting.difference import differences
+
+    execution = Execution("cpu", "fp32", 1)
+    with atomic_folder(target) as temporary:
+        save_model(model, temporary)  # config.json, task.json and the tokenizer, as in every other folder of ours
+        for name in ("model.safetensors", "head.safetensors"):
+            (temporary / name).unlink(missing_ok=True)
+        files = _WRITERS[to](model, temporary, precision)
+        runtime = RUNTIMES[to](temporary / files[0], execution=execution)
+        found = differences(model, runtime, execution=execution)
+        worst = max(found, key=lambda one: one.share)
+        if not worst.share <= LIMITS[precision]:  # nor nan
+            raise ExportError(
+                f"{target}: the exported model's {worst.output} differs by {worst.largest:.3g} from the original's, "
+                f"more than {LIMITS[precision]:g}; it was not kept: run this model with torch"
+            )
+        largest = max(one.largest for one in found)
+        write_json(
+            temporary / RECORD,
+            {
+                "format_version": FORMAT_VERSION,
+                "runtime": to,
+                "precision": precision,
+                "files": {
+                    name: {"size": (temporary / name).stat().st_size, "sha256": sha256_of(temporary / name)}
+                    for name in files
+                },
+                "outputs": [one.output for one in found],
+                "max_difference": largest,
+                "exported_from": model.source,
+            },
+        )
+        size = sum((temporary / name).stat().st_size for name in files)
+    own = None if model.task is None else model.task.head
+    left = [name for name in model.network.heads if name != own]
+    notes = (f"the head {', '.join(left)} is not exported",) if left else ()
+    return Export(target, files, size, largest, notes)
+
+
+def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> Any:
+    """Return a model as an onnx ModelProto.
+
+    Args:
+        model: network and task.
+        precision: of the stored matrices.
+        loop: run shared layers in a Loop; else each is written out, on the same weights.
+
+    Raises:
+        UsageError: a head that cannot be exported, or a network beyond 2 GB, protobuf's limit.
+        MissingExtraError: onnx is not installed.
+    """
+    from albertkit.exporting.graph import Graph, check
+
+    from albertkit.exporting.encoder import encode  # isort: skip - graph tells of the missing library
+    from albertkit.exporting.heads import add_head  # isort: skip
+
+    config = model.network.config
+    state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
+    graph = Graph(state, half=precision == "fp16")
+    encoded = encode(graph, config, loop=loop)
+    outputs: dict[str, list[Any]] = {
+        "sequence_output": ["batch", "sequence", config.hidden_size],
+        "pooled_output": ["batch", config.hidden_size],
+    }
+    if model.task is not None:
+        name, shape = add_head(graph, encoded, head=model.task.head, pooling=model.head.pooling)
+        outputs[name] = shape
+    if graph.size > _LARGEST:
+        raise UsageError(f"{model.source}: {graph.size:,} bytes of weights are more than an ONNX file holds (2 GB)")
+    inputs = {name: ["batch", "sequence"] for name in ("input_ids", "attention_mask", "token_type_ids")}
+    made = graph.model(
+        inputs, outputs, about=f"ALBERT, exported by albertkit from {Path(model.source).name or 'memory'}"
+    )
+    check(made)
+    return made
+
+
+def _write_onnx(model: Model, folder: Path, precision: str) -> tuple[str, ...]:
+    # In a loop the layers' weights are packed for the processor once, not once for each layer.
+    (folder / "model.onnx").write_bytes(onnx_model(model, precision=precision).SerializeToString())
+    return ("model.onnx",)
+
+
+def _write_openvino(model: Model, folder: Path, precision: str) -> tuple[str, ...]:
+    try:
+        openvino: Any = importlib.import_module("openvino")  # which has no types
+    except ImportError as error:
+        raise MissingExtraError("openvino", extra="openvino", purpose="an OpenVINO model") from error
+    source = onnx_model(model, loop=LOOP_IN_OPENVINO).SerializeToString()
+    # Not openvino.convert_model: that one reports its use to Intel.
+    read = openvino.Core().read_model(source)
+    openvino.save_model(read, folder / "model.xml", compress_to_fp16=precision == "fp16")
+    return ("model.xml", "model.bin")
+
+
+LOOP_IN_OPENVINO = False
+_WRITERS: Mapping[str, Callable[[Model, Path, str], tuple[str, ...]]] = {
+    "onnx": _write_onnx,
+    "openvino": _write_openvino,
+}

@@ -1,0 +1,153 @@
+"""Graph: ONNX nodes under readable names, and every weight stored once, however many nodes read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.errors import MissingExtraError
+
+try:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise MissingExtraError("onnx", extra="onnx", purpose="an export") from error
+
+FloatArray = npt.NDArray[np.float32]
+OPSET = 20
+"""The first with Gelu; LayerNormalization came with 17. ONNX Runtime reads it from 1.17, OpenVINO from 2024.0."""
+IR_VERSION = 9
+"""The one that goes with the opset; the onnx library would write its own newest, which older runtimes refuse."""
+_HALF_LIMIT = 65504.0  # the largest number of fp16
+_DTYPES = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT}
+
+
+class Graph:
+    """Nodes in the order in which they run.
+
+    Args:
+        weights: canonical name -> array; only those that are read are stored.
+        half: store matrices as fp16, each with a cast to fp32 in front of what reads it.
+        scope: of a loop's body, the graph around it: constants and weights stand there.
+    """
+
+    def __init__(self, weights: Mapping[str, FloatArray], *, half: bool = False, scope: Graph | None = None) -> None:
+        self._weights = dict(weights)
+        self._half = half
+        self._outer = scope or self
+        self.nodes: list[Any] = []
+        self._stored: dict[str, Any] = {}
+        self._names: set[str] = set() if scope is None else scope._names
+
+    def node(self, kind: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """Add a node with one output and return the output's name, which is the node's.
+
+        Args:
+            kind: the operator.
+            inputs: names of values; "" for one that is left out.
+            name: of the node; a number is put behind it where it is taken.
+            attributes: of the operator.
+        """
+        return self.several(kind, *inputs, names=(name,), **attributes)[0]
+
+    def several(self, kind: str, *inputs: str, names: tuple[str, ...], **attributes: Any) -> list[str]:
+        """Add a node with several outputs and return their names."""
+        outputs = [self._free(name) for name in names]
+        self.nodes.append(helper.make_node(kind, list(inputs), outputs, name=outputs[0], **attributes))
+        return outputs
+
+    def constant(self, name: str, value: Any, dtype: str = "float32") -> str:
+        """Store a small array that is no weight, once by name, and return the name."""
+        return self._outer._store(name, np.asarray(value, dtype))
+
+    def weight(self, name: str) -> str:
+        """Store a weight, once, and return the name under which nodes read it."""
+        outer = self._outer
+        array = self._weights[name]
+        if not self._half or array.ndim < 2:
+            return outer._store(name, np.ascontiguousarray(array, np.float32))
+        if name not in outer._stored:
+            rounded = np.clip(array, -_HALF_LIMIT, _HALF_LIMIT).astype(np.float16)
+            outer._store(name, np.ascontiguousarray(rounded))
+            outer.nodes.append(helper.make_node("Cast", [name], [f"{name}.fp32"], f"{name}.fp32", to=TensorProto.FLOAT))
+        return f"{name}.fp32"
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a weight."""
+        return name in self._weights
+
+    def array(self, name: str) -> FloatArray:
+        """Return a weight itself."""
+        return self._weights[name]
+
+    def rows_of(self, name: str) -> int:
+        """Return how many rows a weight has: the outputs of a linear map."""
+        return len(self._weights[name])
+
+    def add(self, name: str, array: FloatArray) -> None:
+        """Make a part of a weight a weight of its own."""
+        self._weights[name] = array
+
+    def linear(self, value: str, name: str, *, bias: bool = True) -> str:
+        """Add `value @ weight.T + bias` of `[rows, in]`; the weights are `name.weight` `[out, in]` and `name.bias`."""
+        inputs = [value, self.weight(f"{name}.weight"), *([self.weight(f"{name}.bias")] if bias else [])]
+        return self.node("Gemm", *inputs, name=f"{name}.out", transB=1)
+
+    def norm(self, value: str, name: str, *, epsilon: float) -> str:
+        """Add a layer normalization over the last axis."""
+        weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        return self.node("LayerNormalization", value, weight, bias, name=f"{name}.out", axis=-1, epsilon=epsilon)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is stored."""
+        return sum(len(tensor.raw_data) for tensor in self._stored.values())
+
+    def shape(self, name: str, *parts: str | int) -> str:
+        """Add a shape of numbers and of one-element values."""
+        pieces = [self.constant(f"number.{part}", [part], "int64") if isinstance(part, int) else part for part in parts]
+        return self.node("Concat", *pieces, name=name, axis=0)
+
+    def body(self) -> Graph:
+        """Return an empty graph for a loop in this one."""
+        return Graph(self._weights, half=self._half, scope=self._outer)
+
+    def model(self, inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]], *, about: str) -> Any:
+        """Return the whole as a ModelProto.
+
+        Args:
+            inputs: name -> shape, whole numbers.
+            outputs: name -> shape, fp32.
+            about: what the file says of itself.
+        """
+        graph = helper.make_graph(
+            self.nodes,
+            "albert",
+            [helper.make_tensor_value_info(name, _DTYPES["int64"], shape) for name, shape in inputs.items()],
+            [helper.make_tensor_value_info(name, _DTYPES["float32"], shape) for name, shape in outputs.items()],
+            initializer=list(self._stored.values()),
+        )
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="albertkit")
+        made.ir_version = IR_VERSION
+        made.doc_string = about
+        return made
+
+    def _store(self, name: str, array: npt.NDArray[Any]) -> str:
+        if name not in self._stored:
+            self._stored[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def _free(self, name: str) -> str:
+        number, found = 1, name
+        while found in self._names:
+            number, found = number + 1, f"{name}.{number}"
+        self._names.add(found)
+        return found
+
+
+def check(model: Any) -> None:
+    """Hold a model to the ONNX standard; a breach is a fault of ours."""
+    onnx.checker.check_model(model, full_check=True)
