@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 demo: .venv/.demo
 	rm -rf runs/demo
-	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 3 --out runs/demo
+	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 3 --pooling mean --out runs/demo
 	$(BIN)/albertkit predict runs/demo \
 	  "a small wonder of a film , funny and moving" \
 	  "two hours of my life that i will never get back" \

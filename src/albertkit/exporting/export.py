@@ -99,7 +99,7 @@ def export(model: Model, folder: str | os.PathLike[str], *, to: str = "onnx", pr
         size = sum((temporary / name).stat().st_size for name in files)
     own = None if model.task is None else model.task.head
     left = [name for name in model.network.heads if name != own]
-    notes = (f"the head {', '.join(left)} is not exported",) if left else ()
+    notes = (f"not exported: the head {' and the head '.join(left)}",) if left else ()
     return Export(target, files, size, largest, notes)
 
 
@@ -160,6 +160,7 @@ def _write_openvino(model: Model, folder: Path, precision: str) -> tuple[str, ..
 
 
 LOOP_IN_OPENVINO = False
+"""OpenVINO runs small layers faster when they are written out, and keeps the weights once in either case."""
 _WRITERS: Mapping[str, Callable[[Model, Path, str], tuple[str, ...]]] = {
     "onnx": _write_onnx,
     "openvino": _write_openvino,
