@@ -1,4 +1,4 @@
-"""Texts/s and latency of ALBERT-base on a processor: albertkit beside transformers, OpenVINO and ONNX Runtime.
+"""Texts/s and latency of ALBERT-base on a processor: albertkit beside transformers and OpenVINO.
 
     python benchmarks/inference.py [--data-dir DIR] [--quick] [--json-out FILE]
 

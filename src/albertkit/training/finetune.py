@@ -116,6 +116,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     return finish(
         predictor,
         splits=splits,
+        validation=roles["validation"],
         settings=settings,
         run=run,
         scored=_scored(predictor, roles["scored"], source, tell),

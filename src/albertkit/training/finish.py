@@ -19,6 +19,7 @@ from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.class_weights import class_weights
 from albertkit.training.history import constant_loss, stuck_note
+from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -29,6 +30,7 @@ def finish(
     predictor: Predictor,
     *,
     splits: Splits,
+    validation: Role,
     settings: FinetuneSettings,
     run: RunFolder,
     scored: Scored,
@@ -49,7 +51,7 @@ def finish(
     task = model.task
     assert task is not None
     notes = [*model.notes, *splits.notes, *scored.notes]
-    temperature, reason = validation_temperature(predictor, splits, settings)
+    temperature, reason = validation_temperature(predictor, validation, splits=splits)
     if temperature is not None:
         assert isinstance(task, ClassificationTask)
         assert scored.logits is not None
