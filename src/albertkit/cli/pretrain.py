@@ -78,6 +78,10 @@ from albertkit.cli.options import execution_options, json_option, print_json
 @click.option(
     "--save-seconds", type=float, default=120, show_default=True, help="Save a checkpoint at least this often."
 )
+@click.option(
+    "--workers", type=int, help="Processes that build batches ahead; when left out some for a GPU, else none."
+)
+@click.option("--compile", is_flag=True, help="Compile the layers: for long runs on a GPU.")
 @click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard, too.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @execution_options

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from albertkit.model.kernels import attend, linear
+from albertkit.model.kernels import attend, attend_packed, linear, on_device
 
 # Sequences share a group while padding them to its longest wastes at most this share of tokens.
 _GROUP_WASTE = 0.15
@@ -37,7 +37,7 @@ class AttentionPlan:
     """How a packed batch is laid out for attention; made once a batch, used by every layer."""
 
     groups: tuple[AttentionGroup, ...]
-    """In the order in which their padded rows stand."""
+    """In the order in which their padded rows stand; none where attention runs over the packed rows."""
     to_padded: Int[Tensor, " padded"] | None
     """Packed row of each padded row (any row where it pads); None when the packed rows are the padded ones already."""
     to_packed: Int[Tensor, " tokens"] | None
@@ -46,6 +46,10 @@ class AttentionPlan:
     """Padded rows that hold no token; None when there are none."""
     spare: Int[Tensor, " spares"] | None = None
     """Packed rows after the last token, there to round the number of rows up; None when there are none."""
+    offsets: Int[Tensor, " ends"] | None = None
+    """First packed row of each sequence, and their number, int32 `[sequences + 1]`; None where groups are padded."""
+    longest: int = 0
+    """Tokens of the longest sequence, rounded up, beside `offsets`."""
 
 
 def rounded(count: int) -> int:
@@ -61,9 +65,13 @@ def rounded(count: int) -> int:
 
 
 def plan_attention(
-    lengths: np.ndarray[Any, Any], *, device: torch.device | str = "cpu", num_rows: int | None = None
+    lengths: np.ndarray[Any, Any],
+    *,
+    device: torch.device | str = "cpu",
+    num_rows: int | None = None,
+    packed: bool = False,
 ) -> AttentionPlan:
-    """Group the sequences of a packed batch by length.
+    """Group the sequences of a packed batch by length; or leave them packed, where the device can attend so.
 
     >>> plan = plan_attention(np.array([3, 3]))
     >>> plan.to_padded is None, [(g.num_sequences, g.length) for g in plan.groups]
@@ -73,8 +81,13 @@ def plan_attention(
         lengths: tokens of each sequence, `[sequences]`, each at least 1.
         device: where the index tensors go.
         num_rows: packed rows in all, when more than there are tokens; then lengths of groups are rounded up, too.
+        packed: whether attention runs over the packed rows (`attends_packed`).
     """
     lengths = np.asarray(lengths, dtype=np.int64)
+    if packed:
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        longest = -(-int(lengths.max()) // 64) * 64  # few different values: a compiled layer is compiled for each
+        return AttentionPlan((), None, None, None, offsets=on_device(ends, device), longest=longest)
     tokens = int(lengths.sum())
     rows = tokens if num_rows is None else num_rows
     if rows == tokens and len(lengths) and (lengths == lengths[0]).all():
@@ -167,6 +180,16 @@ class Attention(nn.Module):
         weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
         bias = torch.cat([self.query.bias, self.key.bias, self.value.bias])
         projected = linear(hidden, weight, bias)  # T 3H
+        context = self._packed(projected, plan) if plan.offsets is not None else self._by_groups(projected, plan)
+        mixed = linear(context, self.output.weight, self.output.bias)
+        normalized: Tensor = self.norm(hidden + self.dropout(mixed))
+        return normalized
+
+    def _packed(self, projected: Tensor, plan: AttentionPlan) -> Tensor:
+        assert plan.offsets is not None
+        return attend_packed(projected, heads=self.num_heads, offsets=plan.offsets, longest=plan.longest)
+
+    def _by_groups(self, projected: Tensor, plan: AttentionPlan) -> Tensor:
         if plan.to_padded is not None:
             assert plan.to_packed is not None
             projected = _rearrange(projected, there=plan.to_padded, back=plan.to_packed, empty=plan.spare)
@@ -182,6 +205,4 @@ class Attention(nn.Module):
         if plan.to_packed is not None:
             assert plan.to_padded is not None
             context = _rearrange(context, there=plan.to_packed, back=plan.to_padded, empty=plan.padding)
-        mixed = linear(context, self.output.weight, self.output.bias)
-        normalized: Tensor = self.norm(hidden + self.dropout(mixed))
-        return normalized
+        return context

@@ -14,7 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.model.attention import plan_attention, rounded
 from albertkit.model.embeddings import Embeddings
-from albertkit.model.kernels import distinct_rows, runs_bf16_on_cpu
+from albertkit.model.kernels import attends_packed, distinct_rows, on_device, runs_bf16_on_cpu
 from albertkit.model.layer import Group
 
 
@@ -124,16 +124,27 @@ class Encoder(nn.Module):
         def tensor(array: IntArray, rows: int | None = None) -> Tensor:
             copied = np.zeros(len(array) if rows is None else rows, np.int64)
             copied[: len(array)] = array
-            return torch.from_numpy(copied).to(device)
+            return on_device(copied, device)
 
         input_ids, token_type_ids, positions = (
             tensor(array, num_rows) for array in (batch.input_ids, batch.token_type_ids, batch.positions)
         )
-        plan = plan_attention(batch.lengths, device=device, num_rows=num_rows if num_rows > batch.tokens else None)
+        config = self.config
+        packed = attends_packed(
+            self.pooler.weight,
+            size=config.hidden_size // config.num_attention_heads,
+            dropout=config.attention_probs_dropout_prob if self.training else 0.0,
+        )
+        plan = plan_attention(
+            batch.lengths,
+            device=device,
+            num_rows=num_rows if num_rows > batch.tokens else None,
+            packed=packed,
+        )
         hidden = self.embeddings(input_ids, token_type_ids, positions)
         states = [hidden[: batch.tokens]]
         for layer in range(self.active_layers):
-            hidden = self.groups[self.config.group_of_layer(layer)](hidden, plan)
+            hidden = self.groups[config.group_of_layer(layer)](hidden, plan)
             if with_hidden_states:
                 states.append(hidden[: batch.tokens])
         pooled = torch.tanh(self.pooler(distinct_rows(hidden, tensor(batch.starts))))

@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
+
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # before torch 2.10
+    varlen_attn = None  # type: ignore[assignment]
+
+
+def on_device(array: np.ndarray[Any, Any], device: torch.device | str) -> Tensor:
+    """Return an array as a tensor on a device; a GPU takes it while the program goes on."""
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def runs_bf16_on_cpu(weight: Tensor) -> bool:
@@ -117,6 +132,43 @@ def attend(projected: Tensor, *, heads: int, mask: Tensor | None, dropout: float
     else:
         context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
     return context.transpose(1, 2).reshape(n, s, width // 3)
+
+
+def attends_packed(weight: Tensor, *, size: int, dropout: float) -> bool:
+    """Tell whether attention with this weight can now run over packed rows, without padding: FlashAttention on a GPU.
+
+    Args:
+        weight: of the projections.
+        size: d, of a head.
+        dropout: of attention weights; that kernel knows none.
+    """
+    return (
+        varlen_attn is not None
+        and weight.is_cuda
+        and not dropout
+        and size % 8 == 0
+        and size <= 256
+        and torch.is_autocast_enabled("cuda")
+        and torch.get_autocast_dtype("cuda") in (torch.bfloat16, torch.float16)
+        and torch.cuda.get_device_capability(weight.device) >= (8, 0)
+    )
+
+
+def attend_packed(
+    projected: Float[Tensor, "tokens width"], *, heads: int, offsets: Int[Tensor, " ends"], longest: int
+) -> Float[Tensor, "tokens hidden"]:
+    """Return the context `[tokens, h * d]` of packed projections `[tokens, 3 * h * d]` on a GPU.
+
+    Args:
+        projected: query, key and value side by side, in bf16 or fp16.
+        heads: h.
+        offsets: first row of each sequence, and the number of rows, int32 `[sequences + 1]`.
+        longest: tokens of the longest sequence, or more.
+    """
+    query, key, value = projected.view(len(projected), 3, heads, -1).unbind(1)  # T h d each
+    context = varlen_attn(query, key, value, offsets, offsets, longest, longest)
+    assert isinstance(context, Tensor)
+    return context.reshape(len(projected), -1)
 
 
 class _FirstRows(torch.autograd.Function):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from albertkit.data.pretraining.batches import PretrainingBatch
-from albertkit.model.kernels import distinct_rows
+from albertkit.model.kernels import distinct_rows, on_device
 from albertkit.tasks.network import Network
 from albertkit.tasks.pretraining.cross_entropy import masked_cross_entropy
 
@@ -45,7 +44,7 @@ class PretrainingObjective(nn.Module):
         network = self.network
         device = network.encoder.pooler.weight.device
         positions, targets, swapped = (
-            torch.from_numpy(array).to(device) for array in (batch.masked_positions, batch.masked_ids, batch.swapped)
+            on_device(array, device) for array in (batch.masked_positions, batch.masked_ids, batch.swapped)
         )
         encoded = network(batch.batch)
         head = network.mlm_head

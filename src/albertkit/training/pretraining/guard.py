@@ -8,7 +8,9 @@ from typing import Any
 from albertkit.errors import RunError
 
 INTERVAL = 200
-"""Steps between two good points."""
+"""Least steps between two good points."""
+POINTS = 100
+"""Good points of a whole run at most: a GPU makes two hundred steps in seconds."""
 MEMORY = 0.95
 """Of the running mean of the loss: it looks back about 20 steps."""
 RISE = 1.0
@@ -17,6 +19,15 @@ SLOWER = 0.5
 """Factor on the learning rate at each return."""
 RETURNS = 6
 """After so many returns the run gives up."""
+
+
+def good_interval(total_steps: int) -> int:
+    """Return the steps between two good points.
+
+    >>> good_interval(5_000), good_interval(60_000)
+    (200, 600)
+    """
+    return max(INTERVAL, total_steps // POINTS)
 
 
 class DivergenceGuard:

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from albertkit.data.corpus.shards import Corpus
+from albertkit.data.pretraining.ahead import batch_workers, built_ahead
 from albertkit.data.pretraining.google_stream import GoogleStream
 from albertkit.data.pretraining.stream import (
     InstanceStream,
@@ -31,7 +32,7 @@ from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.events import Events
 from albertkit.training.pretraining.finish import finish
-from albertkit.training.pretraining.guard import INTERVAL
+from albertkit.training.pretraining.guard import good_interval
 from albertkit.training.pretraining.inputs import scored_batches, scoring_stream, starting_model, training_stream
 from albertkit.training.pretraining.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
@@ -144,6 +145,9 @@ class _Pretraining:
             self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
         if state.step:
             self.teller.say(f"going on after step {state.step:,} of {settings.steps:,}")
+        if settings.compile:
+            for group in network.encoder.groups:
+                group.compile(dynamic=True)
         objective: nn.Module = PretrainingObjective(network)
         if self.processes.world > 1:
             objective = DistributedDataParallel(objective)
@@ -231,7 +235,7 @@ class _Pretraining:
                     settings.steps * settings.cooldown
                 ):
                     self._keep("before_cooldown")
-                if main and state.step % INTERVAL == 0:
+                if main and state.step % good_interval(settings.steps) == 0:
                     state.save(self.folder, name=GOOD)
                 last = state.step == settings.steps
                 if main and (last or time.monotonic() - saved >= settings.save_seconds):
@@ -242,10 +246,16 @@ class _Pretraining:
         """Let the stage's layers run, and return the batches from the state's position on."""
         stage = self.stages.stages[state.stage]
         self.model.network.encoder.active_layers = stage.layers
-        stream = replace(self.stream, max_length=stage.length)
-        if self.settings.google_quirks:
-            return GoogleStream.like(stream).batches(state.position)
-        return stream.batches(state.position)
+        read = replace(self.stream, max_length=stage.length)
+        stream = GoogleStream.like(read) if self.settings.google_quirks else read
+        workers = self.settings.workers
+        if workers is None:
+            workers = batch_workers(self.execution.device)
+        if not workers:
+            return stream.batches(state.position)
+        return built_ahead(
+            stream, state.position, workers=workers, rank=self.processes.rank, world=self.processes.world
+        )
 
     def _next_stage(self, state: PretrainState) -> Iterator[tuple[PendingBatch, Position]]:
         state.stage, stage = self.stages.at(state.step, total_steps=self.settings.steps or 1)

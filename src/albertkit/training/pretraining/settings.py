@@ -71,6 +71,10 @@ class PretrainSettings:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    workers: int | None = None
+    """Processes that build batches ahead; some where a GPU trains, none on a processor, when left out."""
+    compile: bool = False
+    """Compile the layers (torch.compile): minutes at the start, faster steps; for long runs on a GPU."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
     tensorboard: bool = False
@@ -81,7 +85,7 @@ class PretrainSettings:
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("steps", 1), ("tokens", 1), ("batch_tokens", 1), ("accumulate", 1), ("max_length", 8),
                                 ("eval_tokens", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0),
-                                ("save_seconds", 0))
+                                ("save_seconds", 0), ("workers", 0))
             if (value := getattr(self, name)) is not None and value < bound
         ]  # fmt: skip
         problems += [
