@@ -10,7 +10,10 @@ import pytest
 import albertkit
 
 NAMES = [
+    "AlbertClassifier",
     "AlbertConfig",
+    "AlbertEmbedder",
+    "AlbertRegressor",
     "AlbertkitError",
     "Batch",
     "FinetuneSettings",

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AlbertClassifier": "albertkit.estimators.classifier",
     "AlbertConfig": "albertkit.config",
+    "AlbertEmbedder": "albertkit.estimators.embedder",
+    "AlbertRegressor": "albertkit.estimators.regressor",
     "AlbertkitError": "albertkit.errors",
     "Batch": "albertkit.batch",
     "FinetuneSettings": "albertkit.training.settings",
@@ -25,7 +28,10 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AlbertClassifier",
     "AlbertConfig",
+    "AlbertEmbedder",
+    "AlbertRegressor",
     "AlbertkitError",
     "Batch",
     "FinetuneSettings",
@@ -48,6 +54,9 @@ if TYPE_CHECKING:
     from albertkit.data.examples import TextExample
     from albertkit.datasets import load_dataset
     from albertkit.errors import AlbertkitError
+    from albertkit.estimators.classifier import AlbertClassifier
+    from albertkit.estimators.embedder import AlbertEmbedder
+    from albertkit.estimators.regressor import AlbertRegressor
     from albertkit.evaluation.evaluate import evaluate
     from albertkit.predictor import load
     from albertkit.pretrained import load_encoder, load_tokenizer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from albertkit.device import Execution
@@ -102,14 +103,21 @@ def finish(
         environment=environment(predictor.execution),
         command=settings.to_dict(),
     )
-    plots = run.path / "plots"
-    plot_history(epochs, path=plots / "history.png", metric=chosen_by.metric, best_epoch=best_epoch)
-    if scored.confusion is not None and len(model.labels) <= 30:
-        plot_confusion(scored.confusion.matrix, labels=model.labels, path=plots / "confusion.png")
-    if scored.calibration is not None:
-        plot_reliability(scored.calibration, before=scored.calibration_before, path=plots / "reliability.png")
+    if settings.plots:
+        _draw(report, scored, folder=run.path / "plots")
     report.write(run.path)  # last: its presence says that the run is complete
     return report
+
+
+def _draw(report: Report, scored: Scored, *, folder: Path) -> None:
+    assert report.chosen_by is not None
+    plot_history(
+        report.epochs, path=folder / "history.png", metric=report.chosen_by.metric, best_epoch=report.best_epoch
+    )
+    if scored.confusion is not None and len(scored.confusion.labels) <= 30:
+        plot_confusion(scored.confusion.matrix, labels=scored.confusion.labels, path=folder / "confusion.png")
+    if scored.calibration is not None:
+        plot_reliability(scored.calibration, before=scored.calibration_before, path=folder / "reliability.png")
 
 
 def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Teller) -> list[Baseline]:

@@ -1,0 +1,104 @@
+"""AlbertEmbedder: a scikit-learn transformer from texts to vectors."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from albertkit.estimators.fitting import on_threads
+from albertkit.estimators.inputs import texts_of
+from albertkit.estimators.saving import model_bytes, model_from_bytes
+from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model
+
+
+class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Gives each text a vector, for scikit-learn's own models to work on.
+
+    Nothing is learned: `fit` only loads the model, so that later calls, and the pickle, have it; without `fit` every
+    `transform` loads it anew.
+
+    Args:
+        model: a known model, a model folder or a run directory.
+        pooling: `mean` of the tokens' vectors, the first token's (`cls`), or the `pooler`'s output.
+        max_length: longest input in tokens, longer texts are cut; as many as the model takes if None.
+        threads: processor threads; torch's own choice if None.
+
+    After `fit`: `predictor_`, what `albertkit.load` gives.
+
+    >>> AlbertEmbedder().fit_transform(["a text", "another one"]).shape
+    (2, 256)
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "albert-nano",
+        *,
+        pooling: str = "mean",
+        max_length: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.model = model
+        self.pooling = pooling
+        self.max_length = max_length
+        self.threads = threads
+
+    def fit(self, X: Any = None, y: Any = None) -> AlbertEmbedder:  # noqa: N803, ARG002 - scikit-learn's names
+        """Load the model; X and y are not looked at.
+
+        Raises:
+            UsageError, CheckpointError: as `albertkit.load`.
+        """
+        self.predictor_ = self._load()
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Return a vector for each text, `[rows, hidden]`.
+
+        Args:
+            X: texts `[rows]`: a list, array or Series, or a table of one column.
+
+        Raises:
+            InputError: (a ValueError) rows that are no texts.
+            UsageError: an unknown pooling, or a max_length beyond the model's positions.
+        """
+        texts = texts_of(X)
+        predictor = getattr(self, "predictor_", None) or self._load()
+        with on_threads(self.threads):
+            vectors: npt.NDArray[np.float32] = predictor.embed(texts, pooling=self.pooling, max_length=self.max_length)
+        return vectors
+
+    def _load(self) -> Predictor:
+        return Predictor(load_model(self.model))
+
+    @property
+    def _n_features_out(self) -> int:
+        """Width of the vectors: scikit-learn names the columns of its tables by it."""
+        return int(self.predictor_.model.network.config.hidden_size)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: settings, and the model's files as bytes (safetensors and JSON)."""
+        state = dict(super().__getstate__())
+        if "predictor_" in state:
+            state["predictor_"] = model_bytes(state["predictor_"].model)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was pickled; the model goes to the GPU where there is one."""
+        if "predictor_" in state:
+            model = model_from_bytes(state["predictor_"], source=str(state["model"]))
+            state = {**state, "predictor_": Predictor(model)}
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that X holds texts and nothing has to be learned."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags

@@ -1,0 +1,73 @@
+"""A trained model as bytes, for pickles, and as a folder: safetensors, JSON, vocabulary; no pickled tensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from albertkit.errors import UsageError
+from albertkit.loaded import Model
+from albertkit.model_files import model_path
+from albertkit.pretrained import load_model, save_model
+
+PREFIX = "albertkit-"
+"""How the names of temporary folders begin."""
+
+
+def model_bytes(model: Model) -> dict[str, bytes]:
+    """Return the files of the model's folder by name."""
+    with TemporaryDirectory(prefix=PREFIX) as parent:
+        folder = Path(parent) / "model"
+        save_model(model, folder)
+        return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
+    """Return the model whose files `model_bytes` gave.
+
+    Args:
+        files: by name.
+        source: what messages call the model.
+
+    Raises:
+        CheckpointError: the files are damaged.
+    """
+    with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+        for name, content in files.items():
+            (Path(folder) / Path(name).name).write_bytes(content)
+        return owned_model(folder, source=source)
+
+
+def owned_model(folder: str | os.PathLike[str], *, source: str) -> Model:
+    """Load a model whose folder is about to go: its tensors are read now, not when they are used."""
+    model = load_model(folder)
+    model.network.take_canonical({name: tensor.clone() for name, tensor in model.network.canonical_state().items()})
+    return replace(model, source=source)
+
+
+def save_folder(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[str, Any]) -> None:
+    """Write the model as the folder that every command reads.
+
+    Raises:
+        UsageError: something stands there already.
+        WriteError: the system refused.
+    """
+    path = Path(folder)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UsageError(f"{path} is there already; name a folder that is not, or remove it first")
+    save_model(model, path, facts=facts)
+
+
+def folder_facts(name: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what `task.json` of a model folder or a run directory says; empty where there is none."""
+    path = model_path(name)
+    file = None if path is None else path / "task.json"
+    if file is None or not file.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))  # read_model has already judged it
+    return found
