@@ -84,7 +84,7 @@ def fill_masks(
             CutTextWarning,
             stacklevel=2,
         )
-    kept = _without_lost_spaces(model, encoding)
+    kept = without_lost_spaces(model, encoding)
     at = np.searchsorted(kept, positions)
     logits = _run(model, encoding, "mlm_logits", execution, kept=kept)[at]  # masks, vocabulary
     # What ties keeps the order of the ids: the same candidates on every machine.
@@ -142,11 +142,18 @@ def _encode(model: Model, text: str, pair: str | None, *, allowed: Collection[st
     return encoding
 
 
-def _without_lost_spaces(model: Model, encoding: Encoding) -> npt.NDArray[np.int64]:
+def without_lost_spaces(model: Model, encoding: Encoding) -> npt.NDArray[np.int64]:
     """Return the tokens that the network is shown: all but a lone space right after a mask.
 
     The tokenizer starts anew after [MASK], as transformers' does, so "[MASK]." gets a space before its stop, which
     stands in no running text: the network would see a word's end where it never saw one.
+
+    Args:
+        model: whose tokenizer made the encoding.
+        encoding: of a text with [MASK].
+
+    Returns:
+        Numbers of the tokens that stay, ascending.
     """
     input_ids = np.array(encoding.input_ids)
     spaces = model.tokenizer.ids(["\u2581"])

@@ -38,6 +38,7 @@ def test_the_commands_are_frozen() -> None:
         "predict",
         "prepare",
         "score",
+        "serve",
         "tokenize",
         "train-vocab",
     }

@@ -17,6 +17,7 @@ COMMANDS = Registry(
     table={
         name: f"albertkit.cli.{name.replace('-', '_')}:command"
         for name in (
+            "benchmark",
             "convert",
             "download",
             "embed",
@@ -35,6 +36,7 @@ COMMANDS = Registry(
             "prepare",
             "pretrain",
             "score",
+            "serve",
             "tokenize",
             "train-vocab",
         )
@@ -43,6 +45,7 @@ COMMANDS = Registry(
 
 # Said here too, so that the list of commands imports none of them; a test compares.
 SUMMARIES = {
+    "benchmark": "Time albertkit beside its peers on this machine.",
     "convert": "Any checkpoint format to any other.",
     "download": "Fetch a known model or data set, after asking.",
     "embed": "One vector for each text of a file, of any size.",
@@ -61,6 +64,7 @@ SUMMARIES = {
     "prepare": "Raw text to shards for pretraining.",
     "pretrain": "Pretrain masked pieces and sentence order on your own text.",
     "score": "The official scores of anybody's predictions.",
+    "serve": "A model behind HTTP, with a page to try it.",
     "tokenize": "Lines of text to pieces, ids and offsets.",
     "train-vocab": "A SentencePiece vocabulary with ALBERT's specials.",
 }

@@ -1,0 +1,223 @@
+"""App: the paths, what each answers with which status, and the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from albertkit import __version__
+from albertkit.serving.gate import VISIT, Gate, Observer
+from albertkit.serving.messages import Answer, Described, Refused, State
+from albertkit.serving.metrics import CONTENT_TYPE
+from albertkit.serving.refusals import Refusal, refusal_body
+from albertkit.serving.service import Service
+from albertkit.serving.verbs import VERBS, Verb
+
+PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
+_TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+_FREE = {*PAGE, "/health", "/ready", "/openapi.json"}
+"""Paths that need no key: they tell nothing of the model, and the page asks for the key itself."""
+_STATUSES: dict[int, str] = {
+    400: "No HTTP, or a body that is no text in UTF-8",
+    401: "A key is wanted",
+    408: "The body did not arrive in time",
+    409: "The model that is loaded cannot do this; the sentence names what it can",
+    413: "The body is too large",
+    422: "The body is no JSON of this form, or asks for too much; the sentence says what",
+    429: "All places are taken; Retry-After says when to come again",
+    500: "The server failed",
+    503: "The model is being loaded, the server is about to stop, or it has too many connections",
+    504: "There was no answer before the deadline",
+}
+
+
+def make_app(
+    service: Service, *, keys: Sequence[str] = (), started: Callable[[], Awaitable[None]] | None = None
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        service: not started yet: the application's own start loads the model, in the background.
+        keys: of which a client must show one; empty for no such need.
+        started: called when the model is loaded, or could not be.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+
+        async def start() -> None:
+            await service.start()
+            if started is not None:
+                await started()
+
+        loading = asyncio.ensure_future(start())
+        yield
+        await asyncio.gather(loading, return_exceptions=True)
+        await service.stop()
+
+    app = FastAPI(
+        title="albertkit",
+        version=__version__,
+        description="A model behind HTTP. GET /model says what it can do.",
+        lifespan=lifespan,
+        docs_url=None,  # they load scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            Refusal: _refused,
+            RequestValidationError: _invalid,
+            HTTPException: _no_such_path,
+        },
+    )
+    secured: list[Any] = []
+    if keys:  # told in OpenAPI; the gate is who looks
+        secured = [Security(HTTPBearer(auto_error=False)), Security(APIKeyHeader(name="X-API-Key", auto_error=False))]
+    for verb in VERBS:
+        app.add_api_route(
+            f"/{verb.name}",
+            _endpoint(verb, service),
+            methods=["POST"],
+            summary=verb.summary,
+            operation_id=verb.name,
+            response_model=Answer[verb.result],  # type: ignore[name-defined]
+            responses=_responses(200, *_STATUSES, keys=bool(keys), example={"results": [verb.found]}),
+            openapi_extra={"requestBody": {"content": {"application/json": {"example": verb.given}}}},
+            dependencies=secured,
+        )
+    _add_plain_paths(app, service, secured)
+    for path, name in PAGE.items():
+        app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
+    verbs = [f"/{verb.name}" for verb in VERBS]
+    known = {*verbs, *_FREE, "/model", "/metrics"}
+    app.add_middleware(Gate, service=service, keys=keys, free=_FREE, verbs=verbs)
+    app.add_middleware(Observer, service=service, paths=known)
+    return app
+
+
+def _endpoint(verb: Verb, service: Service) -> Callable[..., Awaitable[Response]]:
+    async def endpoint(body: BaseModel, request: Request) -> Response:
+        answer = await service.answer(verb.name, body.model_dump(), request.scope[VISIT])
+        return Response(answer, media_type="application/json")
+
+    # FastAPI reads the types from here; as text they would be looked up among this module's names.
+    endpoint.__annotations__ = {"body": verb.body, "request": Request, "return": Response}
+    endpoint.__doc__ = verb.body.__doc__
+    return endpoint
+
+
+def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> None:
+    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 503))
+    async def health() -> Response:
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 503))
+    async def ready() -> Response:
+        assert service.abilities
+        return JSONResponse({"status": "ready"})
+
+    @app.get(
+        "/model",
+        summary="What is served, and what it can do",
+        response_model=Described,
+        responses=_responses(400, 401, 500, 503, keys=bool(secured)),
+        dependencies=secured,
+    )
+    async def model() -> Response:
+        return JSONResponse(service.describe())
+
+    @app.get(
+        "/metrics",
+        summary="Counters for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_responses(400, 401, 500, 503, keys=bool(secured)),
+        },
+        dependencies=secured,
+    )
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _responses(*statuses: int, keys: bool = False, example: Any = None) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        if status == 401 and not keys:
+            continue
+        if status == 200:
+            found[status] = {"content": {"application/json": {"example": example}}}
+            continue
+        told = {"error": {"status": status, "message": f"{_STATUSES[status]}.", "request_id": "job-7"}}
+        entry: dict[str, Any] = {"model": Refused, "description": _STATUSES[status]}
+        entry["content"] = {"application/json": {"example": told}}
+        if status in (400, 503):  # what the HTTP library refuses itself is plain text
+            entry["content"]["text/plain"] = {"schema": {"type": "string"}}
+        if status in (429, 503):
+            entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+        found[status] = entry
+    return found
+
+
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (files("albertkit.serving") / "page" / name).read_bytes()
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "X-Frame-Options": "DENY"}
+
+    async def page(request: Request) -> Response:
+        del request
+        return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+
+    return page
+
+
+def _problem(request: Request, status: int, message: str, headers: Any = None) -> Response:
+    body = refusal_body(status, message, request_id=request.scope[VISIT].id)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    return _problem(request, error.status, error.message, error.headers)
+
+
+async def _no_such_path(request: Request, error: Any) -> Response:
+    sentences = {
+        404: "there is no such path; GET /model says what this server can do, GET /openapi.json how to ask",
+        405: "this path takes another method; GET /openapi.json says which",
+        400: "the body cannot be read; send JSON in UTF-8",
+    }
+    return _problem(request, error.status_code, sentences.get(error.status_code, str(error.detail)), error.headers)
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    """Say in one sentence what is wrong with a body, without any of its texts."""
+    first = error.errors()[0]
+    place = [part for part in first["loc"] if part != "body"]
+    if first["type"] == "json_invalid":
+        sentence = f"the body is no JSON (character {place[0] if place else 0}); send an object such as the example's"
+    elif not place:
+        sentence = "the body must be a JSON object, with Content-Type: application/json"
+    elif first["type"] == "missing":
+        sentence = f'the field "{place[0]}" is missing'
+    elif first["type"] == "extra_forbidden":
+        fields = ", ".join(next(verb.body for verb in VERBS if f"/{verb.name}" == request.url.path).model_fields)
+        sentence = f"the body holds a field that is not known here; the fields are {fields}"
+    elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
+        sentence = f'the field "{place[0]}" must be a text or a list of texts, which may not be empty'
+    else:
+        where = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in place[:3])
+        sentence = f'the field "{where}": {first["msg"][:1].lower()}{first["msg"][1:]}'
+    return _problem(request, 422, f"{sentence}; GET /openapi.json shows the form")

@@ -1,0 +1,226 @@
+"""Batching: requests of many clients in one forward pass; one thread runs the model.
+
+waiting   [a: 3 texts]  [b: 1]  [c: 200]  [d: 1]        by arrival
+pass      as many texts as fit into `batch_tokens`: a, b and part of c
+waiting   [d: 1]  [c: the rest]                          who is not finished goes to the end: d does not wait for c
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batch import Batch
+from albertkit.batch import Sequence as TokenSequence
+from albertkit.predictor import Runtime
+from albertkit.serving.limits import Limits
+from albertkit.serving.metrics import Metrics
+
+FloatArray = npt.NDArray[np.float32]
+Keep = Callable[[int, FloatArray], FloatArray]
+
+
+def keep_all(number: int, rows: FloatArray) -> FloatArray:
+    """Keep every row."""
+    del number
+    kept: FloatArray = rows.copy()  # a view would hold the whole pass
+    return kept
+
+
+@dataclass(eq=False)
+class Job:
+    """What a request wants of the model."""
+
+    sequences: Sequence[TokenSequence]
+    """In any number, also none."""
+    output: str
+    """`logits`, `sequence_output`, `pooled_output` or `sop_logits`."""
+    keep: Keep = keep_all
+    """What stays of a sequence's rows, given its number: called in the model's thread, so it is quick."""
+    since: float = 0.0
+    """When it began to wait (seconds of `time.monotonic`)."""
+    started: float = 0.0
+    """When its first sequence was read."""
+    gone: bool = False
+    """Nobody waits for it any more."""
+    rows: list[FloatArray] = field(default_factory=list)
+    """What was kept of each sequence read so far; they are read in order."""
+    done: Callable[[BaseException | None], None] | None = None
+    """Called once, in the model's thread."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all its sequences."""
+        return sum(map(len, self.sequences))
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell whoever waits."""
+        if self.done is not None:
+            self.done(error)
+
+
+class Batcher:
+    """The queue, and the thread that empties it.
+
+    Args:
+        runtime: what runs the model.
+        limits: tokens of a pass and how long one waits to be filled.
+        metrics: what is told of each pass.
+    """
+
+    def __init__(self, runtime: Runtime, *, limits: Limits, metrics: Metrics) -> None:
+        self.runtime, self.limits, self.metrics = runtime, limits, metrics
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="albertkit-model", daemon=True)
+        self._thread.start()
+
+    async def run(self, job: Job) -> list[FloatArray]:
+        """Wait for the job's rows; when the caller is cancelled, the job leaves the queue.
+
+        Raises:
+            RuntimeError: the batcher is closed.
+        """
+        loop = asyncio.get_running_loop()
+        finished: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if finished.done():
+                return
+            if error is None:
+                finished.set_result(None)
+            else:
+                finished.set_exception(error)
+
+        def tell(error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(settle, error)
+
+        job.done = tell
+        self.put(job)
+        try:
+            await finished
+        except asyncio.CancelledError:
+            job.gone = True
+            with self._changed:
+                self._changed.notify()
+            raise
+        return job.rows
+
+    def put(self, job: Job) -> None:
+        """Let a job wait.
+
+        Raises:
+            RuntimeError: the batcher is closed.
+        """
+        job.since = time.monotonic()
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the batcher is closed")
+            self._waiting.append(job)
+            self.metrics.waiting.set(len(self._waiting))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Finish what waits, then end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while chosen := self._next():
+            try:
+                self._pass(chosen)
+            except BaseException as error:  # a pass that fails fails its own requests; the thread goes on
+                for job, _ in chosen:
+                    job.gone = True
+                    job.end(error)
+
+    def _next(self) -> list[tuple[Job, range]]:
+        """Wait for work and return what the next pass reads: jobs with the numbers of their sequences."""
+        with self._changed:
+            while True:
+                self._drop()
+                if self._waiting:
+                    left = self._waiting[0].since + self.limits.batch_wait / 1000 - time.monotonic()
+                    if left <= 0 or self._closing or self._is_full():
+                        return self._take()
+                    self._changed.wait(left)
+                elif self._closing:
+                    return []
+                else:
+                    self._changed.wait()
+
+    def _drop(self) -> None:
+        kept = [job for job in self._waiting if not job.gone]
+        if len(kept) < len(self._waiting):
+            self.metrics.dropped.inc(len(self._waiting) - len(kept))
+            self._waiting = deque(kept)
+            self.metrics.waiting.set(len(kept))
+
+    def _is_full(self) -> bool:
+        tokens = 0
+        for job in self._waiting:
+            if job.output == self._waiting[0].output:
+                tokens += sum(len(each) for each in job.sequences[len(job.rows) :])
+                if tokens >= self.limits.batch_tokens:
+                    return True
+        return False
+
+    def _take(self) -> list[tuple[Job, range]]:
+        output, budget = self._waiting[0].output, self.limits.batch_tokens
+        chosen: list[tuple[Job, range]] = []
+        others: list[Job] = []
+        unfinished: list[Job] = []
+        full = False
+        for job in self._waiting:
+            if full or job.output != output:
+                others.append(job)
+                continue
+            begin = end = len(job.rows)
+            while end < len(job.sequences):
+                size = len(job.sequences[end])
+                if size > budget and (chosen or end > begin):  # the first one of a pass is read whatever its size
+                    full = True
+                    break
+                budget -= size
+                end += 1
+            if end > begin or not job.sequences:
+                chosen.append((job, range(begin, end)))
+            if end < len(job.sequences):
+                (unfinished if end > begin else others).append(job)
+        self._waiting = deque(others + unfinished)
+        self.metrics.waiting.set(len(self._waiting))
+        return chosen
+
+    def _pass(self, chosen: Sequence[tuple[Job, range]]) -> None:
+        started = time.monotonic()
+        for job, numbers in chosen:
+            if numbers.start == 0:
+                job.started = started
+                self.metrics.waited.observe(started - job.since)
+        wanted = [(job, number) for job, numbers in chosen for number in numbers]
+        wanted.sort(key=lambda each: -len(each[0].sequences[each[1]]))  # attention groups near-equal lengths
+        found: dict[tuple[int, int], FloatArray] = {}
+        if wanted:
+            batch = Batch.pack(job.sequences[number] for job, number in wanted)
+            rows = self.runtime.run(batch, outputs=[chosen[0][0].output])[chosen[0][0].output]
+            # One row a token, or one a sequence: [CLS] and [SEP] make the numbers differ.
+            parts = np.split(rows, batch.starts[1:]) if len(rows) != len(batch) else list(rows)
+            for (job, number), part in zip(wanted, parts, strict=True):
+                found[id(job), number] = job.keep(number, part)
+            self.metrics.batch_tokens.observe(batch.tokens)
+            self.metrics.batch_requests.observe(len(chosen))
+            self.metrics.batch_seconds.observe(time.monotonic() - started)
+        for job, numbers in chosen:
+            job.rows.extend(found[id(job), number] for number in numbers)
+            if len(job.rows) == len(job.sequences):
+                job.end()

@@ -1,0 +1,287 @@
+// The page: asks GET /model what the server can do and shows a panel for each. Texts become DOM text, never markup.
+
+let key = "";
+
+const PANELS = [
+  {
+    verb: "classify", title: "What is it?", action: "Tell",
+    fields: [
+      { name: "text", label: "Text", rows: 4, value: "A small wonder of a film, funny and moving." },
+      { name: "pair", label: "Second text", hint: "only for a model of pairs", rows: 1, optional: true },
+    ],
+    show: showLabels,
+  },
+  {
+    verb: "answer", title: "Ask a passage", action: "Ask",
+    fields: [
+      { name: "context", label: "Passage", rows: 6,
+        value: "Ada Lovelace wrote the first published program in 1843. It told Charles Babbage's Analytical Engine how to compute Bernoulli numbers." },
+      { name: "question", label: "Question", rows: 1, value: "When was the first program published?" },
+    ],
+    show: showAnswer,
+  },
+  {
+    verb: "tag", title: "Names in a text", action: "Find",
+    fields: [{ name: "text", label: "Text", rows: 3, value: "Ada Lovelace met Charles Babbage in London in June 1833." }],
+    show: showNames,
+  },
+  {
+    verb: "choose", title: "Which option?", action: "Choose",
+    fields: [
+      { name: "context", label: "Passage", rows: 4, value: "Ada wrote the letter in May. It rained the whole month." },
+      { name: "question", label: "Question", rows: 1, value: "When did Ada write the letter?" },
+      { name: "options", label: "Options", hint: "one a line", rows: 3, value: "In May\nIn June\nIn winter", lines: true },
+    ],
+    show: (result, sent) => [bars(sent.options.map((option, i) => [option, result.probabilities[i]])), cut(result)],
+  },
+  {
+    verb: "fill", title: "Fill a mask", action: "Fill",
+    fields: [{ name: "text", label: "Text", hint: "[MASK] stands for a piece", rows: 2, value: "She drank a [MASK] of tea." }],
+    show: showMasks,
+  },
+  {
+    verb: "compare", title: "Compare two texts", action: "Compare", two: true,
+    fields: [
+      { name: "text", label: "Text", rows: 3, value: "Oil prices rose again on Friday." },
+      { name: "pair", label: "Other text", rows: 3, value: "Crude became dearer at the end of the week." },
+    ],
+    show: (result) => [
+      node("p", { class: "big" }, `Similarity ${result.similarity.toFixed(3)}`),
+      node("p", { class: "hint" }, "Cosine of their vectors, 1 at most. Unrelated texts are rarely near 0: weigh similarities against each other."),
+      bars([["Similarity", Math.max(0, result.similarity), result.similarity.toFixed(3)]]), cut(result),
+    ],
+  },
+  {
+    verb: "order", title: "Does the second text follow the first?", action: "Tell", two: true,
+    fields: [
+      { name: "text", label: "First text", rows: 2, value: "She opened the door." },
+      { name: "pair", label: "Second text", rows: 2, value: "Nobody was there." },
+    ],
+    show: (result) => [
+      bars([["In this order", result.probability_in_order], ["The other way round", 1 - result.probability_in_order]]),
+      cut(result),
+    ],
+  },
+  {
+    verb: "tokenize", title: "Pieces of a text", action: "Cut",
+    fields: [{ name: "text", label: "Text", rows: 2, value: "Unfriendly weather, isn't it?" }],
+    show: (result) => [pieces(result)],
+  },
+];
+
+function node(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+async function ask(path, body) {
+  const headers = key ? { "X-API-Key": key } : {};
+  if (body) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  } catch {
+    throw Object.assign(new Error("The server cannot be reached; is it running?"), { status: 0 });
+  }
+  let found = null;
+  try { found = await response.json(); } catch { /* a proxy's page */ }
+  if (response.ok && found) return found;
+  const sentence = found?.error?.message ?? `The server answered ${response.status}.`;
+  throw Object.assign(new Error(sentence[0].toUpperCase() + sentence.slice(1)), { status: response.status });
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+// [name, share in 0..1, what to write instead of the percentage]
+function bars(rows) {
+  return node("ul", { class: "bars" }, ...rows.map(([name, share, written]) => {
+    const fill = node("span", { class: "fill" });
+    fill.style.width = `${Math.max(0, Math.min(1, share)) * 100}%`;
+    return node("li", {}, node("span", {}, name), node("span", { class: "number" }, written ?? percent(share)),
+      node("span", { class: "track", "aria-hidden": "true" }, fill));
+  }));
+}
+
+function cut(result) {
+  return result.cut_tokens
+    ? node("p", { class: "hint" }, `The last ${result.cut_tokens} tokens were not read: the text is longer than the model takes.`)
+    : null;
+}
+
+function pieces(result) {
+  return node("ul", { class: "pieces" },
+    ...result.pieces.map((piece, i) => node("li", {}, piece, node("span", { class: "id" }, String(result.ids[i])))));
+}
+
+// The text with some spans marked. The server counts characters, JavaScript counts halves of some.
+function marked(text, spans, make) {
+  const characters = Array.from(text);
+  const slice = (start, end) => characters.slice(start, end).join("");
+  const parts = [];
+  let done = 0;
+  for (const span of spans) {
+    parts.push(slice(done, span.start), make(span, slice(span.start, span.end)));
+    done = span.end;
+  }
+  return node("p", { class: "text" }, ...parts, slice(done));
+}
+
+async function showLabels(result, sent, can) {
+  const parts = [];
+  if (result.value != null) parts.push(node("p", { class: "big" }, result.value.toFixed(3)));
+  else {
+    const name = result.label ?? (result.labels.join(", ") || "(none)");
+    const rows = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1]);
+    parts.push(node("p", { class: "big" }, name), bars(rows));
+  }
+  parts.push(cut(result));
+  if (can.includes("explain")) {
+    try { parts.push(...words((await ask("explain", sent)).results[0], sent)); }
+    catch (error) { parts.push(node("p", { class: "hint" }, `No words: ${error.message}`)); }
+  }
+  const tokens = (await ask("tokenize", { text: sent.text })).results[0];
+  parts.push(node("h3", {}, "Pieces"), pieces(tokens));
+  return parts;
+}
+
+function words(found, sent) {
+  const largest = Math.max(...found.words.map((word) => Math.abs(word.score)), 1e-9);
+  const show = (field) => marked(sent[field], found.words.filter((word) => word.field === field), (word, text) => {
+    const strength = Math.abs(word.score) / largest;
+    if (strength < 0.05) return text;
+    const made = node("mark", { class: word.score > 0 ? "for" : "against" }, text);
+    made.style.setProperty("--strength", (0.6 * strength).toFixed(3));
+    return made;
+  });
+  const strongest = [...found.words].sort((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, 5);
+  const signed = (score) => `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(3)}`;
+  return [
+    node("h3", {}, found.label == null ? "Words that moved the value" : `Words that moved “${found.label}”`),
+    show("text"), sent.pair ? show("pair") : null,
+    node("p", { class: "hint" }, strongest.map((word) => `${word.text} ${signed(word.score)}`).join(" · ")),
+    node("p", { class: "hint" }, "How much lower it is with the word masked. Shaded speaks for it, dotted underline against it."),
+  ];
+}
+
+function showAnswer(result, sent) {
+  const shown = result.answer
+    ? marked(sent.context, [result], (_, text) => node("mark", { class: "found" }, text))
+    : node("p", { class: "text" }, sent.context);
+  return [
+    node("p", { class: "big" }, result.answer || "The passage holds no answer."), shown,
+    node("h3", {}, "Considered"),
+    bars(result.n_best.map((one) => [one.answer || "(no answer)", one.probability])),
+  ];
+}
+
+function showNames(result, sent) {
+  if (!result.entities.length) return [node("p", { class: "big" }, "No names.")];
+  return [
+    marked(sent.text, result.entities, (entity, text) =>
+      node("mark", { class: "entity" }, text, node("span", { class: "type" }, entity.type))),
+    node("h3", {}, "Names"),
+    bars(result.entities.map((entity) => [`${entity.text} (${entity.type})`, entity.probability])),
+  ];
+}
+
+function showMasks(result) {
+  const many = result.masks.length > 1;
+  const readable = (piece) => piece.replace("\u2581", "") || "(a space)";
+  return [
+    ...result.masks.flatMap((mask, i) => [
+      many ? node("h3", {}, `Mask ${i + 1}`) : null,
+      bars(mask.candidates.map((one) => [readable(one.piece), one.probability])),
+    ]),
+    cut(result),
+  ];
+}
+
+function panel(plan, can) {
+  const id = (name) => `${plan.verb}-${name}`;
+  const answer = node("div", { class: "answer", role: "status", "aria-live": "polite" });
+  const button = node("button", {}, plan.action);
+  const fields = node("div", { class: plan.two ? "fields two" : "fields" }, ...plan.fields.map((field) => {
+    const area = node("textarea", { id: id(field.name), name: field.name, rows: field.rows, required: !field.optional });
+    area.value = field.value ?? "";
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    });
+    const hint = field.hint ? node("span", { class: "hint" }, ` (${field.hint})`) : null;
+    return node("div", {}, node("label", { for: id(field.name) }, field.label, hint), area);
+  }));
+  const buttons = node("div", { class: "row" }, button);
+  const form = node("form", { "aria-labelledby": id("title") }, fields, buttons);
+  if (plan.verb === "fill") {
+    const mask = node("button", { type: "button", class: "plain" }, "Insert [MASK]");
+    mask.addEventListener("click", () => {
+      const area = form.elements.text;
+      area.setRangeText("[MASK]", area.selectionStart, area.selectionEnd, "end");
+      area.focus();
+    });
+    buttons.append(mask);
+  }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.getAttribute("aria-disabled")) return;
+    const body = {};
+    for (const field of plan.fields) {
+      const value = form.elements[field.name].value;
+      if (field.lines) body[field.name] = value.split("\n").map((line) => line.trim()).filter(Boolean);
+      else if (value || !field.optional) body[field.name] = value;
+    }
+    button.setAttribute("aria-disabled", "true"); // it keeps the focus, as a disabled button would not
+    try {
+      const result = (await ask(plan.verb, body)).results[0];
+      answer.replaceChildren(...(await plan.show(result, body, can)).filter(Boolean));
+    } catch (error) {
+      answer.replaceChildren(node("p", { class: "problem" }, error.message));
+      if (error.status === 401) wantKey();
+    } finally {
+      button.removeAttribute("aria-disabled");
+    }
+  });
+  return node("section", { id: plan.verb, "aria-labelledby": id("title") },
+    node("h2", { id: id("title") }, plan.title), form, answer);
+}
+
+function wantKey() {
+  const form = document.getElementById("key");
+  form.hidden = false;
+  document.getElementById("key-field").focus();
+}
+
+async function start() {
+  const facts = document.getElementById("facts");
+  let model;
+  try {
+    model = await ask("model");
+  } catch (error) {
+    facts.textContent = error.message;
+    if (error.status === 401) wantKey();
+    else setTimeout(start, 2000);
+    return;
+  }
+  document.getElementById("key").hidden = true;
+  document.title = `${model.model} · albertkit`;
+  document.getElementById("model").textContent = model.model;
+  const labels = model.labels.length ? `, labels: ${model.labels.slice(0, 12).join(", ")}${model.labels.length > 12 ? " …" : ""}` : "";
+  facts.textContent = `${model.task ? model.task.replaceAll("_", " ") : "pretrained, no task"}${labels}. Reads ${model.max_length} tokens at once.`;
+  const plans = PANELS.filter((plan) => model.can.includes(plan.verb));
+  document.getElementById("panels").replaceChildren(...plans.map((plan) => panel(plan, model.can)));
+  document.getElementById("index").replaceChildren(
+    ...plans.map((plan) => node("li", {}, node("a", { href: `#${plan.verb}` }, plan.title))));
+  document.querySelector("nav").hidden = plans.length < 2;
+}
+
+document.getElementById("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = document.getElementById("key-field").value.trim();
+  document.getElementById("key-field").value = "";
+  start();
+});
+start();

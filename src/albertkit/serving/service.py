@@ -1,0 +1,194 @@
+"""Service: the model with its queue, and whether it takes requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from albertkit import __version__
+from albertkit.errors import AlbertkitError
+from albertkit.loaded import FreshWeightsWarning
+from albertkit.predictor import Predictor
+from albertkit.serving.abilities import Abilities, Work
+from albertkit.serving.batching import Batcher, FloatArray, Job
+from albertkit.serving.limits import Limits
+from albertkit.serving.logs import Visit, log
+from albertkit.serving.metrics import Metrics
+from albertkit.serving.refusals import Refusal
+
+RETRY = {"Retry-After": "1"}
+
+
+class Service:
+    """What answers requests, once it is started.
+
+    Args:
+        load: gives the model; called in a thread.
+        limits: of requests and of the queue.
+        metrics: counters; fresh ones when left out.
+    """
+
+    def __init__(
+        self, load: Callable[[], Predictor], *, limits: Limits | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self.metrics = metrics or Metrics()
+        self.open = 0
+        """Requests accepted and not yet answered."""
+        self.failure: BaseException | None = None
+        """Why the model could not be loaded."""
+        self._load = load
+        self._draining = False
+        self._abilities: Abilities | None = None
+        self._batcher: Batcher | None = None
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="albertkit-text")
+
+    async def start(self) -> None:
+        """Load the model and run it once, so that the first request finds it warm."""
+        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        try:
+            predictor = await loop.run_in_executor(None, self._loaded)
+            batcher = Batcher(predictor.runtime, limits=self.limits, metrics=self.metrics)
+            await batcher.run(Job(predictor.model.tokenizer.sequences(["warm"]), "sequence_output"))
+        except Exception as error:
+            self.failure = error
+            return
+        self._batcher = batcher
+        self._abilities = abilities = Abilities(predictor, limits=self.limits)
+        for note in predictor.model.notes:
+            log("note", message=note)
+        execution, task = predictor.execution, predictor.model.task
+        self.metrics.model.labels(
+            "" if task is None else task.name, execution.device, execution.precision, __version__
+        ).set(1)
+        self.metrics.ready.set(0 if self._draining else 1)
+        log("ready", model=abilities.name, can=abilities.names, seconds=round(time.monotonic() - started, 3))
+
+    def _loaded(self) -> Predictor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FreshWeightsWarning)  # its notes are logged
+            predictor = self._load()
+        if hasattr(type(predictor.model.network), "eval"):  # an exported one has no modes, and says so when asked
+            predictor.model.network.eval()  # two threads use it: neither may find it in training mode
+        return predictor
+
+    def drain(self) -> None:
+        """Take no new requests; those accepted are answered."""
+        self._draining = True
+        self.metrics.ready.set(0)
+
+    async def stop(self) -> None:
+        """End the threads, once the queue is empty."""
+        self.drain()
+        if self._batcher is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._batcher.close)
+        self._pool.shutdown(wait=False)
+
+    @property
+    def abilities(self) -> Abilities:
+        """The model's verbs.
+
+        Raises:
+            Refusal: it is not loaded, or the server is about to stop.
+        """
+        if self._draining:
+            raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
+        if self._abilities is None:
+            raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
+        return self._abilities
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places of accepted requests.
+
+        Raises:
+            Refusal: all are taken, or the server takes no requests.
+        """
+        assert self.abilities
+        if self.open >= self.limits.queue:
+            raise Refusal(
+                429,
+                f"{self.open} requests are being answered already; try again",
+                headers={"Retry-After": str(self._seconds_to_wait())},
+            )
+        self.open += 1
+        self.metrics.open.set(self.open)
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self.metrics.open.set(self.open)
+
+    async def answer(self, verb: str, values: Mapping[str, Any], visit: Visit) -> bytes:
+        """Return the JSON of an answer.
+
+        Args:
+            verb: its name.
+            values: the fields of its body.
+            visit: told what the log says of it.
+
+        Raises:
+            Refusal: 409, 422 or 503.
+        """
+        loop = asyncio.get_running_loop()
+        abilities = self._abilities
+        assert abilities is not None  # it has a place, so the model was there
+        assert self._batcher is not None
+        try:
+            work = await loop.run_in_executor(self._pool, abilities.prepare, verb, values)
+        except AlbertkitError as error:
+            raise Refusal(422, str(error)) from error
+        rows: list[FloatArray] = []
+        visit.tokens = work.job.tokens
+        visit.texts = len(work.job.sequences)
+        if work.job.sequences:
+            rows = await self._batcher.run(work.job)
+            visit.waited = work.job.started - work.job.since
+        try:
+            return await loop.run_in_executor(self._pool, _answer, work, rows)
+        except AlbertkitError as error:
+            raise Refusal(422, str(error)) from error
+
+    def describe(self) -> dict[str, Any]:
+        """Return what GET /model answers.
+
+        Raises:
+            Refusal: 503.
+        """
+        abilities = self.abilities
+        predictor = abilities.predictor
+        model = predictor.model
+        return {
+            "model": abilities.name,
+            "task": None if model.task is None else model.task.name,
+            "labels": list(model.labels),
+            "can": list(abilities.names),
+            "max_length": model.max_length,
+            "device": predictor.execution.device,
+            "precision": predictor.execution.precision,
+            "version": __version__,
+            "limits": dict(vars(self.limits)),
+        }
+
+    def _seconds_to_wait(self) -> int:
+        """Half of what is open should be answered by then, going by how long a pass has taken so far."""
+        passes = self.metrics.registry.get_sample_value("albertkit_batch_seconds_count") or 0.0
+        seconds = self.metrics.registry.get_sample_value("albertkit_batch_seconds_sum") or 0.0
+        requests = self.metrics.registry.get_sample_value("albertkit_batch_requests_sum") or 0.0
+        if not passes or not requests:
+            return 1
+        return max(1, min(60, math.ceil(self.open / 2 * seconds / requests)))
+
+
+def _answer(work: Work, rows: Sequence[FloatArray]) -> bytes:
+    # In a thread of texts: a large answer would keep the loop from every other client.
+    found = {"results": work.finish(rows)}
+    return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,110 @@
+"""A served tiny model and a client for it, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+import httpx
+from tests.tiny import execution, tiny_folder
+from tests.tiny_pretrained import pretrained_folder
+
+from albertkit.batch import Batch
+from albertkit.loaded import Model
+from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model, with_task_head
+from albertkit.serving.app import make_app
+from albertkit.serving.limits import Limits
+from albertkit.serving.service import Service
+
+LABELS = ("good", "bad", "so so")
+TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+OF_TASK: dict[str, tuple[str, ...]] = {
+    "classification": LABELS,
+    "multilabel": LABELS,
+    "regression": (),
+    "token_classification": TAGS,
+    "question_answering": (),
+    "question_answering_v2": (),
+    "multiple_choice": (),
+    "similarity": (),
+}
+
+
+@cache
+def tiny_model(task: str) -> Model:
+    """The tiny network with a random head; "pretrained" has those of pretraining."""
+    if task == "pretrained":
+        return load_model(pretrained_folder())
+    return with_task_head(load_model(tiny_folder()), task=task, labels=OF_TASK[task], seed=5)
+
+
+def predictor_of(task: str) -> Predictor:
+    """The same, ready for text."""
+    return Predictor(tiny_model(task), execution=execution())
+
+
+class Held:
+    """A runtime that waits before each pass until it is let go, and keeps the passes.
+
+    Args:
+        predictor: whose runtime it is put before.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.inner = predictor.runtime
+        self.go = threading.Event()
+        self.passes: list[Batch] = []
+        predictor.runtime = self
+        self.warm = False
+
+    def run(self, batch: Batch, *, outputs: Collection[str]) -> Any:
+        """Run a pass; the first one is the server's own, which warms the model."""
+        if self.warm:
+            assert self.go.wait(20)
+            self.passes.append(batch)
+        self.warm = True
+        return self.inner.run(batch, outputs=list(outputs))
+
+
+@asynccontextmanager
+async def served(
+    predictor: Predictor, *, keys: Sequence[str] = (), limits: Limits | None = None, start: bool = True
+) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
+    """A client of a server in this process."""
+    service = Service(lambda: predictor, limits=limits)
+    app = make_app(service, keys=keys)
+    if start:
+        await service.start()
+    try:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
+            yield client, service
+    finally:
+        await service.stop()
+
+
+def ask(task: str, verb: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask a tiny model once and return the results."""
+
+    async def main() -> list[dict[str, Any]]:
+        async with served(predictor_of(task)) as (client, _):
+            response = await client.post(f"/{verb}", json=body)
+            assert response.status_code == 200, response.text
+            results: list[dict[str, Any]] = response.json()["results"]
+            return results
+
+    return asyncio.run(main())
+
+
+async def until(condition: Any) -> None:
+    """Wait until something is so; an assertion error after 20 seconds."""
+    for _ in range(4000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come")
