@@ -39,15 +39,18 @@ fmt: .venv/.setup
 	$(BIN)/ruff check --fix src tests examples benchmarks
 	$(BIN)/ruff format src tests benchmarks
 
-docs: .venv/.setup
+# The pages that are made from code, then site/ with every warning an error; `python -m http.server -d site` shows it.
+docs: .venv/.docs
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/draw.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # DATA: a folder with imdb.tar.xz and glue_and_polarity.tar.xz (or their extracted forms).
 tutorials: .venv/.setup
 	$(BIN)/python examples/run.py --data-dir "$(or $(DATA),../shared/data)" --out runs/tutorials
 
 clean:
-	rm -rf .venv build dist runs
+	rm -rf .venv build dist runs site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -60,4 +63,8 @@ clean:
 
 .venv/.setup: .venv/.demo
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+.venv/.docs: .venv/.setup
+	$(PIP) --editable '.[docs]'
 	touch $@

@@ -62,9 +62,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         "predictor",
     },
     "explaining": {"text", "data", "tasks", "predictor"},
-    "serving": {"tasks", "predictor"},
+    "estimators": {
+        "data",
+        "datasets",
+        "tasks",
+        "loaded",
+        "model_files",
+        "pretrained",
+        "evaluation",
+        "training",
+        "predictor",
+    },
+    "serving": {"data", "tasks", "loaded", "predictor", "pretraining_predictor", "explaining"},
 }
-BESIDES = {"runtimes/pytorch.py": {"model", "tasks", "pretrained"}}
+BESIDES = {
+    "runtimes/pytorch.py": {"model", "tasks", "pretrained"},
+    "runtimes/early_exit.py": {"model", "tasks"},
+}
 """Files that may import more than their layer."""
 
 

@@ -116,6 +116,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; an error meant for the user is one sentence on standard error, and exit status 1 or 2."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if instruction := os.environ.get("_ALBERTKIT_COMPLETE"):
+            from albertkit.cli.completion import complete
+
+            sys.exit(complete(group, instruction))
         # Not group.main(): it would exit with 1 when the reader of our output has left.
         with group.make_context("albertkit", words) as context:
             group.invoke(context)
