@@ -10,23 +10,19 @@ a file with NaN in it is refused; the first pass over the weights pays what load
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
 import sys
 import tempfile
-import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import in_turns, options_of, parsed, row, run_program, spread
 from machine import machine
 
 from albertkit.batch import Batch
 from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError
-from albertkit.files import write_json
 from albertkit.pretrained import fresh_model, load_encoder, save_model
 
 AGREEMENT = 1e-4
@@ -58,31 +54,34 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         save_model(fresh_model(options.model), folder)
         timed = contenders(folder)
         difference = _difference(timed["albertkit"](), timed["transformers"]())
-        seconds: dict[str, list[float]] = {name: [] for name in timed}
-        for _ in range(1 + options.rounds):
-            for name, load in timed.items():
-                started = time.perf_counter()
-                held = load()
-                seconds[name].append(time.perf_counter() - started)
-                del held
+        seconds, _ = in_turns({name: _dropped(load) for name, load in timed.items()}, rounds=options.rounds)
         size = (folder / "model.safetensors").stat().st_size
-    medians = {name: statistics.median(each[1:]) for name, each in seconds.items()}
-    row = {
-        "case": options.model,
-        "precision": "fp32",
-        "unit": "s",
-        "megabytes": round(size / 1e6, 1),
-        "ours": round(medians["albertkit"], 4),
-        "peer": round(medians["transformers"], 4),
-        "peer_name": "transformers",
-        "peer_mode": "as-is",
-        "peer_precision": "fp32",
-        "ratio": round(medians["transformers"] / medians["albertkit"], 2),
-        "read": round(medians["read"], 4),
-        "times_the_reading": round(medians["albertkit"] / medians["read"], 2),
-        "max_difference": difference,
-    }
-    return {**report, "cases": [row], "details": {name: [round(s, 4) for s in each] for name, each in seconds.items()}}
+    medians = {name: spread(each)["median"] for name, each in seconds.items()}
+    case = row(
+        options.model,
+        ours=medians["albertkit"],
+        peer=medians["transformers"],
+        unit="s",
+        peer_name="transformers",
+        peer_mode="as-is",
+        precision="fp32",
+        peer_precision="fp32",
+        max_difference=difference,
+        megabytes=round(size / 1e6, 1),
+        read=medians["read"],
+        times_the_reading=round(medians["albertkit"] / medians["read"], 2),
+        within=WITHIN,
+    )
+    return {**report, "peaks": {}, "cases": [case], "details": {name: spread(each) for name, each in seconds.items()}}
+
+
+def _dropped(load: Callable[[], Any]) -> Callable[[], None]:
+    """Return the load without what it loads: only one set of weights is held at a time."""
+
+    def timed() -> None:
+        load()
+
+    return timed
 
 
 def _difference(ours: Any, theirs: Any) -> float:
@@ -99,24 +98,13 @@ def _difference(ours: Any, theirs: Any) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print JSON, return the exit code: 1 when loading takes more than it should."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--model", default="albert-xlarge-v2", metavar="NAME", help="whose shape (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="timed loads of each (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads (%(default)s)")
-    parser.add_argument("--json-out", type=Path, metavar="FILE", help="write the JSON here, too")
-    options = parser.parse_args(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            report = measure(options)
-        if options.json_out is not None:
-            write_json(options.json_out, report)
-    except AlbertkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(report, indent=2))
-    return int(report["cases"][0]["times_the_reading"] > WITHIN)
+    """Measure, print JSON, return the exit code."""
+    parser = options_of(__doc__, threads=2, quick="albert-base-v2's shape and two rounds: a first look")
+    parser.add_argument("--model", metavar="NAME", help="whose shape (albert-xlarge-v2, --quick albert-base-v2)")
+    options = parsed(parser, arguments)
+    options.model = options.model or ("albert-base-v2" if options.quick else "albert-xlarge-v2")
+    options.rounds = options.rounds or (2 if options.quick else 7)
+    return run_program(measure, options)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from albertkit.training.finish import environment
 
 def machine(execution: Execution) -> dict[str, Any]:
     """Return processor, versions, threads, and how busy the machine was (mean of running processes in a minute)."""
-    import transformers
-
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -27,9 +26,16 @@ def machine(execution: Execution) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "bf16_in_hardware": cpu_is_good_at_bf16(),
         "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "transformers": transformers.__version__,
+        "transformers": _version("transformers"),
         **versions,
     }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
 
 
 def matrix_peaks(*, size: int, repeats: int) -> dict[str, float]:

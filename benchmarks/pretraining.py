@@ -8,7 +8,6 @@ See README.md in this folder for what is compared and how to read it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from harness import options_of, parsed, run_program
 from machine import machine, matrix_peaks
 from torch import Tensor, nn
 
@@ -32,7 +32,6 @@ from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
 from albertkit.datasets import load_dataset
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError
-from albertkit.files import write_json
 from albertkit.model.encoder import Encoder
 from albertkit.pretrained import Model, load_model, save_model
 from albertkit.progress import Console
@@ -89,7 +88,7 @@ def instance_stream(
     specials = {tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id}
     return InstanceStream(
         corpus,
-        np.arange(len(corpus.documents)),
+        np.arange(len(corpus.document_lengths)),
         MaskingRule(
             word_start_table(tokenizer.vocabulary.pieces),
             tokenizer.mask_id,
@@ -288,31 +287,17 @@ def contenders_of(folder: Path, execution: Execution, *, precisions: Iterable[st
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print JSON, return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two rounds a case and small matrices: a first look")
-    parser.add_argument("--json-out", type=Path, metavar="FILE", help="write the JSON here, too")
+    parser = options_of(__doc__, threads=2, quick="two rounds a case and small matrices: a first look")
     parser.add_argument("--model", default="albert-nano", metavar="NAME", help="whose shape is trained (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads (%(default)s)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="timed batches a case (7, --quick 2)")
     parser.add_argument("--batch-tokens", type=int, default=4096, metavar="N", help="tokens a step (%(default)s)")
     parser.add_argument(
         "--lengths", type=int, nargs="+", default=list(LENGTHS), metavar="N", help="longest sequences (64 128 512)"
     )
-    options = parser.parse_args(arguments)
-    if options.rounds is not None and options.rounds < 1:
-        parser.error(f"--rounds is {options.rounds}; it must be 1 or more")
+    options = parsed(parser, arguments)
     # All contenders share oneDNN's cache of compiled products; with albertkit's own small one they would evict each
     # other's. This is oneDNN's default.
     os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "1024"
-    try:
-        report = measure(options)
-        if options.json_out is not None:
-            write_json(options.json_out, report)
-    except AlbertkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(report, indent=2))
-    return 0
+    return run_program(measure, options)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

@@ -21,11 +21,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness import options_of, parsed, run_program
 from machine import machine
 
 from albertkit.device import choose_execution
-from albertkit.errors import AlbertkitError, DataError
-from albertkit.files import write_json
+from albertkit.errors import DataError
 from albertkit.progress import Console
 from albertkit.text.tokenizer import Tokenizer
 
@@ -266,25 +266,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print JSON, return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="300 lines a corpus and 2 rounds: a first look")
-    parser.add_argument("--json-out", type=Path, metavar="FILE", help="write the JSON here, too")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="with aclImdb/ and glue/SST-2/ in it")
+    parser = options_of(__doc__, threads=1, quick="300 lines a corpus and 2 rounds: a first look")
     parser.add_argument("--texts", type=Path, nargs="+", default=[], metavar="FILE", help="further corpora: text files")
     parser.add_argument("--lines", type=int, metavar="N", help="lines of each corpus, evenly spaced (3000)")
-    parser.add_argument("--rounds", type=int, metavar="N", help="timed rounds (7)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of both contenders (%(default)s)")
     parser.add_argument(
         "--slow-python",
         default=os.environ.get(SLOW_PYTHON),
         metavar="PYTHON",
         help=f"a Python with transformers 4.x and sentencepiece: the reference (${SLOW_PYTHON})",
     )
-    options = parser.parse_args(arguments)
+    options = parsed(parser, arguments, positive=("lines",))
     options.lines = options.lines or (300 if options.quick else 3000)
     options.rounds = options.rounds or (2 if options.quick else 7)
-    if min(options.lines, options.rounds, options.threads) < 1:
-        parser.error("--lines, --rounds and --threads must be 1 or more")
     # This program's own folder comes first on the path, where this file would be the library of the same name.
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
@@ -293,15 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: options.threads]))
-    try:
-        report = measure(options)
-        if options.json_out is not None:
-            write_json(options.json_out, report)
-    except AlbertkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(report, indent=2))
-    return 0
+    return run_program(measure, options)
 
 
 if __name__ == "__main__":

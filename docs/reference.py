@@ -15,10 +15,11 @@ TARGET = Path(__file__).with_name("commands.md")
 def page() -> str:
     """Return the page: every command's help, as `albertkit COMMAND -h` prints it."""
     parts = ["# Commands\n\nWritten by `make docs` from the help of each command.\n"]
-    root = click.Context(group, info_name="albertkit", help_option_names=["-h", "--help"], max_content_width=110, terminal_width=110)
+    width = {"max_content_width": 110, "terminal_width": 110}
+    root = click.Context(group, info_name="albertkit", help_option_names=["-h", "--help"], **width)
     for name in sorted(COMMANDS):
         command = COMMANDS[name]
-        context = click.Context(command, info_name=name, parent=root, max_content_width=110, terminal_width=110)
+        context = click.Context(command, info_name=name, parent=root, **width)
         help_text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
         parts.append(f"## albertkit {name}\n\n```text\n{help_text}\n```\n")
     return "\n".join(parts)

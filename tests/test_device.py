@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
-from albertkit.device import choose_execution, set_seed
+from albertkit.device import Execution, choose_execution, set_seed
 from albertkit.errors import UsageError
+from albertkit.training.finetune import finetune
+from albertkit.training.settings import FinetuneSettings
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +43,7 @@ def test_auto_takes_bf16_where_the_processor_is_good_at_it(
     ("device", "precision", "threads", "words"),
     [
         ("cpu", "fp16", None, "fp16 needs a GPU"),
-        ("cpu", "fp8", None, r'unknown precision "fp8" \(known: auto, fp32, bf16, fp16\)'),
+        ("cpu", "fp8", None, r'unknown precision "fp8" \(known: auto, fp32, bf16, fp16, int8\)'),
         ("gpu", "fp32", None, 'unknown device "gpu"'),
         ("cpu", "fp32", 0, "--threads is 0; it must be 1 or more"),
     ],
@@ -61,3 +64,21 @@ def test_the_seed_is_torch_s() -> None:
     first = torch.rand(3)
     set_seed(5)
     assert torch.equal(first, torch.rand(3))
+
+
+def test_int8_needs_a_processor_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("albertkit.device.cpu_is_good_at_int8", lambda: False)
+    with pytest.raises(UsageError, match="int8 needs a processor with int8 products"):
+        choose_execution(device="cpu", precision="int8")
+    with pytest.raises(UsageError, match="int8 is to predict with"):
+        Execution("cpu", "int8", 1).autocast()
+
+
+def test_int8_is_not_for_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("albertkit.device.cpu_is_good_at_int8", lambda: True)
+    settings = FinetuneSettings(
+        model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision="int8", limit=8
+    )
+    with pytest.raises(UsageError, match="int8 is to predict with; train with"):
+        finetune(settings)
+    assert not (tmp_path / "run").exists()

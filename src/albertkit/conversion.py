@@ -37,6 +37,10 @@ def writable_formats() -> dict[str, Format]:
     return {name: each for name in FORMATS if (each := cast(Format, FORMATS[name])).writes}
 
 
+_WITHOUT_EXITS = ("tf1", "bson")
+"""Formats that hold one task head and nothing beside it; full depth loses nothing with the exits."""
+
+
 def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -74,6 +78,10 @@ def convert(
     place = Path(target)
     _check_free(place, kind=format_to.writes, overwrite=overwrite)
     checkpoint = read_model(source, options)
+    if to in _WITHOUT_EXITS and "exits" in checkpoint.heads:
+        kept = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith("heads.exits.")}
+        told = f"{to} has no place for the exits after each layer: the model is converted without them"
+        checkpoint = replace(checkpoint, state=kept, notes=(*checkpoint.notes, told))
     tokenizer, notes = tokenizer_of(checkpoint)
     if mode is not None and isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer.model, mode=mode, keep_accents=tokenizer.keep_accents, where=str(source))

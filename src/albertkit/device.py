@@ -12,7 +12,7 @@ from albertkit.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,21 @@ class Execution:
     device: str
     """`cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: str
-    """`fp32`, `bf16` or `fp16`: the type of the products; weights, norms and losses stay fp32."""
+    """`fp32`, `bf16` or `fp16`: the type of the products; weights, norms and losses stay fp32. `int8` (to predict, on a
+    processor): the feed-forward products are int8, the others bf16 or fp32."""
     threads: int
     """Processor threads that one operation may use."""
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return torch's own autocast for the precision, or nothing for fp32."""
+        """Return torch's own autocast for the precision, or nothing for fp32.
+
+        Raises:
+            UsageError: the precision is int8, which no gradient passes.
+        """
         import torch
 
+        if self.precision == "int8":
+            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
@@ -51,6 +58,15 @@ def cpu_is_good_at_bf16() -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
+def cpu_is_good_at_int8() -> bool:
+    """Return whether this processor multiplies int8 matrices in hardware (AMX tiles or AVX512-VNNI)."""
+    import torch
+
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    hardware = bool(capabilities.get("amx_int8") or capabilities.get("avx512_vnni"))
+    return hardware and hasattr(torch.ops.onednn, "qlinear_prepack")
+
+
 def choose_execution(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Execution:
     """Decide where and how to run, and set torch's thread count.
 
@@ -60,7 +76,8 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
         threads: processor threads; torch's own choice when left out.
 
     Raises:
-        UsageError: an unknown precision, a device that is not here, fp16 on a processor, threads below 1.
+        UsageError: an unknown precision, a device that is not here, fp16 on a processor, int8 anywhere but on a
+            processor with int8 products, threads below 1.
     """
     # oneDNN keeps code for every shape that it has met, 1,024 by default at up to 1 MB each. Packed batches have many
     # shapes; a pass over one batch needs about 30.
@@ -92,6 +109,8 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
         precision = "bf16" if good else "fp32"
     if precision == "fp16" and kind == "cpu":
         raise UsageError("fp16 needs a GPU; on a processor use --precision bf16 or fp32")
+    if precision == "int8" and not (kind == "cpu" and cpu_is_good_at_int8()):
+        raise UsageError("int8 needs a processor with int8 products (AMX or AVX512-VNNI); use --precision auto")
     return Execution(device, precision, torch.get_num_threads())
 
 

@@ -13,12 +13,14 @@ from albertkit.batch import Batch
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
+from albertkit.data.sample_text import sample_texts
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.exported import exported_folder, load_exported
 from albertkit.loaded import HeadSpec, Model, announce
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.poolings import check_pooling
 from albertkit.tasks.task import Task
 
@@ -247,6 +249,29 @@ class Predictor:
             raise UsageError(f"the max length is {chosen}, but {self.model.source} has {longest} positions")
         return chosen
 
+    def early_exit(self, rule: ExitRule) -> Predictor:
+        """Return a predictor from whose layers texts leave as the rule says; it shares the network.
+
+        Its `runtime.mean_layers` says how many layers a text has passed on average.
+
+        Raises:
+            UsageError: the model was not fine-tuned with exits, is an exported one, or cannot follow the rule.
+        """
+        task = self._task()
+        if not hasattr(self.runtime, "network"):
+            raise UsageError(f"{self.model.source} is an exported model, which has no exits; use the run itself")
+        from albertkit.runtimes.early_exit import EarlyExitRuntime
+
+        runtime = EarlyExitRuntime(
+            self.model.network,
+            execution=self.execution,
+            task=task,
+            pooling=self.model.head.pooling,
+            rule=rule,
+            source=self.model.source,
+        )
+        return Predictor(self.model, execution=self.execution, runtime=runtime)
+
     def replace_head(
         self,
         *,
@@ -270,7 +295,13 @@ class Predictor:
 def _pytorch(model: Model, execution: Execution) -> Runtime:
     from albertkit.runtimes.pytorch import PyTorchRuntime  # here, since exported models run without torch
 
-    return PyTorchRuntime(model.network, execution=execution, task=model.task, pooling=model.head.pooling)
+    def sample() -> Batch:
+        longest = model.network.config.max_position_embeddings
+        return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
+
+    return PyTorchRuntime(
+        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=sample
+    )
 
 
 def embed_sequences(

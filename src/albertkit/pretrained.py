@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,8 @@ from albertkit.loaded import FreshWeightsWarning, HeadSpec, Model, announce, tas
 from albertkit.model.encoder import Encoder, initialize
 from albertkit.model_files import known_folder, model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
+from albertkit.tasks.classification.exits import EXITS, build_exits
+from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
@@ -36,6 +39,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "save_model",
+    "with_exits",
     "with_task_head",
 ]
 
@@ -63,8 +67,10 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     with torch.device("meta"):  # no memory and no random numbers: every tensor comes from the files
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
-            outputs = task.num_outputs(found.labels)
-            heads[task.head] = objective_of(task).build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
+            outputs, objective = task.num_outputs(found.labels), objective_of(task)
+            heads[task.head] = objective.build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
+            if EXITS in found.heads and isinstance(objective, ClassificationObjective):
+                heads[EXITS] = build_exits(objective, found.config, outputs, hidden=spec.hidden)
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
@@ -199,6 +205,29 @@ def with_task_head(
     return Model(
         network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, (*model.notes, note)
     )
+
+
+def with_exits(model: Model, *, seed: int = 0) -> Model:
+    """Return a classifier with fresh heads after every layer but the last; its other parts are the same objects.
+
+    Args:
+        model: of classification, regression or multilabel.
+        seed: of the heads.
+
+    Raises:
+        UsageError: another task, or a network of one layer.
+    """
+    objective = None if model.task is None else objective_of(model.task)
+    if model.task is None or not isinstance(objective, ClassificationObjective):
+        raise UsageError(f"exits are for classification, regression and multilabel, which {model.source} is not")
+    network = model.network
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    outputs = model.task.num_outputs(model.labels)
+    exits = build_exits(objective, network.config, outputs, hidden=model.head.hidden)
+    torch.random.set_rng_state(state)
+    exits.to(network.encoder.pooler.weight.device)
+    return replace(model, network=Network(network.encoder, {**network.heads, EXITS: exits}))
 
 
 def save_model(

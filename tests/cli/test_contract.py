@@ -21,6 +21,7 @@ NAMES = sorted(COMMANDS)
 
 def test_the_commands_are_frozen() -> None:
     assert set(NAMES) >= {
+        "benchmark",
         "convert",
         "download",
         "embed",

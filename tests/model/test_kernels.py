@@ -6,7 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from albertkit.model.kernels import attend, distinct_rows, linear
+from albertkit.model.kernels import attend, distinct_rows, gelu_tanh, linear, transposed_product
+
+BF16 = {"atol": 0.05, "rtol": 0.02}
 
 
 def plain_attention(projected: torch.Tensor, heads: int, mask: torch.Tensor | None) -> torch.Tensor:
@@ -72,3 +74,43 @@ def test_distinct_rows_gradient() -> None:
     (distinct_rows(hidden, rows) * weight).sum().backward()
     expected = torch.zeros(7, 3).index_put((rows,), weight)
     assert torch.equal(hidden.grad, expected)
+
+
+@pytest.mark.parametrize(("one", "other"), [(16, 13), (520, 530), (530, 520)])
+def test_transposed_products_equal_plain_ones(one: int, other: int) -> None:
+    torch.manual_seed(4)
+    left, right = torch.randn(23, one).bfloat16(), torch.randn(23, other).bfloat16()
+    torch.testing.assert_close(transposed_product(left, right).float(), left.float().t() @ right.float(), **BF16)
+
+
+def test_wide_bf16_linear_leaves_gradients_laid_out_as_their_weights() -> None:
+    torch.manual_seed(5)
+    hidden = torch.randn(19, 512, requires_grad=True)
+    weight = torch.nn.Parameter(torch.randn(520, 512))
+    bias = torch.nn.Parameter(torch.randn(520))
+    out = torch.randn(19, 520)
+    for _ in range(2):  # the second gradient is added to the first
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            got = linear(hidden, weight, bias)
+        (got.float() * out).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad.is_contiguous()
+    assert weight.grad.dtype == torch.float32
+    torch.testing.assert_close(weight.grad, 2 * out.t() @ hidden.detach(), atol=0.3, rtol=0.03)
+
+
+def test_gelu_and_its_slope_equal_torchs() -> None:
+    every = (
+        torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
+    )  # each number there is
+    numbers = every[every.isfinite() & (every.abs() < 1e18)]
+    numbers = torch.cat([numbers, torch.linspace(-6, 6, 70_001).bfloat16()])  # more than one chunk
+    ours, theirs = numbers.clone().requires_grad_(), numbers.double().requires_grad_()
+    got, expected = gelu_tanh(ours), F.gelu(theirs, approximate="tanh")
+    assert got.dtype == torch.bfloat16
+    assert got.grad_fn is not None
+    assert "GeluTanh" in type(got.grad_fn).__name__
+    torch.testing.assert_close(got.double(), expected, atol=1e-5, rtol=2**-8)
+    got.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, atol=1e-5, rtol=2**-7)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -364,3 +365,15 @@ def test_strange_texts_are_texts(tmp_path: Path) -> None:
     assert sum(report.skipped.values()) == 0
     model = Predictor.load(tmp_path / "run", execution=execution())
     assert len(model.predict(["", "\x00", "x" * 1_000_000])) == 3
+
+
+def test_recomputed_layers_give_the_same_weights(tmp_path: Path) -> None:
+    weights = []
+    for recompute in (False, True):
+        out = tmp_path / str(recompute)
+        asked = albertkit.FinetuneSettings("albert-nano", "polarity", str(out), limit=12, steps=2, max_length=16)
+        albertkit.finetune(
+            replace(asked, recompute=recompute, precision="fp32", threads=1, baseline=False, plots=False)
+        )
+        weights.append((out / "model" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]

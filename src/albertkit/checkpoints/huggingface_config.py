@@ -106,7 +106,7 @@ def architecture_for(state: Mapping[str, torch.Tensor], *, pooling: str = "poole
     ('AlbertForSequenceClassification', 'AlbertModel')
     """
     heads = heads_of(state)
-    tasks = [head for head in heads if head not in ("mlm", "sop")]
+    tasks = [head for head in heads if head not in ("mlm", "sop", "exits")]  # exits are beside a classifier
     if tasks:
         as_there = len(tasks) == 1 and not is_deep(state, tasks[0]) and pooling == "pooler"
         return next((name for name, own in ARCHITECTURES.items() if as_there and own == (tasks[0],)), "AlbertModel")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from albertkit.cli.exits import exit_options
 from albertkit.cli.options import data_options, execution_options, json_option, notes_on_stderr, print_json
 
 
@@ -24,6 +27,7 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
     help="Write the predictions there, as `albertkit score` and the benchmarks' scripts read them: a folder, or a file "
     "(.json of answers or choices, .conll of tags, .tsv of labels).",
 )  # fmt: skip
+@exit_options
 @data_options
 @execution_options
 @json_option
@@ -35,6 +39,9 @@ def command(
     limit: int | None,
     null_threshold: float | None,
     predictions: str | None,
+    patience: int | None,
+    entropy: float | None,
+    tolerance: float | None,
     data_dir: str | None,
     text_column: str | None,
     pair_column: str | None,
@@ -46,8 +53,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Score a trained model with the data set's metrics."""
+    from dataclasses import asdict, replace
+
     from rich.console import Console as RichConsole
 
+    from albertkit.cli.exits import layers_passed, leaving_early
     from albertkit.datasets import DATASETS, open_data
     from albertkit.device import choose_execution
     from albertkit.evaluation.evaluate import evaluate, scored_split
@@ -60,6 +70,7 @@ def command(
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
     if null_threshold is not None:
         predictor.model.task = with_null_threshold(predictor.model.task, null_threshold)
+    predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
     table = data not in DATASETS and predictor.model.task is not None
     source = open_data(
         data,
@@ -79,7 +90,12 @@ def command(
         dataset = scored_split(source, split).take(limit)
     with Console().bar("scoring", total=len(dataset)) as advance:
         report = evaluate(predictor, dataset, predictions=predictions, progress=counted(advance))
+    left: dict[str, Any] = {}
+    if rule is not None:
+        passed, layers = layers_passed(predictor)
+        report = replace(report, notes=(*report.notes, f"{rule}: {passed:.2f} of {layers} layers on average"))
+        left = {"early_exit": {**asdict(rule), "mean_layers": passed, "layers": layers}}
     if as_json:
-        print_json(report.to_dict())
+        print_json({**report.to_dict(), **left})
     else:
         report.render(RichConsole(highlight=False))

@@ -62,6 +62,11 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     "--freeze-encoder: its first token has learned sentence order and little else. Stay with pooler where "
     "transformers shall load the model as a classifier.",
 )  # fmt: skip
+@click.option(
+    "--exits", is_flag=True,
+    help="Also train a head after every layer before the last, so that predict and evaluate can let texts leave early "
+    "(--patience, --entropy).",
+)  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
 @click.option("--batch-size", type=int, help="Examples of one optimizer step.")
@@ -89,6 +94,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--limit", type=int, help="Only the first N examples of each split.")
 @click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
+@click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)
 @click.option(

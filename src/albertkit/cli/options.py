@@ -28,10 +28,10 @@ execution_options = _several(
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps; auto takes a GPU."),
     click.option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
         default="auto",
         show_default=True,
-        help="Type of the matrix products; auto takes bf16 where the hardware is good at it.",
+        help="Type of the matrix products; auto takes bf16 where the hardware is good at it; int8 predicts only.",
     ),
     click.option("--threads", type=int, help="Processor threads; all cores when left out."),
 )

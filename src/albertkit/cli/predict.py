@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from albertkit.cli.exits import exit_options
 from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
 
 
@@ -28,6 +29,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
     help="Mask one word after the other, or integrate gradients: quicker for long texts.",
 )
 @click.option("--explain-label", help="Explain this label instead of the most probable one.")
+@exit_options
 @execution_options
 @json_option
 def command(
@@ -42,6 +44,9 @@ def command(
     explain_html: str | None,
     explain_method: str,
     explain_label: str | None,
+    patience: int | None,
+    entropy: float | None,
+    tolerance: float | None,
     device: str,
     precision: str,
     threads: int | None,
@@ -50,6 +55,7 @@ def command(
     """Labels with probabilities for texts."""
     import json
 
+    from albertkit.cli.exits import layers_passed, leaving_early
     from albertkit.cli.inputs import described, read_examples, read_texts
     from albertkit.device import choose_execution
     from albertkit.files import write_text
@@ -63,7 +69,10 @@ def command(
     rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
     explained = explain or explain_html is not None or explain_label is not None
+    if explained and rule is not None:
+        raise click.UsageError("an explanation is of the whole network; leave --patience and --entropy out")
     if explained:
         from albertkit.explaining.reading import require_labels
 
@@ -79,6 +88,9 @@ def command(
         else:
             found = predictor.predict_examples(examples, progress=counted(advance))
             predictions = [{**described(example), **row} for example, row in zip(examples, found, strict=True)]
+    if rule is not None:
+        passed, layers = layers_passed(predictor)
+        click.echo(f"{rule}: {passed:.2f} of {layers} layers on average", err=True)
     explanations = []
     if explained:
         from albertkit.explaining import explain as explain_texts

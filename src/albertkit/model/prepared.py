@@ -1,14 +1,12 @@
 """The encoder made ready for inference on a processor: weights packed once, passes over memory fused, no padding.
 
-ALBERT's layers share their weights, so one packed set serves every depth and stays in the cache. Letters: tokens T,
-sequences of one group n, their length s, heads h, size of a head d, hidden H = h * d, intermediate I.
+ALBERT's layers share their weights, so one packed set serves every depth. A batch runs in strips (`strips.py`).
+Letters: rows of a strip T, hidden H, intermediate I.
 """
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -18,9 +16,15 @@ from torch import Tensor
 from albertkit.batch import Batch, IntArray
 from albertkit.model.encoder import Encoder, EncoderOutput
 from albertkit.model.layer import Group, Layer
+from albertkit.model.packed_linear import PackedLinear, has_packed_products
+from albertkit.model.strips import Strip, attend, cut, rounded_rows
+from albertkit.model.workers import on_workers
 
-_ATTRIBUTES = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
-"""Activation of a configuration -> oneDNN's name and algorithm."""
+_STRIP_TOKENS = 512
+"""Tokens of a strip: enough for the matrix unit, few enough for the cache."""
+
+_WORKER_TOKENS = 64
+"""A batch is shared out between cores when each gets at least so many tokens."""
 
 _SAMPLE = 8
 """Rows and columns of each weight, spread over it, whose numbers tell whether it has changed."""
@@ -28,58 +32,23 @@ _SAMPLE = 8
 
 def can_prepare(device: torch.device, dtype: torch.dtype) -> bool:
     """Tell whether the processor, and PyTorch's build of oneDNN, have products with packed weights of this type."""
-    if device.type != "cpu" or platform.machine() not in ("x86_64", "AMD64"):
-        return False
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if device.type != "cpu" or not has_packed_products():
         return False
     return dtype is torch.float32 or (dtype is torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Sequences of equal length that stand one after the other."""
+class FeedForward:
+    """The products of a layer's feed-forward part, with the residual added."""
 
-    row: int
-    """Row of their first token."""
-    sequences: int
-    """n."""
-    length: int
-    """s."""
+    def __init__(self, layer: Layer, *, dtype: torch.dtype) -> None:
+        ffn = layer.ffn
+        self.activation = ffn.activation
+        self.up = PackedLinear(ffn.up.weight, ffn.up.bias, dtype=dtype)
+        self.down = PackedLinear(ffn.down.weight, ffn.down.bias, dtype=dtype)
 
-    @property
-    def rows(self) -> slice:
-        return slice(self.row, self.row + self.sequences * self.length)
-
-
-class PackedLinear:
-    """`x @ weight.T + bias` with the weight in oneDNN's own layout, with what follows it done in passing.
-
-    Args:
-        weight: `[out, in]`.
-        bias: `[out]`.
-        dtype: of inputs, weight and outputs: float32 or bfloat16.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype) -> None:
-        # The layout that oneDNN picks hardly depends on the rows of the input; a mid-sized batch stands for all.
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype).contiguous(), 1024)
-        self.bias = bias.detach().to(dtype)
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        """Return the linear map of `[T, in]`."""
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, "none", [], "")
-        return result
-
-    def activated(self, hidden: Tensor, activation: str) -> Tensor:
-        """Return the activation of the linear map."""
-        name, algorithm = _ATTRIBUTES[activation]
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, name, [], algorithm)
-        return result
-
-    def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
-        """Return the linear map plus `residual` `[T, out]`."""
-        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(hidden, residual, self.weight, self.bias, "add")
-        return result
+    def __call__(self, mixed: Tensor) -> Tensor:
+        """Return `down(activation(up(mixed))) + mixed`, `[T, H]`."""
+        return self.down.added(self.up.activated(mixed, self.activation), mixed)
 
 
 class PreparedLayer:
@@ -90,52 +59,49 @@ class PreparedLayer:
         parts = (attention.query, attention.key, attention.value)
         weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
         width = len(attention.query.bias)
+        self.source = layer
         self.heads = attention.num_heads
         self.activation = ffn.activation
         self.projections = PackedLinear(weight, bias, dtype=dtype)
         self.query = PackedLinear(weight[:width], bias[:width], dtype=dtype)
         self.key_value = PackedLinear(weight[width:], bias[width:], dtype=dtype)
         self.output = PackedLinear(attention.output.weight, attention.output.bias, dtype=dtype)
-        self.up = PackedLinear(ffn.up.weight, ffn.up.bias, dtype=dtype)
-        self.down = PackedLinear(ffn.down.weight, ffn.down.bias, dtype=dtype)
+        self.feed_forward: Callable[[Tensor], Tensor] = FeedForward(layer, dtype=dtype)
         self.norms = [
             ((len(norm.weight),), norm.weight.detach().to(dtype), norm.bias.detach().to(dtype), norm.eps)
             for norm in (attention.norm, ffn.norm)
         ]
 
-    def __call__(self, hidden: Tensor, groups: Sequence[_Group]) -> Tensor:
+    def __call__(self, hidden: Tensor, strip: Strip) -> Tensor:
         """Apply the layer to `[T, H]`."""
-        projected = self.projections(hidden).view(len(hidden), 3, -1)
-        contexts = [
-            self._attend(*projected[group.rows].view(group.sequences, group.length, 3, self.heads, -1).unbind(2))
-            for group in groups
-        ]
-        return self._rest(contexts[0] if len(contexts) == 1 else torch.cat(contexts), hidden)
+        query, key, value = self.projections(hidden).chunk(3, dim=1)
+        return self._rest(self._context(query, key, value, strip, first_only=False), hidden)
 
-    def first(self, hidden: Tensor, groups: Sequence[_Group], starts: Tensor) -> Tensor:
-        """Apply the layer at the first token of each sequence alone: `[sequences, H]`."""
+    def first(self, hidden: Tensor, strip: Strip, starts: Tensor) -> Tensor:
+        """Apply the layer at rows `starts` alone, the first tokens of the sequences: `[len(starts), H]`."""
         wanted = hidden.index_select(0, starts)
-        query = self.query(wanted)
-        key_value = self.key_value(hidden).view(len(hidden), 2, -1)
-        contexts = []
-        begin = 0
-        for group in groups:
-            own = query[begin : begin + group.sequences].view(group.sequences, 1, self.heads, -1)
-            key, value = key_value[group.rows].view(group.sequences, group.length, 2, self.heads, -1).unbind(2)
-            contexts.append(self._attend(own, key, value))
-            begin += group.sequences
-        return self._rest(contexts[0] if len(contexts) == 1 else torch.cat(contexts), wanted)
+        key, value = self.key_value(hidden).chunk(2, dim=1)
+        return self._rest(self._context(self.query(wanted), key, value, strip, first_only=True), wanted)
 
-    @staticmethod
-    def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Return the context `[n * s, H]` of `[n, s, h, d]` each."""
-        context = F.scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
-        return context.transpose(1, 2).flatten(0, 1).flatten(1)
+    def _context(self, query: Tensor, key: Tensor, value: Tensor, strip: Strip, *, first_only: bool) -> Tensor:
+        context = query.new_empty(query.shape)
+        for group in strip.groups:
+            found = attend(query, key, value, group, heads=self.heads, first_only=first_only)
+            begin, count = (group.begin, group.sequences) if first_only else (group.row, group.sequences * group.length)
+            rows = context[begin : begin + count]
+            rows.view(found.shape[0], found.shape[2], found.shape[1], found.shape[3]).copy_(found.transpose(1, 2))
+        # Spare rows go on through the layers: masked keys may be anything finite.
+        return _without_spare(context, len(strip.sequences) if first_only else strip.tokens)
 
     def _rest(self, context: Tensor, hidden: Tensor) -> Tensor:
         mixed = F.layer_norm(self.output.added(context, hidden), *self.norms[0])
-        inner = self.up.activated(mixed, self.activation)
-        return F.layer_norm(self.down.added(inner, mixed), *self.norms[1])
+        return F.layer_norm(self.feed_forward(mixed), *self.norms[1])
+
+
+def _without_spare(rows: Tensor, count: int) -> Tensor:
+    if count < len(rows):
+        rows[count:].zero_()
+    return rows
 
 
 class PreparedEncoder:
@@ -174,38 +140,74 @@ class PreparedEncoder:
     def _sample(self) -> Tensor:
         return torch.cat([numbers.reshape(-1) for numbers in self._watched])
 
-    def __call__(self, batch: Batch, *, first_only: bool = False) -> EncoderOutput:
+    def __call__(self, batch: Batch, *, first_only: bool = False, threads: int = 1) -> EncoderOutput:
         """Encode a packed batch.
 
         Args:
             batch: packed arrays.
             first_only: only the first token of each sequence is wanted; the last layer is computed there alone, and
                 the output is as if each sequence were that token.
+            threads: processor threads; a batch of several sequences is shared out between them.
 
         Raises:
             UsageError: as `Encoder.forward`.
         """
         self.check(batch)
-        order, groups, rows = _by_length(batch)
-        hidden = self._embed(batch, rows)
-        starts = torch.from_numpy(np.concatenate([[0], np.cumsum(batch.lengths[order])[:-1]]))
-        for layer in self.layers[:-1] if first_only else self.layers:
-            hidden = layer(hidden, groups)
-        first = self.layers[-1].first(hidden, groups, starts) if first_only else hidden.index_select(0, starts)
-        first = first.index_select(0, torch.from_numpy(_inverse(order)))
-        pooled = torch.tanh(self.pooler(first))
+        workers = min(threads, len(batch), batch.tokens // _WORKER_TOKENS)
+        strips = cut(batch, max_tokens=_strip_tokens(batch.tokens, workers))
+        if workers > 1 and len(strips) > 1:
+            found = on_workers(lambda strip: self._run(batch, strip, first_only), strips, workers=workers)
+        else:
+            found = [self._run(batch, strip, first_only) for strip in strips]
+        sequences = _inverse(np.concatenate([strip.sequences for strip in strips]))
+        pooled = _joined([pooled for _, pooled in found]).index_select(0, sequences)
+        hidden = _joined([hidden for hidden, _ in found])
         if first_only:
-            return EncoderOutput(first, pooled, torch.ones(len(batch), dtype=torch.int64))
-        tokens = hidden.index_select(0, torch.from_numpy(_inverse(rows)))
-        return EncoderOutput(tokens, pooled, torch.from_numpy(batch.lengths.astype(np.int64)))
+            return EncoderOutput(hidden.index_select(0, sequences), pooled, torch.ones(len(batch), dtype=torch.int64))
+        rows = _inverse(np.concatenate([strip.source for strip in strips]))
+        return EncoderOutput(hidden.index_select(0, rows), pooled, torch.from_numpy(batch.lengths.astype(np.int64)))
 
-    def _embed(self, batch: Batch, rows: IntArray) -> Tensor:
+    def _run(self, batch: Batch, strip: Strip, first_only: bool) -> tuple[Tensor, Tensor]:
+        """Return a strip's states, of all tokens or of the first ones, and the pooled output, in the strip's order."""
+        count = len(strip.sequences)
+        starts = np.zeros(rounded_rows(count), np.int64)
+        starts[:count] = strip.starts
+        firsts = torch.from_numpy(starts)
+        hidden = self.embed(batch, strip)
+        for layer in self.layers[:-1] if first_only else self.layers:
+            hidden = layer(hidden, strip)
+        first = self.layers[-1].first(hidden, strip, firsts) if first_only else hidden.index_select(0, firsts)
+        pooled = torch.tanh(self.pooler(first))[:count]
+        return (first[:count] if first_only else hidden[: strip.tokens]), pooled
+
+    def embed(self, batch: Batch, strip: Strip) -> Tensor:
+        """Return what the first layer takes, `[rows of the strip, H]`."""
+        source = np.zeros(strip.rows, np.int64)
+        source[: strip.tokens] = strip.source
         word, position, token_type = (
-            F.embedding(torch.from_numpy(ids[rows].astype(np.int64, copy=False)), table)
+            F.embedding(torch.from_numpy(ids[source].astype(np.int64, copy=False)), table)
             for ids, table in zip((batch.input_ids, batch.positions, batch.token_type_ids), self.tables, strict=True)
         )
         summed = self.norm(word.add_(position).add_(token_type)).to(self.dtype)
         return summed if self.projection is None else self.projection(summed)
+
+
+def _strip_tokens(tokens: int, workers: int) -> int:
+    """Return the most tokens of a strip, so that the workers get equal numbers of strips."""
+    if workers <= 1:
+        return _STRIP_TOKENS
+    rounds = -(-tokens // (workers * _STRIP_TOKENS))
+    return -(-tokens // (workers * rounds))
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _inverse(order: IntArray) -> Tensor:
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return torch.from_numpy(back)
 
 
 def _packed(encoder: Encoder) -> list[Tensor]:
@@ -240,23 +242,3 @@ def _depth(encoder: Encoder, dtype: torch.dtype) -> list[PreparedLayer]:
             packed[number] = [PreparedLayer(layer, dtype=dtype) for layer in group.inner]
         layers += packed[number]
     return layers
-
-
-def _by_length(batch: Batch) -> tuple[IntArray, list[_Group], IntArray]:
-    """Return the order of the sequences by length, groups of equal length, and the row that each sorted row was."""
-    order = np.argsort(batch.lengths, kind="stable")
-    lengths = batch.lengths[order]
-    groups: list[_Group] = []
-    row = 0
-    for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
-        groups.append(_Group(row, int(count), int(length)))
-        row += int(count) * int(length)
-    ends = np.cumsum(lengths)
-    rows = np.arange(batch.tokens) + np.repeat(batch.starts[order] - (ends - lengths), lengths)
-    return order, groups, rows
-
-
-def _inverse(order: IntArray) -> IntArray:
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return back

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy.typing as npt
 import torch
 
 from albertkit.batch import Batch
-from albertkit.device import Execution
+from albertkit.device import Execution, cpu_is_good_at_bf16
+from albertkit.errors import UsageError
 from albertkit.model.encoder import EncoderOutput
+from albertkit.model.feed_forward_int8 import with_int8_products
 from albertkit.model.prepared import PreparedEncoder, can_prepare
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
@@ -29,11 +32,24 @@ class PyTorchRuntime:
         execution: device, precision, threads.
         task: whose head gives `logits`; None when there is no task head.
         pooling: what a head reads that takes one vector of each sequence: `pooler`, `cls` or `mean`.
+        sample: for int8: gives ordinary text, on which the scales are measured before the first batch.
+
+    Raises:
+        UsageError: int8 is asked for where there is no sample.
     """
 
     def __init__(
-        self, network: Network, *, execution: Execution, task: Task | None = None, pooling: str = "pooler"
+        self,
+        network: Network,
+        *,
+        execution: Execution,
+        task: Task | None = None,
+        pooling: str = "pooler",
+        sample: Callable[[], Batch] | None = None,
     ) -> None:
+        if execution.precision == "int8" and sample is None:
+            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+        self.sample = sample
         self.network = network.to(execution.torch_device)
         self.execution = execution
         self.head = None if task is None else task.head
@@ -53,7 +69,8 @@ class PyTorchRuntime:
         network = self.network
         was_training = network.training
         network.eval()
-        with torch.inference_mode(), self.execution.autocast():
+        autocast = nullcontext() if self.execution.precision == "int8" else self.execution.autocast()
+        with torch.inference_mode(), autocast:
             encoded = self._encode(batch, outputs)
             found: dict[str, Any] = {}
             for name in outputs:
@@ -79,13 +96,19 @@ class PyTorchRuntime:
 
     def _encode(self, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
         encoder = self.network.encoder
-        dtype = torch.bfloat16 if self.execution.precision == "bf16" else torch.float32
+        whole = self.execution.precision == "int8"
+        half = self.execution.precision == "bf16" or (whole and cpu_is_good_at_bf16())
+        dtype = torch.bfloat16 if half else torch.float32
         if not can_prepare(self.execution.torch_device, dtype):
             return self.network(batch)  # type: ignore[no-any-return]
         if self._prepared is None or not self._prepared.is_current():
             self._prepared = PreparedEncoder(encoder, dtype=dtype)
+            if whole:
+                assert self.sample is not None
+                with_int8_products(self._prepared, self.sample())
         with torch.autocast("cpu", enabled=False):
-            return self._prepared(batch, first_only=all(self._reads_first(name) for name in outputs))
+            first_only = all(self._reads_first(name) for name in outputs)
+            return self._prepared(batch, first_only=first_only, threads=self.execution.threads)
 
     def _reads_first(self, output: str) -> bool:
         """Tell whether an output is made of the first tokens' states alone."""

@@ -18,15 +18,17 @@ from albertkit.datasets import open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
-from albertkit.errors import RunError
+from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.model.layer import Group
 from albertkit.predictor import Predictor
-from albertkit.pretrained import HeadSpec, Model, load_model, with_task_head
+from albertkit.pretrained import HeadSpec, Model, load_model, with_exits, with_task_head
 from albertkit.progress import Silent, Teller, counted
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.classification.exits import ExitObjective, every_head
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
@@ -34,6 +36,7 @@ from albertkit.tasks.task import Task
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
+from albertkit.training.exits import ExitInputs, check_exits
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
 from albertkit.training.long_texts import complete_windows, with_windows
@@ -86,9 +89,12 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
     )
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    if execution.precision == "int8":
+        raise UsageError("int8 is to predict with; train with --precision auto")
     splits = choose_splits(source, settings)
     task = settings.task or task_for(splits.train)
     check_head(task, settings)
+    check_exits(TASKS[task], settings)
     settings = replace(settings, pooling=settings.pooling or default_pooling(task))
     if isinstance(TASKS[task], ClassificationTask):
         check_labels(source.labels, where=source.name, task=task)
@@ -102,6 +108,8 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     assert settings.pooling is not None
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
     model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
+    if settings.exits:
+        model = with_exits(model, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
     for note in (*model.notes, *splits.notes):
@@ -161,9 +169,15 @@ def _train(
     head = model.network.heads[task.head]
     trained: nn.Module = head if settings.freeze_encoder else model.network
     model.network.encoder.requires_grad_(not settings.freeze_encoder)
-    if task.name == "regression" and isinstance(head, nn.Linear):
+    for group in model.network.encoder.groups:
+        assert isinstance(group, Group)
+        group.recompute = settings.recompute
+    heads = every_head(model.network, head=task.head) if settings.exits else nn.ModuleList([head])
+    if task.name == "regression":
         assert not isinstance(train.targets, list)
-        nn.init.constant_(head.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
+        for each in heads:
+            if isinstance(each, nn.Linear):
+                nn.init.constant_(each.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
     inputs, plan = _inputs(predictor, train, settings)
     optimizer = build_optimizer(settings.optimizer, [trained], weight_decay=settings.weight_decay)
     per_epoch = len(plan(0))
@@ -176,8 +190,9 @@ def _train(
         schedule=settings.schedule or "linear",
     )
     objective = objective_of(task)
-    if weights is not None:
-        objective = ClassificationObjective(task.name, weights=torch.from_numpy(weights))
+    if weights is not None or settings.exits:
+        kind = ExitObjective if settings.exits else ClassificationObjective
+        objective = kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
     record = EpochRecord(len(train.encoded), task.num_outputs(model.labels) if objective.averages else 0)
     state = TrainingState(trained, optimizer, record)
     first = state.restore(run) if resume else 0
@@ -190,7 +205,7 @@ def _train(
     _set_mode(model, settings)
     steps = train_steps(
         inputs=inputs,
-        head=head,
+        head=heads if settings.exits else head,
         objective=objective,
         targets=train.targets,
         device=predictor.execution.torch_device,
@@ -234,6 +249,10 @@ def _inputs(
         lengths = np.ones(len(train.encoded), np.int64)
         inputs: Inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
         tokens = settings.batch_size
+    elif settings.exits:
+        lengths = train.encoded.lengths
+        inputs = ExitInputs(model.network, train.encoded, execution=predictor.execution, pooling=model.head.pooling)
+        tokens = settings.batch_tokens
     else:
         lengths = train.encoded.lengths
         reads = objective_of(model.task).reads

@@ -14,7 +14,7 @@ from albertkit.errors import RunError
 from albertkit.files import WriteError, atomic_file, write_json, write_text
 
 # Settings that may change between the start of a run and its going on.
-_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots"})
+_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
 
 # Settings that an older version did not write, with what its runs did.
 _BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False}

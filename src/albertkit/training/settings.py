@@ -43,6 +43,8 @@ class FinetuneSettings:
     """Widths of blocks before the last linear map."""
     head_norm: str = "none"
     """`batch` puts batch normalization into each block."""
+    exits: bool = False
+    """Also train a head after every layer before the last, so that texts can leave early."""
     pooling: str | None = None
     """What the head reads of each text: `pooler`, `cls` or `mean`; `pooler`, for similarity `mean`, when left out."""
     epochs: int | None = None
@@ -87,6 +89,10 @@ class FinetuneSettings:
     """Save a checkpoint at least this often, in seconds; one is saved after every epoch too."""
     baseline: bool = True
     """Score TF-IDF with logistic regression beside the model."""
+    recompute: bool = False
+    """Run each layer again for its gradient instead of keeping what it computed: less memory, a third more time."""
+    plots: bool = True
+    """Draw curves and tables into `plots/`."""
 
     def __post_init__(self) -> None:
         problems = [

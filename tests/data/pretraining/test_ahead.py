@@ -46,7 +46,7 @@ def test_what_a_worker_meets_is_told_by_the_reader() -> None:
 
 
 def test_a_worker_that_was_killed_is_told() -> None:
-    with closing(built_ahead(_Deadly(), workers=1)) as ahead, pytest.raises(RunError, match="exit code 7.*--resume"):
+    with closing(built_ahead(_Deadly(), workers=1)) as ahead, pytest.raises(RunError, match=r"exit code 7.*--resume"):
         next(ahead)
 
 

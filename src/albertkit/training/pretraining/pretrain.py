@@ -65,6 +65,8 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
     """
     corpus = Corpus.open(settings.data)
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    if execution.precision == "int8":
+        raise UsageError("int8 is to predict with; pretrain with --precision auto")
     if execution.precision == "fp16":
         raise UsageError("pretraining in fp16 would need loss scaling; use --precision bf16 or fp32")
     execution = on_own_device(execution)

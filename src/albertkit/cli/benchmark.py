@@ -1,0 +1,109 @@
+"""`albertkit benchmark`: one of the timing programs of a source checkout, in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from albertkit.cli.options import json_option
+from albertkit.errors import AlbertkitError, UsageError, did_you_mean
+
+PROGRAMS = {
+    "finetune": "finetuning.py",
+    "inference": "inference.py",
+    "load": "load.py",
+    "prepare": "preparing.py",
+    "pretrain": "pretraining.py",
+    "probe": "probing.py",
+    "tokenize": "tokenizing.py",
+}
+"""Name -> its file in `benchmarks/`."""
+
+_READ_DATA = frozenset({"finetune", "inference", "prepare", "probe", "tokenize"})
+
+
+@click.command(
+    epilog="Example: albertkit benchmark finetune --quick",
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("name", metavar="NAME")
+@click.option("--data-dir", help="Folder with aclImdb/ and glue/; the shipped film snippets stand in without it.")
+@click.option("--quick", is_flag=True, help="Few rounds on little data: a first look.")
+@json_option
+@click.argument("further", metavar="[OPTIONS OF THE PROGRAM]", nargs=-1, type=click.UNPROCESSED)
+def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, further: tuple[str, ...]) -> None:
+    """Time albertkit beside its peers on this machine.
+
+    \b
+    NAME is one of
+      inference  texts/s: transformers, OpenVINO
+      finetune   tokens/s of training steps: transformers
+      probe      100 epochs on a frozen encoder: the encoder run every epoch
+      tokenize   which tokenizers give ALBERT's ids, and how fast
+      prepare    KB/s from text to what a pretraining reads
+      pretrain   tokens/s of pretraining steps: transformers
+      load       seconds to load a model: transformers, plainly reading
+
+    The programs stand in benchmarks/ of the source of albertkit, where make setup brings the peers; they are no part of
+    the installed package. Both sides of a ratio are measured in the same run: read the ratios, on a quiet machine.
+    Further options go to the program (albertkit benchmark pretrain --rounds 3); benchmarks/README.md explains them.
+    """
+    import json
+    import subprocess
+    import sys
+
+    program = program_file(name)
+    arguments = [*(["--quick"] if quick else []), *further]
+    if data_dir is not None and name in _READ_DATA:
+        arguments += ["--data-dir", data_dir]
+    # A process of its own: the programs set what libraries read when they start.
+    done = subprocess.run([sys.executable, str(program), *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0 or as_json:
+        click.echo(done.stdout, nl=False)
+        raise SystemExit(done.returncode)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:  # its own --help
+        click.echo(done.stdout, nl=False)
+        return
+    for line in lines_of(report):
+        click.echo(line)
+
+
+def program_file(name: str, *, folder: Path | None = None) -> Path:
+    """Return the program's file.
+
+    Args:
+        name: of the program.
+        folder: where the programs are; `benchmarks/` beside `src/` when left out.
+
+    Raises:
+        UsageError: there is no such program.
+        AlbertkitError: this is no source checkout.
+    """
+    if name not in PROGRAMS:
+        raise UsageError(f'there is no benchmark "{name}"{did_you_mean(name, PROGRAMS)} (known: {", ".join(PROGRAMS)})')
+    programs = Path(__file__).resolve().parents[3] / "benchmarks" if folder is None else folder
+    program = programs / PROGRAMS[name]
+    if not program.is_file():
+        raise AlbertkitError(
+            "the benchmark programs are no part of the installed package: get albertkit's source, run make setup "
+            "there, then this command again"
+        )
+    return program
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """Return a report as lines: the machine, then a line for each case."""
+    machine = report["machine"]
+    lines = [f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores, load {machine['load_before']}"]
+    for case in report["cases"]:
+        precision = f", {case['precision']}" if case["precision"] else ""
+        peer = ", ".join(str(case[key]) for key in ("peer_name", "peer_precision", "peer_mode") if case[key])
+        lines.append(
+            f"{case['case']}{precision}: {case['ours']:,.4g} {case['unit']}; {peer}: {case['peer']:,.4g}; "
+            f"ratio {case['ratio']:.2f}"
+        )
+    return lines

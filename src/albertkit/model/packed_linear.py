@@ -1,0 +1,51 @@
+"""A linear map with its weight in oneDNN's own layout, and what follows it done in passing."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+from torch import Tensor
+
+ATTRIBUTES = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("relu", "")}
+"""Activation of a configuration -> oneDNN's name and algorithm."""
+
+_ROWS = 256
+"""The layout that oneDNN picks hardly depends on the rows of the input; a mid-sized strip stands for all."""
+
+
+def has_packed_products() -> bool:
+    """Tell whether this is a processor, and a build of PyTorch, with packed products in fp32."""
+    return platform.machine() in ("x86_64", "AMD64") and bool(
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+
+
+class PackedLinear:
+    """`x @ weight.T + bias` in fp32 or bf16.
+
+    Args:
+        weight: `[out, in]`.
+        bias: `[out]`.
+        dtype: of inputs, weight and outputs: float32 or bfloat16.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype) -> None:
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype).contiguous(), _ROWS)
+        self.bias = bias.detach().to(dtype)
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Return the linear map of `[T, in]`."""
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, "none", [], "")
+        return result
+
+    def activated(self, hidden: Tensor, activation: str) -> Tensor:
+        """Return the activation of the linear map."""
+        name, algorithm = ATTRIBUTES[activation]
+        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, name, [], algorithm)
+        return result
+
+    def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
+        """Return the linear map plus `residual` `[T, out]`."""
+        result: Tensor = torch.ops.mkldnn._linear_pointwise.binary(hidden, residual, self.weight, self.bias, "add")
+        return result

@@ -1,0 +1,45 @@
+"""PyTorch as a runtime: threads and int8 change nothing but the time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.model.test_prepared import batch_of, encoder_of
+
+from albertkit.device import Execution, cpu_is_good_at_int8
+from albertkit.errors import UsageError
+from albertkit.model.prepared import can_prepare
+from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.tasks.network import Network
+
+has_int8 = can_prepare(torch.device("cpu"), torch.float32) and cpu_is_good_at_int8()
+
+
+def network() -> Network:
+    return Network(encoder_of(hidden_size=64, intermediate_size=256), {})
+
+
+@pytest.mark.parametrize("output", ["sequence_output", "pooled_output"])
+def test_threads_do_not_change_what_comes_out(output: str) -> None:
+    batch = batch_of(*range(40, 4, -1), 40, 1)
+    one, three = (
+        PyTorchRuntime(network(), execution=Execution("cpu", "fp32", threads)).run(batch, outputs=[output])[output]
+        for threads in (1, 3)
+    )
+    np.testing.assert_allclose(one, three, rtol=0, atol=2e-5)
+
+
+@pytest.mark.skipif(not has_int8, reason="no int8 products")
+def test_int8_is_measured_on_a_sample_and_stays_near() -> None:
+    batch = batch_of(7, 31, 40)
+    plain = PyTorchRuntime(network(), execution=Execution("cpu", "fp32", 1))
+    whole = PyTorchRuntime(network(), execution=Execution("cpu", "int8", 1), sample=lambda: batch_of(*range(5, 40)))
+    wanted, found = (runtime.run(batch, outputs=["pooled_output"])["pooled_output"] for runtime in (plain, whole))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=0.15)
+    assert not np.array_equal(found, wanted)
+
+
+def test_int8_without_a_sample_is_refused() -> None:
+    with pytest.raises(UsageError, match="int8 is to predict with"):
+        PyTorchRuntime(network(), execution=Execution("cpu", "int8", 1))
