@@ -101,8 +101,7 @@ class Gate:
             if scope["method"] != "POST" or scope["path"] not in self.verbs:
                 await self.app(scope, receive, send)
                 return
-            self.service.abilities.require(scope["path"].strip("/"))  # 503 and 409 before the body is read
-            body = await self._body(scope, receive)
+            body = await self._able(scope, receive)
             if body is None:
                 return
             with self.service.place():
@@ -123,6 +122,16 @@ class Gate:
                 "this server wants a key: send it as Authorization: Bearer KEY, or as X-API-Key",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+    async def _able(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return the body of a request that the model can answer."""
+        try:
+            self.service.abilities.require(scope["path"].strip("/"))
+        except Refusal:
+            # A connection that closes with a body unread is reset, and the refusal may be lost on its way.
+            await self._body(scope, receive)
+            raise
+        return await self._body(scope, receive)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         limits = self.service.limits
