@@ -64,7 +64,7 @@ async def load(url: str, process: subprocess.Popen[str]) -> list[list[int]]:
             while not statuses or statuses[-1] == 200:
                 try:
                     response = await session.post("/classify", json={"text": "a splendid film " * (1 + total % 7)})
-                except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):  # it came when the door was shut
+                except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):  # the door was shut
                     statuses.append(REFUSED)
                     break
                 statuses.append(response.status_code)
