@@ -109,7 +109,7 @@ def made(
         for done in as_completed(waiting):
             try:
                 yield waiting[done], done.result()
-            except Exception as error:
+            except Exception as error:  # one failed run must not cost the hours of the others
                 print(f"{waiting[done]} failed: {error!r}", file=sys.stderr, flush=True)
 
 

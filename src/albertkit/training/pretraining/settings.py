@@ -74,7 +74,7 @@ class PretrainSettings:
     workers: int | None = None
     """Processes that build batches ahead; some where a GPU trains, none on a processor, when left out."""
     compile: bool = False
-    """Compile the layers (torch.compile): minutes at the start, faster steps; for long runs on a GPU."""
+    """Compile the layers (torch.compile): a slower start, faster steps; for long runs on a GPU."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
     tensorboard: bool = False
