@@ -200,8 +200,8 @@ class PreparedStepper:
 
     def _laid_out(self, batch: Batch) -> None:
         self._batch = batch
-        (self._strip,) = cut(batch, max_tokens=batch.tokens)
-        self._firsts = torch.from_numpy(_extended(self._strip.starts, rounded_rows(len(batch))))
+        (self._strip,) = cut(batch, max_tokens=batch.tokens, dtype=self.encoder.dtype)
+        self._firsts = torch.from_numpy(_extended(self._strip.starts, rounded_rows(len(batch), self.encoder.dtype)))
 
 
 def _extended(array: IntArray, rows: int) -> IntArray:

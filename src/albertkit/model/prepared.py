@@ -154,7 +154,7 @@ class PreparedEncoder:
         """
         self.check(batch)
         workers = min(threads, len(batch), batch.tokens // _WORKER_TOKENS)
-        strips = cut(batch, max_tokens=_strip_tokens(batch.tokens, workers))
+        strips = cut(batch, max_tokens=_strip_tokens(batch.tokens, workers), dtype=self.dtype)
         if workers > 1 and len(strips) > 1:
             found = on_workers(lambda strip: self._run(batch, strip, first_only), strips, workers=workers)
         else:
@@ -170,7 +170,7 @@ class PreparedEncoder:
     def _run(self, batch: Batch, strip: Strip, first_only: bool) -> tuple[Tensor, Tensor]:
         """Return a strip's states, of all tokens or of the first ones, and the pooled output, in the strip's order."""
         count = len(strip.sequences)
-        starts = np.zeros(rounded_rows(count), np.int64)
+        starts = np.zeros(rounded_rows(count, self.dtype), np.int64)
         starts[:count] = strip.starts
         firsts = torch.from_numpy(starts)
         hidden = self.embed(batch, strip)

@@ -21,7 +21,10 @@ from torch import Tensor
 from albertkit.batch import Batch, IntArray
 
 _STEP = 16
-"""Rows of a tile of the processor's matrix unit: numbers of keys are rounded up to it."""
+"""Rows of a tile of the processor's matrix unit: numbers of keys are rounded up to it, and in bf16 few rows."""
+
+_STEP_FP32 = 4
+"""Few rows in fp32, which has no tiles: one text's product takes as long as its rows, spare ones included."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +66,27 @@ class Strip:
         return np.concatenate([group.row + group.length * np.arange(group.sequences) for group in self.groups])
 
 
-def rounded_rows(tokens: int) -> int:
+def rounded_rows(tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
     """Round a number of rows up to one of few.
 
     >>> [rounded_rows(tokens) for tokens in (3, 17, 100, 130, 300)]
     [16, 32, 112, 192, 320]
+    >>> [rounded_rows(tokens, torch.float32) for tokens in (3, 17, 100, 130, 300)]
+    [4, 20, 112, 192, 320]
     """
-    step = _STEP if tokens <= 128 else 64
+    step = 64
+    if tokens <= 128:
+        step = _STEP_FP32 if dtype is torch.float32 and tokens <= 64 else _STEP
     return -(-tokens // step) * step
 
 
-def cut(batch: Batch, *, max_tokens: int) -> list[Strip]:
+def cut(batch: Batch, *, max_tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[Strip]:
     """Return the strips of a batch.
 
     Args:
         batch: packed sequences.
         max_tokens: the most tokens of a strip; a longer sequence is a strip of its own.
+        dtype: of the states that will stand in the rows.
     """
     order = np.argsort(-batch.lengths, kind="stable")
     lengths = batch.lengths[order]
@@ -88,14 +96,14 @@ def cut(batch: Batch, *, max_tokens: int) -> list[Strip]:
     while start < len(order):
         before = int(ends[start - 1]) if start else 0
         end = max(int(np.searchsorted(ends, before + max_tokens, side="right")), start + 1)
-        strips.append(_strip(batch, order[start:end], lengths[start:end]))
+        strips.append(_strip(batch, order[start:end], lengths[start:end], dtype))
         start = end
     return strips
 
 
-def _strip(batch: Batch, sequences: IntArray, lengths: IntArray) -> Strip:
+def _strip(batch: Batch, sequences: IntArray, lengths: IntArray, dtype: torch.dtype) -> Strip:
     tokens = int(lengths.sum())
-    rows = rounded_rows(tokens)
+    rows = rounded_rows(tokens, dtype)
     offsets = np.cumsum(lengths) - lengths
     source = np.arange(tokens) + np.repeat(batch.starts[sequences] - offsets, lengths)
     return Strip(sequences, source, rows, tuple(_groups(lengths.tolist(), rows)))

@@ -68,7 +68,8 @@ class PyTorchRuntime:
         """
         network = self.network
         was_training = network.training
-        network.eval()
+        if was_training:  # a walk through all modules, which one short text would wait for
+            network.eval()
         autocast = nullcontext() if self.execution.precision == "int8" else self.execution.autocast()
         with torch.inference_mode(), autocast:
             encoded = self._encode(batch, outputs)
@@ -91,7 +92,8 @@ class PyTorchRuntime:
                     found[name] = network.heads["sop"](encoded.pooled_output)
                 else:
                     found[name] = getattr(encoded, name)
-        network.train(was_training)
+        if was_training:
+            network.train()
         return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
 
     def _encode(self, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
