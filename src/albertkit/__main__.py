@@ -1,5 +1,6 @@
 """`python -m albertkit`."""
 
-from albertkit.cli import main
+from albertkit.cli import script
 
-main()
+if __name__ == "__main__":
+    script()

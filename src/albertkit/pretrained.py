@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
@@ -44,6 +45,18 @@ __all__ = [
 ]
 
 
+class _WithoutNumbers(TorchFunctionMode):
+    """Modules made here draw no random numbers; on the meta device those would bring torch's compiler, a second."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return named["tensor"] if "tensor" in named else args[0]
+        return func(*args, **named)
+
+
 def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
     """Load a network with every head that its files hold.
 
@@ -64,7 +77,7 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
             f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
             "bring head.safetensors back, or remove task.json to use the encoder alone"
         )
-    with torch.device("meta"):  # no memory and no random numbers: every tensor comes from the files
+    with torch.device("meta"), _WithoutNumbers():  # no memory either: every tensor comes from the files
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
             outputs, objective = task.num_outputs(found.labels), objective_of(task)

@@ -5,6 +5,7 @@ Letters: tokens T, sequences of one group n, their padded length s, heads h, siz
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import Any
 
@@ -14,10 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # before torch 2.10
-    varlen_attn = None  # type: ignore[assignment]
+_VARLEN = importlib.util.find_spec("torch.nn.attention.varlen") is not None  # since torch 2.10
 
 
 def on_device(array: np.ndarray[Any, Any], device: torch.device | str) -> Tensor:
@@ -207,7 +205,7 @@ def attends_packed(weight: Tensor, *, size: int, dropout: float) -> bool:
         dropout: of attention weights; that kernel knows none.
     """
     return (
-        varlen_attn is not None
+        _VARLEN
         and weight.is_cuda
         and not dropout
         and size % 8 == 0
@@ -229,6 +227,8 @@ def attend_packed(
         offsets: first row of each sequence, and the number of rows, int32 `[sequences + 1]`.
         longest: tokens of the longest sequence, or more.
     """
+    from torch.nn.attention.varlen import varlen_attn  # here: it brings torch's compiler with it, two seconds
+
     query, key, value = projected.view(len(projected), 3, heads, -1).unbind(1)  # T h d each
     context = varlen_attn(query, key, value, offsets, offsets, longest, longest)
     assert isinstance(context, Tensor)
