@@ -31,7 +31,7 @@ class Contender:
     """`albertkit`, or the peer."""
     precision: str
     mode: str
-    """`packed`; `as-is`: batches of 32 as the texts come; `sorted`: by length."""
+    """`packed`; `as-is`: batches of 32 as the texts come; `sorted`: by length; `sorted, compiled`."""
     run: Run
 
     @property
@@ -43,7 +43,7 @@ class Contender:
 def padded(sequences: Sequence[TokenSequence], mode: str) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, Any]]]:
     """Return batches of 32, in the texts' order or by length, with the numbers of their texts."""
     order = np.arange(len(sequences))
-    if mode == "sorted":
+    if mode.startswith("sorted"):
         order = np.argsort([-len(sequence) for sequence in sequences], kind="stable")
     for start in range(0, len(order), BATCH):
         numbers = order[start : start + BATCH]
@@ -71,21 +71,31 @@ def by_batches(call: Callable[[dict[str, Any]], Vectors], mode: str) -> Run:
     return run
 
 
-def of_transformers(folder: Path) -> Iterator[Contender]:
-    """Return transformers as its users run it, and at its best: sorted, fused attention, bf16 autocast."""
+def of_transformers(folder: Path, *, compiled: bool) -> Iterator[Contender]:
+    """Return transformers as its users run it, and at its best: sorted, fused attention, bf16 autocast, compiled.
+
+    Args:
+        folder: a model folder.
+        compiled: also by `torch.compile`, for any length; that takes minutes and a C++ compiler.
+    """
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    for attention, precision, mode in (
+    ways = [
         ("eager", "fp32", "as-is"),
         ("sdpa", "fp32", "as-is"),
         ("sdpa", "fp32", "sorted"),
         ("sdpa", "bf16", "sorted"),
-    ):
+    ]
+    if compiled:
+        ways += [("sdpa", "fp32", "sorted, compiled"), ("sdpa", "bf16", "sorted, compiled")]
+    for attention, precision, mode in ways:
         if precision == "bf16" and not cpu_is_good_at_bf16():
             continue
         peer = transformers.AlbertModel.from_pretrained(folder, attn_implementation=attention).eval()
+        if mode.endswith("compiled"):
+            peer = torch.compile(peer, dynamic=True)
 
         def call(batch: dict[str, Any], peer: Any = peer, precision: str = precision) -> Vectors:
             given = {name: torch.from_numpy(array) for name, array in batch.items()}

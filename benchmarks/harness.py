@@ -107,8 +107,8 @@ def row(
     max_difference: float | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Return one case of a report; `ratio` above 1 says that albertkit is faster, in seconds as in rates."""
-    ratio = peer / ours if unit == "s" else ours / peer
+    """Return one case of a report; `ratio` above 1 says that ours is better: in rates the larger, else the smaller."""
+    ratio = peer / ours if unit in ("s", "MB") else ours / peer
     return {
         "case": case,
         "precision": precision,

@@ -7,13 +7,10 @@ Same weights, same token ids, pooled output of every text; see README.md in this
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from contenders import Contender, Vectors, of_onnxruntime, of_openvino, of_transformers
+from harness import Report, in_turns, options_of, parsed, row, run_program
 from machine import machine, matrix_peaks
 
 from albertkit.batch import Batch
@@ -31,15 +29,17 @@ from albertkit.data.sample_text import sample_texts
 from albertkit.datasets import load_dataset
 from albertkit.device import choose_execution, cpu_is_good_at_bf16, cpu_is_good_at_int8
 from albertkit.errors import AlbertkitError
-from albertkit.files import write_json
 from albertkit.model.packed_linear import PackedLinear
 from albertkit.predictor import run_per_sequence
 from albertkit.pretrained import Model, fresh_model, save_model
+from albertkit.progress import Console
 from albertkit.runtimes.pytorch import PyTorchRuntime
 
 LONGEST = 512
 AGREEMENT = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.2}
 """Largest difference of a pooled output (it lies between -1 and 1) from transformers in fp32."""
+CALLS = 20
+"""A single text is encoded so often in each turn, as a service does it that has nothing else to do."""
 
 
 def profiles(data_dir: Path | None, model: Model, *, quick: bool) -> dict[str, list[TokenSequence]]:
@@ -74,12 +74,12 @@ def ours(model: Model, threads: int) -> Iterator[Contender]:
         )
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(options: Any) -> Report:
     """Run all contenders in turn on each profile and return the report."""
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
-    report: dict[str, Any] = {"name": "inference", "machine": machine(execution)}
+    report: Report = {"name": "inference", "machine": machine(execution)}
     report["peaks"] = matrix_peaks(size=1024 if options.quick else 2048, repeats=5)
-    rounds = 2 if options.quick else options.rounds
+    rounds = options.rounds or (2 if options.quick else 5)
     cases: list[dict[str, Any]] = []
     details: dict[str, dict[str, list[float]]] = {}
     model = fresh_model(options.model)
@@ -89,23 +89,34 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(parent) / "model"
         save_model(model, folder)
         contenders = [
-            *ours(model, options.threads), *of_transformers(folder), *of_openvino(folder, options.threads),
+            *ours(model, options.threads),
+            *of_transformers(folder, compiled=not options.quick),
+            *of_openvino(folder, options.threads),
             *of_onnxruntime(folder, options.threads),
-        ]  # fmt: skip
+        ]
         for name, sequences in profiles(options.data_dir, model, quick=options.quick).items():
-            vectors: dict[str, Vectors] = {}
-            seconds: dict[str, list[float]] = {contender.key: [] for contender in contenders}
-            for number in range(1 + (rounds * 8 if name == "one" else rounds)):
-                for contender in contenders:
-                    torch.set_num_threads(options.threads)
-                    started = time.perf_counter()
-                    vectors[contender.key] = contender.run(sequences)
-                    if number:  # the first round warms up
-                        seconds[contender.key].append(time.perf_counter() - started)
-            details[name] = seconds
+            times = CALLS if name == "one" else 1
+            runs = {each.key: partial(repeatedly, each, sequences, options.threads, times) for each in contenders}
+            seconds, given = in_turns(runs, rounds=rounds)
+            details[name] = {key: [each / times for each in found] for key, found in seconds.items()}
+            vectors = {key: found[-1] for key, found in given.items()}
             work = products(model.network.config, [len(sequence) for sequence in sequences])
-            cases += rows(name, sequences, contenders, seconds, vectors, work=work, packed=packed)
+            found = list(rows(name, sequences, contenders, details[name], vectors, work=work, packed=packed))
+            cases += found
+            for one in found:
+                Console().say(
+                    f"{name}, {one['precision']}: {one['ours']} texts/s, {one['peer_name']} {one['peer_precision']} "
+                    f"{one['peer_mode']} {one['peer']}, ratio {one['ratio']:.2f}"
+                )
     return {**report, "cases": cases, "details": details}
+
+
+def repeatedly(contender: Contender, sequences: Sequence[TokenSequence], threads: int, times: int) -> Vectors:
+    """Run a contender some times and return what it gave last."""
+    torch.set_num_threads(threads)
+    for _ in range(times - 1):
+        contender.run(sequences)
+    return contender.run(sequences)
 
 
 def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
@@ -158,7 +169,7 @@ def rows(
     *,
     work: float,
     packed: Mapping[str, float],
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Return a row for each of ours beside each peer.
 
     Raises:
@@ -166,53 +177,32 @@ def rows(
     """
     reference = vectors["transformers eager fp32 as-is"]
     medians = {key: statistics.median(each) for key, each in seconds.items()}
-    found = []
     for own in (contender for contender in contenders if contender.name == "albertkit"):
         difference = float(np.abs(vectors[own.key] - reference).max())
         if not difference < AGREEMENT[own.precision]:
             raise AlbertkitError(f"{own.key} differs from transformers by {difference:g}: not the same network")
         for peer in (contender for contender in contenders if contender.name != "albertkit"):
-            found.append(
-                {
-                    "case": name,
-                    "texts": len(sequences),
-                    "tokens": int(sum(len(sequence) for sequence in sequences)),
-                    "precision": own.precision,
-                    "unit": "texts/s",
-                    "ours": round(len(sequences) / medians[own.key], 2),
-                    "peer": round(len(sequences) / medians[peer.key], 2),
-                    "peer_name": peer.name,
-                    "peer_mode": peer.mode,
-                    "peer_precision": peer.precision,
-                    "ratio": round(medians[peer.key] / medians[own.key], 2),
-                    "max_difference": difference,
-                    "share_of_packed_peak": round(work / medians[own.key] / packed[own.precision], 3),
-                }
+            yield row(
+                name,
+                ours=len(sequences) / medians[own.key],
+                peer=len(sequences) / medians[peer.key],
+                unit="texts/s",
+                peer_name=peer.name,
+                peer_mode=peer.mode,
+                precision=own.precision,
+                peer_precision=peer.precision,
+                max_difference=difference,
+                texts=len(sequences),
+                tokens=sum(len(sequence) for sequence in sequences),
+                share_of_packed_peak=round(work / medians[own.key] / packed[own.precision], 3),
             )
-    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print JSON, return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = options_of(__doc__, threads=2, quick="few texts, two rounds: under 200 seconds")
     parser.add_argument("--model", default="albert-base-v2", metavar="NAME", help="whose shape (%(default)s)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="holds aclImdb/ and glue/SST-2")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="timed rounds (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="few texts, two rounds: under 200 seconds")
-    parser.add_argument("--json-out", type=Path, metavar="FILE", help="write the JSON here, too")
-    options = parser.parse_args(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            report = measure(options)
-        if options.json_out is not None:
-            write_json(options.json_out, report)
-    except AlbertkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps(report, indent=2))
-    return 0
+    return run_program(measure, parsed(parser, arguments))
 
 
 if __name__ == "__main__":
