@@ -107,3 +107,30 @@ def test_without_torch_other_models_and_devices_are_refused_in_a_sentence(classi
     status, out, err = run_without_torch("predict", str(classifier), "text", "--device", "cuda")
     assert (status, out) == (2, "")
     assert "without torch models run on the processor in fp32 alone" in err
+
+
+def test_with_data_both_are_scored(albertkit: Runner, classifier: Path, tmp_path: Path) -> None:
+    rows = [
+        json.loads(line)
+        for line in albertkit("predict", str(classifier), *TEXTS, "--json", "--precision", "fp32").out.splitlines()
+    ]
+    table = str(write_csv(tmp_path / "table.csv", [(row["text"], row["label"]) for row in rows]))
+    words = ["export", str(classifier), "--precision", "int8"]
+    outcome = albertkit(*words, "--out", str(tmp_path / "alone"), "--json")
+    assert "nobody has scored these" in outcome.err
+    assert "scores" not in json.loads(outcome.out)
+
+    outcome = albertkit(*words, "--out", str(tmp_path / "made"), "--data", table, "--json")
+    assert outcome.status == 0, outcome.err
+    scores = json.loads(outcome.out)["scores"]
+    assert scores["metric"] == "accuracy"
+    assert scores["examples"] == len(TEXTS)
+    assert scores["before"] == 100
+    assert scores["after"] >= 99.5
+
+    # A wrong label is lost to both alike; a text that the export alone gets wrong could be told by no such table.
+    wrong = [(row["text"], "good" if row["label"] == "bad" else "bad") for row in rows]
+    table = str(write_csv(tmp_path / "wrong.csv", wrong))
+    outcome = albertkit(*words, "--out", str(tmp_path / "again"), "--data", table)
+    assert outcome.status == 0
+    assert "0.00, exported" in outcome.out

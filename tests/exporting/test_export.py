@@ -176,6 +176,29 @@ def test_the_network_is_hardly_larger_than_its_weights(made: Path, original: Mod
     half = export(large, tmp_path / "half", to=kind, precision="fp16")
     assert half.bytes < 0.6 * done.bytes
     assert 1e-6 < half.max_difference < 5e-2
+    whole_numbers = export(large, tmp_path / "int8", to=kind, precision="int8")
+    assert whole_numbers.bytes < 0.4 * done.bytes
+    assert 1e-5 < whole_numbers.max_difference < 0.2
+    texts = ["a splendid film", "no"]
+    original_vectors = Predictor(large, execution=execution()).embed(texts)
+    found = Predictor.load(tmp_path / "int8", execution=execution()).embed(texts)
+    cosines = (
+        (found * original_vectors).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(original_vectors, axis=1)
+    )
+    assert cosines.min() > 0.99
+
+
+def test_what_the_caller_does_not_accept_is_not_kept(original: Model, tmp_path: Path) -> None:
+    seen = []
+
+    def refuse(exported: Predictor) -> None:
+        seen.append(exported.predict(TEXTS[:1])[0]["label"])
+        raise UsageError("not good enough")
+
+    with pytest.raises(UsageError, match="not good enough"):
+        export(original, tmp_path / "made", precision="int8", accept=refuse)
+    assert seen
+    assert list(tmp_path.iterdir()) == []
 
 
 def replace_network(like: Model, network: Network) -> Model:
@@ -242,8 +265,8 @@ def test_refusals_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     made = model()
     with pytest.raises(UsageError, match='unknown export format "onx"; did you mean "onnx"'):
         export(made, tmp_path / "out", to="onx")
-    with pytest.raises(UsageError, match='unknown precision "int8"'):
-        export(made, tmp_path / "out", precision="int8")
+    with pytest.raises(UsageError, match='unknown precision "int4"'):
+        export(made, tmp_path / "out", precision="int4")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="not an empty folder"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
-from albertkit.cli.options import json_option, notes_on_stderr, print_json
+from albertkit.cli.options import data_options, json_option, notes_on_stderr, print_json
 
 
 @click.command(epilog="Example: albertkit export runs/polarity --to onnx --out polarity-onnx")
@@ -12,30 +14,89 @@ from albertkit.cli.options import json_option, notes_on_stderr, print_json
 @click.option("--to", default="onnx", show_default=True, help="onnx, or openvino (Intel's).")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16"]),
+    type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="Type of the stored weights; fp16 halves the file. Products are fp32 in either case.",
+    help="Type of the stored weights: half the file, or a quarter. Products are fp32 in any case.",
 )
 @click.option("--out", type=click.Path(), required=True, help="The folder to make.")
+@click.option(
+    "--data", help="Labelled data to score both models on; an export that loses more than 0.5 points is not kept."
+)
+@click.option("--split", help="Which split of --data; dev where there is one, else test.")
+@click.option("--limit", type=int, help="Only the first N examples of --data.")
+@data_options
 @json_option
-def command(run: str, to: str, precision: str, out: str, as_json: bool) -> None:
+def command(
+    run: str,
+    to: str,
+    precision: str,
+    out: str,
+    data: str | None,
+    split: str | None,
+    limit: int | None,
+    data_dir: str | None,
+    text_column: str | None,
+    pair_column: str | None,
+    label_column: str | None,
+    skip_bad_rows: bool,
+    as_json: bool,
+) -> None:
     """A trained model as ONNX or OpenVINO, to predict without torch.
 
     RUN is a run directory, a model folder or a known model. The folder holds the network with its shared weights
     stored once, the tokenizer and the task; predict, embed and evaluate take it like any other model. A dozen texts go
-    through both models first: an export that gives other numbers is not kept.
+    through both models first: an export that gives other numbers is not kept. With --data both are scored, too.
     """
+    from dataclasses import asdict
+
+    from albertkit.device import choose_execution
     from albertkit.exporting.export import export
+    from albertkit.predictor import Predictor
     from albertkit.pretrained import announce, load_model
+    from albertkit.progress import Console, counted
 
     with notes_on_stderr():
         model = load_model(run)
         announce(model.notes)
-        made = export(model, out, to=to, precision=precision)
+        scores = []
+        accept = None
+        if data is not None:
+            from albertkit.datasets import DATASETS, open_data
+            from albertkit.evaluation.kept import check_kept
+
+            table = data not in DATASETS and model.task is not None
+            source = open_data(
+                data,
+                data_dir=data_dir,
+                text_column=text_column,
+                pair_column=pair_column,
+                label_column=label_column,
+                task=model.task.data_task if table and model.task is not None else None,
+                labels=list(model.labels) or None if table else None,
+                skip_bad_rows=skip_bad_rows,
+            )
+            chosen = split or next((name for name in ("dev", "test") if name in source.splits), source.splits[0])
+            dataset = source.split(chosen).take(limit)
+            original = Predictor(model, execution=choose_execution(device="cpu", precision="fp32"))
+
+            def accept(exported: Predictor) -> None:
+                with Console().bar("scoring both", total=2 * len(dataset)) as advance:
+                    scores.append(check_kept(original, exported, dataset, progress=counted(advance)))
+
+        elif precision == "int8" and model.task is not None:
+            warnings.warn(
+                "int8 weights are rounded, and nobody has scored these yet: give --data, and what loses more than half "
+                "a point is not kept",
+                stacklevel=1,
+            )
+        made = export(model, out, to=to, precision=precision, accept=accept)
         announce(made.notes)
     if as_json:
-        print_json({"files": list(made.files), "bytes": made.bytes, "max_difference": made.max_difference})
+        scored = {"scores": asdict(scores[0])} if scores else {}
+        print_json({"files": list(made.files), "bytes": made.bytes, "max_difference": made.max_difference, **scored})
         return
     what = f"{', '.join(made.files)}, {made.bytes / 1e6:.1f} MB"
     click.echo(f"{what}, within {made.max_difference:.1g} of the original: {made.folder}")
+    for kept in scores:
+        click.echo(f"{kept.metric} on {kept.examples:,} examples: {kept.before:.2f}, exported {kept.after:.2f}")

@@ -80,7 +80,7 @@ def encode(graph: Graph, config: AlbertConfig, *, loop: bool = True) -> Encoded:
 
 
 def _embed(graph: Graph, config: AlbertConfig, length: str) -> str:
-    word = graph.node("Gather", graph.weight("embeddings.word.weight"), "input_ids", name="embeddings.word.out")
+    word = graph.picked("embeddings.word.weight", "input_ids", out="embeddings.word.out")
     kind = graph.node(
         "Gather", graph.weight("embeddings.token_type.weight"), "token_type_ids", name="embeddings.token_type.out"
     )

@@ -14,12 +14,14 @@ from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_
 from albertkit.exported import FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.files import atomic_folder, write_json
 from albertkit.manifest import sha256_of
+from albertkit.predictor import Predictor
 from albertkit.pretrained import Model, save_model
 
-PRECISIONS = ("fp32", "fp16")
-LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2}
+PRECISIONS = ("fp32", "fp16", "int8")
+LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2, "int8": 1.0}
 """The largest difference from torch in fp32 that an export may have, as a share of the largest number compared where
-that is above 1. fp16 stores weights in half the bytes and is off by their rounding."""
+that is above 1. fp16 and int8 store weights in half and in a quarter of the bytes and are off by their rounding; what
+int8's is worth only labelled data can say (`accept`)."""
 _LARGEST = 2**31 - 2**20  # of a protobuf message, less room for the nodes
 
 
@@ -42,14 +44,22 @@ class Export:
     """What the export leaves out."""
 
 
-def export(model: Model, folder: str | os.PathLike[str], *, to: str = "onnx", precision: str = "fp32") -> Export:
+def export(
+    model: Model,
+    folder: str | os.PathLike[str],
+    *,
+    to: str = "onnx",
+    precision: str = "fp32",
+    accept: Callable[[Predictor], None] | None = None,
+) -> Export:
     """Write a folder that predicts without torch: the network, the tokenizer, the task.
 
     Args:
         model: network, tokenizer and, where it has one, task.
         folder: where to; it is absent or empty.
         to: `onnx` or `openvino`.
-        precision: of the stored weights; products are fp32 in either case.
+        precision: of the stored weights; products are fp32 in any case.
+        accept: given the exported model before it is kept; an error that it raises is the export's.
 
     Raises:
         UsageError: an unknown format or precision, a folder with something in it, a head that cannot be exported.
@@ -96,6 +106,8 @@ def export(model: Model, folder: str | os.PathLike[str], *, to: str = "onnx", pr
                 "exported_from": model.source,
             },
         )
+        if accept is not None:
+            accept(Predictor.load(temporary))
         size = sum((temporary / name).stat().st_size for name in files)
     own = None if model.task is None else model.task.head
     left = [name for name in model.network.heads if name != own]
@@ -122,7 +134,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
 
     config = model.network.config
     state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
-    graph = Graph(state, half=precision == "fp16")
+    graph = Graph(state, stored=precision)
     encoded = encode(graph, config, loop=loop)
     outputs: dict[str, list[Any]] = {
         "sequence_output": ["batch", "sequence", config.hidden_size],
@@ -152,7 +164,8 @@ def _write_openvino(model: Model, folder: Path, precision: str) -> tuple[str, ..
         openvino: Any = importlib.import_module("openvino")  # which has no types
     except ImportError as error:
         raise MissingExtraError("openvino", extra="openvino", purpose="an OpenVINO model") from error
-    source = onnx_model(model, loop=LOOP_IN_OPENVINO).SerializeToString()
+    stored = "int8" if precision == "int8" else "fp32"  # to fp16 it turns them itself, below
+    source = onnx_model(model, precision=stored, loop=LOOP_IN_OPENVINO).SerializeToString()
     # Not openvino.convert_model: that one reports its use to Intel.
     read = openvino.Core().read_model(source)
     openvino.save_model(read, folder / "model.xml", compress_to_fp16=precision == "fp16")

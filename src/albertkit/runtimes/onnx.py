@@ -35,6 +35,7 @@ class OnnxRuntime:
             raise MissingExtraError("onnxruntime", extra="onnx", purpose="an ONNX model") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = execution.threads
+        options.add_session_config_entry("session.disable_quant_qdq", "1")  # int8 weights become fp32 once
         options.log_severity_level = 3  # errors; a warning would stand between the lines of our output
         try:
             self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
