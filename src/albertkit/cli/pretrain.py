@@ -82,6 +82,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
     "--workers", type=int, help="Processes that build batches ahead; when left out some for a GPU, else none."
 )
 @click.option("--compile", is_flag=True, help="Compile the layers: for long runs on a GPU.")
+@click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
 @click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard, too.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @execution_options

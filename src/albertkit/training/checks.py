@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
+
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.pretrained import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.training.settings import FinetuneSettings
+
+
+def check_alone(command: str) -> None:
+    """Refuse to be one of several processes of torchrun: each would train alone and write the same files.
+
+    Raises:
+        UsageError: torchrun started more than one.
+    """
+    world = os.environ.get("WORLD_SIZE", "1")
+    if "RANK" in os.environ and world != "1":
+        raise UsageError(
+            f"{command} trains in one process, and torchrun started {world} that would write into the same run "
+            f"directory; start albertkit {command} without torchrun (pretrain alone shares its work)"
+        )
 
 
 def task_for(train: Dataset) -> str:

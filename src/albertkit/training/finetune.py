@@ -34,7 +34,7 @@ from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.tasks.window_notes import window_notes
-from albertkit.training.checks import check_head, check_length, default_pooling, task_for
+from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.exits import ExitInputs, check_exits
 from albertkit.training.finish import finish
@@ -73,6 +73,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     """
     tell: Teller = teller or Silent()
     started = time.perf_counter()
+    check_alone("finetune")
     source = open_data(
         settings.data,
         data_dir=settings.data_dir,

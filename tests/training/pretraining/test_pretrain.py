@@ -93,6 +93,11 @@ def test_a_stopped_run_ends_with_the_same_bits(
     assert _events(out) == _events(finished)
 
 
+def test_recomputed_layers_train_the_same(finished: Path, tmp_path: Path) -> None:
+    pretrain(tiny_corpus.settings(tmp_path / "run", **STAGED, recompute=True))
+    assert _weights(tmp_path / "run") == _weights(finished)
+
+
 def test_goes_back_when_the_loss_runs_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = iter([False] * 3 + [True] + [False] * 100)
     rates = []

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
 from tests import tiny_corpus
+from tests.tiny import CONFIG
 
-from albertkit.errors import UsageError
+from albertkit.data.corpus.shards import Corpus
+from albertkit.device import Execution
+from albertkit.errors import RunError, UsageError
 from albertkit.pretrained import load_model
+from albertkit.training.finetune import finetune
+from albertkit.training.pretraining.agreement import check_agreement
 from albertkit.training.pretraining.pretrain import pretrain
 from albertkit.training.pretraining.processes import Processes, join_processes
+from albertkit.training.settings import FinetuneSettings
 
 STEPS = 6
 
@@ -63,5 +76,91 @@ def test_a_batch_goes_to_one_process_alone() -> None:
 def test_half_of_torchruns_variables_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(UsageError, match=r"RANK.*torchrun"), join_processes("cpu"):
+    with pytest.raises(UsageError, match=r"RANK.*torchrun"), join_processes():
         pass
+
+
+def _both(work: Callable[[Processes], Any]) -> list[Any]:
+    """Let two processes, threads here, meet at one store; return what each got or raised."""
+    store = dist.HashStore()
+
+    def one(rank: int) -> Any:
+        try:
+            return work(Processes(rank, 2, store))
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, range(2)))
+
+
+def test_an_error_of_one_is_an_error_of_all() -> None:
+    def work(processes: Processes) -> list[Any]:
+        with processes.together("check"):
+            if processes.rank == 1:
+                raise UsageError("no such folder")
+        return processes.gather("never", None)
+
+    first, second = _both(work)
+    assert isinstance(first, RunError)
+    assert re.fullmatch("process 1 on .* cannot take part: no such folder", str(first))
+    assert isinstance(second, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("changes", "begun", "message"),
+    [
+        ({}, (False, False), None),
+        ({"out": "elsewhere", "threads": 4}, (True, False), None),
+        ({"seed": 3}, (False, False), "seed is 12345 for process 0 on .* and 3 for process 1 on "),
+        ({}, (False, True), "process 1 on .* sees the run to go on with, but process 0 on .* does not"),
+    ],
+)
+def test_processes_compare_what_they_are_about_to_do(
+    tmp_path: Path, changes: dict[str, Any], begun: tuple[bool, bool], message: str | None
+) -> None:
+    corpus = Corpus.open(tiny_corpus.tiny_shards())
+    settings = tiny_corpus.settings(tmp_path)
+
+    def work(processes: Processes) -> None:
+        check_agreement(
+            processes,
+            replace(settings, **changes) if processes.rank else settings,
+            config=CONFIG,
+            corpus=corpus,
+            execution=Execution("cpu", "fp32", 1 + processes.rank),
+            begun=begun[processes.rank],
+        )
+
+    errors = _both(work)
+    assert [error is None for error in errors] == [message is None] * 2
+    for error in errors if message else ():
+        assert re.search(message, str(error))
+
+
+def test_a_checkpoint_travels_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(dist, "broadcast_object_list", lambda plan, **_: sent.append(plan[0]))
+    monkeypatch.setattr(dist, "broadcast", lambda tensor, **_: sent.append(tensor.clone()))
+    saved = {"weights": {"a": torch.arange(3.0)}, "state": {0: {"step": torch.tensor(2.0)}}, "names": ["x", 1]}
+    whole = Processes(0, 2).broadcast(saved)
+    assert torch.equal(whole["weights"]["a"], torch.arange(3.0))
+    assert (whole["state"][0]["step"], whole["names"]) == (torch.tensor(2.0), ["x", 1])
+    plan, *tensors = sent
+
+    def plan_of_the_first(received: list[Any], **_: Any) -> None:
+        received[0] = plan
+
+    monkeypatch.setattr(dist, "broadcast_object_list", plan_of_the_first)
+    monkeypatch.setattr(dist, "broadcast", lambda tensor, **_: tensor.copy_(tensors.pop(0)))
+    arrived = Processes(1, 2).broadcast(None)
+    assert torch.equal(arrived["weights"]["a"], torch.arange(3.0))
+    assert (arrived["state"][0]["step"], arrived["names"]) == (torch.tensor(2.0), ["x", 1])
+
+
+def test_finetune_is_not_for_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(UsageError, match="finetune trains in one process, and torchrun started 2"):
+        finetune(FinetuneSettings(model="albert-nano", data="polarity", out=str(tmp_path / "run")))
+    assert not (tmp_path / "run").exists()

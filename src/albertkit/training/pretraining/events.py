@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from albertkit.errors import MissingExtraError
+from albertkit.training.pretraining.stages import Stage
+from albertkit.training.pretraining.state import PretrainState
+from albertkit.training.pretraining.steps import PretrainStep
 from albertkit.training.run import RunFolder
 
 
@@ -50,3 +54,27 @@ class Events:
         """Finish TensorBoard's file."""
         if self._writer is not None:
             self._writer.close()
+
+
+def step_event(state: PretrainState, step: PretrainStep, *, rate: float, stage: Stage) -> dict[str, Any]:
+    """Return the event of a step that the state has already counted."""
+    return {
+        "event": "step",
+        "step": state.step,
+        "training_tokens": state.tokens,
+        **{name: round(value, 5) for name, value in asdict(step.scores).items()},
+        "learning_rate": rate,
+        "gradient_norm": round(step.gradient_norm, 4),
+        "layers": stage.layers,
+        "length": stage.length,
+        "seconds": round(step.seconds, 4),
+    }
+
+
+def step_info(step: PretrainStep) -> str:
+    """Return what stands beside the bar."""
+    scores = step.scores
+    return (
+        f"loss {scores.mlm_loss:.2f}, accuracy {scores.mlm_accuracy:.0f} %, order {scores.sop_accuracy:.0f} %, "
+        f"{scores.tokens / step.seconds:,.0f} tokens/s"
+    )

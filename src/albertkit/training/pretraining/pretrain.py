@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -30,7 +30,8 @@ from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
 from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.events import Events
+from albertkit.training.pretraining.agreement import check_agreement
+from albertkit.training.pretraining.events import Events, step_event, step_info
 from albertkit.training.pretraining.finish import finish
 from albertkit.training.pretraining.guard import good_interval
 from albertkit.training.pretraining.inputs import scored_batches, scoring_stream, starting_model, training_stream
@@ -39,8 +40,8 @@ from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, complete
 from albertkit.training.pretraining.stages import Stages
 from albertkit.training.pretraining.start import COUNTED_TOKENS, STARTS, fresh_weights, informed_start
-from albertkit.training.pretraining.state import GOOD, PretrainState
-from albertkit.training.pretraining.steps import PretrainScores, PretrainStep, held_out_scores, train_step
+from albertkit.training.pretraining.state import GOOD, LAST, PretrainState
+from albertkit.training.pretraining.steps import PretrainScores, held_out_scores, train_step
 from albertkit.training.run import RunFolder
 from albertkit.training.schedules import learning_rate
 
@@ -63,22 +64,35 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
         RunError: the run directory exists, cannot go on, or the loss ran away for good.
         WriteError: the system refused a file.
     """
-    corpus = Corpus.open(settings.data)
+    with join_processes() as processes:
+        with processes.together("preparation"):
+            training = _Pretraining.prepare(
+                settings,
+                Corpus.open(settings.data),
+                _execution(settings),
+                processes,
+                resume=resume,
+                teller=(teller or Silent()) if processes.is_main else Silent(),
+            )
+        check_agreement(
+            processes,
+            training.settings,
+            config=training.model.network.config,
+            corpus=training.corpus,
+            execution=training.execution,
+            begun=resume and (training.folder.path / "config.json").is_file(),
+        )
+        processes.connect(training.execution.device)
+        return training.run(resume=resume)
+
+
+def _execution(settings: PretrainSettings) -> Execution:
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     if execution.precision == "int8":
         raise UsageError("int8 is to predict with; pretrain with --precision auto")
     if execution.precision == "fp16":
         raise UsageError("pretraining in fp16 would need loss scaling; use --precision bf16 or fp32")
-    execution = on_own_device(execution)
-    with join_processes(execution.device) as processes:
-        return _Pretraining.prepare(
-            settings,
-            corpus,
-            execution,
-            processes,
-            resume=resume,
-            teller=(teller or Silent()) if processes.is_main else Silent(),
-        ).run(resume=resume)
+    return on_own_device(execution)
 
 
 @dataclass
@@ -121,7 +135,9 @@ class _Pretraining:
         stages = Stages.parse(settings.stages or "")
         stages.check(config, batch_tokens=settings.batch_tokens)
         learning_rate(0, peak=1.0, total_steps=1, warmup_steps=0, schedule=settings.schedule)  # tells an unknown one
-        folder = RunFolder.open(settings.out, {**settings.to_dict(), "processes": processes.world}, resume=resume)
+        folder = RunFolder(settings.out)
+        if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
+            folder = RunFolder.open(settings.out, {**settings.to_dict(), "processes": processes.world}, resume=resume)
         stream = training_stream(settings, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
         scored = scoring_stream(stream, held_out)
         return cls(settings, stages, corpus, model, stream, scored, execution, processes, folder, teller)
@@ -131,7 +147,6 @@ class _Pretraining:
         settings, network = self.settings, self.model.network
         for note in self.model.notes:
             self.teller.say(f"note: {note}")
-        self.processes.wait()  # nobody writes before everybody has found the directory free
         network.to(self.execution.torch_device)
         optimizer = build_optimizer(
             settings.optimizer,
@@ -140,11 +155,15 @@ class _Pretraining:
             bias_correction=settings.bias_correction,
             betas=BETAS if settings.bias_correction else (0.9, 0.999),
         )
+        for group in network.encoder.groups:
+            group.recompute = settings.recompute  # type: ignore[assignment]
         state = PretrainState(network, optimizer)
-        if not (resume and state.restore(self.folder)) and settings.config is not None:
-            self._start()
-        if self.processes.is_main:
-            self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
+        restored = resume and self._restore(state)
+        with self.processes.together("start"):
+            if self.processes.is_main:
+                if not restored and settings.config is not None:
+                    self._start()  # the others take over these weights when they are wrapped
+                self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
         if state.step:
             self.teller.say(f"going on after step {state.step:,} of {settings.steps:,}")
         if settings.compile:
@@ -152,7 +171,8 @@ class _Pretraining:
                 group.compile(dynamic=True)
         objective: nn.Module = PretrainingObjective(network)
         if self.processes.world > 1:
-            objective = DistributedDataParallel(objective)
+            # Views: the gradients would else be held twice.
+            objective = DistributedDataParallel(objective, gradient_as_bucket_view=True)
         objective.train()
         self._train(objective, state)
         scores, tokens = self._score_all(objective, state)
@@ -168,6 +188,17 @@ class _Pretraining:
             processes=self.processes,
             teller=self.teller,
         )
+
+    def _restore(self, state: PretrainState, *, name: str = LAST, with_guard: bool = True) -> bool:
+        """Let every process take over the checkpoint, which the first alone needs to see."""
+        saved: Any = None
+        with self.processes.together(f"restore/{name}/{state.guard.returns}"):
+            if self.processes.is_main:
+                saved = self.folder.load_checkpoint(name=name)
+        saved = self.processes.broadcast(saved, device=self.execution.torch_device)
+        if saved is not None:
+            state.take_over(saved, run=self.folder, with_guard=with_guard)
+        return saved is not None
 
     def _start(self) -> None:
         fresh_weights(self.model.network, seed=self.settings.seed)
@@ -203,7 +234,8 @@ class _Pretraining:
         if state.step == 0 and main:
             state.save(self.folder, name=GOOD)
         saved = time.monotonic()
-        events = Events(self.folder, tensorboard=settings.tensorboard, is_main=main, step=state.step)
+        with self.processes.together("events"):
+            events = Events(self.folder, tensorboard=settings.tensorboard, is_main=main, step=state.step)
         with closing(events), self.teller.bar("pretraining", total=settings.steps) as advance:
             advance(state.step)
             while state.step < settings.steps:
@@ -229,8 +261,8 @@ class _Pretraining:
                 state.position = positions[-1]
                 state.tokens += step.scores.tokens
                 state.seconds += step.seconds
-                events.log(_event(state, step, current_rate, stage.layers, stage.length))
-                advance(1, info=_info(step))
+                events.log(step_event(state, step, rate=current_rate, stage=stage))
+                advance(1, info=step_info(step))
                 if state.step % every == 0 and state.step < settings.steps:
                     self._evaluate(objective, state)
                 if self.settings.schedule == "cooldown" and state.step == settings.steps - round(
@@ -275,8 +307,7 @@ class _Pretraining:
     ) -> Iterator[tuple[PendingBatch, Position]]:
         """Restore the last good point, but go on behind the text at which the loss ran away."""
         step = state.step + 1
-        self.processes.wait()
-        state.restore(self.folder, name=GOOD, with_guard=False)
+        self._restore(state, name=GOOD, with_guard=False)
         sentence = state.guard.go_back(step=step, good_step=state.step, rate=rate)
         self.teller.say(f"warning: {sentence}")
         state.position = position
@@ -323,25 +354,3 @@ class _Pretraining:
             return scores, scores.tokens
         sample = [pending for pending, _ in islice(self.stream.batches(), 20)]
         return held_out_scores(objective, sample, execution=self.execution, processes=self.processes), 0
-
-
-def _event(state: PretrainState, step: PretrainStep, rate: float, layers: int, length: int) -> dict[str, Any]:
-    return {
-        "event": "step",
-        "step": state.step,
-        "training_tokens": state.tokens,
-        **{name: round(value, 5) for name, value in asdict(step.scores).items()},
-        "learning_rate": rate,
-        "gradient_norm": round(step.gradient_norm, 4),
-        "layers": layers,
-        "length": length,
-        "seconds": round(step.seconds, 4),
-    }
-
-
-def _info(step: PretrainStep) -> str:
-    scores = step.scores
-    return (
-        f"loss {scores.mlm_loss:.2f}, accuracy {scores.mlm_accuracy:.0f} %, order {scores.sop_accuracy:.0f} %, "
-        f"{scores.tokens / step.seconds:,.0f} tokens/s"
-    )

@@ -1,19 +1,36 @@
-"""Processes: who takes which batch when several train together under torchrun, and how their sums become one."""
+"""Processes: who takes which batch when several train together under torchrun, and how their sums become one.
+
+They meet at torchrun's key-value store first, which needs no device: checks are compared there (`agreement.py`), and
+an error of one is an error of all, before anybody waits in a collective operation for one that will never come.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from albertkit.device import Execution
-from albertkit.errors import UsageError
+from albertkit.errors import RunError, UsageError
+
+_VARIABLES = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+_INTERFACES = "name the network interface that joins the machines in GLOO_SOCKET_IFNAME (cpu) or NCCL_SOCKET_IFNAME"
+
+
+class _Slot(NamedTuple):
+    """Stands for a tensor that is sent on its own."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True)
@@ -22,11 +39,74 @@ class Processes:
 
     rank: int = 0
     world: int = 1
+    store: Any = None
+    """Where they meet, a store of torch.distributed; None for one alone."""
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process writes files and speaks: the first of all machines, not of each."""
         return self.rank == 0
+
+    @property
+    def name(self) -> str:
+        """What messages call this process."""
+        return f"process {self.rank} on {socket.gethostname()}"
+
+    def gather(self, key: str, value: Any) -> list[Any]:
+        """Return what each process gave, in the order of ranks; through the store, so before `connect`, too.
+
+        Args:
+            key: a word of its own for each call.
+            value: goes through JSON.
+        """
+        if self.store is None:
+            return [value]
+        ranks = range(self.world)
+        self.store.set(f"{key}/{self.rank}", json.dumps(value))
+        values = [json.loads(self.store.get(f"{key}/{rank}")) for rank in ranks]
+        # The store may live in the first process, so that one leaves last.
+        self.store.set(f"{key}/read/{self.rank}", "")
+        if self.is_main:
+            self.store.wait([f"{key}/read/{rank}" for rank in ranks])
+        return values
+
+    @contextmanager
+    def together(self, key: str) -> Iterator[None]:
+        """Let an error of one process end all of them, each with a sentence.
+
+        Args:
+            key: a word of its own for each call.
+
+        Raises:
+            RunError: another process failed.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.gather(key, [self.name, str(error) or type(error).__name__])
+            raise
+        for told in self.gather(key, None):
+            if told is not None:
+                raise RunError(f"{told[0]} cannot take part: {told[1]}")
+
+    def connect(self, device: str) -> None:
+        """Open the way for tensors.
+
+        Args:
+            device: `cpu` speaks through gloo, `cuda` through nccl.
+
+        Raises:
+            RunError: the processes do not reach each other.
+        """
+        if self.store is None:
+            return
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        own = dist.PrefixStore("albertkit", self.store)  # type: ignore[attr-defined]
+        try:
+            dist.init_process_group(backend, store=own, rank=self.rank, world_size=self.world)
+            dist.barrier()
+        except RuntimeError as error:
+            raise RunError(f"{self.name} does not reach the others ({_first_line(error)}); {_INTERFACES}") from error
 
     def sums(self, values: Sequence[float] | Tensor, *, device: torch.device | str = "cpu") -> list[float]:
         """Add numbers up over all processes."""
@@ -34,6 +114,33 @@ class Processes:
         if self.world > 1:
             dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
+
+    def broadcast(self, tree: Any, *, device: torch.device | str = "cpu") -> Any:
+        """Return the first process's dicts, lists, numbers and tensors (on the processor) in every process.
+
+        Args:
+            tree: what the first process has; the others' is not looked at.
+            device: that tensors travel by.
+        """
+        if self.world == 1:
+            return tree
+        tensors: list[Tensor] = []
+        plan = [_taken_apart(tree, tensors) if self.is_main else None]
+        dist.broadcast_object_list(plan, device=torch.device(device))
+        return self._filled(plan[0], iter(tensors), device)
+
+    def _filled(self, plan: Any, tensors: Iterator[Tensor], device: torch.device | str) -> Any:
+        if isinstance(plan, _Slot):
+            sent = (
+                next(tensors).to(device) if self.is_main else torch.empty(plan.shape, dtype=plan.dtype, device=device)
+            )
+            dist.broadcast(sent := sent.contiguous(), src=0)
+            return sent.cpu()
+        if isinstance(plan, dict):
+            return {key: self._filled(value, tensors, device) for key, value in plan.items()}
+        if isinstance(plan, list | tuple):
+            return [self._filled(value, tensors, device) for value in plan]
+        return plan
 
     def share(self, items: Sequence[Any]) -> list[Any]:
         """Return the items that are this process's own: every world-th."""
@@ -45,33 +152,80 @@ class Processes:
             dist.barrier()
 
 
+def _taken_apart(tree: Any, tensors: list[Tensor]) -> Any:
+    """Return the tree with a slot for each tensor, and append the tensors in that order."""
+    if isinstance(tree, Tensor):
+        tensors.append(tree)
+        return _Slot(tuple(tree.shape), tree.dtype)
+    if isinstance(tree, dict):
+        return {key: _taken_apart(value, tensors) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_taken_apart(value, tensors) for value in tree]
+    return tree
+
+
 def on_own_device(execution: Execution) -> Execution:
-    """Give each process of a machine its own GPU, by the number that torchrun gave it."""
-    if execution.device != "cuda" or "LOCAL_RANK" not in os.environ:
+    """Give each process of a machine its own GPU, by the number that torchrun gave it on this machine.
+
+    Raises:
+        UsageError: more processes than GPUs, or all on one GPU by name.
+    """
+    local = os.environ.get("LOCAL_RANK")
+    if not execution.device.startswith("cuda") or local is None:
         return execution
-    own = f"cuda:{os.environ['LOCAL_RANK']}"
+    here, found = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if execution.device != "cuda" and here > 1:
+        raise UsageError(f"--device {execution.device} would put {here} processes on one GPU; leave the number out")
+    if execution.device == "cuda" and int(local) >= found:
+        raise UsageError(
+            f"{here} processes were started on {socket.gethostname()}, which has {found} GPUs; "
+            f"start torchrun with --nproc-per-node {found} there"
+        )
+    own = f"cuda:{local}" if execution.device == "cuda" else execution.device
     torch.cuda.set_device(own)
     return replace(execution, device=own)
 
 
 @contextmanager
-def join_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started (it sets RANK, WORLD_SIZE, LOCAL_RANK); alone without it.
+def join_processes() -> Iterator[Processes]:
+    """Meet the processes that torchrun started (it sets RANK, WORLD_SIZE, LOCAL_RANK); alone without it.
 
-    Args:
-        device: `cpu` speaks through gloo, `cuda` through nccl.
+    Tensors may be exchanged after `Processes.connect`.
 
     Raises:
         UsageError: torchrun's variables are there in part only.
+        RunError: the first process is not reached, or another one ended in the middle.
     """
     if "WORLD_SIZE" not in os.environ:
         yield Processes()
         return
-    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    missing = [name for name in _VARIABLES if name not in os.environ]
     if missing:
         raise UsageError(f"WORLD_SIZE is set but {', '.join(missing)} is not; start processes with torchrun")
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size())
+        store, rank, world = next(rendezvous("env://"))
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"the processes do not meet at {place} ({_first_line(error)}); {_INTERFACES}") from error
+    processes = Processes(rank, world, store)
+    try:
+        yield processes
+    except RuntimeError as error:
+        if not _is_of_another(error):
+            raise
+        raise RunError(
+            f"{processes.name} lost the others ({_first_line(error)}); the one that ended first says why; "
+            "the same command with --resume goes on from the last checkpoint"
+        ) from error
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _is_of_another(error: RuntimeError) -> bool:
+    """Tell whether a process that is gone, not this one, is behind an error."""
+    return isinstance(error, dist.DistError) or any(name in str(error) for name in ("gloo", "Connection closed"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -75,6 +75,8 @@ class PretrainSettings:
     """Processes that build batches ahead; some where a GPU trains, none on a processor, when left out."""
     compile: bool = False
     """Compile the layers (torch.compile): a slower start, faster steps; for long runs on a GPU."""
+    recompute: bool = False
+    """Keep each layer's input alone and run the layer again on the way back: less memory, a third more time."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
     tensorboard: bool = False

@@ -56,20 +56,17 @@ class PretrainState:
             name=name,
         )
 
-    def restore(self, run: RunFolder, *, name: str = LAST, with_guard: bool = True) -> bool:
-        """Take over a checkpoint; return whether there was one.
+    def take_over(self, saved: Mapping[str, Any], *, run: RunFolder, with_guard: bool = True) -> None:
+        """Go on from a checkpoint.
 
         Args:
-            run: the directory.
-            name: of the checkpoint.
+            saved: what `save` wrote and the run folder read.
+            run: the directory, for messages.
             with_guard: False when a run goes back: the guard remembers that it did.
 
         Raises:
-            RunError: the checkpoint is corrupt, or of another network.
+            RunError: the checkpoint is of another network.
         """
-        saved = run.load_checkpoint(name=name)
-        if saved is None:
-            return False
         try:
             self._take_over(saved, with_guard=with_guard)
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
@@ -78,7 +75,6 @@ class PretrainState:
                 f"{run.path}: the checkpoint does not fit this run ({reason}); "
                 "the network or the data changed, so start the run anew"
             ) from error
-        return True
 
     def _take_over(self, saved: Mapping[str, Any], *, with_guard: bool) -> None:
         self.network.load_state_dict(saved["weights"])

@@ -1,0 +1,94 @@
+"""Agreement: whether the processes of several machines are about to train the same network on the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import albertkit
+from albertkit.config import AlbertConfig
+from albertkit.data.corpus.shards import Corpus
+from albertkit.device import Execution
+from albertkit.errors import DataError, RunError, UsageError
+from albertkit.training.pretraining.processes import Processes
+from albertkit.training.pretraining.settings import PretrainSettings
+
+# Each machine may have files elsewhere, and do its share of the work in its own way.
+_OWN = frozenset({"data", "out", "model", "config", "device", "threads", "workers", "compile", "recompute",
+                  "save_seconds", "tensorboard"})  # fmt: skip
+
+
+def check_agreement(
+    processes: Processes,
+    settings: PretrainSettings,
+    *,
+    config: AlbertConfig,
+    corpus: Corpus,
+    execution: Execution,
+    begun: bool,
+) -> None:
+    """Compare what all processes are about to do; paths may differ, what lies there may not.
+
+    Args:
+        processes: met, not yet connected.
+        settings: complete.
+        config: of the network.
+        corpus: opened.
+        execution: device and precision that were chosen.
+        begun: whether this process sees a run to go on with.
+
+    Raises:
+        DataError: the shards differ.
+        UsageError: the settings, the network, the version, the device or the precision differ.
+        RunError: the run to go on with lies where the first process does not see it.
+    """
+    seen = {
+        "name": processes.name,
+        "begun": begun,
+        "shards": shards_digest(corpus),
+        "facts": {
+            "albertkit's version": albertkit.__version__,
+            "device": execution.device.split(":")[0],
+            "precision": execution.precision,
+            "the network": config.to_dict(),
+            **{name: value for name, value in settings.to_dict().items() if name not in _OWN},
+        },
+    }
+    everyone = processes.gather("agreement", seen)
+    first = everyone[0]
+    for other in everyone[1:]:
+        if other["shards"] != first["shards"]:
+            raise DataError(
+                f"{settings.data}: {other['name']} has other shards than {first['name']}; prepare them once, and copy "
+                "the folder to every machine or share it"
+            )
+        _compare(first, other)
+    elsewhere = [other["name"] for other in everyone if other["begun"]]
+    if elsewhere and not first["begun"]:
+        raise RunError(
+            f"{settings.out}: {elsewhere[0]} sees the run to go on with, but {first['name']}, which reads and writes "
+            "it now, does not; share that folder between the machines, or copy it there"
+        )
+
+
+def shards_digest(corpus: Corpus) -> str:
+    """Return the sha256 of what the manifest says of the files: their own sha256, and the vocabulary's."""
+    said: Sequence[Any] = (corpus.manifest["tokenizer"]["sha256"], corpus.manifest["shards"])
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _compare(first: dict[str, Any], other: dict[str, Any]) -> None:
+    for name, value in first["facts"].items():
+        theirs = other["facts"].get(name)
+        if theirs == value:
+            continue
+        what, ours, others = name.replace("_", "-"), value, theirs
+        if isinstance(value, dict) and isinstance(theirs, dict):
+            key = next(key for key in value if theirs.get(key) != value[key])
+            what, ours, others = f"{name}'s {key}", value[key], theirs.get(key)
+        raise UsageError(
+            f"{what} is {ours} for {first['name']} and {others} for {other['name']}; "
+            "start every process with the same command and the same files"
+        )
