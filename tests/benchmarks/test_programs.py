@@ -67,3 +67,36 @@ def test_preparing() -> None:
 def test_load() -> None:
     (row,) = report_of("load.py", *TINY, "--rounds", "1")["cases"]
     assert row["max_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_inference_says_how_far_each_peer_is() -> None:
+    report = report_of("inference.py", *TINY, "--rounds", "1")
+    assert {row["case"] for row in report["cases"]} == {"snippets, ten by ten", "snippets", "one"}
+    assert {row["peer_name"].partition(" ")[0] for row in report["cases"]} >= {"transformers"}
+    fp32 = [row for row in report["cases"] if row["precision"] == "fp32"]
+    assert fp32
+    assert all(row["max_difference"] < 1e-4 for row in fp32)
+
+
+@pytest.mark.slow
+def test_curves_draws_what_it_measured(tmp_path: Path) -> None:
+    report = report_of("curves.py", *TINY, "--plot", str(tmp_path / "curves.png"))
+    assert {row["varied"] for row in report["cases"]} == {"length", "texts", "threads"}
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_endurance_notes_memory_and_speed(tmp_path: Path) -> None:
+    report = report_of("endurance.py", *"--threads 1 --minutes 0.1 --plot".split(), str(tmp_path / "endurance.png"))
+    assert [row["unit"] for row in report["cases"]] == ["MB", "s"]
+    assert len(report["points"]) == 20
+    assert all(point["megabytes"] > 100 for point in report["points"])
+    assert (tmp_path / "endurance.png").exists()
+
+
+@pytest.mark.slow
+def test_starting_gives_the_pipeline_s_answer() -> None:
+    (row,) = report_of("starting.py", "--quick", "--threads", "1")["cases"]
+    assert row["max_difference"] < 1e-3
+    assert row["help_seconds"] < row["ours"]

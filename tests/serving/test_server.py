@@ -104,6 +104,47 @@ def test_a_large_body_is_refused_before_it_is_sent() -> None:
     asyncio.run(main())
 
 
+def test_too_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("albertkit.serving.server.CONNECTIONS", 3)
+
+    async def main() -> None:
+        async with running(predictor_of("classification")) as (service, port, _):
+            others = [await connect(port) for _ in range(2)]
+            reader, _ = await connect(port, HEAD, BODY)
+            head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: 1" in head.lower()
+            assert json.loads(body)["error"]["message"] == "too many connections are open; try again"
+            others[0][1].close()
+            await until(lambda: not service.crowded())
+            reader, _ = await connect(port, HEAD, BODY)
+            assert (await asyncio.wait_for(reader.read(15), 5)) == b"HTTP/1.1 200 OK"
+
+    asyncio.run(main())
+
+
+def test_the_last_connections_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("albertkit.serving.server.DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr("albertkit.serving.server.LAST_WORDS", 1.0)
+
+    async def main() -> None:
+        async with running(predictor_of("classification")) as (_, port, task):
+            reader, writer = await connect(port)
+            await asyncio.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(500):
+                try:  # until the door is shut
+                    (await asyncio.open_connection("127.0.0.1", port))[1].close()
+                except OSError:
+                    break
+                await asyncio.sleep(0.01)
+            writer.write(HEAD + BODY)
+            assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 503 ")
+            await asyncio.wait_for(asyncio.shield(task), 20)
+
+    asyncio.run(main())
+
+
 def test_a_signal_finishes_what_was_accepted_and_refuses_the_rest() -> None:
     predictor = predictor_of("classification")
     held = Held(predictor)

@@ -11,17 +11,21 @@ from albertkit.cli.options import json_option
 from albertkit.errors import AlbertkitError, UsageError, did_you_mean
 
 PROGRAMS = {
+    "curves": "curves.py",
+    "endurance": "endurance.py",
     "finetune": "finetuning.py",
     "inference": "inference.py",
     "load": "load.py",
     "prepare": "preparing.py",
     "pretrain": "pretraining.py",
     "probe": "probing.py",
+    "serving": "serving.py",
+    "start": "starting.py",
     "tokenize": "tokenizing.py",
 }
 """Name -> its file in `benchmarks/`."""
 
-_READ_DATA = frozenset({"finetune", "inference", "prepare", "probe", "tokenize"})
+_READ_DATA = frozenset({"finetune", "inference", "prepare", "probe", "serving", "tokenize"})
 
 
 @click.command(
@@ -45,6 +49,10 @@ def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, furt
       prepare    KB/s from text to what a pretraining reads
       pretrain   tokens/s of pretraining steps: transformers
       load       seconds to load a model: transformers, plainly reading
+      start      seconds from the shell to a label: transformers' pipeline
+      curves     cost against length, texts and threads: transformers
+      endurance  an hour of mixed work: does memory creep, does it get slower
+      serving    requests/s of a served model: uvicorn + transformers
 
     The programs stand in benchmarks/ of the source of albertkit, where make setup brings the peers; they are no part of
     the installed package. Both sides of a ratio are measured in the same run: read the ratios, on a quiet machine.
@@ -60,7 +68,7 @@ def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, furt
         arguments += ["--data-dir", data_dir]
     # A process of its own: the programs set what libraries read when they start.
     done = subprocess.run([sys.executable, str(program), *arguments], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0 or as_json:
+    if as_json or (done.returncode != 0 and '"lines"' not in done.stdout):
         click.echo(done.stdout, nl=False)
         raise SystemExit(done.returncode)
     try:
@@ -70,6 +78,8 @@ def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, furt
         return
     for line in lines_of(report):
         click.echo(line)
+    if done.returncode != 0:  # its lines say what is wrong
+        raise SystemExit(done.returncode)
 
 
 def program_file(name: str, *, folder: Path | None = None) -> Path:
@@ -96,7 +106,7 @@ def program_file(name: str, *, folder: Path | None = None) -> Path:
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:
-    """Return a report as lines: the machine, then a line for each case."""
+    """Return a report as lines: the machine, a line for each case, and the program's own `lines`."""
     machine = report["machine"]
     lines = [f"{machine['processor']}, {machine['threads']} of {machine['cores']} cores, load {machine['load_before']}"]
     for case in report["cases"]:
@@ -106,4 +116,4 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             f"{case['case']}{precision}: {case['ours']:,.4g} {case['unit']}; {peer}: {case['peer']:,.4g}; "
             f"ratio {case['ratio']:.2f}"
         )
-    return lines
+    return [*lines, *report.get("lines", ())]

@@ -165,7 +165,7 @@ def _responses(*statuses: int, keys: bool = False, example: Any = None) -> dict[
         told = {"error": {"status": status, "message": f"{_STATUSES[status]}.", "request_id": "job-7"}}
         entry: dict[str, Any] = {"model": Refused, "description": _STATUSES[status]}
         entry["content"] = {"application/json": {"example": told}}
-        if status in (400, 503):  # what the HTTP library refuses itself is plain text
+        if status == 400:  # what is no HTTP is refused by the library that reads it, in plain text
             entry["content"]["text/plain"] = {"schema": {"type": "string"}}
         if status in (429, 503):
             entry["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}

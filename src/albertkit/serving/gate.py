@@ -1,6 +1,6 @@
 """Gate: what a request passes before the model hears of it, and what ends it early.
 
-    observer    request id, log line, counters, headers of every answer, 500 for what nobody foresaw
+    observer    request id, log line, counters, headers of every answer, connections (503), 500 for what nobody foresaw
     gate        key (401), state (503), body (408, 413), place (429), deadline (504), clients that leave (499)
 
 A place is taken when the whole body is there: who sends half of it holds a connection for some seconds, no more.
@@ -16,7 +16,7 @@ from typing import Any
 
 from albertkit.serving.logs import Visit, log, request_id, where
 from albertkit.serving.refusals import Refusal, refusal_body
-from albertkit.serving.service import Service
+from albertkit.serving.service import RETRY, Service
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,7 +59,11 @@ class Observer:
             await send(message)
 
         try:
+            if self.service.crowded():
+                raise Refusal(503, "too many connections are open; try again", headers={**RETRY, "Connection": "close"})
             await self.app(scope, receive, send_named)
+        except Refusal as refusal:
+            await refuse(send_named, refusal, visit)
         except Exception as error:
             log("failure", level=logging.ERROR, request_id=visit.id, **where(error))
             if not visit.status:

@@ -68,10 +68,10 @@ class Limits:
             )
         for number, text in enumerate(texts):
             if len(text) > self.max_characters:
+                which = f'the "{name}"' if len(texts) == 1 else f'text {number} of "{name}"'
                 raise Refusal(
                     422,
-                    f'text {number} of "{name}" has {len(text):,} characters and may have {self.max_characters:,}; '
-                    "send it in parts",
+                    f"{which} has {len(text):,} characters and may have {self.max_characters:,}; send it in parts",
                 )
 
     def check_tokens(self, tokens: int) -> None:

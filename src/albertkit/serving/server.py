@@ -22,6 +22,9 @@ from albertkit.serving.service import Service
 
 DRAIN_SECONDS = 0.5
 """A server that stops answers 503 for so long at least, so that nobody meets a closed door without a word."""
+LAST_WORDS = 0.1
+"""Seconds between the last connection that is let in and the end of those that say nothing: a request on its way over
+one of them is answered 503, where closing at once would reset it."""
 KEEP_ALIVE = 5
 """Seconds that an idle connection stays open."""
 
@@ -60,6 +63,16 @@ class Server(uvicorn.Server):
         while self.service.open or time.monotonic() < least:
             await asyncio.sleep(0.02)
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Shut the door, hear who came in last, then close the connections."""
+        for server in self.servers:
+            server.close()
+        for door in sockets or []:
+            door.close()
+        if not self.force_exit:
+            await asyncio.sleep(LAST_WORDS)
+        await super().shutdown(sockets)
 
 
 def _protocol(seconds: float) -> type[asyncio.Protocol]:
@@ -147,9 +160,9 @@ def make_server(
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(limits.deadline) + 5,
-        limit_concurrency=CONNECTIONS,
     )
     server = Server(config, service)
+    service.crowded = lambda: len(server.server_state.connections) >= CONNECTIONS
     return server
 
 

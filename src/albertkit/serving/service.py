@@ -44,6 +44,8 @@ class Service:
         """Requests accepted and not yet answered."""
         self.failure: BaseException | None = None
         """Why the model could not be loaded."""
+        self.crowded: Callable[[], bool] = lambda: False
+        """Whether there are too many connections."""
         self._load = load
         self._draining = False
         self._abilities: Abilities | None = None

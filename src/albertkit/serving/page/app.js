@@ -215,7 +215,8 @@ function panel(plan, can) {
     return node("div", {}, node("label", { for: id(field.name) }, field.label, hint), area);
   }));
   const buttons = node("div", { class: "row" }, button);
-  const form = node("form", { "aria-labelledby": id("title") }, fields, buttons);
+  // The page itself says what is missing: the browser's own bubble takes blanks for a text, and leaves after a moment.
+  const form = node("form", { "aria-labelledby": id("title"), novalidate: true }, fields, buttons);
   if (plan.verb === "fill") {
     const mask = node("button", { type: "button", class: "plain" }, "Insert [MASK]");
     mask.addEventListener("click", () => {
@@ -228,6 +229,15 @@ function panel(plan, can) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.getAttribute("aria-disabled")) return;
+    const empty = plan.fields.filter((field) => !field.optional && !form.elements[field.name].value.trim());
+    for (const field of plan.fields) form.elements[field.name].removeAttribute("aria-invalid");
+    if (empty.length) {
+      for (const field of empty) form.elements[field.name].setAttribute("aria-invalid", "true");
+      answer.replaceChildren(node("p", { class: "problem" },
+        `Nothing to read: write something into ${empty.map((field) => `“${field.label}”`).join(" and ")}.`));
+      form.elements[empty[0].name].focus();
+      return;
+    }
     const body = {};
     for (const field of plan.fields) {
       const value = form.elements[field.name].value;
