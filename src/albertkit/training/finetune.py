@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from albertkit.data.batches import training_steps
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.labels import check_labels
@@ -36,11 +34,12 @@ from albertkit.tasks.task import Task
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
-from albertkit.training.exits import ExitInputs, check_exits
+from albertkit.training.exits import check_exits
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
+from albertkit.training.inputs import inputs_of
 from albertkit.training.long_texts import complete_windows, with_windows
-from albertkit.training.loop import FeatureInputs, Inputs, Step, TextInputs, diverged, train_steps
+from albertkit.training.loop import Step, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.recipes import complete
 from albertkit.training.roles import (
@@ -179,7 +178,7 @@ def _train(
         for each in heads:
             if isinstance(each, nn.Linear):
                 nn.init.constant_(each.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
-    inputs, plan = _inputs(predictor, train, settings)
+    inputs, plan = inputs_of(predictor, train, settings)
     optimizer = build_optimizer(settings.optimizer, [trained], weight_decay=settings.weight_decay)
     per_epoch = len(plan(0))
     total = settings.steps or (settings.epochs or 1) * per_epoch
@@ -238,37 +237,6 @@ def _train(
     trained.load_state_dict(best["weights"])
     model.task = with_saved_settings(task, best.get("task", {}))
     return state.best_epoch, state.epochs
-
-
-def _inputs(
-    predictor: Predictor, train: Role, settings: FinetuneSettings
-) -> tuple[Inputs, Callable[[int], list[list[npt.NDArray[np.int64]]]]]:
-    assert settings.batch_size is not None
-    model = predictor.model
-    assert model.task is not None
-    if train.features is not None:
-        lengths = np.ones(len(train.encoded), np.int64)
-        inputs: Inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
-        tokens = settings.batch_size
-    elif settings.exits:
-        lengths = train.encoded.lengths
-        inputs = ExitInputs(model.network, train.encoded, execution=predictor.execution, pooling=model.head.pooling)
-        tokens = settings.batch_tokens
-    else:
-        lengths = train.encoded.lengths
-        reads = objective_of(model.task).reads
-        inputs = TextInputs(
-            model.network, train.encoded, execution=predictor.execution, reads=reads, pooling=model.head.pooling
-        )
-        tokens = settings.batch_tokens
-
-    def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
-        assert settings.batch_size is not None
-        return training_steps(
-            lengths, batch_size=settings.batch_size, batch_tokens=tokens, seed=settings.seed, epoch=epoch
-        )
-
-    return inputs, plan
 
 
 def _set_mode(model: Model, settings: FinetuneSettings) -> None:
