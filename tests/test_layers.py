@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "predictor",
     },
+    "scaling": {"datasets", "model_files", "predictor"},
     "serving": {"data", "tasks", "loaded", "predictor", "pretraining_predictor", "explaining"},
 }
 BESIDES = {

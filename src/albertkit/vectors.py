@@ -22,6 +22,8 @@ from albertkit.files import atomic_file
 FloatArray = npt.NDArray[np.float32]
 COLUMNS = ("text", "vector")
 """What a Parquet file begins with."""
+PARTS_MANIFEST = "_manifest.json"
+"""In a folder of parts: which files it holds, in order; written when all are there."""
 _KEY = b"albertkit"
 _HEADER = 128  # bytes of an .npy header: a multiple of 64, with room for any number of rows
 _ROWS = 4096
@@ -141,10 +143,10 @@ class _ParquetWriter:
 
 
 class VectorFile:
-    """A Parquet file of texts with their vectors, read piece by piece.
+    """A Parquet file of texts with their vectors, or a folder of its parts, read piece by piece.
 
     Args:
-        path: the file.
+        path: the file, or the folder that `albertkit embed --ray` has filled.
 
     Raises:
         UsageError: an .npy file, which holds no texts.
@@ -155,19 +157,16 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         if path.suffix == ".npy":
             raise UsageError(f"{path}: an .npy file holds no texts to find; embed again with --output FILE.parquet")
-        if not path.is_file():
-            raise DataError(f"{path}: there is no such file; albertkit embed --output FILE.parquet makes one")
+        files = _parts(path) if path.is_dir() else [path]
+        if not files[0].is_file():
+            raise DataError(f"{files[0]}: there is no such file; albertkit embed --output FILE.parquet makes one")
         _import_pyarrow(f"reading {path}")
         import pyarrow
         import pyarrow.parquet
 
-        self.path = path
+        self.path, self.files = path, files
         self.failures = (OSError, ValueError, pyarrow.ArrowException)
-        try:
-            self.file = pyarrow.parquet.ParquetFile(path)
-        except self.failures as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
-        schema = self.file.schema_arrow
+        schema = self._open(files[0]).schema_arrow
         for name in COLUMNS:
             if name not in schema.names:
                 raise DataError(f'{path}: no column "{name}"; give a file that albertkit embed made')
@@ -179,7 +178,15 @@ class VectorFile:
 
     def __len__(self) -> int:
         """Number of texts."""
-        return int(self.file.metadata.num_rows)
+        return sum(int(self._open(file).metadata.num_rows) for file in self.files)
+
+    def _open(self, file: Path) -> Any:
+        import pyarrow.parquet
+
+        try:
+            return pyarrow.parquet.ParquetFile(file)
+        except self.failures as error:
+            raise DataError(f"{file}: cannot be read as Parquet ({error!s:.200})") from error
 
     @property
     def made_by(self) -> MadeBy | None:
@@ -196,23 +203,25 @@ class VectorFile:
         Raises:
             DataError: the file is damaged, or a text or vector is missing or not finite; the sentence names the row.
         """
+        for file in self.files:
+            yield from self._pieces(file, rows)
+
+    def _pieces(self, path: Path, rows: int) -> Iterator[tuple[list[str], FloatArray]]:
         start = 1
         try:
-            for batch in self.file.iter_batches(batch_size=rows, columns=list(COLUMNS)):
+            for batch in self._open(path).iter_batches(batch_size=rows, columns=list(COLUMNS)):
                 texts, column = batch.column(0), batch.column(1)
                 if texts.null_count or column.null_count:
-                    raise DataError(
-                        f"{self.path}, rows {start} to {start + len(texts) - 1}: a text or vector is missing"
-                    )
+                    raise DataError(f"{path}, rows {start} to {start + len(texts) - 1}: a text or vector is missing")
                 flat = column.flatten().to_numpy(zero_copy_only=False)
                 vectors: FloatArray = flat.reshape(len(texts), self.dimensions)
                 broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
                 if len(broken):
-                    raise DataError(f"{self.path}, row {start + int(broken[0])}: the vector is not of finite numbers")
+                    raise DataError(f"{path}, row {start + int(broken[0])}: the vector is not of finite numbers")
                 yield texts.to_pylist(), vectors
                 start += len(texts)
         except self.failures as error:
-            raise DataError(f"{self.path}: cannot be read as Parquet ({error!s:.200})") from error
+            raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
 
 
 def question_vector(
@@ -274,6 +283,20 @@ def unit(vectors: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     found: FloatArray = vectors / np.where(lengths == 0, np.float32(1), lengths)
     return found
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files of a folder of parts, in order."""
+    try:
+        said = json.loads((folder / PARTS_MANIFEST).read_text(encoding="utf-8"))
+        names = [str(entry["name"]) for entry in said["files"]]
+        if not names or any(Path(name).name != name for name in names):
+            raise ValueError("no parts, or parts of another folder")
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: no {PARTS_MANIFEST} in it: it is no folder of vectors, or not whole yet") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{folder / PARTS_MANIFEST}: not what albertkit wrote ({error!s:.100})") from error
+    return [folder / name for name in names]
 
 
 def _import_pyarrow(purpose: str) -> None:

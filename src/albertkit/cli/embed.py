@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
+from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
 
 
 @click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
 @click.argument("model")
 @click.option("--input", "input_path", type=click.Path(), required=True, help="One text a line, or a table.")
-@click.option("--output", "output_path", type=click.Path(), required=True, help="A .npy or .parquet file.")
+@click.option(
+    "--output", "output_path", type=click.Path(), required=True, help="A .npy or .parquet file; a folder under --ray."
+)
 @click.option(
     "--pooling",
     type=click.Choice(["mean", "cls", "pooler"]),
@@ -21,6 +23,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
 @click.option("--max-length", type=int, help="Longest input in tokens; the model's own when left out.")
+@ray_options
 @execution_options
 @json_option
 def command(
@@ -30,6 +33,8 @@ def command(
     pooling: str | None,
     text_column: str | None,
     max_length: int | None,
+    ray: str | None,
+    workers: int | None,
     device: str,
     precision: str,
     threads: int | None,
@@ -39,7 +44,24 @@ def command(
 
     The texts pass piece by piece, so neither file has to fit in memory; the output takes its name when it is complete.
     Parquet holds text and vector, the other columns of a table, and what `albertkit nearest` has to know.
+    With --ray many machines do it, each part of the file by one worker.
     """
+    if ray is not None:
+        _on_ray(
+            model,
+            input_path,
+            output_path,
+            pooling=pooling,
+            text_column=text_column,
+            max_length=max_length,
+            execution=(device, precision, threads),
+            ray=ray,
+            workers=workers,
+            as_json=as_json,
+        )
+        return
+    if workers is not None:
+        raise click.UsageError("--workers goes with --ray")
     import time
 
     from albertkit.datasets.text_stream import count_rows, text_pieces
@@ -87,3 +109,46 @@ def command(
         print_json(summary)
     else:
         click.echo(f"{texts} vectors of {dimensions} in {summary['seconds']} s: {output_path}")
+
+
+def _on_ray(
+    model: str,
+    input_path: str,
+    output_path: str,
+    *,
+    pooling: str | None,
+    text_column: str | None,
+    max_length: int | None,
+    execution: tuple[str, str, int | None],
+    ray: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    from albertkit.cli.ray import run_and_tell
+    from albertkit.datasets.text_slices import columns_of
+    from albertkit.device import choose_execution
+    from albertkit.model_files import model_path
+    from albertkit.predictor import Predictor
+    from albertkit.scaling.job import Job
+    from albertkit.scaling.run import output_folder
+
+    source = Path(input_path).resolve()
+    folder = output_folder(output_path, source)
+    columns = columns_of(source, text_column=text_column)
+    with notes_on_stderr():  # what is wrong with the model is told before Ray begins
+        predictor = Predictor.load(model, execution=choose_execution(device="cpu", precision="fp32"))
+    predictor.embed("", pooling=pooling, max_length=max_length)
+    device, precision, threads = execution
+    job = Job(
+        verb="embed",
+        model=model if model_path(model) is None else str(Path(model).resolve()),
+        input=source,
+        output=folder,
+        columns=columns,
+        pooling=pooling or predictor.default_pooling,
+        max_length=predictor.model.max_length if max_length is None else max_length,
+        device=device,
+        precision=precision,
+    )
+    del predictor
+    run_and_tell(job, address=ray, workers=workers, threads=threads, as_json=as_json)

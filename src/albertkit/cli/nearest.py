@@ -29,8 +29,8 @@ def command(
 ) -> None:
     """The texts of a file of vectors that are nearest to a text.
 
-    VECTORS is a .parquet file of `albertkit embed`. TEXT is embedded as its texts were; nearness is the cosine, from -1
-    to 1. The file is read piece by piece, whatever its size.
+    VECTORS is a .parquet file of `albertkit embed`, or the folder that it filled with --ray. TEXT is embedded as its
+    texts were; nearness is the cosine, from -1 to 1. The file is read piece by piece, whatever its size.
     """
     from albertkit.device import choose_execution
     from albertkit.errors import UsageError

@@ -36,6 +36,17 @@ execution_options = _several(
     click.option("--threads", type=int, help="Processor threads; all cores when left out."),
 )
 
+ray_options = _several(
+    click.option(
+        "--ray",
+        metavar="local|ADDRESS",
+        help="Work on a Ray cluster: begun on this machine, or the one at ADDRESS (needs albertkit[ray]). --input is "
+        "Parquet, JSON lines or plain lines, --output a folder for the parts and their manifest; the same command goes "
+        "on where it was stopped.",
+    ),
+    click.option("--workers", type=int, help="With --ray: the most models at work; one a node when left out."),
+)
+
 data_options = _several(
     click.option("--data-dir", help="Local copy of a known data set: a folder in its official layout or an archive."),
     click.option("--text-column", help="Column of the (first) text of a table."),

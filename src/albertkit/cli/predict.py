@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from albertkit.cli.exits import exit_options
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
+from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
 
 
 @click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
@@ -30,6 +30,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 )
 @click.option("--explain-label", help="Explain this label instead of the most probable one.")
 @exit_options
+@ray_options
 @execution_options
 @json_option
 def command(
@@ -47,6 +48,8 @@ def command(
     patience: int | None,
     entropy: float | None,
     tolerance: float | None,
+    ray: str | None,
+    workers: int | None,
     device: str,
     precision: str,
     threads: int | None,
@@ -64,6 +67,29 @@ def command(
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
+    if ray is not None:
+        left_out = {
+            "--explain": explain or explain_html or explain_label,
+            "--patience": patience,
+            "--entropy": entropy,
+            "--tolerance": tolerance,
+        }
+        for option, given in left_out.items():
+            if given:
+                raise click.UsageError(f"{option} does not go with --ray")
+        _on_ray(
+            run,
+            input_path,
+            output_path,
+            columns=(text_column, pair_column),
+            execution=(device, precision, threads),
+            ray=ray,
+            workers=workers,
+            as_json=as_json,
+        )
+        return
+    if workers is not None:
+        raise click.UsageError("--workers goes with --ray")
     if pair and len(pair) != len(texts):
         raise click.UsageError(f"{len(texts)} texts and {len(pair)} --pair: give one --pair for each text")
     rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
@@ -133,3 +159,52 @@ def command(
             from albertkit.explaining.terminal import render
 
             render(explanations[number], console=RichConsole(highlight=False))
+
+
+def _on_ray(
+    run: str,
+    input_path: str | None,
+    output_path: str | None,
+    *,
+    columns: tuple[str | None, str | None],
+    execution: tuple[str, str, int | None],
+    ray: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    from albertkit.cli.ray import run_and_tell
+    from albertkit.datasets.dataset import STRUCTURED_METRICS
+    from albertkit.datasets.table_files import is_table
+    from albertkit.datasets.text_slices import columns_of
+    from albertkit.device import choose_execution
+    from albertkit.model_files import model_path
+    from albertkit.predictor import Predictor
+    from albertkit.scaling.job import Job
+    from albertkit.scaling.run import output_folder
+
+    if input_path is None or output_path is None:
+        raise click.UsageError("--ray needs --input FILE and --output FOLDER")
+    source = Path(input_path).resolve()
+    folder = output_folder(output_path, source)
+    text_column, pair_column = columns
+    with notes_on_stderr():  # what is wrong with the model is told before Ray begins
+        predictor = Predictor.load(run, execution=choose_execution(device="cpu", precision="fp32"))
+    task = predictor.model.task
+    if task is not None and task.data_task in STRUCTURED_METRICS and is_table(source):
+        raise click.UsageError(
+            f"--ray predicts texts and pairs of texts; a table for {task.data_task} goes without --ray"
+        )
+    chosen = columns_of(source, text_column=text_column, pair_column=pair_column, pairs=True)
+    predictor.predict("a" if chosen is None or chosen.pair is None else [("a", "b")])
+    device, precision, threads = execution
+    job = Job(
+        verb="predict",
+        model=run if model_path(run) is None else str(Path(run).resolve()),
+        input=source,
+        output=folder,
+        columns=chosen,
+        device=device,
+        precision=precision,
+    )
+    del predictor
+    run_and_tell(job, address=ray, workers=workers, threads=threads, as_json=as_json)

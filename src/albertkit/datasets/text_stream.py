@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,29 @@ Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are read."""
+
+    text: str
+    kept: tuple[str, ...] = ()
+    """The other columns of the pieces."""
+    pair: str | None = None
+    """That of `kept` which holds second texts, and so is checked as the first."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some rows of a file that follow each other: what is read anew without what stands before."""
+
+    start: int
+    """Byte, or row from 0 of Parquet."""
+    end: int
+    """Byte or row behind the last."""
+    first: int = 1
+    """Number of the first line, or row of Parquet, from 1."""
+
+
+@dataclass(frozen=True)
 class Piece:
     """Some rows of the file."""
 
@@ -42,7 +66,7 @@ def count_rows(path: Path) -> int:
         DataError: the file is not there or cannot be read.
         MissingExtraError: Parquet without pyarrow.
     """
-    _require_file(path)
+    require_file(path)
     if path.suffix.lower() == ".parquet":
         open_table(path)  # whose errors are sentences
         import pyarrow.parquet
@@ -73,9 +97,9 @@ def text_pieces(path: Path, *, text_column: str | None = None) -> Iterator[Piece
         DataError: the file is not there or not UTF-8, has no such column, or a row cannot be used; with file and line.
         MissingExtraError: Parquet without pyarrow.
     """
-    _require_file(path)
+    require_file(path)
     if not is_table(path):
-        yield from _pieces((line, {}) for _, line in _lines(path))
+        yield from _pieces((line, {}) for _, line in lines_of(path))
         return
     if not path.stat().st_size:
         raise DataError(f"{path}: the file is empty; it needs rows")
@@ -86,7 +110,7 @@ def text_pieces(path: Path, *, text_column: str | None = None) -> Iterator[Piece
         yield from _pieces(_ROWS_OF[ending](path, text_column))
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
 
@@ -111,11 +135,15 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: cannot be read ({error.strerror or error})")
 
 
-def _lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+def lines_of(path: Path, encoding: str = "utf-8", part: Slice | None = None) -> Iterator[tuple[int, str]]:
     r"""Lines with their numbers, without the `\n` that ends them."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            left = math.inf if part is None else part.end - file.seek(part.start)
+            for number, line in enumerate(file, 1 if part is None else part.first):
+                if left <= 0:
+                    return
+                left -= len(line)
                 try:
                     yield number, line.decode(encoding if number == 1 else "utf-8").removesuffix("\n")
                 except UnicodeDecodeError as error:
@@ -125,7 +153,7 @@ def _lines(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
         raise _unreadable(path, error) from error
 
 
-def _choose(path: Path, columns: Sequence[str], text_column: str | None) -> str:
+def choose_column(path: Path, columns: Sequence[str], text_column: str | None) -> str:
     there = f"there are: {', '.join(f'{column:.40}' for column in columns) or 'none'}"
     if text_column is not None:
         if text_column not in columns:
@@ -142,12 +170,12 @@ def _choose(path: Path, columns: Sequence[str], text_column: str | None) -> str:
     return lower[names[0]]
 
 
-def _kept(columns: Sequence[str], text: str) -> list[str]:
+def kept_columns(columns: Sequence[str], text: str) -> list[str]:
     """The other columns; those whose names the file of vectors needs itself cannot stay."""
     return [column for column in columns if column not in (text, "text", "vector")]
 
 
-def _text(value: object, *, column: str, where: str) -> str:
+def text_of(value: object, *, column: str, where: str) -> str:
     try:
         return checked_text(value, column=column)
     except ValueError as error:
@@ -160,8 +188,8 @@ def _cells(
     twice = sorted({f'"{column}"' for column in header if header.count(column) > 1})
     if twice:
         raise DataError(f"{path}, line 1: column {', '.join(twice)} is there more than once; rename all but one")
-    text = _choose(path, header, text_column)
-    kept = _kept(header, text)
+    text = choose_column(path, header, text_column)
+    kept = kept_columns(header, text)
     for number, cells in rows:
         if len(cells) != len(header):
             raise DataError(f"{path}, line {number}: {len(cells)} columns instead of {len(header)}; repair the file")
@@ -170,7 +198,7 @@ def _cells(
 
 
 def _tsv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
-    lines = ((number, line.removesuffix("\r")) for number, line in _lines(path, "utf-8-sig"))
+    lines = ((number, line.removesuffix("\r")) for number, line in lines_of(path, "utf-8-sig"))
     cells = ((number, line.split("\t")) for number, line in lines if line)
     _, header = next(cells, (1, []))
     yield from _cells(path, header, cells, text_column)
@@ -178,7 +206,7 @@ def _tsv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
 
 def _csv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
     before = csv.field_size_limit(2**31 - 1)
-    reader = csv.reader((f"{line}\n" for _, line in _lines(path, "utf-8-sig")), strict=True)
+    reader = csv.reader((f"{line}\n" for _, line in lines_of(path, "utf-8-sig")), strict=True)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         while True:
@@ -202,8 +230,27 @@ def _csv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
 
 
 def _jsonl(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
-    text, kept = "", [""]
-    for number, line in _lines(path, "utf-8-sig"):
+    yield from json_texts(path, None, text_column=text_column)
+
+
+def json_texts(
+    path: Path, columns: Columns | None, *, text_column: str | None = None, part: Slice | None = None
+) -> Iterator[tuple[str, Values]]:
+    for where, row in json_rows(path, part):
+        if columns is None:  # by the first row
+            text = choose_column(path, list(row), text_column)
+            columns = Columns(text, tuple(kept_columns(list(row), text)))
+        if columns.text not in row:
+            raise DataError(f'{where}: no key "{columns.text}"; repair the file')
+        values = {name: _json_text(row.get(name)) for name in columns.kept}
+        if columns.pair is not None:
+            values[columns.pair] = text_of(row.get(columns.pair), column=columns.pair, where=where)
+        yield text_of(row[columns.text], column=columns.text, where=where), values
+
+
+def json_rows(path: Path, part: Slice | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, object) of every line that is not blank."""
+    for number, line in lines_of(path, "utf-8-sig", part):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
@@ -213,12 +260,7 @@ def _jsonl(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
             raise DataError(f"{where}: not JSON ({error}); repair the file") from error
         if not isinstance(row, dict):
             raise DataError(f"{where}: a JSON {type(row).__name__} instead of an object of column names and values")
-        if not text:
-            text = _choose(path, list(row), text_column)
-            kept = _kept(list(row), text)
-        if text not in row:
-            raise DataError(f'{where}: no key "{text}"; repair the file')
-        yield _text(row[text], column=text, where=where), {name: _json_text(row.get(name)) for name in kept}
+        yield where, row
 
 
 def _json_text(value: object) -> str | None:
@@ -231,14 +273,14 @@ def _parquet(path: Path, text_column: str | None) -> Iterator[Piece]:
     import pyarrow
     import pyarrow.parquet
 
-    text = _choose(path, columns, text_column)
-    kept = _kept(columns, text)
+    text = choose_column(path, columns, text_column)
+    kept = kept_columns(columns, text)
     row = 1
     try:
         file = pyarrow.parquet.ParquetFile(path)
         for batch in file.iter_batches(batch_size=ROWS, columns=[text, *kept]):
             values = batch.column(text).to_pylist()
-            texts = [_text(value, column=text, where=f"{path}, row {row + at}") for at, value in enumerate(values)]
+            texts = [text_of(value, column=text, where=f"{path}, row {row + at}") for at, value in enumerate(values)]
             yield Piece(texts, {name: batch.column(name) for name in kept})
             row += len(texts)
     except (OSError, pyarrow.ArrowException) as error:

@@ -1,0 +1,35 @@
+"""A job on a Ray cluster, for the commands that have `--ray`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from albertkit.cli.options import print_json
+
+
+def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | None, as_json: bool) -> None:
+    """Do a `Job` and print what was made; Ctrl-C says how it goes on."""
+    from albertkit.progress import Console
+    from albertkit.scaling.run import run_job
+
+    try:
+        report = run_job(job, address=address, workers=workers, threads=threads, teller=Console())
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on with the parts that {job.output} lacks", err=True)
+        raise SystemExit(130) from None
+    what = "they have vectors" if job.verb == "embed" else "they have predictions"
+    if report.blank:
+        click.echo(
+            f"note: {report.blank:,} of {report.texts:,} texts are empty or blank; {what}, which mean nothing", err=True
+        )
+    if as_json:
+        dimensions = {"dimensions": report.dimensions} if job.verb == "embed" else {}
+        counts = {"parts": report.parts, "made": report.made, "seconds": report.seconds}
+        print_json({"texts": report.texts, **dimensions, **counts})
+        return
+    made = f"vectors of {report.dimensions}" if job.verb == "embed" else "predictions"
+    parts = f"{report.parts} part" + "s" * (report.parts != 1)
+    there = "" if report.made == report.parts else f", {report.parts - report.made} of them there before"
+    click.echo(f"{report.texts} {made} in {parts}{there}, {report.seconds} s: {job.output}")

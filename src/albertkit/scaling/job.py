@@ -1,0 +1,97 @@
+"""What a job is: the same words for the driver, its workers and the manifest."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from albertkit.datasets import text_stream
+from albertkit.datasets.text_stream import Columns
+from albertkit.errors import DataError
+from albertkit.manifest import sha256_of
+from albertkit.model_files import model_path
+
+ENDINGS = {"embed": ".parquet", "predict": ".jsonl"}
+"""Verb -> ending of its parts."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command on one file."""
+
+    verb: str
+    """`embed` or `predict`."""
+    model: str
+    """Known name, or the whole path of a run or a model folder."""
+    input: Path
+    """A whole path, the same on every node."""
+    output: Path
+    """The folder for the parts; a whole path, the same on every node."""
+    columns: Columns | None
+    """Of a table."""
+    pooling: str | None = None
+    max_length: int | None = None
+    """Longest input in tokens, of `embed`."""
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+    """Of a worker."""
+
+    @property
+    def ending(self) -> str:
+        """Of the parts' names."""
+        return ENDINGS[self.verb]
+
+    def input_state(self) -> dict[str, Any]:
+        """Say which file the input is, and whether it is still the same.
+
+        Raises:
+            DataError: it is not there.
+        """
+        try:
+            found = self.input.stat()
+        except OSError as error:
+            raise DataError(f"{self.input}: cannot be read ({error.strerror or error})") from error
+        return {"path": str(self.input), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return all that the rows of the output depend on: a job goes on only where these are the same."""
+        columns = None if self.columns is None else {**asdict(self.columns), "kept": list(self.columns.kept)}
+        return {
+            "command": self.verb,
+            "input": self.input_state(),
+            "columns": columns,
+            "model": self.model,
+            "model_sha256": model_digest(self.model),
+            "pooling": self.pooling,
+            "max_length": self.max_length,
+            "precision": self.precision,
+            "rows_a_part": text_stream.ROWS,
+        }
+
+
+def model_digest(name: str) -> str | None:
+    """Return a digest of the files that a MODEL argument means; None of a known name, which says it all.
+
+    Raises:
+        UsageError: neither a path that is there nor a known name.
+        DataError: a file cannot be read.
+    """
+    path = model_path(name)
+    if path is None:
+        return None
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    else:
+        files = [path] if path.is_file() else [Path(each) for each in sorted(glob.glob(f"{glob.escape(str(path))}.*"))]
+    digest = hashlib.sha256()
+    try:
+        for file in files:
+            digest.update(f"{file.relative_to(path.parent).as_posix()} {sha256_of(file)}\n".encode())
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
+    return digest.hexdigest()
