@@ -27,6 +27,8 @@ EXAMPLES = Path(__file__).resolve().parent
 PLACES: Mapping[str, tuple[str, ...]] = {
     "imdb_frozen_and_finetuned": ("imdb.tar.xz", "aclImdb_v1.tar.gz", "aclImdb", "imdb"),
     "qnli_pair_classification": ("glue_and_polarity.tar.xz", "QNLIv2.zip", "QNLI", "glue", "glue_data", "GLUE"),
+    # The folder first: its unlabelled reviews are the text to read.
+    "pretraining_on_your_own_text": ("aclImdb", "imdb", "imdb.tar.xz", "aclImdb_v1.tar.gz"),
 }
 """Notebook -> where its data may stand in DIR: archives as their publishers name them, or folders."""
 
@@ -59,7 +61,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, help="a folder with the archives or folders of IMDB and GLUE")
     parser.add_argument("--out", type=Path, default=Path("runs/tutorials"), help="where results go (%(default)s)")
     parser.add_argument("--small", action="store_true", help="few examples and epochs: seconds instead of hours")
-    parser.add_argument("--limit", type=int, help="examples of each split")
+    parser.add_argument("--limit", type=int, help="examples of each split, documents of a text to read")
     parser.add_argument("--update", action="store_true", help="also store the executed copies as the notebooks")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in PLACES]
@@ -110,7 +112,7 @@ def execute(
         out: the folder, in which the notebook also runs, so that paths in its outputs are relative.
         data: folder or archive of the data; what comes with albertkit when left out.
         small: few examples and epochs.
-        limit: examples of each split.
+        limit: examples of each split, documents of a text to read.
 
     Returns:
         The executed copy, then the pictures.

@@ -1,4 +1,4 @@
-"""The tutorials: both notebooks run from start to end on little data, and their stored copies are fit to be read."""
+"""The tutorials: the notebooks run from start to end on little data, and their stored copies are fit to be read."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from albertkit.pretrained import load_encoder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 IMDB, QNLI = "imdb_frozen_and_finetuned", "qnli_pair_classification"
+PRETRAINING = "pretraining_on_your_own_text"
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s'"(=])(?:/[\w.-]+){2,}|[A-Z]:\\""", re.MULTILINE)
 PNG = b"\x89PNG\r\n"
 
@@ -103,6 +104,9 @@ def test_imdb_tutorial_reports_both_runs_and_draws_them(imdb: Path) -> None:
         assert shown in text
     # The head on random features, and all the more the whole network, learns a few dozen texts by heart.
     assert report["epochs"][-1]["train"]["accuracy"] > 65
+    assert re.search(r"frozen_deep: test accuracy [0-9.]+ %", text)
+    assert re.search(r"frozen_mean: test accuracy [0-9.]+ %", text)
+    assert re.search(r"^fp32: [0-9,]+ texts/s, [0-9.]+ % of 120 right$", text, re.MULTILINE)
     assert (imdb / "runs" / "imdb_tutorial" / "curves.png").read_bytes().startswith(PNG)
     assert len(list(imdb.glob(f"{IMDB}_*.png"))) == 2
 
@@ -137,6 +141,56 @@ def test_qnli_tutorial_shows_pairs_as_albert_jl_does(qnli: Path) -> None:
     assert "3 pairs" in text  # the table of this test, not the built-in pairs
 
 
+@pytest.fixture(scope="module")
+def pretraining(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """Folder of the pretraining tutorial, executed on Python's manual."""
+    out = tmp_path_factory.mktemp("pretraining")
+    done = run_examples("--small", "--limit", "60", "--out", str(out), PRETRAINING, cache=cache)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_pretraining_tutorial_learns_the_field_s_words(pretraining: Path) -> None:
+    text = printed(read(pretraining / f"{PRETRAINING}.ipynb"))
+    before, after = (
+        read(pretraining / "runs" / "pretraining_tutorial" / n / "report.json") for n in ("before", "adapted")
+    )
+    assert before["held_out_tokens"] == after["held_out_tokens"] > 1000
+    assert after["mlm_loss"] < before["mlm_loss"] - 0.2
+    assert f"held-out loss {before['mlm_loss']:.3f}" in text
+    places = [int(place.replace(",", "")) for place in re.findall(r"place ([0-9,]+)\)", text)]
+    assert len(places) == 8
+    assert sum(later < earlier for earlier, later in zip(places[::2], places[1::2], strict=True)) >= 3
+    assert len(list(pretraining.glob(f"{PRETRAINING}_*.png"))) == 2
+
+
+def test_pretraining_tutorial_masks_as_the_paper_says(pretraining: Path) -> None:
+    text = printed(read(pretraining / f"{PRETRAINING}.ipynb"))
+    share = re.search(r"([0-9.]+) % of [0-9,]+ tokens are to be guessed", text)
+    swapped = re.search(r"([0-9.]+) % of them swapped", text)
+    assert share is not None
+    assert swapped is not None
+    assert float(share[1]) == pytest.approx(15, abs=1)
+    assert float(swapped[1]) == pytest.approx(50, abs=7)
+
+
+@pytest.mark.slow
+def test_pretraining_tutorial_reads_unlabelled_reviews(tmp_path: Path, cache: Path) -> None:
+    review = "A film that I saw {} times.<br /><br />It is {} and long. The acting was good. I would see it again."
+    for folder, word in (("train/unsup", "odd"), *((f"{s}/{c}", c) for s in ("train", "test") for c in ("pos", "neg"))):
+        (tmp_path / "aclImdb" / folder).mkdir(parents=True)
+        for number in range(24):
+            file = tmp_path / "aclImdb" / folder / f"{number}_{0 if word == 'odd' else 7}.txt"
+            file.write_text(review.format(number, word), encoding="utf-8")
+    out = tmp_path / "out"
+    done = run_examples("--small", "--data-dir", str(tmp_path), "--out", str(out), PRETRAINING, cache=cache)
+    assert done.returncode == 0, done.stderr
+    text = printed(read(out / f"{PRETRAINING}.ipynb"))
+    assert "24 documents" in text
+    assert "<br" not in text
+    assert "imdb: 48 texts train, 48 score" in text
+
+
 def test_runner_names_what_is_missing(tmp_path: Path) -> None:
     done = run_examples("--data-dir", str(tmp_path), "--out", str(tmp_path / "out"), IMDB, cache=tmp_path)
     assert done.returncode == 1
@@ -144,7 +198,7 @@ def test_runner_names_what_is_missing(tmp_path: Path) -> None:
     assert run_examples("imbd", cache=tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("name", [IMDB, QNLI])
+@pytest.mark.parametrize("name", [IMDB, QNLI, PRETRAINING])
 def test_stored_notebook_is_executed_and_fit_to_be_read(name: str) -> None:
     notebook = read(EXAMPLES / f"{name}.ipynb")
     cells = code_cells(notebook)
