@@ -30,7 +30,7 @@ from albertkit.runtimes.pytorch import PyTorchRuntime
 
 LENGTHS = (8, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 192, 255, 256, 257, 384, 511, 512)
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-TOKENS = 4096
+TOKENS = 1024
 """About so many tokens at each length."""
 COUNTED_LENGTH = 32
 """Tokens of each text where their number varies."""
@@ -87,14 +87,14 @@ def measure(options: Any) -> Report:
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
     report: Report = {"name": "curves", "machine": machine(execution)}
     report["peaks"] = matrix_peaks(size=512 if options.quick else 2048, repeats=5)
-    rounds = options.rounds or (1 if options.quick else 5)
+    rounds = options.rounds or (1 if options.quick else 3)
     model = fresh_model(options.model)
     vocabulary = model.network.config.vocab_size
     cases: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="albertkit-benchmark-") as parent:
         folder = Path(parent) / "model"
         save_model(model, folder)
-        by_threads = [("threads", threads, 32, 128) for threads in range(1, options.threads + 1)]
+        by_threads = [("threads", threads, 8, 128) for threads in range(1, options.threads + 1)]
         for point in [*points(options), *by_threads]:
             threads = point[1] if point[0] == "threads" else options.threads
             sequences = texts_of(point[2], point[3], vocabulary=vocabulary)
