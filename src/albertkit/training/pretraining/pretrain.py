@@ -25,10 +25,9 @@ from albertkit.data.pretraining.stream import (
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.pretrained import Model, save_model
-from albertkit.progress import Silent, Teller, counted
+from albertkit.progress import Silent, Teller
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
-from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.agreement import check_agreement
 from albertkit.training.pretraining.events import Events, step_event, step_info
@@ -39,7 +38,7 @@ from albertkit.training.pretraining.processes import Processes, join_processes, 
 from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, complete
 from albertkit.training.pretraining.stages import Stages
-from albertkit.training.pretraining.start import COUNTED_TOKENS, STARTS, fresh_weights, informed_start
+from albertkit.training.pretraining.start import STARTS, begin
 from albertkit.training.pretraining.state import GOOD, LAST, PretrainState
 from albertkit.training.pretraining.steps import PretrainScores, held_out_scores, train_step
 from albertkit.training.run import RunFolder
@@ -162,7 +161,11 @@ class _Pretraining:
         with self.processes.together("start"):
             if self.processes.is_main:
                 if not restored and settings.config is not None:
-                    self._start()  # the others take over these weights when they are wrapped
+                    # The others take over these weights when they are wrapped.
+                    begin(
+                        network, self.corpus, self.stream.documents, init=settings.init, seed=settings.seed,
+                        teller=self.teller,
+                    )  # fmt: skip
                 self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
         if state.step:
             self.teller.say(f"going on after step {state.step:,} of {settings.steps:,}")
@@ -199,23 +202,6 @@ class _Pretraining:
         if saved is not None:
             state.take_over(saved, run=self.folder, with_guard=with_guard)
         return saved is not None
-
-    def _start(self) -> None:
-        fresh_weights(self.model.network, seed=self.settings.seed)
-        if self.settings.init == "random":
-            return
-        documents = self.stream.documents
-        expected = min(COUNTED_TOKENS, int(self.corpus.document_lengths[documents].sum()))
-        with self.teller.bar("counting which pieces stand together", total=expected) as advance:
-            counted_tokens = informed_start(
-                self.model.network,
-                self.corpus,
-                documents,
-                num_specials=len(SPECIALS),
-                seed=self.settings.seed,
-                progress=counted(advance),
-            )
-        self.teller.say(f"informed start: {counted_tokens:,} tokens counted")
 
     def _train(self, objective: nn.Module, state: PretrainState) -> None:
         settings, main = self.settings, self.processes.is_main

@@ -24,10 +24,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.stream import Documents
 from albertkit.errors import UsageError
 from albertkit.model.encoder import initialize
+from albertkit.progress import Teller, counted
 from albertkit.tasks.network import Network
+from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.pretraining.cooccurrence import word_vectors
 
 STARTS = ("informed", "random")
@@ -41,6 +44,30 @@ FREQUENCIES = (2.5, 0.01)
 """Radians per token of the first and last wave: neighbours differ, and so do places some hundred tokens apart."""
 COUNTED_TOKENS = 20_000_000
 """Tokens of the corpus that frequencies and vectors are counted on, at most."""
+
+
+def begin(
+    network: Network, corpus: Corpus, documents: npt.NDArray[np.int64], *, init: str, seed: int, teller: Teller
+) -> None:
+    """Fill every weight, and say what was counted for it.
+
+    Args:
+        network: with the masked-piece head.
+        corpus: its tokens are counted for an informed start.
+        documents: numbers of those that are trained on.
+        init: of `STARTS`.
+        seed: of every random number.
+        teller: who is told.
+    """
+    fresh_weights(network, seed=seed)
+    if init == "random":
+        return
+    expected = min(COUNTED_TOKENS, int(corpus.document_lengths[documents].sum()))
+    with teller.bar("counting which pieces stand together", total=expected) as advance:
+        counted_tokens = informed_start(
+            network, corpus, documents, num_specials=len(SPECIALS), seed=seed, progress=counted(advance)
+        )
+    teller.say(f"informed start: {counted_tokens:,} tokens counted")
 
 
 def fresh_weights(network: Network, *, seed: int) -> None:
