@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -182,3 +183,10 @@ def test_ports_that_cannot_be() -> None:
         bind("127.0.0.1", port)
     with pytest.raises(UsageError, match=r"cannot listen on no-such-host\.invalid"):
         bind("no-such-host.invalid", 0)
+
+
+def test_an_answer_s_end_does_not_wait_for_the_receipt_of_its_beginning() -> None:
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
