@@ -125,8 +125,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server((host, port), family=family, backlog=2048)
-        # Its connections inherit it. asyncio sets it only on sockets that were made with TCP's number, and without it the
-        # end of an answer waits 40 ms for the client's receipt of its beginning.
+        # Its connections inherit it. asyncio sets it only on sockets that were made with TCP's number; without it an
+        # answer's end waits 40 ms for the client's receipt of its beginning.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except (OSError, OverflowError) as error:
