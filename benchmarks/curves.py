@@ -87,7 +87,7 @@ def measure(options: Any) -> Report:
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
     report: Report = {"name": "curves", "machine": machine(execution)}
     report["peaks"] = matrix_peaks(size=512 if options.quick else 2048, repeats=5)
-    rounds = options.rounds or (1 if options.quick else 3)
+    rounds = options.rounds or (1 if options.quick else 5)
     model = fresh_model(options.model)
     vocabulary = model.network.config.vocab_size
     cases: list[dict[str, Any]] = []
@@ -140,7 +140,7 @@ def draw(cases: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
     from matplotlib import pyplot
     from matplotlib.ticker import FuncFormatter
 
-    figure, axes = pyplot.subplots(1, len(AXES), figsize=(13, 4.2), layout="constrained")
+    figure, axes = pyplot.subplots(1, len(AXES), figsize=(13, 4.6), layout="constrained")
     for axis, (varied, label) in zip(axes, AXES.items(), strict=True):
         rows = [case for case in cases if case["varied"] == varied]
         for precision, colour in (("fp32", "tab:blue"), ("bf16", "tab:orange")):
@@ -161,7 +161,8 @@ def draw(cases: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
         axis.set_xlabel(label)
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("microseconds a token")
-    axes[0].legend(frameon=False, fontsize=8)
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     figure.suptitle(f"{title}: cost against length, texts and threads")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
