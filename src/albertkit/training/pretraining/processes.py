@@ -82,7 +82,7 @@ class Processes:
         """
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # whatever it is, the others must hear of it, or they would wait for ever
             self.gather(key, [self.name, str(error) or type(error).__name__])
             raise
         for told in self.gather(key, None):
