@@ -46,10 +46,10 @@ def test_neighbours_do_not_matter(training: bool) -> None:
     attention = Attention(10, num_heads=2, attention_dropout=0.0, hidden_dropout=0.0, norm_eps=1e-12).train(training)
     lengths = np.array([3, 11, 4, 23, 11])
     hidden = torch.randn(int(lengths.sum()), 10, requires_grad=training)
-    together = attention(hidden, plan_attention(lengths))
+    together = attention(hidden, plan_attention(lengths), attention.shared())
     row = 0
     for length in lengths:
-        alone = attention(hidden[row : row + length], plan_attention(np.array([length])))
+        alone = attention(hidden[row : row + length], plan_attention(np.array([length])), attention.shared())
         torch.testing.assert_close(together[row : row + length], alone, atol=1e-6, rtol=1e-5)
         row += length
     if training:
@@ -68,7 +68,7 @@ def test_spare_rows_reach_no_result_and_no_gradient() -> None:
         attention.zero_grad()
         rows = hidden.clone().requires_grad_()
         filled = rows if num_rows is None else torch.cat([rows, torch.full((num_rows - tokens, 10), 5.0)])
-        result = attention(filled, plan_attention(lengths, num_rows=num_rows))[:tokens]
+        result = attention(filled, plan_attention(lengths, num_rows=num_rows), attention.shared())[:tokens]
         result.square().sum().backward()
         gradients.append([rows.grad, *(parameter.grad.clone() for parameter in attention.parameters()), result])
     for plain, spare in zip(*gradients, strict=True):

@@ -6,9 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from albertkit.model.kernels import attend, distinct_rows, gelu_tanh, linear, transposed_product
-
-BF16 = {"atol": 0.05, "rtol": 0.02}
+from albertkit.model.kernels import attend, distinct_rows, gelu_tanh
 
 
 def plain_attention(projected: torch.Tensor, heads: int, mask: torch.Tensor | None) -> torch.Tensor:
@@ -43,30 +41,6 @@ def test_attention_without_gradients_and_with_dropout_have_the_same_expectation(
     torch.testing.assert_close(draws.mean(0), expected, atol=0.06, rtol=0)
 
 
-def test_bf16_linear_equals_autocasts() -> None:
-    torch.manual_seed(3)
-    hidden = torch.randn(11, 16, requires_grad=True)
-    weight = torch.randn(13, 16, requires_grad=True)
-    bias = torch.randn(13, requires_grad=True)
-    out = torch.randn(11, 13)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = linear(hidden, weight, bias)
-    assert got.dtype == torch.bfloat16
-    gradients = torch.autograd.grad((got.float() * out).sum(), (hidden, weight, bias))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        expected = F.linear(hidden, weight, bias)
-    torch.testing.assert_close(got, expected, atol=0.05, rtol=0.02)
-    reference = torch.autograd.grad((expected.float() * out).sum(), (hidden, weight, bias))
-    for one, other in zip(gradients, reference, strict=True):
-        assert one.dtype == other.dtype == torch.float32
-        torch.testing.assert_close(one, other, atol=0.1, rtol=0.02)
-
-
-def test_linear_in_fp32_is_torchs_own() -> None:
-    hidden, weight, bias = torch.randn(3, 5), torch.randn(7, 5), torch.randn(7)
-    assert torch.equal(linear(hidden, weight, bias), F.linear(hidden, weight, bias))
-
-
 def test_distinct_rows_gradient() -> None:
     hidden = torch.randn(7, 3, requires_grad=True)
     rows = torch.tensor([5, 0, 2])
@@ -74,29 +48,6 @@ def test_distinct_rows_gradient() -> None:
     (distinct_rows(hidden, rows) * weight).sum().backward()
     expected = torch.zeros(7, 3).index_put((rows,), weight)
     assert torch.equal(hidden.grad, expected)
-
-
-@pytest.mark.parametrize(("one", "other"), [(16, 13), (520, 530), (530, 520)])
-def test_transposed_products_equal_plain_ones(one: int, other: int) -> None:
-    torch.manual_seed(4)
-    left, right = torch.randn(23, one).bfloat16(), torch.randn(23, other).bfloat16()
-    torch.testing.assert_close(transposed_product(left, right).float(), left.float().t() @ right.float(), **BF16)
-
-
-def test_wide_bf16_linear_leaves_gradients_laid_out_as_their_weights() -> None:
-    torch.manual_seed(5)
-    hidden = torch.randn(19, 512, requires_grad=True)
-    weight = torch.nn.Parameter(torch.randn(520, 512))
-    bias = torch.nn.Parameter(torch.randn(520))
-    out = torch.randn(19, 520)
-    for _ in range(2):  # the second gradient is added to the first
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            got = linear(hidden, weight, bias)
-        (got.float() * out).sum().backward()
-    assert weight.grad is not None
-    assert weight.grad.is_contiguous()
-    assert weight.grad.dtype == torch.float32
-    torch.testing.assert_close(weight.grad, 2 * out.t() @ hidden.detach(), atol=0.3, rtol=0.03)
 
 
 def test_gelu_and_its_slope_equal_torchs() -> None:

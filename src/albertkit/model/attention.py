@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from albertkit.model.kernels import attend, attend_packed, linear, on_device
+from albertkit.model.kernels import attend, attend_packed, on_device
+from albertkit.model.linear import SharedLinear, shared_linear
 
 # Sequences share a group while padding them to its longest wastes at most this share of tokens.
 _GROUP_WASTE = 0.15
@@ -169,19 +170,27 @@ class Attention(nn.Module):
         self.norm = nn.LayerNorm(hidden_size, eps=norm_eps)
         self.dropout = nn.Dropout(hidden_dropout)
 
-    def forward(self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan) -> Float[Tensor, "tokens hidden"]:
+    def shared(self) -> tuple[SharedLinear, SharedLinear]:
+        """Return the linear maps for one pass: the three projections as one product, and the output's."""
+        return shared_linear(self.query, self.key, self.value), shared_linear(self.output)
+
+    def forward(
+        self,
+        hidden: Float[Tensor, "tokens hidden"],
+        plan: AttentionPlan,
+        shared: tuple[SharedLinear, SharedLinear],
+    ) -> Float[Tensor, "tokens hidden"]:
         """Attend within each sequence, add the input, normalize.
 
         Args:
             hidden: `[tokens, hidden]`.
             plan: the layout from `plan_attention` for these tokens.
+            shared: what `shared` returned in this pass.
         """
-        # One product for the three: the weights are small beside the tokens.
-        weight = torch.cat([self.query.weight, self.key.weight, self.value.weight])
-        bias = torch.cat([self.query.bias, self.key.bias, self.value.bias])
-        projected = linear(hidden, weight, bias)  # T 3H
+        projections, output = shared
+        projected = projections(hidden)  # T 3H
         context = self._packed(projected, plan) if plan.offsets is not None else self._by_groups(projected, plan)
-        mixed = linear(context, self.output.weight, self.output.bias)
+        mixed = output(context)
         normalized: Tensor = self.norm(hidden + self.dropout(mixed))
         return normalized
 

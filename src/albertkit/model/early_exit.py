@@ -21,7 +21,9 @@ from torch import Tensor
 from albertkit.batch import Batch, IntArray
 from albertkit.model.attention import AttentionPlan, plan_attention, rounded
 from albertkit.model.encoder import Encoder, EncoderOutput
-from albertkit.model.kernels import attends_packed, distinct_rows, on_device, runs_bf16_on_cpu
+from albertkit.model.kernels import attends_packed, distinct_rows, on_device
+from albertkit.model.layer import LayerWeights
+from albertkit.model.linear import runs_bf16_on_cpu
 from albertkit.model.prepared import PreparedEncoder
 from albertkit.model.strips import Strip, cut, rounded_rows
 
@@ -107,6 +109,7 @@ class EncoderStepper:
         self._batch: Batch
         self._hidden: Tensor
         self._plan: AttentionPlan
+        self._shared: list[list[LayerWeights]]
 
     def begin(self, batch: Batch) -> None:
         """Embed a batch.
@@ -118,11 +121,13 @@ class EncoderStepper:
         rows = self._laid_out(batch)
         padded = (_extended(ids, rows) for ids in (batch.input_ids, batch.token_type_ids, batch.positions))
         self._hidden = self.encoder.embeddings(*(self._tensor(ids) for ids in padded))
+        self._shared = self.encoder.shared()
 
     def step(self, layer: int) -> EncoderOutput:
         """Run a layer."""
         encoder, batch = self.encoder, self._batch
-        self._hidden = encoder.groups[encoder.config.group_of_layer(layer)](self._hidden, self._plan)
+        group = encoder.config.group_of_layer(layer)
+        self._hidden = encoder.groups[group](self._hidden, self._plan, self._shared[group])
         first = distinct_rows(self._hidden, self._tensor(batch.starts))
         pooled = torch.tanh(encoder.pooler(first)) if self.pooled else first
         return EncoderOutput(self._hidden[: batch.tokens], pooled, self._tensor(batch.lengths))

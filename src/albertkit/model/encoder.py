@@ -14,8 +14,9 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.model.attention import plan_attention, rounded
 from albertkit.model.embeddings import Embeddings
-from albertkit.model.kernels import attends_packed, distinct_rows, on_device, runs_bf16_on_cpu
-from albertkit.model.layer import Group
+from albertkit.model.kernels import attends_packed, distinct_rows, on_device
+from albertkit.model.layer import Group, LayerWeights
+from albertkit.model.linear import runs_bf16_on_cpu
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,20 @@ class Encoder(nn.Module):
         )
         hidden = self.embeddings(input_ids, token_type_ids, positions)
         states = [hidden[: batch.tokens]]
+        shared = self.shared()
         for layer in range(self.active_layers):
-            hidden = self.groups[config.group_of_layer(layer)](hidden, plan)
+            group = config.group_of_layer(layer)
+            hidden = self.groups[group](hidden, plan, shared[group])
             if with_hidden_states:
                 states.append(hidden[: batch.tokens])
         pooled = torch.tanh(self.pooler(distinct_rows(hidden, tensor(batch.starts))))
         return EncoderOutput(
             hidden[: batch.tokens], pooled, tensor(batch.lengths), tuple(states) if with_hidden_states else None
         )
+
+    def shared(self) -> list[list[LayerWeights]]:
+        """Return each group's linear maps for one pass, under the autocast of this moment."""
+        return [group.shared() for group in self.groups if isinstance(group, Group)]
 
     def check(self, batch: Batch) -> None:
         """Refuse a batch that the tables cannot take.

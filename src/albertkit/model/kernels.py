@@ -1,4 +1,4 @@
-"""Products of a layer with gradients written by hand, where torch's own are slow on a processor.
+"""Operations of a layer with gradients written by hand, where torch's own are slow on a processor.
 
 Letters: tokens T, sequences of one group n, their padded length s, heads h, size of a head d.
 """
@@ -26,66 +26,7 @@ def on_device(array: np.ndarray[Any, Any], device: torch.device | str) -> Tensor
     return tensor.to(device)
 
 
-def runs_bf16_on_cpu(weight: Tensor) -> bool:
-    """Tell whether products with this weight now run in bf16 on a processor, through oneDNN."""
-    return (
-        weight.device.type == "cpu"
-        and torch.is_autocast_enabled("cpu")
-        and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    )
-
-
-def linear_forward(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return `hidden @ weight.T + bias` of tensors of one type, without a gradient; oneDNN adds the bias in passing."""
-    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
-        return result
-    return F.linear(hidden, weight, bias)
-
-
-_TURNED_FROM = 512
-"""Columns from which a copy costs less than a product that reads its left side by columns."""
-
-
-def transposed_product(left: Float[Tensor, "T one"], right: Float[Tensor, "T other"]) -> Float[Tensor, "one other"]:
-    """Return `left.T @ right`, as the gradient of a weight is computed.
-
-    oneDNN's bf16 product runs at a third of its speed when its left side lies transposed. Of wide tensors the narrower
-    one is therefore turned in memory first; the result may lie transposed itself.
-    """
-    if min(left.shape[1], right.shape[1]) < _TURNED_FROM:
-        return torch.mm(left.t(), right)
-    if left.shape[1] <= right.shape[1]:
-        return torch.mm(left.t().contiguous(), right)
-    return torch.mm(right.t().contiguous(), left).t()
-
-
-class _LinearBf16(torch.autograd.Function):
-    """A bf16 linear map through oneDNN: torch's own adds the bias in a pass of its own, at the cost of the product."""
-
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        hidden, weight16 = hidden.to(torch.bfloat16).contiguous(), weight.to(torch.bfloat16)
-        ctx.save_for_backward(hidden, weight16)
-        return linear_forward(hidden, weight16, bias.to(torch.bfloat16))
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        hidden, weight16 = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        to_weight = transposed_product(gradient, hidden).float()
-        return torch.mm(gradient, weight16), to_weight, gradient.sum(0).float()
-
-
-def linear(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return `hidden @ weight.T + bias` for `[T, in]`, `[out, in]`, `[out]`; bf16 under a processor's bf16 autocast."""
-    if runs_bf16_on_cpu(weight) and hidden.numel():
-        return _LinearBf16.apply(hidden, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
-    return F.linear(hidden, weight, bias)
-
-
-_GELU_CHUNK = 65536
+_GELU_CHUNK = 131072
 """Numbers a thread works on at a time: three such rows in fp32 stay in its cache."""
 
 

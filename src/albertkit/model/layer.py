@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,7 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from albertkit.config import AlbertConfig
 from albertkit.model.attention import Attention, AttentionPlan
-from albertkit.model.kernels import gelu_tanh, linear
+from albertkit.model.kernels import gelu_tanh
+from albertkit.model.linear import SharedLinear, shared_linear
 
 
 def activate(hidden: Tensor, activation: str) -> Tensor:
@@ -33,16 +36,36 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(hidden_size, eps=norm_eps)
         self.dropout = nn.Dropout(hidden_dropout)
 
-    def forward(self, hidden: Float[Tensor, "tokens hidden"]) -> Float[Tensor, "tokens hidden"]:
-        """Return the normalized sum of `hidden` `[tokens, hidden]` and its feed-forward image."""
-        inner = activate(linear(hidden, self.up.weight, self.up.bias), self.activation)  # T I
-        outer = linear(inner, self.down.weight, self.down.bias)  # T H
+    def shared(self) -> tuple[SharedLinear, SharedLinear]:
+        """Return the two linear maps for one pass."""
+        return shared_linear(self.up), shared_linear(self.down)
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], shared: tuple[SharedLinear, SharedLinear]
+    ) -> Float[Tensor, "tokens hidden"]:
+        """Return the normalized sum of `hidden` `[tokens, hidden]` and its feed-forward image.
+
+        Args:
+            hidden: `[tokens, hidden]`.
+            shared: what `shared` returned in this pass.
+        """
+        up, down = shared
+        inner = activate(up(hidden), self.activation)  # T I
+        outer = down(inner)  # T H
         normalized: Tensor = self.norm(hidden + self.dropout(outer))
         return normalized
 
     def extra_repr(self) -> str:
         """Name the activation in `print(model)`."""
         return f"activation={self.activation}"
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The linear maps of a layer for one pass through the network, whatever the number of depths that use them."""
+
+    attention: tuple[SharedLinear, SharedLinear]
+    ffn: tuple[SharedLinear, SharedLinear]
 
 
 class Layer(nn.Module):
@@ -65,9 +88,15 @@ class Layer(nn.Module):
             norm_eps=config.layer_norm_eps,
         )
 
-    def forward(self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan) -> Float[Tensor, "tokens hidden"]:
+    def shared(self) -> LayerWeights:
+        """Return the linear maps for one pass."""
+        return LayerWeights(self.attention.shared(), self.ffn.shared())
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan, weights: LayerWeights
+    ) -> Float[Tensor, "tokens hidden"]:
         """Apply the layer to `[tokens, hidden]` laid out by `plan`."""
-        result: Tensor = self.ffn(self.attention(hidden, plan))
+        result: Tensor = self.ffn(self.attention(hidden, plan, weights.attention), weights.ffn)
         return result
 
 
@@ -86,11 +115,23 @@ class Group(nn.Module):
         """The layers, by their own type."""
         return [layer for layer in self.layers if isinstance(layer, Layer)]
 
-    def forward(self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan) -> Float[Tensor, "tokens hidden"]:
-        """Apply the inner layers one after the other to `[tokens, hidden]`."""
-        for layer in self.layers:
+    def shared(self) -> list[LayerWeights]:
+        """Return the inner layers' linear maps for one pass, under the autocast of this moment."""
+        return [layer.shared() for layer in self.inner]
+
+    def forward(
+        self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan, shared: list[LayerWeights]
+    ) -> Float[Tensor, "tokens hidden"]:
+        """Apply the inner layers one after the other.
+
+        Args:
+            hidden: `[tokens, hidden]`.
+            plan: how the tokens are laid out.
+            shared: what `shared` returned in this pass.
+        """
+        for layer, weights in zip(self.layers, shared, strict=True):
             if self.recompute and torch.is_grad_enabled():
-                hidden = checkpoint(layer, hidden, plan, use_reentrant=False)
+                hidden = checkpoint(layer, hidden, plan, weights, use_reentrant=False)
             else:
-                hidden = layer(hidden, plan)
+                hidden = layer(hidden, plan, weights)
         return hidden

@@ -104,7 +104,7 @@ def test_attention_is_what_the_encoder_uses(informed: tuple[Network, int]) -> No
         context = torch.einsum("hij,jhd->ihd", attention_of(network, ids), value).reshape(17, 256)
         mixed = hidden + context @ layer.attention.output.weight.T
         expected = torch.nn.functional.layer_norm(mixed, (256,))
-        got = layer.attention(hidden, plan_attention(np.array([17])))
+        got = layer.attention(hidden, plan_attention(np.array([17])), layer.attention.shared())
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
 
 
