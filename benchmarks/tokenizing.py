@@ -112,10 +112,7 @@ def albertkit_contender(name: str, *, mode: str) -> Contender:
     tokenizer = Tokenizer.official(mode=mode)
     version = f"albertkit {__version__}, sentencepiece {sentencepiece.__version__}"
 
-    def split(lines: list[str]) -> list[list[int]]:
-        return [row.input_ids[1:-1].tolist() for row in tokenizer.sequences(lines, max_length=None)]
-
-    return Contender(name, version, split)
+    return Contender(name, version, tokenizer.ids_of)
 
 
 def fast_contender(name: str, folder: Path, *, kind: str) -> Contender:

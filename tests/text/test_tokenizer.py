@@ -246,3 +246,10 @@ def test_needs_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": source}
     )
     assert done.stdout == "[4]\n"
+
+
+@pytest.mark.parametrize("mode", ["google", "huggingface"])
+@given(st.lists(st.text("ab A,1.-'`\"()[CLSEP]\t\n\x0b\x1c\u00a0\u00e9", max_size=24), max_size=5))
+def test_many_at_once_equal_one_by_one_whatever_the_spaces(mode: str, texts: list[str]) -> None:
+    tokenizer = TOKENIZERS[mode]
+    assert tokenizer.ids_of(texts) == [tokenizer.encode(text, specials=False).input_ids for text in texts]

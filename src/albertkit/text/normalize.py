@@ -56,7 +56,7 @@ class Normalization:
         if self.collapse:
             text = " ".join(text.split())
         if self.quotes:
-            text = text.replace("``", '"').replace("''", '"')
+            text = _double_quotes(text)
         if not text.isascii():
             if self.decompose:
                 text = unicodedata.normalize(self.decompose, text)
@@ -68,6 +68,18 @@ class Normalization:
             if self.case == "fold":
                 return nfkc_casefold(text)
         return text.lower() if self.case else text
+
+    def apply_loosely(self, text: str) -> str:
+        """Return `apply(text)`, but maybe with more spaces: for a reader that collapses them itself.
+
+        Printable ASCII need not be taken into words then, which is the longest step.
+        """
+        if self.collapse and text.isascii():
+            plain = text if text.isprintable() else text.replace("\n", " ").replace("\t", " ")
+            if plain.isprintable():
+                plain = _double_quotes(plain) if self.quotes else plain
+                return plain.lower() if self.case else plain
+        return self.apply(text)
 
     def align(self, text: str) -> Aligned:
         """Return `apply(text)` with the span of the original behind each character.
@@ -148,6 +160,10 @@ def nfkc_casefold(text: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold()).casefold()
     return unicodedata.normalize("NFKC", _IGNORABLE.sub("", folded))
+
+
+def _double_quotes(text: str) -> str:
+    return text.replace("``", '"').replace("''", '"')
 
 
 def _identity(text: str) -> Aligned:

@@ -136,7 +136,8 @@ class Tokenizer(AnyTokenizer):
         return "".join(pieces).replace(_SPACE, " ").strip()
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:
-        clean = [self.normalization.apply(checked_text(text, number=number)) for number, text in enumerate(texts)]
+        apply = self.normalization.apply_loosely if self.vocabulary.collapses_spaces else self.normalization.apply
+        clean = [apply(checked_text(text, number=number)) for number, text in enumerate(texts)]
         return self.vocabulary.split_batch(clean, digit_comma=self.normalization.digit_comma, threads=threads)
 
     def _part_tokens(self, part: str) -> Tokens:

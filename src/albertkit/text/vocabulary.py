@@ -77,6 +77,11 @@ class Vocabulary:
         printable = "".join(map(chr, range(33, 127)))
         return bool(self._processor.Normalize(f"a {printable}") == f"{_SPACE}a{_SPACE}{printable}")
 
+    @cached_property
+    def collapses_spaces(self) -> bool:
+        """Whether the model's normalisation makes one of several spaces, and drops those at the ends."""
+        return bool(self._processor.Normalize("  a   [CLS]  b ") == self._processor.Normalize("a [CLS] b"))
+
     def special_id(self, piece: str) -> int:
         """Return the id of a special piece.
 
@@ -128,8 +133,8 @@ class Vocabulary:
         """
         count = 1 if len(texts) < _THREADS_FROM else threads or _available_threads()
         rows: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=count)
-        if digit_comma:
-            replaced = self.digit_comma
+        replaced = self.digit_comma if digit_comma else {}
+        if replaced:
             for index, row in enumerate(rows):
                 if not replaced.keys().isdisjoint(row):
                     rows[index] = [new for old in row for new in (replaced[old][0] if old in replaced else (old,))]
