@@ -14,19 +14,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
+
+
 def runs_bf16_on_cpu(weight: Tensor) -> bool:
     """Tell whether products with this weight now run in bf16 on a processor, through oneDNN."""
     return (
         weight.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and _has_onednn()
     )
 
 
 def linear_forward(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return `hidden @ weight.T + bias` of tensors of one type, without a gradient; oneDNN adds the bias in passing."""
-    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and _has_onednn():
         result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
         return result
     return F.linear(hidden, weight, bias)
@@ -94,7 +98,9 @@ class SharedLinear:
     def __call__(self, hidden: Float[Tensor, "T in"]) -> Float[Tensor, "T out"]:
         """Return `hidden @ weight.T + bias`; bf16 under a processor's bf16 autocast."""
         if self.weight16 is not None and hidden.numel():
-            return _LinearBf16.apply(hidden, self.weight, self.bias, self.weight16, self.bias16)  # type: ignore[no-any-return, no-untyped-call]
+            # torch leaves Function.apply untyped.
+            result: Tensor = _LinearBf16.apply(hidden, self.weight, self.bias, self.weight16, self.bias16)  # type: ignore[no-untyped-call]
+            return result
         return F.linear(hidden, self.weight, self.bias)
 
 

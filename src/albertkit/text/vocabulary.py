@@ -133,8 +133,8 @@ class Vocabulary:
         """
         count = 1 if len(texts) < _THREADS_FROM else threads or _available_threads()
         rows: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=count)
-        replaced = self.digit_comma if digit_comma else {}
-        if replaced:
+        if digit_comma:
+            replaced = self.digit_comma
             for index, row in enumerate(rows):
                 if not replaced.keys().isdisjoint(row):
                     rows[index] = [new for old in row for new in (replaced[old][0] if old in replaced else (old,))]
