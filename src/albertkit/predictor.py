@@ -14,6 +14,7 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.data.sample_text import sample_texts
+from albertkit.data.texts import examples_of, texts_of
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.exported import exported_folder, load_exported
@@ -188,20 +189,20 @@ class Predictor:
         """Return one prediction a text: `{text, label, probabilities}` or the task's own keys.
 
         Args:
-            texts: a text, or several; a tuple of two texts is a pair.
+            texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair, and so
+                is a row of a table of two columns.
             progress: called with the number of texts just finished.
 
         Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
             UsageError: the model has no task head.
-            TextError: a text that cannot be tokenised.
         """
-        rows = [texts] if isinstance(texts, str) else list(texts)
-        pairs = [(row, None) if isinstance(row, str) else (row[0], row[1]) for row in rows]
+        rows = examples_of([texts] if isinstance(texts, str) else texts, name="texts")
         task = self._task()
-        decoded = self.predict_examples([task.example_of(*pair) for pair in pairs], progress=progress)
+        decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
         return [
-            {"text": text, **({} if pair is None else {"pair": pair}), **prediction}
-            for (text, pair), prediction in zip(pairs, decoded, strict=True)
+            {"text": row.text, **({} if row.pair is None else {"pair": row.pair}), **prediction}
+            for row, prediction in zip(rows, decoded, strict=True)
         ]
 
     def embed(
@@ -215,18 +216,19 @@ class Predictor:
         """Return one vector a text, `[texts, hidden]`.
 
         Args:
-            texts: a text, or several.
+            texts: a text, or several: a list, an array or a column of a table.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
                 `default_pooling` when left out.
             max_length: longest input in tokens; the model's own when left out.
             progress: called with the number of texts just finished.
 
         Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
             UsageError: an unknown pooling, or max_length is more than the model's positions.
         """
         pooling = pooling or self.default_pooling
         check_pooling(pooling)
-        rows = [texts] if isinstance(texts, str) else list(texts)
+        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts")
         sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)

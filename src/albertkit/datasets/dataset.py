@@ -25,6 +25,9 @@ STRUCTURED_METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """The tasks whose rows are more than texts (spans, tagged words, choices) -> their metrics, the main one first."""
 
+WHOLE = "all"
+"""The other name of the only split of a file."""
+
 ARTICLE, PASSAGE, ROW = "article", "passage", "row"
 """What stays together when a split is divided, the largest first."""
 

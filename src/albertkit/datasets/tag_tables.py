@@ -17,7 +17,7 @@ from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
 from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text
+from albertkit.datasets.rows import BadRows, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
     METRICS,
@@ -96,9 +96,12 @@ def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFil
     path = files[split]
     if path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
-            path.read_bytes(), where=str(path), labelled=options.labelled, skip_bad_rows=options.skip_bad_rows
+            own_bytes(path, encoding=options.encoding),
+            where=str(path),
+            labelled=options.labelled,
+            skip_bad_rows=options.skip_bad_rows,
         )
-    return _read_rows(open_table(path), options, may_lack=is_unlabelled_test(split, files))
+    return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=is_unlabelled_test(split, files))
 
 
 def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile:

@@ -23,6 +23,7 @@ from albertkit.datasets.text_stream import (
     kept_columns,
     lines_of,
     require_file,
+    require_lines,
     text_of,
 )
 from albertkit.errors import DataError
@@ -45,6 +46,7 @@ def columns_of(
     """
     require_file(path)
     if not is_table(path):
+        require_lines(path)
         return None
     if path.suffix.lower() == ".parquet":
         columns: Sequence[str] = open_table(path).columns
