@@ -95,9 +95,12 @@ def fit(
 
 
 def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, Any]]], tuple[str, ...]]:
-    """Return history and notes without what is about rows that decide nothing; warn of a training that got nowhere."""
+    """Return history and notes without what is about rows that decide nothing; warn of a training that got nowhere.
+
+    A note on labels would name them by number.
+    """
     parts = ("train", "validation") if held_out else ("train",)
-    unread = ("the classification head", "the regression head", "test: ") + (
+    unread = ("the classification head", "the regression head", "test: ", "rare labels") + (
         () if held_out else ("dev: ", "the probab")
     )
     notes = []
