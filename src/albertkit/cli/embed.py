@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
+from albertkit.cli.options import (
+    encoding_option,
+    execution_options,
+    json_option,
+    notes_on_stderr,
+    print_json,
+    ray_options,
+)
 
 
 @click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
@@ -22,6 +29,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
     "similarity was trained with, else mean.",
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
+@encoding_option
 @click.option("--max-length", type=int, help="Longest input in tokens; the model's own when left out.")
 @ray_options
 @execution_options
@@ -32,6 +40,7 @@ def command(
     output_path: str,
     pooling: str | None,
     text_column: str | None,
+    encoding: str | None,
     max_length: int | None,
     ray: str | None,
     workers: int | None,
@@ -47,6 +56,8 @@ def command(
     With --ray many machines do it, each part of the file by one worker.
     """
     if ray is not None:
+        if encoding is not None:
+            raise click.UsageError("--encoding does not go with --ray")
         _on_ray(
             model,
             input_path,
@@ -77,7 +88,7 @@ def command(
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f'--output "{output_path}" is the --input itself; give another file')
-    total = count_rows(source)
+    total = count_rows(source, encoding=encoding)
     execution = choose_execution(device=device, precision=precision, threads=threads)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
@@ -92,10 +103,11 @@ def command(
     started = time.perf_counter()
     texts = blank = 0
     with (
+        notes_on_stderr(),
         Console().bar("embedding", total=total) as advance,
         open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
     ):
-        for piece in text_pieces(source, text_column=text_column):
+        for piece in text_pieces(source, text_column=text_column, encoding=encoding):
             vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
             write(vectors, piece.texts, piece.others)
             texts += len(piece.texts)

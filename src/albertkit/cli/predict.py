@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from albertkit.cli.exits import exit_options
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
+from albertkit.cli.options import (
+    encoding_option,
+    execution_options,
+    json_option,
+    notes_on_stderr,
+    print_json,
+    ray_options,
+)
 
 
 @click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
@@ -18,6 +25,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 @click.option("--output", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
 @click.option("--text-column", help="Column of the (first) text, when --input is a table.")
 @click.option("--pair-column", help="Column of the second text, when --input is a table.")
+@encoding_option
 @click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
 @click.option("--explain", is_flag=True, help="Say which words moved the label (needs albertkit[explain]).")
 @click.option("--explain-html", type=click.Path(), help="The same as a page with coloured words, written here.")
@@ -40,6 +48,7 @@ def command(
     output_path: str | None,
     text_column: str | None,
     pair_column: str | None,
+    encoding: str | None,
     pair: tuple[str, ...],
     explain: bool,
     explain_html: str | None,
@@ -67,12 +76,15 @@ def command(
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
+    if encoding is not None and input_path is None:
+        raise click.UsageError("--encoding goes with --input")
     if ray is not None:
         left_out = {
             "--explain": explain or explain_html or explain_label,
             "--patience": patience,
             "--entropy": entropy,
             "--tolerance": tolerance,
+            "--encoding": encoding,
         }
         for option, given in left_out.items():
             if given:
@@ -105,9 +117,14 @@ def command(
         require_labels(predictor)
     examples = None
     if input_path is not None:
-        examples = read_examples(Path(input_path), task=predictor.model.task, labels=predictor.labels)
+        examples = read_examples(
+            Path(input_path), task=predictor.model.task, labels=predictor.labels, encoding=encoding
+        )
         if examples is None:
-            rows = read_texts(Path(input_path), text_column=text_column, pair_column=pair_column)
+            with notes_on_stderr():
+                rows = read_texts(
+                    Path(input_path), run=run, text_column=text_column, pair_column=pair_column, encoding=encoding
+                )
     with Console().bar("predicting", total=len(rows if examples is None else examples)) as advance:
         if examples is None:
             predictions = predictor.predict(rows, progress=counted(advance))

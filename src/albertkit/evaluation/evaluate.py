@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
+from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
 from albertkit.evaluation.metrics import confusion_matrix, score
 from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
 from albertkit.evaluation.report import Confusion, Report
-from albertkit.evaluation.write_predictions import write_predictions
+from albertkit.evaluation.write_predictions import require_ending, write_predictions
 from albertkit.predictor import Predictor, Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
@@ -160,7 +160,7 @@ def evaluate(
         progress: called with the number of examples just finished.
 
     Raises:
-        UsageError: the model has no task head.
+        UsageError: the model has no task head, or the file of predictions has another ending than they need.
         DataError: a label is missing or was not seen in training, or the tasks differ.
         WriteError: the system refused the predictions.
     """
@@ -174,6 +174,8 @@ def evaluate(
             f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
+    if predictions is not None:
+        require_ending(predictions, dataset=dataset)
     encoded = predictor.encode(dataset.examples)
     outputs = run_outputs(predictor.runtime, encoded.sequences, progress=progress)
     scored = score_outputs(
@@ -212,9 +214,13 @@ def evaluate(
 def scored_split(source: DataSource, name: str | None) -> Dataset:
     """Return the named split; without a name `test` where it is labelled, else `dev`, else the only split there is.
 
+    The only split of a file is called `all`: nothing is trained on it here.
+
     Raises:
         UsageError: there is no such split.
     """
+    if name in (None, WHOLE) and WHOLE in source.aliases:
+        return replace(source.split(WHOLE), split=WHOLE)
     if name is not None:
         return source.split(name)
     for candidate in ("test", "dev"):

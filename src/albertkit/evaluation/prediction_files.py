@@ -10,13 +10,15 @@ Every prediction counts: an id that comes twice, a broken row, or a column that 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from albertkit.datasets.conll import read_columns
-from albertkit.datasets.rows import BadRows, decode_text
+from albertkit.datasets.csv_files import named
+from albertkit.datasets.rows import BadRows, decode_text, own_bytes
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, did_you_mean
 
@@ -101,7 +103,8 @@ class Predictions:
         if len(set(own)) == len(ids) and len(rows.keys() & set(own)) >= len(rows.keys() & set(numbers)):
             names = own
         missing = [name for name in names if name not in rows]
-        extra = sorted(rows.keys() - set(names), key=list(rows).index) if len(rows) + len(missing) > len(names) else []
+        known = set(names)
+        extra = [key for key in rows if key not in known]
         if missing or extra:
             parts = []
             if missing:
@@ -193,14 +196,14 @@ def _read(path: Path, *, column: str | None, columns: Sequence[str], what: str) 
 
 def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: str) -> Predictions:
     where = str(path)
-    text = decode_text(_content(path), where=where)
+    text = decode_text(_content(path), where=where, encoding=None)
 
     def kept(pairs: list[tuple[str, Any]]) -> Any:
         # The json module would keep the last of two equal keys and say nothing.
         seen = dict(pairs)
         if len(seen) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            counts = Counter(name for name, _ in pairs)
+            twice = next(name for name in counts if counts[name] > 1)
             raise DataError(f'{where}: the id "{twice:.60}" comes twice; keep one of its predictions')
         return seen
 
@@ -240,7 +243,8 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
 
 def _read_conll(path: Path) -> Predictions:
     where = str(path)
-    file = read_columns(_content(path), where=where, skip_bad_rows=True)
+    _content(path)
+    file = read_columns(own_bytes(path, encoding=None), where=where, skip_bad_rows=True)
     _refuse_bad(file.bad)
     rows = []
     for row in file.rows:
@@ -274,7 +278,7 @@ def _column(where: str, there: Sequence[str], name: str | None, defaults: Sequen
         name = next((default for default in defaults if default in there), None)
     if name is not None and name in there:
         return name
-    known = ", ".join(f'"{column:.40}"' for column in there)
+    known = named(there)
     if name is None:
         raise DataError(
             f"{where}: no column with the {what}s (there are: {known}; looked for {', '.join(defaults)}); "

@@ -14,6 +14,7 @@ from torch import nn
 
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import DataSource
+from albertkit.datasets.label_check import data_warnings
 from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
@@ -80,6 +81,8 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         pair_column=settings.pair_column,
         label_column=settings.label_column,
         task=None if settings.task is None else TASKS[settings.task].data_task,
+        labels=settings.labels,
+        encoding=settings.encoding,
         skip_bad_rows=settings.skip_bad_rows,
     )
     base = load_model(settings.model)
@@ -103,6 +106,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
     )
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
+    splits = replace(splits, notes=(*splits.notes, *data_warnings(splits.train, splits.validation, splits.scored)))
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
     set_seed(settings.seed)
     assert settings.pooling is not None

@@ -28,6 +28,10 @@ class FinetuneSettings:
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    labels: tuple[str, ...] | None = None
+    """Names of the classes of a table in the order of their indices; those of the training file when left out."""
+    encoding: str | None = None
+    """Of a text file; what its byte order mark says, else UTF-8, when left out."""
     skip_bad_rows: bool = False
     """Count malformed rows and go on, instead of stopping at the first."""
     train_split: str = "train"
@@ -135,11 +139,19 @@ class FinetuneSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return {**asdict(self), "head_hidden": list(self.head_hidden)}
+        labels = None if self.labels is None else list(self.labels)
+        return {**asdict(self), "head_hidden": list(self.head_hidden), "labels": labels}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
         """Build from what `to_dict` gave; keys of another version are passed over."""
         known = {entry.name for entry in fields(cls)}
         kept = {key: value for key, value in values.items() if key in known}
-        return cls(**{**kept, "head_hidden": tuple(kept.get("head_hidden", ()))})
+        labels = kept.get("labels")
+        return cls(
+            **{
+                **kept,
+                "head_hidden": tuple(kept.get("head_hidden", ())),
+                "labels": None if labels is None else tuple(labels),
+            }
+        )
