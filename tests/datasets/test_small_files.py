@@ -241,6 +241,30 @@ def test_many_columns_take_no_longer_than_few_cells(tmp_path: Path) -> None:
     assert len(str(told.value)) < 1000
 
 
+def test_columns_that_cannot_be_chosen(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,,\na,b,c\n")
+    for refused in (lambda: open_data(path, text_column=""), lambda: streamed(path, text_column="")):
+        with pytest.raises(DataError, match='no column "" for the text'):
+            refused()
+
+
+def test_parquet_whose_names_or_bytes_cannot_be(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    column = pyarrow.array(["a", "b"])
+    parquet.write_table(pyarrow.Table.from_arrays([column, column], names=["text", "text"]), path)
+    with pytest.raises(DataError, match=r'a\.parquet: column "text" is there more than once'):
+        open_data(path)
+    parquet.write_table(pyarrow.table({"text": column, "label": column}), path)
+    assert len(load_dataset(path, label_column="text")) == 2
+    parquet.write_table(pyarrow.table({"text": column}), path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"\x01\0\0\0a\x01\0\0\0b", b"\x01\0\0\0\xff\x01\0\0\0b"))
+    for refused in (lambda: open_data(path, labelled=False).split("train"), lambda: streamed(path)):
+        with pytest.raises(DataError, match="cannot be read as Parquet"):
+            refused()
+
+
 def test_every_case_of_the_shared_folder(shared: Path) -> None:
     for path in sorted((shared / "cases" / "csv").iterdir()):
         if path.suffix != ".json":

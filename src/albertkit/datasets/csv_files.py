@@ -104,10 +104,19 @@ def column_names(header: Sequence[str], *, where: str) -> tuple[str, ...]:
         DataError: a name is there more than once.
     """
     names = tuple(name.strip() for name in header)
-    twice = sorted(f'"{name:.40}"' for name, count in Counter(names).items() if count > 1 and name)
-    if twice:
-        raise DataError(f"{where}, line 1: column {', '.join(twice[:5])} is there more than once; rename all but one")
+    refuse_doubles(names, where=f"{where}, line 1")
     return names
+
+
+def refuse_doubles(columns: Sequence[str], *, where: str) -> None:
+    """Refuse columns of which two have one name; columns without a name may be several.
+
+    Raises:
+        DataError: names them.
+    """
+    twice = sorted(f'"{name:.40}"' for name, count in Counter(columns).items() if count > 1 and name)
+    if twice:
+        raise DataError(f"{where}: column {', '.join(twice[:5])} is there more than once; rename all but one")
 
 
 def named(columns: Sequence[str], *, shown: int = 20) -> str:

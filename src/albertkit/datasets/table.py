@@ -234,7 +234,7 @@ def _choose_columns(table: Table, options: TableOptions) -> tuple[str, str | Non
 
 
 def _require(where: str, columns: Sequence[str], name: str | None, use: str, defaults: Sequence[str]) -> str:
-    if name is not None and name in columns:
+    if name and name in columns:  # what has no name cannot be chosen
         return name
     there = f"there are: {named(columns)}"
     if name is None:

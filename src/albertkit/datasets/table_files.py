@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from albertkit.datasets.csv_files import CsvReader, column_names
+from albertkit.datasets.csv_files import CsvReader, column_names, refuse_doubles
 from albertkit.datasets.rows import BadRows, decode_text, split_lines
 from albertkit.errors import DataError, MissingExtraError, UsageError
 
@@ -134,24 +134,31 @@ def _json_object(line: str) -> tuple[Mapping[str, Any], str]:
     return row, ""
 
 
+def parquet_failures() -> tuple[type[Exception], ...]:
+    """Return what pyarrow raises of a damaged file, and of values that Python cannot hold (bytes, dates)."""
+    import pyarrow
+
+    return (OSError, ValueError, OverflowError, pyarrow.ArrowException)
+
+
 def _open_parquet(path: Path, encoding: str | None) -> Table:
     if encoding is not None:
         raise UsageError(f"--encoding {encoding} is for text files, but {path} is Parquet; leave it out")
     try:
-        import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="tables", purpose=f"reading {path.name}") from error
-    failures = (OSError, ValueError, pyarrow.ArrowException)
+    failures = parquet_failures()
     try:
         columns = tuple(pyarrow.parquet.read_schema(path).names)
     except failures as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
+    refuse_doubles(columns, where=str(path))
 
     def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
         del bad
         try:
-            table = pyarrow.parquet.read_table(path, columns=list(names))
+            table = pyarrow.parquet.read_table(path, columns=list(dict.fromkeys(names)))
             values = [table.column(name).to_pylist() for name in names]
         except failures as error:
             raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, named, physical_lines
 from albertkit.datasets.rows import checked_text
 from albertkit.datasets.table import PAIR_COLUMNS, TEXT_COLUMNS
-from albertkit.datasets.table_files import is_table, open_table
+from albertkit.datasets.table_files import is_table, open_table, parquet_failures
 from albertkit.decoding import BLOCK, TextForm, bare, file_blocks, text_form, text_lines
 from albertkit.errors import DataError, did_you_mean
 
@@ -217,7 +217,7 @@ def _part_blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
 def choose_column(path: Path, columns: Sequence[str], text_column: str | None) -> str:
     there = f"there are: {named(columns)}"
     if text_column is not None:
-        if text_column not in columns:
+        if not text_column or text_column not in columns:
             nearest = did_you_mean(text_column, columns)
             raise DataError(f'{path}: no column "{text_column}" for the text ({there}){nearest}')
         return text_column
@@ -338,7 +338,7 @@ def _parquet(path: Path, text_column: str | None, encoding: str | None) -> Itera
             texts = [text_of(value, column=text, where=f"{path}, row {row + at}") for at, value in enumerate(values)]
             yield Piece(texts, {name: batch.column(name) for name in kept})
             row += len(texts)
-    except (OSError, pyarrow.ArrowException) as error:
+    except parquet_failures() as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
 
 
