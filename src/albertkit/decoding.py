@@ -152,8 +152,9 @@ def text_blocks(
 def _undecodable(error: UnicodeDecodeError, codec: str, where: str, line: int, encoding: str | None) -> DataError:
     byte = f"byte 0x{error.object[error.start]:02x}" if error.start < len(error.object) else "the end"
     name = "UTF-8" if codec == "utf-8" else codec
-    option = "--encoding, such as cp1252" if encoding is None else "another --encoding"
-    return DataError(f"{where}, line {line}: {byte} is not {name}; save the file as UTF-8, or pass {option}")
+    hints = {None: ", or pass --encoding, such as cp1252", "utf-8": ""}
+    hint = hints.get(encoding, ", or pass another --encoding")
+    return DataError(f"{where}, line {line}: {byte} is not {name}; save the file as UTF-8{hint}")
 
 
 def file_blocks(file: BinaryIO) -> Iterator[bytes]:
