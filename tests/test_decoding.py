@@ -41,6 +41,13 @@ def test_blocks_cut_anywhere() -> None:
     assert list(text_lines([only_cr[:4], only_cr[4:5], only_cr[5:]], where="a")) == ["\u65e5\n", "\n", "b\n"]
 
 
+def test_no_block_is_empty() -> None:
+    content = "\u65e5b".encode("utf-16")
+    cut = [content[at : at + 1] for at in range(2, len(content))]
+    assert list(utf8_blocks([content[:2], *cut], where="a")) == ["\u65e5".encode(), b"b"]
+    assert list(utf8_blocks([], where="a")) == []
+
+
 def test_a_carriage_return_inside_a_line_stays() -> None:
     assert lines(b"a\rb\r\nc\r\r\n") == ["a\rb", "c\r"]
 

@@ -201,7 +201,7 @@ def bare(line: str) -> str:
 def utf8_blocks(
     blocks: Iterable[bytes], *, where: str, encoding: str | None = None, keep_bad: bool = False
 ) -> Iterator[bytes]:
-    """Give a text as UTF-8 whose lines end at LF, block by block; text that is so already passes unchanged.
+    """Give a text as UTF-8 whose lines end at LF, in blocks that are not empty; text that is so passes unchanged.
 
     Args:
         blocks: the bytes, in order.
@@ -218,7 +218,8 @@ def utf8_blocks(
     errors = "surrogateescape" if keep_bad and form.encoding == "utf-8" else "strict"
 
     def all_blocks() -> Iterator[bytes]:
-        yield first
+        if first:
+            yield first
         yield from blocks
 
     if form.encoding == "utf-8" and not form.ends_at_cr:
@@ -237,4 +238,5 @@ def utf8_blocks(
             seen.clear()
         return
     for text in text_blocks(all_blocks(), where=where, encoding=encoding, form=form, errors=errors):
-        yield text.encode("utf-8", errors)
+        if text:
+            yield text.encode("utf-8", errors)

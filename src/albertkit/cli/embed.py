@@ -74,6 +74,7 @@ def command(
     if workers is not None:
         raise click.UsageError("--workers goes with --ray")
     import time
+    from itertools import chain, islice
 
     from albertkit.datasets.text_stream import count_rows, text_pieces
     from albertkit.device import choose_execution
@@ -102,12 +103,14 @@ def command(
     )  # a length that cannot be is told before any file is made
     started = time.perf_counter()
     texts = blank = 0
+    pieces = text_pieces(source, text_column=text_column, encoding=encoding)
+    with notes_on_stderr():
+        first = list(islice(pieces, 1))
     with (
-        notes_on_stderr(),
         Console().bar("embedding", total=total) as advance,
         open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
     ):
-        for piece in text_pieces(source, text_column=text_column, encoding=encoding):
+        for piece in chain(first, pieces):
             vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
             write(vectors, piece.texts, piece.others)
             texts += len(piece.texts)

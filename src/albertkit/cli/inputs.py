@@ -40,9 +40,10 @@ def read_texts(
     if run is not None and text_column is None and pair_column is None:
         from albertkit.training.run_data import trained_columns
 
-        there, trained = open_table(path, encoding=encoding).columns, trained_columns(run)
-        if trained.get("text_column") in there and trained.get("pair_column", there[0]) in there:
-            text_column, pair_column = trained["text_column"], trained.get("pair_column")
+        trained = trained_columns(run)
+        columns = [name for use, name in trained.items() if use != "label_column"]
+        if columns and set(columns) <= set(open_table(path, encoding=encoding).columns):
+            text_column, pair_column = trained.get("text_column"), trained.get("pair_column")
     source = open_data(path, text_column=text_column, pair_column=pair_column, labelled=False, encoding=encoding)
     data = source.split(source.splits[0])
     for note in data.notes:

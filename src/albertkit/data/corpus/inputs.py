@@ -133,10 +133,7 @@ class InputReader:
         parts: list[bytes] = []
         missing = count
         try:
-            while missing:
-                block = self._left or next(self._blocks, b"")
-                if not block and not self._left:
-                    break
+            while missing and (block := self._left or next(self._blocks, b"")):
                 parts.append(block[:missing])
                 self._left = block[missing:]
                 missing -= len(parts[-1])
