@@ -73,11 +73,18 @@ def test_another_delimiter_is_found_and_named(content: str, delimiter: str, tmp_
         assert streamed(path) == [text for text, _ in ROWS]
 
 
+def test_a_name_may_hold_another_delimiter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,a|b|c|d,label\nx,1,u\ny,2,v\n")
+    assert read(path) == [("x", "u"), ("y", "v")]
+    assert load_dataset(path).notes == ()
+
+
 def test_lines_count_from_the_top_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("sep=;\ntext;label\na;x\nb\n")
-    with pytest.raises(DataError, match="line 4: 1 columns instead of 2"):
-        open_data(path)
+    for before in ("", "\n\n"):
+        path.write_text(f"{before}sep=;\ntext;label\na;x\nb\n")
+        with pytest.raises(DataError, match=f"line {4 + len(before)}: 1 columns instead of 2"):
+            open_data(path)
 
 
 def test_columns_that_nobody_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from itertools import chain
 from albertkit.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
-"""What may separate the columns -> its name. The comma is taken unless the header has more columns by another."""
+"""What may separate the columns -> its name. The comma does, unless the header has more columns by another."""
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE | re.DOTALL)  # Excel writes and reads it
 
@@ -47,13 +47,18 @@ class CsvReader:
 
     def __init__(self, lines: Iterable[str], *, where: str) -> None:
         lines = iter(lines)
-        first = next((line for line in lines if line.strip("\r\n")), "")
         self._lines_before = 0
+        first = ""
+        for first in lines:
+            if first.strip("\r\n"):
+                break
+            self._lines_before += 1
         sep = _SEP_LINE.fullmatch(first)
         if sep is not None:
-            self._lines_before = 1
+            self._lines_before += 1
             first = next(lines, "")
-        self.delimiter = _delimiter(first) if sep is None else sep.group(1)
+        second = next(lines, "")
+        self.delimiter = _delimiter(first, second) if sep is None else sep.group(1)
         header = _header_cells(first, self.delimiter)
         self._dialect = {
             "delimiter": self.delimiter,
@@ -61,7 +66,7 @@ class CsvReader:
             "skipinitialspace": any(name.startswith(" ") for name in header[1:]),
             "strict": True,
         }
-        self._records = self._read(chain([first], lines))
+        self._records = self._read(chain([first, second] if second else [first], lines))
         record = next(self._records, None)
         if record is None or record.problem:
             raise DataError(f"{where}, line 1: no row of column names; the first line must hold them")
@@ -139,9 +144,12 @@ def physical_lines(lines: Iterable[str]) -> Iterator[str]:
             yield line
 
 
-def _delimiter(header: str) -> str:
-    counts = {delimiter: len(_header_cells(header, delimiter)) for delimiter in DELIMITERS if delimiter in header}
-    return max(counts, key=lambda delimiter: counts[delimiter], default=",")  # the comma, where two are equal
+def _delimiter(header: str, row: str) -> str:
+    counts = {delimiter: len(_header_cells(header, delimiter)) for delimiter in DELIMITERS}
+    most = max(counts, key=lambda delimiter: counts[delimiter])  # the comma, where two are equal
+    # Where commas separate columns, too, the first row has to agree: a name may hold a "|".
+    agrees = counts[","] <= 1 or len(_header_cells(row, most)) == counts[most]
+    return most if agrees else ","
 
 
 def _header_cells(line: str, delimiter: str) -> list[str]:
