@@ -59,6 +59,10 @@ class MissingExtraError(AlbertkitError):
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'albertkit[{extra}]'")
 
 
+_LONGEST = 100
+"""Characters of a name that is compared with others: the comparison takes the product of the lengths."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the known name nearest to `name`, or an empty string.
 
@@ -67,5 +71,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("zzz", ["albert-nano"])
     ''
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1)
+    if len(name) > _LONGEST:
+        return ""
+    nearest = difflib.get_close_matches(name, [each for each in known if len(each) <= _LONGEST], n=1)
     return f'; did you mean "{nearest[0]}"?' if nearest else ""

@@ -166,6 +166,17 @@ def test_ids_of_another_split_are_told_at_once(tmp_path: Path) -> None:
     assert time.process_time() - started < 10  # what looks at all ids for each took 19 s and more
 
 
+def test_long_ids_and_numbers_are_cut_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"x" * 100_000: 1}))
+    with pytest.raises(DataError) as told:
+        read_predictions(path).in_order(["y" * 100_000])
+    assert len(str(told.value)) < 1000
+    path.write_text(f'{{"a": {"9" * 400}}}')
+    with pytest.raises(DataError, match=r'id "a": 9+ is not a finite number'):
+        read_numbers(path)
+
+
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(codec: str, tmp_path: Path) -> None:
     for name, content in (

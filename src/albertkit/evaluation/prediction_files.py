@@ -10,6 +10,7 @@ Every prediction counts: an id that comes twice, a broken row, or a column that 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,13 +110,13 @@ class Predictions:
             parts = []
             if missing:
                 parts.append(
-                    f'{len(missing)} of {len(ids)} {what}s have no prediction (the first is "{missing[0]}"'
+                    f'{len(missing)} of {len(ids)} {what}s have no prediction (the first is "{missing[0]:.60}"'
                     f"{did_you_mean(missing[0], extra[:1000])})"
                 )
             if extra:
                 parts.append(
                     f"{len(extra)} predictions belong to no {what} "
-                    f'(the first is "{extra[0]}" at {rows[extra[0]].place})'
+                    f'(the first is "{extra[0]:.60}" at {rows[extra[0]].place})'
                 )
             hint = "" if own else f" (the data has no ids of its own, so they are the numbers 0 to {len(ids) - 1})"
             raise DataError(f"{self.where}: {' and '.join(parts)}{hint}; are the predictions of this split?")
@@ -172,9 +173,12 @@ def read_numbers(path: Path) -> dict[str, float]:
     found = read_predictions(path)
     numbers = {}
     for key, row in found.by_id().items():
-        if isinstance(row.value, bool) or not isinstance(row.value, (int, float)) or not abs(row.value) < float("inf"):
+        try:
+            numbers[key] = math.nan if isinstance(row.value, (bool, str)) else float(row.value)
+        except (TypeError, OverflowError):  # a list, or a whole number of hundreds of digits
+            numbers[key] = math.nan
+        if not math.isfinite(numbers[key]):
             raise DataError(f"{found.where}, {row.place}: {row.value!r:.40} is not a finite number")
-        numbers[key] = float(row.value)
     return numbers
 
 
@@ -219,7 +223,7 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
     if isinstance(content, dict):
         if not content:
             raise DataError(f"{where}: the JSON object is empty; it needs ids and {what}s")
-        return Predictions(where, tuple(PredictedRow(f'id "{key}"', key, value) for key, value in content.items()))
+        return Predictions(where, tuple(PredictedRow(f'id "{key:.60}"', key, value) for key, value in content.items()))
     if not isinstance(content, list) or not content:
         kind = "an empty list" if content == [] else f"a {type(content).__name__}"
         raise DataError(f"{where}: the JSON is {kind}; an object of ids and {what}s, or a list of objects, is needed")
@@ -236,7 +240,7 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
         place = f"entry {number}"
         without = [name for name in (key, value) if name is not None and name not in entry]
         if without:
-            raise DataError(f'{where}, {place}: no key "{without[0]}", which the first entry has')
+            raise DataError(f'{where}, {place}: no key "{without[0]:.60}", which the first entry has')
         rows.append(PredictedRow(place, None if key is None else _key(entry[key], where, place), entry[value]))
     return Predictions(where, _without_doubles(where, rows))
 
@@ -299,6 +303,8 @@ def _without_doubles(where: str, rows: Sequence[PredictedRow]) -> tuple[Predicte
         if row.key is not None:
             if row.key in seen:
                 before = seen[row.key]
-                raise DataError(f'{where}, {row.place}: the id "{row.key}" is at {before} already; keep one of the two')
+                raise DataError(
+                    f'{where}, {row.place}: the id "{row.key:.60}" is at {before} already; keep one of the two'
+                )
             seen[row.key] = row.place
     return tuple(rows)
