@@ -263,11 +263,22 @@ def run_case(kind: str, number: int, folder: Path) -> Any:
         path.unlink()
 
 
+def _import_readers() -> None:
+    """Import what the first case would be charged for."""
+    import pyarrow.parquet
+    import sklearn.metrics  # noqa: F401
+
+    import albertkit.datasets.label_check
+    import albertkit.datasets.text_stream
+    import albertkit.evaluation.score  # noqa: F401
+
+
 def fuzz(kind: str, numbers: range) -> tuple[dict[str, Any], list[str]]:
     """Run cases; return how they ended and what they cost at most, and a line for each that broke a promise."""
     outcomes: Counter[str] = Counter()
     broken: list[str] = []
     seconds = megabytes = 0.0
+    _import_readers()
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
         for number in numbers:
             try:

@@ -177,6 +177,14 @@ def test_long_ids_and_numbers_are_cut_in_messages(tmp_path: Path) -> None:
         read_numbers(path)
 
 
+def test_bytes_of_parquet_are_no_numbers(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"id": ["a"], "prediction": [b"1"]}), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="b'1' is not a finite number"):
+        read_numbers(tmp_path / "p.parquet")
+
+
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(codec: str, tmp_path: Path) -> None:
     for name, content in (

@@ -13,6 +13,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,10 +174,10 @@ def read_numbers(path: Path) -> dict[str, float]:
     found = read_predictions(path)
     numbers = {}
     for key, row in found.by_id().items():
-        try:
-            numbers[key] = math.nan if isinstance(row.value, (bool, str)) else float(row.value)
-        except (TypeError, OverflowError):  # a list, or a whole number of hundreds of digits
-            numbers[key] = math.nan
+        numbers[key] = math.nan
+        if isinstance(row.value, (int, float)) and not isinstance(row.value, bool):
+            with suppress(OverflowError):  # a whole number of hundreds of digits
+                numbers[key] = float(row.value)
         if not math.isfinite(numbers[key]):
             raise DataError(f"{found.where}, {row.place}: {row.value!r:.40} is not a finite number")
     return numbers
