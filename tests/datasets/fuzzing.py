@@ -265,7 +265,7 @@ def run_case(kind: str, number: int, folder: Path) -> Any:
 
 def _import_readers() -> None:
     """Import what the first case would be charged for."""
-    import pyarrow.parquet
+    import pyarrow.parquet  # noqa: F401
     import sklearn.metrics  # noqa: F401
 
     import albertkit.datasets.label_check
