@@ -27,6 +27,7 @@ def pairs(count: int, *, graded: bool) -> list[tuple[str, str, str]]:
     return rows
 
 
+@pytest.mark.learning
 @pytest.mark.parametrize("graded", [True, False], ids=["numbers", "positives"])
 def test_it_learns_which_texts_belong_together(graded: bool, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "pairs.csv", pairs(80, graded=graded), columns=("text1", "text2", "label"))

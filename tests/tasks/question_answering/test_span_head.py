@@ -146,6 +146,7 @@ def squad_file(path: Path) -> Path:
     return path
 
 
+@pytest.mark.learning
 def test_a_tiny_network_learns_questions(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
