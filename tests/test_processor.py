@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from albertkit.processor import Capabilities, capabilities
 
@@ -49,6 +50,16 @@ def test_the_switch_takes_what_arm_and_macos_do_not_have() -> None:
     hidden = asked_with(ALBERTKIT_PREPACKED="0")
     assert (hidden.prepacked, hidden.int8, hidden.prepacked_bf16) == (False, False, False)
     assert hidden.bf16 == asked_with().bf16
+
+
+def test_what_is_set_for_this_run_is_in_force() -> None:
+    """The runs that simulate another processor (Makefile, `test-processors`) must not pass on this one's kernels."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2":
+        assert (capabilities().bf16, capabilities().int8) == (False, False)
+    if "ATEN_CPU_CAPABILITY" in os.environ:
+        assert torch.backends.cpu.get_cpu_capability().lower() == os.environ["ATEN_CPU_CAPABILITY"]
+    if os.environ.get("ALBERTKIT_PREPACKED") == "0":
+        assert not capabilities().prepacked
 
 
 def test_it_is_asked_once() -> None:
