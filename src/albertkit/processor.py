@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def capabilities() -> Capabilities:
     """Return what this processor can do; asked once per process, as the variables above are read once by oneDNN."""
     import torch
 
-    hardware = torch.cpu.get_capabilities()
+    hardware = _hardware()
     on_x86 = platform.machine() in ("x86_64", "AMD64")
     onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
     # On x86 this one also tells whether oneDNN may use AVX-512 at all, which ONEDNN_MAX_CPU_ISA can forbid.
@@ -52,3 +54,18 @@ def capabilities() -> Capabilities:
         bf16=takes_bf16 and bf16,
         int8=prepacked and takes_bf16 and int8 and hasattr(torch.ops.onednn, "qlinear_prepack"),
     )
+
+
+def _hardware() -> Mapping[str, Any]:
+    """Return the processor's instruction sets by PyTorch's names, whatever variables hide."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        return torch.cpu.get_capabilities()
+    amx = torch.cpu._is_amx_tile_supported()  # older than 2.10; every processor with AMX has its bf16 and int8
+    return {
+        "amx_bf16": amx,
+        "amx_int8": amx,
+        "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+        "avx512_vnni": torch.cpu._is_vnni_supported(),
+    }
