@@ -56,7 +56,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
 
     Args:
         device: `auto` takes a GPU where there is one; else a torch device name.
-        precision: `auto` takes bf16 where the processor or GPU has bf16 products, else fp32.
+        precision: `auto` takes bf16 where a GPU or an x86 processor has bf16 products, else fp32.
         threads: processor threads; torch's own choice when left out.
 
     Raises:
@@ -89,7 +89,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError('device "mps" is not here; use --device cpu')
     if precision == "auto":
-        good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().bf16
+        good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().prepacked_bf16
         precision = "bf16" if good else "fp32"
     if precision == "fp16" and kind == "cpu":
         raise UsageError("fp16 needs a GPU; on a processor use --precision auto")
