@@ -87,9 +87,9 @@ def test_nothing_to_find_is_said() -> None:
 def test_parts_of_speech_are_words_alone() -> None:
     found = tag_scores([["NN", "VB"]], tags_predicted=[["NN", "NN"]])
     assert (found.metrics, found.parts) == ({"accuracy": 50.0}, {})
-    assert "words are counted and no entities" in found.notes[0]
+    assert "accuracy counts words, and there are no entities" in found.notes[0]
     assert marks_entities(["O", "B"])
-    assert not marks_entities(["O", "NN"])
+    assert not marks_entities(["NN", "VB"])
 
 
 def test_refusals() -> None:

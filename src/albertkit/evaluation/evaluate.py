@@ -40,6 +40,8 @@ class Scored:
     """The same without the temperature; None where the task has none."""
     logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """Of a classification, `[n, labels]`, so that calibration can be measured anew."""
+    only_tag: str | None = None
+    """Of tags, the one that every word got; None where there are several."""
 
 
 def score_outputs(
@@ -71,7 +73,9 @@ def score_outputs(
         return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
     found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics, data=data)
-    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes))
+    tags = {tag for row in predictions for tag in row.get("tags", ())}
+    only_tag = tags.pop() if len(tags) == 1 else None
+    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes), only_tag=only_tag)
 
 
 def score_logits(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.metrics import compute_metrics
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.encoded import UnitTargets
@@ -67,6 +68,23 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
     both = np.stack([1 - shares, shares])
     both = both if weights is None else both * weights
     return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
+
+
+def one_tag_note(scored: Dataset, *, only_tag: str | None, epochs: int, learning_rate: float) -> str | None:
+    """Return a sentence when a tagger gave every word the same tag although the words have others, else None.
+
+    Args:
+        scored: the split.
+        only_tag: the tag that every word got; None where they got several.
+        epochs: those trained.
+        learning_rate: the run's highest rate.
+    """
+    if only_tag is None or {scored.labels[tag] for example in scored for tag in example.tags or ()} == {only_tag}:
+        return None
+    return (
+        f'every word of {scored.split} was given the tag "{only_tag}", so the network has not learned to tell the tags '
+        f"apart: try --epochs {3 * epochs}, a --learning-rate of {3 * learning_rate:.1g}, or more sentences"
+    )
 
 
 def stuck_note(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from albertkit.batch import IntArray
 from albertkit.batch import Sequence as TokenSequence
-from albertkit.data.entities import find_entities, marks_entities
+from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_scheme
 from albertkit.data.examples import TokenExample
 from albertkit.data.words import split_words
 from albertkit.errors import DataError, UsageError
@@ -33,8 +33,6 @@ Span = tuple[int, int]
 
 IGNORED = -100
 """Target of a token that speaks for no word: torch's and transformers' number for "no loss here"."""
-OUTSIDE = "O"
-"""Tag of a word in no entity, in every scheme."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +144,8 @@ class TokenClassificationTask:
         `tags` is the likeliest tag of each word, `words` their spans `[start, end)`, `entities` a list of
         `{type, text, start, end, probability}` as seqeval's default reads the tags. All places are characters of the
         text as given, so `text[start:end]` is the entity's text. An entity's probability is the product of its words'
-        probabilities of their tags: the network's own, since it decides each word by itself. Labels that belong to no
-        scheme of entities (parts of speech) make none.
+        probabilities of their tags: the network's own, since it decides each word by itself. Labels that mark no
+        entities (parts of speech, see `albertkit.data.entities`) make none.
 
         Args:
             outputs: logits of each window, `[tokens, labels]`.
@@ -156,7 +154,7 @@ class TokenClassificationTask:
             labels: names of the tags.
         """
         outside = labels.index(OUTSIDE) if OUTSIDE in labels else 0
-        has_entities = marks_entities(labels)
+        scheme = tag_scheme(labels)
         # A word without a token (control characters alone) has the tag of words in no entity; 1 says nothing of it.
         tags = [np.full(len(example.words), outside, np.int64) for example in examples]
         shares = [np.ones(len(example.words)) for example in examples]
@@ -164,13 +162,13 @@ class TokenClassificationTask:
             if not len(detail.words):
                 continue
             best, share = _likeliest(logits[detail.rows])
-            if has_entities:  # one token cannot begin two
+            if scheme != "plain":  # one token cannot begin two
                 for index in np.flatnonzero(detail.rows[1:] == detail.rows[:-1]) + 1:
                     best[index] = _going_on(int(best[index - 1]), labels)
             tags[owner][detail.words] = best
             shares[owner][detail.words] = share
         return [
-            _prediction(example, [labels[tag] for tag in own.tolist()], share, has_entities=has_entities)
+            _prediction(example, [labels[tag] for tag in own.tolist()], share, scheme=scheme)
             for example, own, share in zip(examples, tags, shares, strict=True)
         ]
 
@@ -262,14 +260,15 @@ def _likeliest(logits: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
 def _going_on(tag: int, labels: Sequence[str]) -> int:
     # B-PER of the first word is I-PER of the next, where that is a label.
     following = f"I{labels[tag][1:]}"
-    return labels.index(following) if labels[tag][:1] == "B" and following in labels else tag
+    return labels.index(following) if split_tag(labels[tag])[0] == "B" and following in labels else tag
 
 
 def _prediction(
-    example: TokenExample, tags: list[str], shares: npt.NDArray[np.float64], *, has_entities: bool
+    example: TokenExample, tags: list[str], shares: npt.NDArray[np.float64], *, scheme: str
 ) -> Mapping[str, Any]:
     entities = []
-    for entity in find_entities(tags) if has_entities else ():
+    found = [] if scheme == "plain" else find_entities(tags, scheme="IO" if scheme == "IO" else None)
+    for entity in found:
         start, end = example.words[entity.first][0], example.words[entity.last][1]
         entities.append(
             {
