@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from albertkit.data.examples import TokenExample
+from albertkit.datasets.dataset import Dataset
 from albertkit.tasks import TASKS
-from albertkit.training.history import EpochRecord, constant_loss, stuck_note
+from albertkit.training.history import EpochRecord, constant_loss, one_tag_note, stuck_note
 from albertkit.training.loop import Step
 
 
@@ -62,3 +66,15 @@ def test_a_stuck_run_is_told_and_a_learning_one_is_not() -> None:
     assert stuck_note([*epochs, {"train": {"loss": 0.5}}], reference=0.6931, learning_rate=3e-4) is None
     assert stuck_note(epochs, reference=0.0, learning_rate=3e-4) is None
     assert stuck_note([], reference=0.6931, learning_rate=3e-4) is None
+
+
+def test_one_tag_for_every_word_is_told() -> None:
+    examples = [TokenExample("a b", ((0, 1), (2, 3)), (0, 1))]
+    data = Dataset("toy", "test", "token_classification", ("O", "B-X"), ("f1",), examples)
+    note = one_tag_note(data, only_tag="O", epochs=3, learning_rate=1e-3)
+    assert note is not None
+    assert note.startswith('every word of test was given the tag "O", so the network has not learned to tell')
+    assert note.endswith("try --epochs 9, a --learning-rate of 0.003, or more sentences")
+    assert one_tag_note(data, only_tag=None, epochs=3, learning_rate=1e-3) is None
+    right = replace(data, examples=[TokenExample("a", ((0, 1),), (0,))])
+    assert one_tag_note(right, only_tag="O", epochs=3, learning_rate=1e-3) is None

@@ -6,9 +6,9 @@ import re
 import unicodedata
 
 # Chinese and Japanese have no blanks between words: there each character is one.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])\w)+|[^\w\s]")
-_LETTERS = re.compile(rf"(?![{_CJK}])\w")
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
+_LETTERS = re.compile(rf"(?![{CJK}])\w")
 
 
 def split_words(text: str) -> tuple[tuple[int, int], ...]:

@@ -83,7 +83,7 @@ def one_tag_note(scored: Dataset, *, only_tag: str | None, epochs: int, learning
         return None
     return (
         f'every word of {scored.split} was given the tag "{only_tag}", so the network has not learned to tell the tags '
-        f"apart: try --epochs {3 * epochs}, a --learning-rate of {3 * learning_rate:.1g}, or more sentences"
+        f"apart: try --epochs {3 * epochs}, a --learning-rate of {3 * learning_rate:.2g}, or more sentences"
     )
 
 

@@ -12,7 +12,7 @@ an answer ("max context").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,11 @@ from albertkit.batch import IntArray
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_scheme
 from albertkit.data.examples import TokenExample
+from albertkit.data.word_joins import WordJoins, learn_joins
 from albertkit.data.words import split_words
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.saved import saved_as
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, token_budget
 
@@ -61,13 +63,15 @@ class TokenClassificationTask:
     """Hugging Face has no word for it: the class of the model says it."""
     metrics: tuple[str, ...] = ("f1", "precision", "recall", "accuracy")
     """Metrics for data that names none; the first is the main one."""
+    word_joins: WordJoins | None = field(default=None, metadata=saved_as(WordJoins.to_lists, WordJoins.from_lists))
+    """How raw text is split into words, learned from the training data; `split_words` does it where None."""
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the number of tags."""
         return len(labels)
 
     def example_of(self, text: str, pair: str | None = None) -> TokenExample:
-        """Part a raw text into words, none of them tagged; see `albertkit.data.words.split_words`.
+        """Split a raw text into words as the training data were split, none of them tagged.
 
         Raises:
             UsageError: there is a second text.
@@ -77,7 +81,12 @@ class TokenClassificationTask:
         """
         if pair is not None:
             raise UsageError("tags are of one text; leave the second one out, or give it as a text of its own")
-        return TokenExample(text, split_words(text))
+        return TokenExample(text, split_words(text) if self.word_joins is None else self.word_joins.split(text))
+
+    def split_as(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
+        """Return the task that splits raw text into words as these examples were split."""
+        words = ([example.text[start:end] for start, end in example.words] for example in examples)
+        return replace(self, word_joins=learn_joins(words))
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TokenExample], *, max_length: int) -> Encoded:
         """Tokenise texts; a unit is a window, its detail says which words it decides.
