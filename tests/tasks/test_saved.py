@@ -15,6 +15,7 @@ from albertkit.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks import TASKS
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.token_classification import TOKEN_CLASSIFICATION, TokenClassificationTask
+from albertkit.text.tokenizer import Tokenizer
 
 
 def test_a_threshold_comes_back_with_the_model(tmp_path: Path) -> None:
@@ -59,6 +60,12 @@ def test_a_tagger_splits_text_as_its_training_words_were_split(tmp_path: Path) -
     assert found == ["The", "U.K.", "'s", "51-year-old", "did", "n't", "."]
     assert len(TOKEN_CLASSIFICATION.example_of(raw).words) == 16  # every mark by itself
 
+    # The network reads the words as in training, with blanks between them.
+    tokenizer, as_words = Tokenizer.official(), "The U.K. 's 51-year-old did n't ."
+    (sequence,) = loaded.encode(tokenizer, [loaded.example_of(raw)], max_length=64).sequences
+    assert sequence.input_ids.tolist() == tokenizer.encode(as_words).input_ids
+    assert tokenizer.encode(raw).input_ids != tokenizer.encode(as_words).input_ids
+
     file = tmp_path / "m" / "task.json"
     kept = json.loads(file.read_text())
     file.write_text(json.dumps({**kept, "word_joins": {"shapes": "a."}}))
@@ -67,3 +74,6 @@ def test_a_tagger_splits_text_as_its_training_words_were_split(tmp_path: Path) -
     del kept["word_joins"]  # a folder of before
     file.write_text(json.dumps(kept))
     assert load_model(tmp_path / "m").task == TOKEN_CLASSIFICATION
+
+    from_raw = loaded.split_as([TOKEN_CLASSIFICATION.example_of("Ada's, too")])  # texts with spans
+    assert from_raw == TOKEN_CLASSIFICATION

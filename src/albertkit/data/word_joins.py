@@ -41,7 +41,7 @@ _NEIGHBOURS = 4
 
 @dataclass(frozen=True)
 class WordJoins:
-    """Which pieces of a raw text make one word."""
+    """Which pieces of a raw text make one word; none do where the sets are empty."""
 
     shapes: frozenset[str]
     """Shapes that are one word; those after `START` are so, or are not, at the beginning of a text only."""
@@ -116,8 +116,8 @@ class WordJoins:
         return (end - 1, last[1]) if glued and text[end - 1 : last[1]].lower() in self.words else None
 
 
-def learn_joins(texts: Iterable[Sequence[str]]) -> WordJoins | None:
-    """Return how words were split, or None where every word is a single piece as `split_words` makes them.
+def learn_joins(texts: Iterable[Sequence[str]]) -> WordJoins:
+    """Return how words were split; nothing is joined where every word is a single piece of `split_words`.
 
     Neighbours in the data count as glued together in raw text wherever a mark is at their border: "work" and "." speak
     against words of the shape "a.".
@@ -144,8 +144,6 @@ def learn_joins(texts: Iterable[Sequence[str]]) -> WordJoins | None:
                 shapes[shape] += 1 if number == 1 else -1
             elif not has_dash:
                 starts[shape] += 1 if number == 1 else -1
-    if not whole:
-        return None
     general = {shape for shape in {*shapes, *starts} if (shapes[shape] or starts[shape]) > 0}
     turned = {START + shape for shape, sum_ in starts.items() if sum_ and (sum_ > 0) != (shape in general)}
     named = {

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from albertkit.data.words import join_words
 from albertkit.datasets.archive import SourceFile, find_files
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.remarks import Remarks
 from albertkit.datasets.rows import BadRows, checked_text, decode_text
-from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, join_words, tagged_dataset
+from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, tagged_dataset
 from albertkit.errors import DataError, UsageError
 
 NER_LABELS = ("O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER")

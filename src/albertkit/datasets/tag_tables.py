@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.data.entities import OUTSIDE
-from albertkit.data.words import split_words
+from albertkit.data.words import join_words, split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
@@ -27,7 +27,6 @@ from albertkit.datasets.tagged import (
     TaggedFile,
     TaggedText,
     collect_labels,
-    join_words,
     metrics_of,
     tagged_dataset,
 )

@@ -59,19 +59,6 @@ class TaggedFile:
         return {tag for row in self.rows for tag in row.tags or ()}
 
 
-def join_words(words: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Return the text that the words make with a blank between them, and the span of each.
-
-    >>> join_words(["New", "York"])
-    ('New York', ((0, 3), (4, 8)))
-    """
-    spans, at = [], 0
-    for word in words:
-        spans.append((at, at + len(word)))
-        at += len(word) + 1
-    return " ".join(words), tuple(spans)
-
-
 def metrics_of(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the metrics of words with these tags, the main one first.
 

@@ -23,7 +23,7 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_scheme
 from albertkit.data.examples import TokenExample
 from albertkit.data.word_joins import WordJoins, learn_joins
-from albertkit.data.words import split_words
+from albertkit.data.words import join_words, split_words
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import saved_as
@@ -64,7 +64,8 @@ class TokenClassificationTask:
     metrics: tuple[str, ...] = ("f1", "precision", "recall", "accuracy")
     """Metrics for data that names none; the first is the main one."""
     word_joins: WordJoins | None = field(default=None, metadata=saved_as(WordJoins.to_lists, WordJoins.from_lists))
-    """How raw text is split into words, learned from the training data; `split_words` does it where None."""
+    """How raw text is split into words, where the training texts were words: they are read with a blank between them,
+    so every text is. None where the training texts were raw: `split_words` splits others, too, and the blanks stay."""
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the number of tags."""
@@ -84,9 +85,10 @@ class TokenClassificationTask:
         return TokenExample(text, split_words(text) if self.word_joins is None else self.word_joins.split(text))
 
     def split_as(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
-        """Return the task that splits raw text into words as these examples were split."""
-        words = ([example.text[start:end] for start, end in example.words] for example in examples)
-        return replace(self, word_joins=learn_joins(words))
+        """Return the task that reads raw text as it reads these examples: split into words in their way."""
+        if any(example.text != " ".join(_words(example)) for example in examples):
+            return replace(self, word_joins=None)
+        return replace(self, word_joins=learn_joins(map(_words, examples)))
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TokenExample], *, max_length: int) -> Encoded:
         """Tokenise texts; a unit is a window, its detail says which words it decides.
@@ -108,9 +110,12 @@ class TokenClassificationTask:
         details: list[WindowWords] = []
         owners: list[int] = []
         for number, example in enumerate(examples):
-            tokens = tokenizer.encode(example.text, specials=False)
+            text, spans = example.text, example.words
+            if self.word_joins is not None:
+                text, spans = join_words(_words(example))
+            tokens = tokenizer.encode(text, specials=False)
             ids = np.array(tokens.input_ids, np.int64)
-            words, rows = word_rows(example.words, tokens.offsets)
+            words, rows = word_rows(spans, tokens.offsets)
             windows = window_spans(len(ids), size=budget, overlap=max_length // 4)
             chosen = best_windows(rows, windows)
             for window, (start, end) in enumerate(windows):
@@ -246,6 +251,10 @@ def best_windows(rows: IntArray, windows: Sequence[Span]) -> IntArray:
     context = np.minimum(rows[:, None] - edges[:, 0], edges[:, 1] - 1 - rows[:, None])  # [tokens, windows]
     best: IntArray = context.argmax(axis=1)
     return best
+
+
+def _words(example: TokenExample) -> list[str]:
+    return [example.text[start:end] for start, end in example.words]
 
 
 def _check_tags(example: TokenExample, row: int, num_labels: int) -> None:
