@@ -77,7 +77,7 @@ def finish(
     else:
         stuck = one_tag_note(
             splits.scored,
-            only_tag=scored.only_tag,
+            given=scored.given_tags,
             epochs=len(epochs),
             learning_rate=settings.learning_rate or 0.0,
         )

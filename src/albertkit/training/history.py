@@ -70,20 +70,27 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
     return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
 
 
-def one_tag_note(scored: Dataset, *, only_tag: str | None, epochs: int, learning_rate: float) -> str | None:
-    """Return a sentence when a tagger gave every word the same tag although the words have others, else None.
+def one_tag_note(scored: Dataset, *, given: Mapping[str, int], epochs: int, learning_rate: float) -> str | None:
+    """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
 
     Args:
         scored: the split.
-        only_tag: the tag that every word got; None where they got several.
+        given: how many words got each tag.
         epochs: those trained.
         learning_rate: the run's highest rate.
     """
-    if only_tag is None or {scored.labels[tag] for example in scored for tag in example.tags or ()} == {only_tag}:
+    if not given:
+        return None
+    tag = max(given, key=lambda name: given[name])
+    words = sum(given.values())
+    others = sum(scored.labels[index] != tag for example in scored for index in example.tags or ())
+    # Fewer than one in twenty of the words that should have another tag got one.
+    if 20 * (words - given[tag]) >= others:
         return None
     return (
-        f'every word of {scored.split} was given the tag "{only_tag}", so the network has not learned to tell the tags '
-        f"apart: try --epochs {3 * epochs}, a --learning-rate of {3 * learning_rate:.2g}, or more sentences"
+        f'{given[tag]:,} of the {words:,} words of {scored.split} were given the tag "{tag}", though {others:,} have '
+        f"another: the network has not learned to tell the tags apart yet; try --epochs {3 * epochs}, "
+        f"a --learning-rate of {3 * learning_rate:.2g}, or more sentences"
     )
 
 
