@@ -232,7 +232,8 @@ def test_an_inside_tag_that_training_lacks(tmp_path: Path) -> None:
     assert [data.labels[tag] for tag in data[0].tags] == ["B-LOC", "I-LOC", "O"]
 
 
-CONLLU = """# sent_id = 1
+CONLLU = """# newpar
+# sent_id = 1
 # text = Don't fall.
 1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_
 1\tDo\tdo\tAUX\t_\t_\t3\taux\t_\t_
@@ -249,6 +250,8 @@ def test_universal_dependencies(tmp_path: Path) -> None:
     for name in ("en.conllu", "en.conll"):
         assert tags_of(tmp_path / name, CONLLU + CONLLU) == [words, words]
     assert any("CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).notes)
+    with pytest.raises(DataError, match="line 9: 9 columns instead of 10"):
+        tags_of(tmp_path / "bad.conllu", CONLLU.replace("\t_\t_\n\n", "\t_\n\n") + CONLLU)
 
 
 def test_commas_are_no_columns(tmp_path: Path) -> None:

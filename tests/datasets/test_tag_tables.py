@@ -142,6 +142,9 @@ def test_numbers_without_names_are_classes(tmp_path: Path) -> None:
     # As evaluate opens them, with the names of the model: 5 is the name "5", no place among four names.
     data = load_dataset(tmp_path / "own.jsonl", labels=source.labels)
     assert [row.tags for row in data] == [(1, 2, 0), (3, 0)]
+    write(tmp_path / "own.jsonl", {"tokens": ["a"], "ner_tags": [1]})
+    with pytest.raises(DataError, match='label "1" is not one of the labels'):
+        load_dataset(tmp_path / "own.jsonl", labels=source.labels)
 
 
 def test_a_bad_row_is_told_before_the_tags_that_lack(tmp_path: Path) -> None:

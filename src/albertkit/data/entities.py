@@ -74,8 +74,8 @@ def tag_scheme(tags: Iterable[str]) -> str:
     if "" not in prefixes:
         return next((scheme for scheme, known in MARKS.items() if prefixes <= set(known)), "plain")
     # Tag sets of parts of speech that have an O write the others with one character, too (Gimpel et al., 2011).
-    is_io = OUTSIDE in found and all(len(tag) > 1 for tag in inside)
-    return "IO" if is_io and not any(_CHUNK.fullmatch(tag) and tag[0] in "BI" for tag in inside) else "plain"
+    is_io = OUTSIDE in found and all(len(tag) > 1 and split_tag(tag)[0] not in ("B", "I") for tag in inside)
+    return "IO" if is_io else "plain"
 
 
 def marks_entities(labels: Iterable[str]) -> bool:

@@ -15,6 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -76,11 +77,12 @@ class WordJoins:
         ['He', "'s", 'U.S.', '-', 'born', '.', 'Mr.', 'Wu', 'would', "n't", '!']
         """
         plain = text.translate(_APOSTROPHES)
-        pieces = list(split_words(text))
+        pieces = split_words(text)
+        classes = [_class_of(plain[start:end]) for start, end in pieces]
         words: list[Span] = []
         at = 0
         while at < len(pieces):
-            count = self._joined(plain, pieces, at)
+            count = self._joined(plain, pieces, classes, at)
             start, end = pieces[at][0], pieces[at + count - 1][1]
             clitic = self._clitic(plain, pieces, at) if count == 1 else None
             if clitic is not None:
@@ -91,15 +93,13 @@ class WordJoins:
                 at += count
         return tuple(words)
 
-    def _joined(self, text: str, pieces: Sequence[Span], at: int) -> int:
+    def _joined(self, text: str, pieces: Sequence[Span], classes: Sequence[str], at: int) -> int:
         """Return the number of pieces from `at` on that make one word: the most that do."""
-        found, shape = 1, ""
-        for last in range(at, min(at + _LONGEST, len(pieces))):
-            if last > at and pieces[last][0] != pieces[last - 1][1]:
+        found, shape = 1, classes[at]
+        for last in range(at + 1, min(at + _LONGEST, len(pieces))):
+            if pieces[last][0] != pieces[last - 1][1]:
                 break
-            shape += _class_of(text[slice(*pieces[last])])
-            if last == at:
-                continue
+            shape += classes[last]
             short = _collapsed(shape)
             by_shape = (short in self.shapes) != (at == 0 and START + short in self.shapes)
             own = text[pieces[at][0] : pieces[last][1]]
@@ -191,5 +191,6 @@ def _class_of(piece: str) -> str:
     return "A" if len(piece) == 1 else "a"
 
 
+@lru_cache(maxsize=1 << 14)
 def _collapsed(shape: str) -> str:
     return _REPEATED.sub(r"\1\1", _REPEATED_MARK.sub(r"\1\1\1", shape))

@@ -34,7 +34,9 @@ _FOLDERS = ("ner_conllpp", "conllpp", "conll++", "conll2003", "conll03", "conll"
 _DOCUMENT = "-DOCSTART-"
 _BLANKS = re.compile("[ \t]+")
 _CONLLU_WIDTH = 10
-_CONLLU_ID = re.compile(r"[1-9][0-9]*([-.][0-9]+)?")
+_CONLLU_ID = re.compile("[0-9]+([-.][0-9]+)?")
+_FIRST_AND_LAST, _FORM_AND_UPOS = (0, -1), (1, 3)
+"""Columns of the word and its tag."""
 
 
 def open_ner(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
@@ -105,12 +107,16 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
         raise DataError(f"{where}: no words in the file; it needs one a line")
     width = counts.most_common(1)[0][0]
     file = TaggedFile([], BadRows(where, skip=skip_bad_rows), Remarks(where))
+    columns = _FIRST_AND_LAST
     if width == _CONLLU_WIDTH and all(_CONLLU_ID.fullmatch(row[0]) for _, row in of_words if len(row) == width):
         first = next(number for number, row in of_words if len(row) == width)
         file.remarks.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
-        rows, width = _words_of_conllu(rows), 2
-        of_words = _of_words(rows)
-    while width > 1 and all(not row[-1] for _, row in of_words if len(row) == width):  # every line ends with a tab
+        columns = _FORM_AND_UPOS
+        # A range (1-2: a word that the next lines split) and an empty node (1.1) have no part of speech.
+        rows = [(number, row) for number, row in rows if len(row) != width or row[0].isdecimal()]
+    while (
+        columns == _FIRST_AND_LAST and width > 1 and all(not row[-1] for _, row in of_words if len(row) == width)
+    ):  # every line ends with a tab
         rows, width = [(number, row[:-1] if len(row) == width else row) for number, row in rows], width - 1
         of_words = _of_words(rows)
     if labelled and width < 2:
@@ -122,7 +128,7 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
 
     def end() -> None:
         if sentence:
-            _add_sentence(file, sentence, width=width, labelled=labelled)
+            _add_sentence(file, sentence, width=width, columns=columns, labelled=labelled)
             sentence.clear()
 
     for number, row in rows:
@@ -140,15 +146,6 @@ def _of_words(rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str
     return [(number, row) for number, row in rows if row and row[0] != _DOCUMENT]
 
 
-def _words_of_conllu(rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    # A range (1-2: a word that the next lines split) and an empty node (1.1) have no part of speech and are no words.
-    return [
-        (number, [row[1], row[3]] if len(row) == _CONLLU_WIDTH else row)
-        for number, row in rows
-        if len(row) != _CONLLU_WIDTH or row[0].isdecimal()
-    ]
-
-
 def _columns(line: str) -> list[str]:
     if not line.strip(" \t"):
         return []
@@ -158,23 +155,26 @@ def _columns(line: str) -> list[str]:
     return _BLANKS.split(line.strip(" "))
 
 
-def _add_sentence(file: TaggedFile, sentence: list[tuple[int, list[str]]], *, width: int, labelled: bool) -> None:
+def _add_sentence(
+    file: TaggedFile, sentence: list[tuple[int, list[str]]], *, width: int, columns: tuple[int, int], labelled: bool
+) -> None:
+    word, tag = columns
     for number, row in sentence:
         problem = None
         if len(row) != width:
             problem = f"{len(row)} column{'s' * (len(row) != 1)} instead of {width}"
-        elif not row[0]:
+        elif not row[word]:
             problem = "the word is empty"
-        elif labelled and not row[-1]:
+        elif labelled and not row[tag]:
             problem = "the tag is empty"
         else:
             try:
-                checked_text(row[0], column="word")
+                checked_text(row[word], column="word")
             except ValueError as error:
                 problem = str(error)
         if problem is not None:
             file.bad.add(f"line {number}", problem)
             return
-    text, words = join_words([row[0] for _, row in sentence])
-    tags = tuple(row[-1] for _, row in sentence) if labelled else None
+    text, words = join_words([row[word] for _, row in sentence])
+    tags = tuple(row[tag] for _, row in sentence) if labelled else None
     file.rows.append(TaggedText(f"line {sentence[0][0]}", text, words, tags))

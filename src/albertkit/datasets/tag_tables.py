@@ -153,7 +153,7 @@ def _from_tokens(
 
 def _tag(tag: Any, labels: tuple[str, ...] | None) -> str:
     if labels is not None and isinstance(tag, int) and not isinstance(tag, bool):  # as the hub stores them
-        if str(tag) in labels:  # numbers were the names
+        if all(map(str.isdecimal, labels)):  # numbers were the names in training
             return str(tag)
         if not 0 <= tag < len(labels):
             raise ValueError(f"tag {tag} is beyond the {len(labels)} labels given")
