@@ -232,6 +232,13 @@ def test_an_inside_tag_that_training_lacks(tmp_path: Path) -> None:
     assert [data.labels[tag] for tag in data[0].tags] == ["B-LOC", "I-LOC", "O"]
 
 
+def test_a_model_that_learned_iob1(tmp_path: Path) -> None:
+    (tmp_path / "own.conll").write_text("Ada I-PER\nEve B-PER\nis O\n\nRome I-LOC\n")
+    data = load_dataset(tmp_path / "own.conll", labels=["O", "B-PER", "I-PER", "I-LOC"])
+    assert [[data.labels[tag] for tag in row.tags] for row in data] == [["B-PER", "B-PER", "O"], ["I-LOC"]]
+    assert data.notes[0].endswith("1 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1)")
+
+
 CONLLU = """# newpar
 # sent_id = 1
 # text = Don't fall.

@@ -108,10 +108,11 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
             if before != after:
                 file.remarks.add(_SPELT, f"{row.place}: {before} is read as {after}")
         if names is not None and is_iob:
-            made, changed = to_iob2(names)
-            names = tuple(made)
-            for _ in range(changed):
+            # A model that learned IOB1 may have no B- of a type: there the tag stays, and I- begins the entity.
+            made = [new if new in empty.labels else old for old, new in zip(names, to_iob2(names)[0], strict=True)]
+            for _ in range(sum(old != new for old, new in zip(names, made, strict=True))):
                 file.remarks.add(_IOB1, row.place)
+            names = tuple(made)
         try:
             tags = None if names is None else tuple(label_index(name, labels=empty.labels) for name in names)
         except ValueError as error:

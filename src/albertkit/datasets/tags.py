@@ -131,14 +131,14 @@ def require_distinct(labels: Iterable[str], *, where: str) -> None:
 
 
 def require_one_scheme(labels: Iterable[str], *, where: str) -> None:
-    """Refuse tags of which some have B- or I- and others no prefix that goes with them, and no O.
+    """Refuse tags of which some begin with B- or I- although all together have no scheme with prefixes.
 
     Args:
         labels: names of tags.
         where: the file, as a message names it.
 
     Raises:
-        DataError: names one of each kind.
+        DataError: names the tags.
     """
     found = sorted(set(labels))
     if tag_scheme(found) in MARKS or not any(map(_LOOKS_CHUNKED.fullmatch, found)):
