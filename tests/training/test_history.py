@@ -72,11 +72,12 @@ def test_one_tag_for_every_word_is_told() -> None:
     text, spans = "a " * 23, tuple((2 * at, 2 * at + 1) for at in range(23))
     data = Dataset("toy", "test", "token_classification", ("O", "B-X"), ("f1",), [])
     data = replace(data, examples=[TokenExample(text, spans, (0, 1) + (1,) * 21)])
-    note = one_tag_note(data, given={"O": 22, "B-X": 1}, epochs=3, learning_rate=1e-3)
+    note = one_tag_note(data, given={"O": 22, "B-X": 1}, epochs=3, batch_size=32, learning_rate=1e-3)
     assert note is not None
     assert note.startswith('22 of the 23 words of test were given the tag "O", though 22 have another: the network')
-    assert note.endswith("try --epochs 9, a --learning-rate of 0.003, or more sentences")
-    assert one_tag_note(data, given={"O": 21, "B-X": 2}, epochs=3, learning_rate=1e-3) is None
-    assert one_tag_note(data, given={}, epochs=3, learning_rate=1e-3) is None
+    assert "It needs more steps: try --epochs 9 or --batch-size 8; if the training loss no longer falls" in note
+    assert note.endswith("try a --learning-rate of 0.0003 or 0.003")
+    assert one_tag_note(data, given={"O": 21, "B-X": 2}, epochs=3, batch_size=32, learning_rate=1e-3) is None
+    assert one_tag_note(data, given={}, epochs=3, batch_size=32, learning_rate=1e-3) is None
     right = replace(data, examples=[TokenExample("a", ((0, 1),), (0,))])
-    assert one_tag_note(right, given={"O": 1}, epochs=3, learning_rate=1e-3) is None
+    assert one_tag_note(right, given={"O": 1}, epochs=3, batch_size=32, learning_rate=1e-3) is None

@@ -79,6 +79,7 @@ def finish(
             splits.scored,
             given=scored.given_tags,
             epochs=len(epochs),
+            batch_size=settings.batch_size or 1,
             learning_rate=settings.learning_rate or 0.0,
         )
     if stuck:

@@ -70,13 +70,16 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
     return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
 
 
-def one_tag_note(scored: Dataset, *, given: Mapping[str, int], epochs: int, learning_rate: float) -> str | None:
+def one_tag_note(
+    scored: Dataset, *, given: Mapping[str, int], epochs: int, batch_size: int, learning_rate: float
+) -> str | None:
     """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
 
     Args:
         scored: the split.
         given: how many words got each tag.
         epochs: those trained.
+        batch_size: examples per step.
         learning_rate: the run's highest rate.
     """
     if not given:
@@ -89,8 +92,9 @@ def one_tag_note(scored: Dataset, *, given: Mapping[str, int], epochs: int, lear
         return None
     return (
         f'{given[tag]:,} of the {words:,} words of {scored.split} were given the tag "{tag}", though {others:,} have '
-        f"another: the network has not learned to tell the tags apart yet; try --epochs {3 * epochs}, "
-        f"a --learning-rate of {3 * learning_rate:.2g}, or more sentences"
+        f"another: the network has not learned to tell the tags apart yet. It needs more steps: try --epochs "
+        f"{3 * epochs} or --batch-size {max(batch_size // 4, 1)}; if the training loss no longer falls, try a "
+        f"--learning-rate of {learning_rate / 3:.1g} or {3 * learning_rate:.1g}"
     )
 
 
