@@ -25,6 +25,7 @@ BASE = {
     "files",
     "known_models",
     "manifest",
+    "processor",
     "progress",
     "protobuf",
     "registry",

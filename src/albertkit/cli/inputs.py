@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: str
     """
     from albertkit.datasets import open_data
     from albertkit.datasets.dataset import STRUCTURED_METRICS
+    from albertkit.datasets.own_files import ROW_ENDINGS
+    from albertkit.datasets.table_files import open_table
     from albertkit.datasets.text_stream import require_file
 
     if task is None or task.data_task not in STRUCTURED_METRICS:
@@ -69,7 +72,11 @@ def read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: str
     require_file(path)
     tags = list(labels) if task.data_task == "token_classification" else None
     source = open_data(path, task=task.data_task, labels=tags, labelled=False, encoding=encoding)
-    return list(source.split(source.splits[0]).examples)
+    examples = list(source.split(source.splits[0]).examples)
+    if tags is not None and path.suffix in ROW_ENDINGS and "tokens" not in open_table(path, encoding=encoding).columns:
+        # Texts without words of their own: the model splits them as its training data were.
+        return [replace(task.example_of(example.text), id=example.id) for example in examples]
+    return examples
 
 
 def described(example: Any) -> dict[str, Any]:
