@@ -137,7 +137,6 @@ class Predictor:
                 raise
             raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
         model = load_model(name)
-        model.network.eval()
         announce(model.notes)
         return cls(model, execution=execution)
 

@@ -77,10 +77,7 @@ class Service:
     def _loaded(self) -> Predictor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FreshWeightsWarning)  # its notes are logged
-            predictor = self._load()
-        if hasattr(type(predictor.model.network), "eval"):  # an exported one has no modes, and says so when asked
-            predictor.model.network.eval()  # two threads use it: neither may find it in training mode
-        return predictor
+            return self._load()
 
     def drain(self) -> None:
         """Take no new requests; those accepted are answered."""
