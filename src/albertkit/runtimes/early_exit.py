@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,10 @@ class EarlyExitRuntime:
         self.layers = np.zeros(network.config.num_hidden_layers, np.int64)
         """How many sequences left after each layer, of all batches so far."""
         self._prepared: PreparedEncoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
 
     @property
     def mean_layers(self) -> float:

@@ -57,6 +57,10 @@ class PyTorchRuntime:
         self.pooling = pooling
         self._prepared: PreparedEncoder | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
+
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs as fp32 arrays.
 
