@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -88,6 +92,49 @@ def test_paths_and_methods_that_are_not_there() -> None:
         assert (await client.post("/classify/", json=BODY)).status_code == 404
 
     with_server(test)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/model", "/metrics", "/openapi.json"])
+def test_head_is_get_without_a_body(path: str) -> None:
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        head, get = await client.head(path), await client.get(path)
+        assert (head.status_code, head.headers["content-type"]) == (200, get.headers["content-type"])
+
+    with_server(test)
+
+
+def test_compressed_bodies_are_refused() -> None:
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        content = json.dumps(BODY).encode()
+        kind = {"Content-Type": "application/json"}
+        for encoding in ("gzip", "br", "GZIP", "identity, gzip"):
+            headers = {**kind, "Content-Encoding": encoding}
+            response = await client.post("/classify", content=gzip.compress(content), headers=headers)
+            assert response.status_code == 415, response.text
+            assert "is compressed (Content-Encoding); send it as plain JSON" in problem(response)
+            assert response.headers["accept-encoding"] == "identity"
+        for encoding in ("identity", "Identity ", ""):
+            headers = {**kind, "Content-Encoding": encoding}
+            assert (await client.post("/classify", content=content, headers=headers)).status_code == 200
+
+    with_server(test)
+
+
+def test_without_asserts_it_is_not_ready_either() -> None:
+    code = """
+import asyncio, httpx
+from albertkit.serving.app import make_app
+from albertkit.serving.service import Service
+assert False  # is not looked at
+async def main():
+    transport = httpx.ASGITransport(make_app(Service(lambda: None)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        print((await client.get("/ready")).status_code, (await client.post("/classify")).status_code)
+asyncio.run(main())
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "503 503\n"), done.stderr
 
 
 def test_request_ids() -> None:

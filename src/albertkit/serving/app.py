@@ -37,6 +37,7 @@ _STATUSES: dict[int, str] = {
     408: "The body did not arrive in time",
     409: "The model that is loaded cannot do this; the sentence names what it can",
     413: "The body is too large",
+    415: "The body is compressed",
     422: "The body is no JSON of this form, or asks for too much; the sentence says what",
     429: "All places are taken; Retry-After says when to come again",
     500: "The server failed",
@@ -127,7 +128,7 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
 
     @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 503))
     async def ready() -> Response:
-        assert service.abilities
+        service.check_ready()
         return JSONResponse({"status": "ready"})
 
     @app.get(
@@ -152,6 +153,10 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
     )
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+    # Load balancers ask with HEAD; the library answers it of the page's files by itself.
+    for path, answer in (("/health", health), ("/ready", ready), ("/model", model), ("/metrics", metrics)):
+        app.head(path, include_in_schema=False)(answer)
 
 
 def _responses(*statuses: int, keys: bool = False, example: Any = None) -> dict[int | str, dict[str, Any]]:

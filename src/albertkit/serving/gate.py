@@ -1,7 +1,7 @@
 """Gate: what a request passes before the model hears of it, and what ends it early.
 
     observer    request id, log line, counters, headers of every answer, connections (503), 500 for what nobody foresaw
-    gate        key (401), state (503), body (408, 413), place (429), deadline (504), clients that leave (499)
+    gate        key (401), state (503), body (408, 413, 415), place (429), deadline (504), clients that leave (499)
 
 A place is taken when the whole body is there: who sends half of it holds a connection for some seconds, no more.
 """
@@ -131,6 +131,7 @@ class Gate:
         """Return the body of a request that the model can answer."""
         try:
             self.service.abilities.require(scope["path"].strip("/"))
+            _check_encoding(scope)
         except Refusal:
             # A connection that closes with a body unread is reset, and the refusal may be lost on its way.
             await self._body(scope, receive)
@@ -195,6 +196,15 @@ async def refuse(send: Send, refusal: Refusal, visit: Visit) -> None:
     encoded = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
+
+
+def _check_encoding(scope: Scope) -> None:
+    if (_header(scope, b"content-encoding") or "identity").strip().lower() not in ("", "identity"):
+        raise Refusal(
+            415,
+            "the body is compressed (Content-Encoding); send it as plain JSON",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 async def _read(receive: Receive, most: int, large: Refusal) -> bytes | None:

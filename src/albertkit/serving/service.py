@@ -91,17 +91,26 @@ class Service:
             await asyncio.get_running_loop().run_in_executor(None, self._batcher.close)
         self._pool.shutdown(wait=False)
 
-    @property
-    def abilities(self) -> Abilities:
-        """The model's verbs.
+    def check_ready(self) -> None:
+        """Refuse requests while there is no model, or no more time for it.
 
         Raises:
-            Refusal: it is not loaded, or the server is about to stop.
+            Refusal: 503: it is not loaded, or the server is about to stop.
         """
         if self._draining:
             raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
         if self._abilities is None:
             raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
+
+    @property
+    def abilities(self) -> Abilities:
+        """The model's verbs.
+
+        Raises:
+            Refusal: as `check_ready`.
+        """
+        self.check_ready()
+        assert self._abilities is not None
         return self._abilities
 
     @contextmanager
@@ -111,7 +120,7 @@ class Service:
         Raises:
             Refusal: all are taken, or the server takes no requests.
         """
-        assert self.abilities
+        self.check_ready()
         if self.open >= self.limits.queue:
             raise Refusal(
                 429,
