@@ -111,11 +111,11 @@ def test_long_runs_of_marks_change_nothing(text: str) -> None:
 @pytest.mark.parametrize("run", ["\u0301\u0323", "\u0f73", "\uff9e\u0301", "\U0001d16d\U0001d165"])
 @pytest.mark.parametrize("mode", MODES)
 def test_marks_in_a_bad_order_take_no_time(mode: str, run: str) -> None:
-    # Python's own normalization sorts by insertion: 0.2 seconds for these, 17 for a text of 100,000 characters.
-    text = run * (12_000 // len(run))
+    # Python's own normalization sorts by insertion: 3 seconds for these, 17 for 100,000 characters.
+    text = run * (40_000 // len(run))
     started = time.process_time()
     MODES[mode].apply(text)
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 1
 
 
 def test_no_mark_is_a_letter() -> None:

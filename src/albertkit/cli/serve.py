@@ -32,9 +32,7 @@ KEY_VARIABLE = "ALBERTKIT_API_KEY"
 @click.option("--max-body", type=int, default=1_000_000, show_default=True, help="Bytes of a request.")
 @click.option("--max-texts", type=int, default=64, show_default=True, help="Texts of a request.")
 @click.option("--max-characters", type=int, default=100_000, show_default=True, help="Characters of a text.")
-@click.option(
-    "--max-tokens", type=int, default=65_536, show_default=True, help="Tokens that the model reads for a request."
-)
+@click.option("--max-tokens", type=int, default=65_536, show_default=True, help="Tokens that are read for a request.")
 @execution_options
 @json_option
 def command(

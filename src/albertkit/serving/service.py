@@ -24,6 +24,8 @@ from albertkit.serving.metrics import Metrics
 from albertkit.serving.refusals import Refusal
 
 RETRY = {"Retry-After": "1"}
+LONG_TEXTS = 20_000
+"""Characters of a request from which it waits for a thread of its kind: short texts never wait for long ones."""
 
 
 class Service:
@@ -51,6 +53,7 @@ class Service:
         self._abilities: Abilities | None = None
         self._batcher: Batcher | None = None
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="albertkit-text")
+        self._long_pool = ThreadPoolExecutor(1, thread_name_prefix="albertkit-long-text")
 
     async def start(self) -> None:
         """Load the model and run it once, so that the first request finds it warm."""
@@ -90,6 +93,7 @@ class Service:
         if self._batcher is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._batcher.close)
         self._pool.shutdown(wait=False)
+        self._long_pool.shutdown(wait=False)
 
     def check_ready(self) -> None:
         """Refuse requests while there is no model, or no more time for it.
@@ -150,8 +154,10 @@ class Service:
         abilities = self._abilities
         assert abilities is not None  # it has a place, so the model was there
         assert self._batcher is not None
+        size = await loop.run_in_executor(self._pool, abilities.size, values)
+        pool = self._pool if size <= LONG_TEXTS else self._long_pool
         try:
-            work = await loop.run_in_executor(self._pool, abilities.prepare, verb, values)
+            work = await loop.run_in_executor(pool, abilities.prepare, verb, values)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
         rows: list[FloatArray] = []
@@ -161,7 +167,7 @@ class Service:
             rows = await self._batcher.run(work.job)
             visit.waited = work.job.started - work.job.since
         try:
-            return await loop.run_in_executor(self._pool, _answer, work, rows)
+            return await loop.run_in_executor(pool, _answer, work, rows)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
 
