@@ -19,6 +19,7 @@ from tests.serving.asking import Held, predictor_of, served, until
 
 from albertkit.serving.abilities import Abilities
 from albertkit.serving.app import make_app
+from albertkit.serving.hosts import allowed_hosts
 from albertkit.serving.limits import Limits
 from albertkit.serving.service import Service
 
@@ -235,6 +236,31 @@ def test_keys() -> None:
             assert (await client.get(path)).status_code == 200
 
     with_server(test, keys=[KEY, "the-next-key"])
+
+
+def test_hosts() -> None:
+    hosts = allowed_hosts("127.0.0.1", given=["Api.Example.com"], has_keys=False)
+
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        for host in ("localhost", "LOCALHOST.:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "api.example.com"):
+            assert (await client.post("/classify", json=BODY, headers={"Host": host})).status_code == 200
+        for host in (
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "[::2]",
+            "127.0.0.1.evil.example",
+            "",
+        ):
+            for path in ("/", "/classify", "/model", "/metrics", "/openapi.json", "/health"):
+                response = await client.request(
+                    "POST" if path == "/classify" else "GET", path, json=BODY, headers={"Host": host}
+                )
+                assert (response.status_code, response.headers["connection"]) == (421, "close"), host
+                assert "localhost, 127.0.0.1, ::1, api.example.com" in problem(response)
+                assert "--allowed-host NAME" in problem(response)
+
+    with_server(test, hosts=hosts)
 
 
 def test_before_it_is_ready_and_when_it_stops() -> None:

@@ -38,6 +38,7 @@ _STATUSES: dict[int, str] = {
     409: "The model that is loaded cannot do this; the sentence names what it can",
     413: "The body is too large",
     415: "The body is compressed",
+    421: "The Host header names a host that this server does not answer for",
     422: "The body is no JSON of this form, or asks for too much; the sentence says what",
     429: "All places are taken; Retry-After says when to come again",
     500: "The server failed",
@@ -47,13 +48,18 @@ _STATUSES: dict[int, str] = {
 
 
 def make_app(
-    service: Service, *, keys: Sequence[str] = (), started: Callable[[], Awaitable[None]] | None = None
+    service: Service,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    started: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         service: not started yet: the application's own start loads the model, in the background.
         keys: of which a client must show one; empty for no such need.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         started: called when the model is loaded, or could not be.
     """
 
@@ -105,7 +111,7 @@ def make_app(
         app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
     verbs = [f"/{verb.name}" for verb in VERBS]
     known = {*verbs, *_FREE, "/model", "/metrics"}
-    app.add_middleware(Gate, service=service, keys=keys, free=_FREE, verbs=verbs)
+    app.add_middleware(Gate, service=service, keys=keys, hosts=hosts, free=_FREE, verbs=verbs)
     app.add_middleware(Observer, service=service, paths=known)
     return app
 
@@ -122,11 +128,11 @@ def _endpoint(verb: Verb, service: Service) -> Callable[..., Awaitable[Response]
 
 
 def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> None:
-    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 503))
+    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 421, 503))
     async def health() -> Response:
         return JSONResponse({"status": "alive"})
 
-    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 503))
+    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 421, 503))
     async def ready() -> Response:
         service.check_ready()
         return JSONResponse({"status": "ready"})
@@ -135,7 +141,7 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
         "/model",
         summary="What is served, and what it can do",
         response_model=Described,
-        responses=_responses(400, 401, 500, 503, keys=bool(secured)),
+        responses=_responses(400, 401, 421, 500, 503, keys=bool(secured)),
         dependencies=secured,
     )
     async def model() -> Response:
@@ -147,7 +153,7 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
         response_class=Response,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-            **_responses(400, 401, 500, 503, keys=bool(secured)),
+            **_responses(400, 401, 421, 500, 503, keys=bool(secured)),
         },
         dependencies=secured,
     )

@@ -139,13 +139,18 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def make_server(
-    service: Service, *, keys: Sequence[str] = (), ready: Callable[[Service], None] | None = None
+    service: Service,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    ready: Callable[[Service], None] | None = None,
 ) -> Server:
     """Return a server: `await server.serve(sockets=[..])` runs it.
 
     Args:
         service: not started yet.
         keys: of which a client must show one.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
     """
 
@@ -157,7 +162,7 @@ def make_server(
 
     limits = service.limits
     config = uvicorn.Config(
-        make_app(service, keys=keys, started=started),
+        make_app(service, keys=keys, hosts=hosts, started=started),
         http=_protocol(limits.body_seconds),
         ws="none",
         loop="asyncio",
@@ -180,6 +185,7 @@ def serve(
     *,
     limits: Limits,
     keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
     ready: Callable[[Service], None] | None = None,
 ) -> None:
     """Answer requests until a signal comes.
@@ -192,6 +198,7 @@ def serve(
         listening: see `bind`.
         limits: of requests.
         keys: of which a client must show one.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
 
     Raises:
@@ -199,7 +206,7 @@ def serve(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each counter, that says when the process began
     service = Service(load, limits=limits)
-    server = make_server(service, keys=keys, ready=ready)
+    server = make_server(service, keys=keys, hosts=hosts, ready=ready)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
     try:
