@@ -15,7 +15,8 @@ from albertkit.serving.verbs import VERBS
 
 TEXTS = (
     "a splendid film", "", " ", "\n\t\u2028", "[MASK] and [CLS]", "a [MASK] of tea", "\ud800", "\0", "\ufdfa" * 60,
-    "e\u0301" * 9, "\u0323\u0301" * 300, "\U0001f600" * 5, "\ufffe", "x" * 400, "so " * 60, "_ _", "\u202eabc", "Nobody was there.",
+    "e\u0301" * 9, "\u0323\u0301" * 300, "\U0001f600" * 5, "\ufffe", "x" * 400, "so " * 60, "_ _",
+    "\u202eabc", "Nobody was there.",
 )  # fmt: skip
 OTHERS: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 101, 10**30, 0.5, float("nan"), float("inf"), -0.0, [], {}, [[]], [None],

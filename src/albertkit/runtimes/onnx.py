@@ -49,7 +49,7 @@ class OnnxRuntime:
 
     def __reduce__(self) -> tuple[Callable[[], OnnxRuntime], tuple[()]]:
         """Say how a pickle or a copy is made: the file is read again."""
-        return partial(OnnxRuntime, self.path, execution=self.execution), ()
+        return partial(OnnxRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`,

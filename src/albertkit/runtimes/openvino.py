@@ -46,7 +46,7 @@ class OpenVinoRuntime:
 
     def __reduce__(self) -> tuple[Callable[[], OpenVinoRuntime], tuple[()]]:
         """Say how a pickle or a copy is made: the file is read again."""
-        return partial(OpenVinoRuntime, self.path, execution=self.execution), ()
+        return partial(OpenVinoRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`,

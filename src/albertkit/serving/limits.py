@@ -55,7 +55,7 @@ class Limits:
             elif not 0 < value < float("inf"):
                 raise UsageError(f"{option} is {value}; it must be above 0")
 
-    def check_texts(self, fields: Mapping[str, Sequence[str]]) -> int:
+    def check_texts(self, by_field: Mapping[str, Sequence[str]]) -> int:
         """Refuse too many texts or too long ones, and return their characters.
 
         Characters count as what Unicode's NFKD makes of them: the tokenizer reads 18 for the ligature U+FDFA.
@@ -64,13 +64,13 @@ class Limits:
         9
 
         Args:
-            fields: name -> texts.
+            by_field: name of the field -> its texts.
 
         Raises:
             Refusal: 422; 413 where all texts together have more characters than a body may have bytes.
         """
         total = 0
-        for name, texts in fields.items():
+        for name, texts in by_field.items():
             if len(texts) > self.max_texts:
                 raise Refusal(
                     422,

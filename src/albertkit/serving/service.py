@@ -25,7 +25,7 @@ from albertkit.serving.refusals import Refusal
 
 RETRY = {"Retry-After": "1"}
 LONG_TEXTS = 20_000
-"""Characters of a request from which it waits for a thread of its kind: short texts never wait for long ones."""
+"""Longer requests, in characters, have a thread of their own for their texts: short ones never wait for long ones."""
 
 
 class Service:
@@ -154,10 +154,12 @@ class Service:
         abilities = self._abilities
         assert abilities is not None  # it has a place, so the model was there
         assert self._batcher is not None
-        size = await loop.run_in_executor(self._pool, abilities.size, values)
-        pool = self._pool if size <= LONG_TEXTS else self._long_pool
+        pool = self._pool
         try:
-            work = await loop.run_in_executor(pool, abilities.prepare, verb, values)
+            work = await loop.run_in_executor(pool, _prepared_if_short, abilities, verb, values)
+            if work is None:
+                pool = self._long_pool
+                work = await loop.run_in_executor(pool, abilities.prepare, verb, values)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
         rows: list[FloatArray] = []
@@ -200,6 +202,10 @@ class Service:
         if not passes or not requests:
             return 1
         return max(1, min(60, math.ceil(self.open / 2 * seconds / requests)))
+
+
+def _prepared_if_short(abilities: Abilities, verb: str, values: Mapping[str, Any]) -> Work | None:
+    return abilities.prepare(verb, values) if abilities.size(values) <= LONG_TEXTS else None
 
 
 def _answer(work: Work, rows: Sequence[FloatArray]) -> bytes:
