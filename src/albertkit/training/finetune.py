@@ -73,6 +73,9 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     tell: Teller = teller or Silent()
     started = time.perf_counter()
     check_alone("finetune")
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    if execution.precision == "int8":
+        raise UsageError("int8 is to predict with; train with --precision auto")
     source = open_data(
         settings.data,
         data_dir=settings.data_dir,
@@ -88,9 +91,6 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     settings = complete(
         settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
     )
-    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
-    if execution.precision == "int8":
-        raise UsageError("int8 is to predict with; train with --precision auto")
     splits = choose_splits(source, settings)
     task = settings.task or task_for(splits.train)
     check_head(task, settings)
