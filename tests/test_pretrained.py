@@ -27,6 +27,7 @@ from albertkit.pretrained import (
     with_task_head,
 )
 from albertkit.pretraining_predictor import fill_masks
+from albertkit.text.tokenizer import Tokenizer
 
 TEXTS = ["a fine film", 'two hours of "nothing", caf\u00e9 (1999)', "x"]
 

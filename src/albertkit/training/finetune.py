@@ -31,6 +31,7 @@ from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
+from albertkit.tasks.token_classification import TokenClassificationTask
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
@@ -112,6 +113,8 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         model = with_exits(model, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
+    if isinstance(model.task, TokenClassificationTask):
+        model.task = model.task.split_as(splits.train.examples)
     for note in (*model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
