@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,7 +139,6 @@ class Predictor:
                 raise
             raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
         model = load_model(name)
-        model.network.eval()
         announce(model.notes)
         return cls(model, execution=execution)
 
@@ -298,13 +298,14 @@ class Predictor:
 def _pytorch(model: Model, execution: Execution) -> Runtime:
     from albertkit.runtimes.pytorch import PyTorchRuntime  # here, since exported models run without torch
 
-    def sample() -> Batch:
-        longest = model.network.config.max_position_embeddings
-        return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
-
     return PyTorchRuntime(
-        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=sample
+        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=partial(_sample, model)
     )
+
+
+def _sample(model: Model) -> Batch:
+    longest = model.network.config.max_position_embeddings
+    return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
 
 
 def embed_sequences(

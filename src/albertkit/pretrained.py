@@ -58,7 +58,7 @@ class _WithoutNumbers(TorchFunctionMode):
 
 
 def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
-    """Load a network with every head that its files hold.
+    """Load a network with every head that its files hold, in evaluation mode.
 
     Args:
         name: a known name, a path in any known format, an archive of one, or a run directory.
@@ -96,7 +96,7 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     network.take_canonical(state)
     max_length = int((found.task or {}).get("max_length", found.config.max_position_embeddings))
     known = cast(AnyTokenizer, tokenizer)  # a missing one has its face and answers everything with the reason
-    return Model(network.to(device), known, task, found.labels, spec, max_length, str(name), tuple(notes))
+    return Model(network.to(device).eval(), known, task, found.labels, spec, max_length, str(name), tuple(notes))
 
 
 def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[str] = ()) -> Model:

@@ -52,3 +52,32 @@ def test_hidden_states_on_request() -> None:
     output = tiny_network()(batch, with_hidden_states=True)
     assert len(output.hidden_states) == CONFIG.num_hidden_layers + 1
     assert tiny_network()(batch).hidden_states is None
+
+
+def test_evaluation_mode_is_a_copy_that_shares_the_weights() -> None:
+    network = full_network(0)
+    network.train()
+    network.heads["sop"].eval()
+    found = network.in_evaluation_mode()
+    assert found is not network
+    assert not any(module.training for module in found.modules())
+    assert network.training
+    assert not network.heads["sop"].training
+    own = dict(network.named_parameters())
+    assert {name: id(weight) for name, weight in found.named_parameters()} == {
+        name: id(weight) for name, weight in own.items()
+    }
+    network.encoder.pooler.weight = torch.nn.Parameter(torch.zeros(16, 16))
+    assert found.encoder.pooler.weight is network.encoder.pooler.weight
+    assert str(found) == str(network)
+
+
+def test_a_network_in_evaluation_mode_is_taken_as_it_is() -> None:
+    network = full_network(0).eval()
+    assert network.in_evaluation_mode() is network
+    copied = network.in_evaluation_mode(copied=True)
+    hook = copied.encoder.pooler.register_forward_hook(lambda *_: None)
+    assert len(copied.encoder.pooler._forward_hooks) == 1
+    assert not network.encoder.pooler._forward_hooks
+    hook.remove()
+    assert not copied.encoder.pooler._forward_hooks
