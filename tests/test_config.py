@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.config import PUBLISHED, AlbertConfig, nearest_model, published_config
 from albertkit.errors import ConfigError, UsageError
 
 
@@ -101,3 +101,12 @@ def test_files_that_are_no_configuration(content: str, words: str, tmp_path: Pat
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UsageError, match='unknown model "albert-bass-v2"; did you mean "albert-base-v2"'):
         published_config("albert-bass-v2")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("albert-base", "albert-base-v2"), ("albert-xxlarge", "albert-xxlarge-v2"), ("albert-base-v3", "albert-base-v2"),
+     ("alber-base-zh", "albert-base-zh"), ("albert_base_v1", "albert-base-v1"), ("albert-nanno", "albert-nano")],
+)  # fmt: skip
+def test_of_equally_near_models_the_newest_english_one_is_suggested(name: str, nearest: str) -> None:
+    assert nearest_model(name) == f'; did you mean "{nearest}"?'

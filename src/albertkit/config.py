@@ -194,6 +194,16 @@ PUBLISHED: Mapping[str, AlbertConfig] = _published()
 """Known names and their configurations."""
 
 
+def nearest_model(name: str) -> str:
+    """Return `; did you mean "x"?` for the known model nearest to `name`; of equals the newest English one.
+
+    >>> nearest_model("albert-base"), nearest_model("zzz")
+    ('; did you mean "albert-base-v2"?', '')
+    """
+    versions = ("v2", "nano", "v1", "zh")
+    return did_you_mean(name, sorted(PUBLISHED, key=lambda known: versions.index(known.rpartition("-")[2])))
+
+
 def published_config(name: str) -> AlbertConfig:
     """Return the configuration of a known model.
 
@@ -204,5 +214,5 @@ def published_config(name: str) -> AlbertConfig:
         UsageError: the name is unknown; the sentence holds the nearest one.
     """
     if name not in PUBLISHED:
-        raise UsageError(f'unknown model "{name}"{did_you_mean(name, PUBLISHED)} (albertkit models lists them)')
+        raise UsageError(f'unknown model "{name}"{nearest_model(name)} (albertkit models lists them)')
     return PUBLISHED[name]

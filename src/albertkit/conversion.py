@@ -102,6 +102,10 @@ def convert(
     return Conversion(checkpoint, place, (*checkpoint.notes, *notes, *lost))
 
 
+_SAID_ELSEWHERE = {"task", "labels", "head"}
+"""Keys of `task.json` that the tensors and the labels of any format say."""
+
+
 def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | MissingTokenizer) -> list[str]:
     """Read back what was written: tensors must be equal, what else was lost is told."""
     fixed = {"classifier_dropout_prob", "initializer_range"}  # say nothing of the network that is run
@@ -117,6 +121,11 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
     told = []
     if source.labels and written.labels != source.labels:
         told.append(f"{written.source_format} has no place for the labels {', '.join(source.labels)}: note them")
+    if source.problem_type == "multi_label_classification" and written.problem_type != source.problem_type:
+        told.append(f"{written.source_format} does not say that several labels may apply: read from it, one label wins")
+    settings = set(source.task or {}) - set(written.task or {}) - _SAID_ELSEWHERE
+    if settings:
+        told.append(f"{written.source_format} has no place for {', '.join(sorted(settings))} of task.json")
     if not isinstance(tokenizer, MissingTokenizer) and not written.tokenizer_files:
         told.append(f"{written.source_format} has no place for the tokenizer: keep {source.source} beside it")
     return told

@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 
 from albertkit.checkpoints import READ_AS_IT_IS, Checkpoint, ReadOptions, read_checkpoint
-from albertkit.config import PUBLISHED
-from albertkit.errors import UsageError, did_you_mean
+from albertkit.config import PUBLISHED, nearest_model
+from albertkit.errors import UsageError
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.directory import read_tokenizer_files
 from albertkit.text.missing import MissingTokenizer
@@ -35,7 +35,7 @@ def model_path(name: str | os.PathLike[str]) -> Path | None:
         return path
     if str(name) in PUBLISHED:
         return None
-    near = did_you_mean(str(name), PUBLISHED)
+    near = nearest_model(str(name))
     raise UsageError(
         f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them'
     )

@@ -109,7 +109,7 @@ def test_theirs_to_ours_to_theirs(
     assert not any(report.values()), report
     assert_same_state(model.state_dict(), again.state_dict())
     for one, other in zip(outputs(model, architecture), outputs(again.eval(), architecture), strict=True):
-        assert torch.equal(one, other)
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)  # memory-mapped: other alignment, other rounding
 
     theirs, ours = (json.loads((tmp_path / name / "config.json").read_text()) for name in ("theirs", "ours"))
     del theirs["transformers_version"]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albertkit.config import PUBLISHED
-from albertkit.errors import CheckpointError, UsageError, did_you_mean
+from albertkit.config import PUBLISHED, nearest_model
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_file, write_json, write_text
 from albertkit.known_models import cached_model_folder
 from albertkit.text.any_tokenizer import AnyTokenizer
@@ -196,6 +196,6 @@ def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | N
         run = inner.is_dir() and not any((path / file).is_file() for file in (*MODEL_FILES, WORDPIECE_FILE))
         return read_directory(inner if run else path, mode=mode, keep_accents=keep_accents)
     raise UsageError(
-        f'no tokenizer "{name}"{did_you_mean(name, PUBLISHED)} (a known model, a directory with {MODEL_FILES[0]}, '
+        f'no tokenizer "{name}"{nearest_model(name)} (a known model, a directory with {MODEL_FILES[0]}, '
         "or a file: a SentencePiece model or a vocab.txt)"
     )
