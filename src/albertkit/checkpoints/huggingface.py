@@ -2,6 +2,10 @@
 
 What transformers cannot express stands beside it: `head.safetensors` (heads under canonical names) and `task.json`.
 
+Where a class of transformers has a head that the weights do not hold, transformers fills it with random numbers. So for
+each head that lies beside the weights, empty tensors with the class's names go into them: transformers refuses the
+class, since the sizes do not fit, and still reads AlbertModel. Reading passes over empty tensors.
+
 transformers always has a projection from embedding_size to hidden_size; the canonical state has none where the two are
 equal. Writing puts an identity matrix with a zero bias there, and reading takes exactly that away again: both are the
 same network, so no marker is needed. Any other projection between equal sizes is refused.
@@ -71,6 +75,16 @@ _TIED = {
     "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
     "predictions.decoder.bias": "predictions.bias",
 }
+_PLACES = {
+    "mlm": "predictions.dense",
+    "sop": "sop_classifier.classifier",
+    "classifier": "classifier",
+    "tags": "classifier",
+    "choice": "classifier",
+    "span": "qa_outputs",
+    "answer": "qa_outputs",
+}
+"""Head -> what the class of transformers with such a head calls its linear map."""
 _COUNTERS = ("albert.embeddings.position_ids", "albert.embeddings.token_type_ids")  # buffers of older versions
 _HEAD_PREFIXES = ("predictions.", "sop_classifier.", "qa_outputs.", "classifier.")
 _POOLED_HEADS = ("sop", "classifier", "choice")
@@ -112,6 +126,7 @@ class HuggingFaceFormat:
         notes: list[str] = []
         config = options.applied(read_config(values, notes, where=path / "config.json"))
         tensors, file = read_weights(path)
+        tensors = {name: tensor for name, tensor in tensors.items() if tensor.numel() or not _is_kept_place(name)}
         architecture = read_architecture(values, tensors, notes)
         table = rename_table(architecture)
         prefix = "" if any(name.startswith("albert.") for name in tensors) else "albert."  # AlbertModel has none
@@ -181,6 +196,8 @@ class HuggingFaceFormat:
         assert not unknown, unknown  # the check above admits known names alone
         if architecture == "AlbertModel":  # this class alone stands without the prefix
             renamed = {name.removeprefix("albert."): tensor for name, tensor in renamed.items()}
+        kept = {f"{_PLACES[head]}.{leaf}" for head in heads_of(extra) if head in _PLACES for leaf in ("weight", "bias")}
+        renamed |= {name: torch.zeros(0) for name in sorted(kept - renamed.keys())}
         values = {
             "architectures": [architecture],
             "model_type": "albert",
@@ -206,6 +223,10 @@ class HuggingFaceFormat:
 
 
 HUGGINGFACE = HuggingFaceFormat()
+
+
+def _is_kept_place(name: str) -> bool:
+    return name.rpartition(".")[0] in _PLACES.values()
 
 
 def _todays_names(tensors: dict[str, torch.Tensor], *, prefix: str, where: Path) -> dict[str, torch.Tensor]:
