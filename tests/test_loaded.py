@@ -52,5 +52,5 @@ def test_values_that_cannot_be(values: dict[str, Any], words: str) -> None:
 
 
 def test_heads_that_cannot_be() -> None:
-    with pytest.raises(UsageError, match="hidden width 0; every width is a whole number"):
+    with pytest.raises(UsageError, match="hidden width 0; every width must be 1 or more"):
         HeadSpec((7, 0))

@@ -77,6 +77,9 @@ class AlbertConfig:
     """Added to the variance in layer normalization."""
     classifier_dropout_prob: float = 0.1
     """Dropout on the pooled output before a classifier, a probability in [0, 1)."""
+    project_equal_widths: bool = False
+    """Whether embeddings that are as wide as the layers are projected, too, as models made by transformers do; Google's
+    code projects only where the widths differ."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -94,6 +97,8 @@ class AlbertConfig:
             for name in ("initializer_range", "layer_norm_eps")
             if not isinstance(getattr(self, name), (int, float)) or not getattr(self, name) > 0
         ]
+        if not isinstance(self.project_equal_widths, bool):
+            problems.append(f"project_equal_widths is {self.project_equal_widths!r}, not true or false")
         if self.hidden_act not in ACTIVATIONS:
             problems.append(f"hidden_act is {self.hidden_act!r}, not one of {', '.join(ACTIVATIONS)}")
         if not problems and self.hidden_size % self.num_attention_heads:
@@ -102,6 +107,11 @@ class AlbertConfig:
             problems.append(f"{self.num_hidden_groups} groups are more than {self.num_hidden_layers} layers")
         if problems:
             raise ConfigError("the configuration cannot be: " + "; ".join(problems))
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a linear map leads from the embeddings to the layers."""
+        return self.embedding_size != self.hidden_size or self.project_equal_widths
 
     def group_of_layer(self, layer: int) -> int:
         """Return the group whose weights layer number `layer` (from 0) uses.
@@ -152,8 +162,11 @@ class AlbertConfig:
         return cls.from_dict(values, where=str(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields under their published names."""
-        return asdict(self)
+        """Return all fields under their published names; the one that has none only where it is set."""
+        values = asdict(self)
+        if not self.project_equal_widths:
+            del values["project_equal_widths"]
+        return values
 
     def with_dropout(self, probability: float) -> AlbertConfig:
         """Return the same network with both inner dropouts set to `probability`."""

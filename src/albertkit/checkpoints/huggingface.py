@@ -7,8 +7,8 @@ each head that lies beside the weights, empty tensors with the class's names go 
 class, since the sizes do not fit, and still reads AlbertModel. Reading passes over empty tensors.
 
 transformers always has a projection from embedding_size to hidden_size; the canonical state has none where the two are
-equal. Writing puts an identity matrix with a zero bias there, and reading takes exactly that away again: both are the
-same network, so no marker is needed. Any other projection between equal sizes is refused.
+equal and nothing is projected. Writing puts an identity matrix with a zero bias there, and reading takes exactly that
+away again: both are the same network, so no marker is needed. Any other projection between equal sizes is kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from albertkit.checkpoints.huggingface_config import (
     read_labels,
 )
 from albertkit.checkpoints.rename import RenameTable
-from albertkit.checkpoints.state import check_state
+from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
 from albertkit.errors import CheckpointError
 from albertkit.files import atomic_file, write_json
 
@@ -134,8 +134,7 @@ class HuggingFaceFormat:
         _drop_copies(tensors, notes, where=file)
         state, unknown = table.read(tensors, where=str(file))
         state |= {name.removeprefix(prefix): tensor for name, tensor in unknown.items()}
-        if config.embedding_size == config.hidden_size:
-            _drop_identity_projection(state, config.hidden_size, where=file)
+        config = drop_identity_projection(config, state)
         for name, tensor in _read_extra_heads(path / "head.safetensors").items():
             if name in state:
                 raise CheckpointError(f'{path}: {file.name} and head.safetensors both hold "{name}"; remove one')
@@ -189,10 +188,7 @@ class HuggingFaceFormat:
             beside = name.startswith("heads.") and ".".join(name.split(".")[:2]) not in expressible
             (extra if beside else own)[name] = tensor
         word = own["embeddings.word.weight"]
-        if checkpoint.config.embedding_size == checkpoint.config.hidden_size:
-            own["embeddings.projection.weight"] = torch.eye(word.shape[1], dtype=word.dtype)
-            own["embeddings.projection.bias"] = torch.zeros(word.shape[1], dtype=word.dtype)
-        renamed, unknown = rename_table(architecture).write(own)
+        renamed, unknown = rename_table(architecture).write(add_identity_projection(checkpoint.config, own))
         assert not unknown, unknown  # the check above admits known names alone
         if architecture == "AlbertModel":  # this class alone stands without the prefix
             renamed = {name.removeprefix("albert."): tensor for name, tensor in renamed.items()}
@@ -265,16 +261,6 @@ def _drop_copies(tensors: dict[str, torch.Tensor], notes: list[str], *, where: P
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.to(other.dtype), other)
-
-
-def _drop_identity_projection(state: dict[str, torch.Tensor], width: int, *, where: Path) -> None:
-    weight = state.pop("embeddings.projection.weight", torch.eye(width))
-    bias = state.pop("embeddings.projection.bias", torch.zeros(width))
-    if not _equal(torch.eye(width), weight) or not _equal(torch.zeros(width), bias):
-        raise CheckpointError(
-            f"{where}: embedding_size equals hidden_size, where ALBERT has no projection, but "
-            "encoder.embedding_hidden_mapping_in is not the identity; this network is not supported"
-        )
 
 
 def _read_extra_heads(path: Path) -> dict[str, torch.Tensor]:

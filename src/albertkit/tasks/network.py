@@ -21,6 +21,9 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
+        for module in self.heads.modules():
+            if isinstance(getattr(module, "weight", None), nn.Parameter):
+                module.register_forward_pre_hook(_in_type_of_weight)
 
     @property
     def config(self) -> AlbertConfig:
@@ -65,6 +68,15 @@ class Network(nn.Module):
             name: state[name.removeprefix("encoder.")].to(tensor.dtype) for name, tensor in self.state_dict().items()
         }
         self.load_state_dict(own, assign=True)
+
+
+def _in_type_of_weight(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Give a part of a head its input in the type of its weight: states are fp32, and `half()` changes the weights."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    if torch.is_autocast_enabled(weight.device.type):  # which chooses the type itself
+        return inputs
+    return tuple(each.to(weight.dtype) for each in inputs)
 
 
 def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:
