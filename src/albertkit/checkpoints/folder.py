@@ -26,18 +26,27 @@ WEIGHT_FILES = (
 """Names under which Hugging Face folders hold weights, in the order of preference."""
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        CheckpointError: the file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds a mapping.
 
     Raises:
         CheckpointError: the file is absent, is not JSON or holds something else.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
+    values = read_json(path)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: holds a {type(values).__name__}, not a mapping of names to values")
     return values

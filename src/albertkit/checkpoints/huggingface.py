@@ -31,6 +31,7 @@ from albertkit.checkpoints.huggingface_config import (
     read_labels,
 )
 from albertkit.checkpoints.rename import RenameTable
+from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
 from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
 from albertkit.errors import CheckpointError
 from albertkit.files import atomic_file, write_json
@@ -108,7 +109,7 @@ class HuggingFaceFormat:
 
     def matches(self, path: Path) -> bool:
         """Tell whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
-        if any((path / name).exists() for name in WEIGHT_FILES):
+        if any((path / name).exists() for name in (*WEIGHT_FILES, MODULES)):
             return True
         try:
             return "model_type" in read_mapping(path / "config.json")
@@ -122,6 +123,7 @@ class HuggingFaceFormat:
             CheckpointError: another kind of model; missing, unexpected, mis-shaped or corrupt weights.
             ConfigError: a value of config.json that cannot be.
         """
+        outer, path = path, transformer_folder(path)
         values = read_mapping(path / "config.json")
         notes: list[str] = []
         config = options.applied(read_config(values, notes, where=path / "config.json"))
@@ -158,10 +160,10 @@ class HuggingFaceFormat:
             config=config,
             state=state,
             source_format="huggingface",
-            source=str(path),
+            source=str(outer),
             labels=labels,
             problem_type=problem_type,
-            task=_read_task(path / "task.json"),
+            task={**declared_embedding(outer), **(_read_task(path / "task.json") or {})} or None,
             tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
             notes=tuple(notes),
         )

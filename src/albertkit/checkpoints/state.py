@@ -112,7 +112,7 @@ def drop_identity_projection(config: AlbertConfig, state: dict[str, torch.Tensor
         return config
     names = ("embeddings.projection.weight", "embeddings.projection.bias")
     there = [name for name in names if name in state]
-    neutral = (torch.eye, torch.zeros)
+    neutral: tuple[Callable[[int], torch.Tensor], ...] = (torch.eye, torch.zeros)
     if there and not all(
         _equals(state.get(name), make, config.hidden_size) for name, make in zip(names, neutral, strict=True)
     ):
