@@ -106,3 +106,11 @@ def test_numbers_are_saved_at_their_size(tmp_path: Path) -> None:
     fitted.save(tmp_path / "numbers")
     np.testing.assert_array_equal(AlbertRegressor.load(tmp_path / "numbers").predict(TEXTS), fitted.predict(TEXTS))
     assert albertkit.load(tmp_path / "numbers").predict(TEXTS[0])[0]["value"] > 1000
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "..\\x", "/etc/passwd", "a\0b", 7])
+def test_a_state_with_another_name_than_a_files(name: object) -> None:
+    with pytest.raises(CheckpointError, match=r"names the file .* not a plain name"):
+        model_from_bytes({name: b"1"}, source="pickle")  # type: ignore[dict-item]
+    with pytest.raises(CheckpointError, match=r"holds no bytes under config.json"):
+        model_from_bytes({"config.json": "{}"}, source="pickle")  # type: ignore[dict-item]

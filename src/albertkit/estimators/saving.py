@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from albertkit.errors import UsageError
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.loaded import Model
 from albertkit.model_files import model_path
 from albertkit.pretrained import load_model, save_model
@@ -39,7 +39,16 @@ def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
     """
     with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         for name, content in files.items():
-            (Path(folder) / Path(name).name).write_bytes(content)
+            # A name with a folder in it could point anywhere on the machine.
+            if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
+                raise CheckpointError(
+                    f'{source}: the saved state names the file "{name!s:.60}", which is not a plain name'
+                )
+            if not isinstance(content, bytes):
+                raise CheckpointError(
+                    f"{source}: the saved state holds no bytes under {name:.60}; save the model again"
+                )
+            (Path(folder) / name).write_bytes(content)
         return owned_model(folder, source=source)
 
 
