@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from albertkit.text.wordpiece import WORDPIECE_SPECIALS
 
 if TYPE_CHECKING:
     import tokenizers
+
+Value = TypeVar("Value")
 
 JSON_MODE = "tokenizer.json"
 """What such a tokenizer has for a mode: its ids are those of its file."""
@@ -126,7 +128,8 @@ class JsonTokenizer(AnyTokenizer):
         Raises:
             TextError: not a str, or a lone surrogate in it.
         """
-        return list(self._splitter.encode(checked_text(text, number=0), add_special_tokens=False).tokens)
+        clean = checked_text(text, number=0)
+        return list(_asked(lambda: self._splitter.encode(clean, add_special_tokens=False).tokens, where=self.where))
 
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """Return the ids of pieces; the id of the unknown piece for those that the vocabulary does not hold."""
@@ -135,19 +138,22 @@ class JsonTokenizer(AnyTokenizer):
 
     def _text_of(self, pieces: list[str]) -> str:
         decoder = self._splitter.decoder
-        return ("".join(pieces) if decoder is None else str(decoder.decode(pieces))).strip()
+        joined: str = "".join(pieces) if decoder is None else _asked(lambda: decoder.decode(pieces), where=self.where)
+        return joined.strip()
 
     def _part_tokens(self, part: str) -> Tokens:
-        found = self._splitter.encode(part, add_special_tokens=False)
+        found = _asked(lambda: self._splitter.encode(part, add_special_tokens=False), where=self.where)
         return Tokens(list(found.ids), list(found.tokens), [_trimmed(part, *span) for span in found.offsets])
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:  # noqa: ARG002 - the library's own
         clean = [checked_text(text, number=number) for number, text in enumerate(texts)]
-        return [list(row.ids) for row in self._splitter.encode_batch_fast(clean, add_special_tokens=False)]
+        rows = _asked(lambda: self._splitter.encode_batch_fast(clean, add_special_tokens=False), where=self.where)
+        return [list(row.ids) for row in rows]
 
     def _check_template(self, whole: tokenizers.Tokenizer) -> None:
         one, other = self._batch_ids(["a", "b"], None)
-        found, expected = whole.encode("a", "b"), [self.cls_id, *one, self.sep_id, *other, self.sep_id]
+        found = _asked(lambda: whole.encode("a", "b"), where=self.where)
+        expected = [self.cls_id, *one, self.sep_id, *other, self.sep_id]
         segments = [0] * (len(one) + 2) + [1] * (len(other) + 1)
         if found.ids != expected or found.type_ids != segments:
             raise CheckpointError(
@@ -199,13 +205,19 @@ def _built(content: dict[str, Any], *, where: str) -> tokenizers.Tokenizer:
         import tokenizers
     except ImportError as error:
         raise MissingExtraError("tokenizers", extra="chinese", purpose=f"splitting text by {where}") from error
+    return _asked(lambda: tokenizers.Tokenizer.from_str(json.dumps(content)), where=where)
+
+
+def _asked(call: Callable[[], Value], *, where: str) -> Value:
+    """Return what a call of the library gives; its errors are those of the file, which says what to do."""
     try:
-        return tokenizers.Tokenizer.from_str(json.dumps(content))
-    except (KeyboardInterrupt, SystemExit):
-        raise
+        return call()
+    except Exception as error:
+        raise CheckpointError(f"{where}: the tokenizers library cannot use it ({error!s:.80})") from error
     except BaseException as error:  # a panic of the library is no Exception
-        reason = str(error)[:80]
-        raise CheckpointError(f"{where}: the tokenizers library cannot read it ({reason})") from error
+        if type(error).__name__ != "PanicException":
+            raise
+        raise CheckpointError(f"{where}: the tokenizers library cannot use it (it panics)") from error
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
