@@ -85,7 +85,8 @@ def mutate_json(content: bytes, draw: random.Random) -> bytes:
             inside[draw.choice((key + "x", "", *inside, "num_labels", "id2label"))] = value
         else:
             inside.insert(draw.randrange(len(inside)), draw.choice((inside[key], draw.choice(VALUES))))
-        if not whole[0]:
+        whole = [json.loads(json.dumps(whole[0]))]  # no value is in two places, none of VALUES changes
+        if not whole[0] or not isinstance(whole[0], dict | list):
             break
     return json.dumps(whole[0]).encode()
 
@@ -197,6 +198,21 @@ def _model(folder: Path) -> Path:
     return folder / "m"
 
 
+def _spiece(folder: Path) -> Path:
+    import sentencepiece
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([f"{TEXT} {number}, of the quick brown fox" for number in range(50)]),
+        model_writer=model, vocab_size=60, hard_vocab_limit=False, pad_id=0, unk_id=1, bos_id=-1, eos_id=-1,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"], user_defined_symbols=["(", "-"], minloglevel=2,
+        normalization_rule_name="identity",
+    )  # fmt: skip
+    (folder / "m").mkdir()
+    (folder / "m" / "spiece.model").write_bytes(model.getvalue())
+    return folder / "m"
+
+
 def _pytorch(folder: Path) -> Path:
     from tests.checkpoints.healthy import HEALTHY
 
@@ -280,6 +296,15 @@ def _read_tokenizer(folder: Path, draw: random.Random) -> None:
     tokenizer.sequences([TEXT])
 
 
+def _read_spiece(folder: Path, draw: random.Random) -> None:
+    from albertkit.text.any_tokenizer import AnyTokenizer
+
+    _read_tokenizer(folder, draw)
+    tokenizer = AnyTokenizer.load(folder)
+    assert len(tokenizer.scores) == tokenizer.vocab_size
+    tokenizer.save(folder / "again")
+
+
 def _read_state(folder: Path, draw: random.Random) -> None:
     from albertkit.estimators.saving import folder_facts, model_from_bytes
 
@@ -306,6 +331,7 @@ TARGETS: Mapping[str, Target] = {
     "tokenizer": Target(
         _model, ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"), _read_tokenizer
     ),
+    "spiece": Target(_spiece, ("spiece.model",), _read_spiece),
     "estimator": Target(_model, ("task.json", "config.json", "tokenizer_config.json"), _read_state),
     "sentence-transformers": Target(
         _sentence_transformers,
@@ -332,7 +358,7 @@ def run_case(healthy: Path, place: Path, *, name: str, number: int) -> tuple[str
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(healthy, place)
     victim = place / draw.choice(target.victims)
-    damage = mutate_torch_zip if victim.suffix == ".bin" else mutate_json
+    damage = {".bin": mutate_torch_zip, ".model": mutate}.get(victim.suffix, mutate_json)
     if victim.suffix == ".json" and draw.random() < 0.15:
         damage = mutate
     victim.write_bytes(damage(victim.read_bytes(), draw))
