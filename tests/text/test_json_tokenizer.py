@@ -171,6 +171,7 @@ def test_added_tokens_that_no_file_explains_are_refused(file: str, value: Any, w
     [
         ({"model": None}, "is not the tokenizer.json of a tokenizer"),
         ({"model": {"type": "Unigram", "unk_id": 0, "vocab": PIECES[:3]}}, "its vocabulary has no <pad>"),
+        ({"model": {"type": "Unigram", "unk_id": None, "vocab": PIECES}}, "unk_id. is missing"),
         ({"model": {"type": "Tetragram"}}, "the tokenizers library cannot use it"),
         ({"added_tokens": [{"id": "1"}]}, "is not an added token with content and id"),
         (
