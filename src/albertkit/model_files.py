@@ -9,6 +9,7 @@ from pathlib import Path
 from albertkit.checkpoints import READ_AS_IT_IS, Checkpoint, ReadOptions, read_checkpoint
 from albertkit.config import PUBLISHED, nearest_model
 from albertkit.errors import UsageError
+from albertkit.text.added_tokens import AddedTokenError
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.directory import VOCABULARIES, read_tokenizer_files
 from albertkit.text.missing import MissingTokenizer
@@ -89,7 +90,7 @@ def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenize
     """Return the tokenizer that goes with a checkpoint, and what there is to say of it.
 
     Where the files hold none, English models get the official vocabulary; where what they hold does not fit the number
-    of embeddings, a `MissingTokenizer` stands there: everything that works on ids still works.
+    of embeddings, or tokens were added that no file explains, it is a `MissingTokenizer`: all that works on ids works.
 
     Raises:
         CheckpointError: tokenizer files that cannot be read.
@@ -105,7 +106,10 @@ def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenize
             return official, (f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used",)
         reason = f"{checkpoint.source}: holds no tokenizer; put the spiece.model (or vocab.txt) of the model beside it"
         return MissingTokenizer(reason), (reason,)
-    tokenizer = read_tokenizer_files(files, mode=None if vocabulary == "vocab.txt" else checkpoint.tokenizer_mode)
+    try:
+        tokenizer = read_tokenizer_files(files, mode=None if vocabulary == "vocab.txt" else checkpoint.tokenizer_mode)
+    except AddedTokenError as error:
+        return MissingTokenizer(str(error)), (str(error),)
     said: tuple[str, ...] = ()
     if vocabulary == "tokenizer.json" and isinstance(tokenizer, Tokenizer):  # transformers 5 saves it alone
         said = (f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used",)

@@ -130,6 +130,20 @@ def test_a_model_with_added_tokens_is_loaded_saved_and_converted(tmp_path: Path)
         load_model(small).tokenizer.ids(["a"])
 
 
+def test_unexplained_added_tokens_leave_what_works_on_ids(tmp_path: Path) -> None:
+    folder = ours(tmp_path)
+    (folder / "tokenizer.json").unlink()
+    (folder / "added_tokens.json").write_text('{"<user>": 30000}')
+    model = load_model(folder)
+    reason = f'{folder}: the added token "<user>" (id 30000) is not in spiece.model'
+    assert model.notes[0].startswith(reason)
+    with pytest.raises(CheckpointError, match="the added token"):
+        model.tokenizer.encode("a")
+    done = convert(folder, tmp_path / "converted")
+    assert done.notes[0].startswith(reason)
+    assert not (tmp_path / "converted" / "spiece.model").exists()
+
+
 def test_a_folder_of_transformers_with_added_tokens(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     folder = foreign(tmp_path)

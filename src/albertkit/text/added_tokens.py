@@ -16,6 +16,10 @@ from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
 
 
+class AddedTokenError(CheckpointError):
+    """A token was added to a vocabulary, and no file says how text with it is split."""
+
+
 def added_tokens(files: Mapping[str, Path]) -> dict[str, int]:
     """Return added token -> id, as the files of a Hugging Face folder name them; special tokens are among them.
 

@@ -12,7 +12,7 @@ from albertkit.config import PUBLISHED, nearest_model
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_file, write_json, write_text
 from albertkit.known_models import cached_model_folder
-from albertkit.text.added_tokens import added_tokens, unknown_tokens
+from albertkit.text.added_tokens import AddedTokenError, added_tokens, unknown_tokens
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JSON_MODE, JsonTokenizer, parsed
 from albertkit.text.normalize import MODES
@@ -90,7 +90,7 @@ def read_tokenizer_files(
     if JSON_FILE in files:
         return _read_json(files, added, mode=mode)
     piece, number = next(iter(unknown.items()))
-    raise CheckpointError(
+    raise AddedTokenError(
         f'{files[name].parent}: the added token "{piece:.60}" (id {number}) is not in {name}, and there is no '
         f"{JSON_FILE} that holds it; save the tokenizer again with transformers 5, which writes that file"
     )
@@ -112,7 +112,7 @@ def _read_json(files: Mapping[str, Path], added: Mapping[str, int], *, mode: str
     tokenizer = JsonTokenizer.from_file(path)
     for piece, number in added.items():
         if not 0 <= number < tokenizer.vocab_size or tokenizer.all_pieces[number] != piece:
-            raise CheckpointError(
+            raise AddedTokenError(
                 f'{path}: does not hold the added token "{piece:.60}" (id {number}), which another file of its folder '
                 "names; save the tokenizer again with transformers 5"
             )
@@ -178,7 +178,7 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
     name, target = tokenizer.vocabulary_file, Path(folder)
     with atomic_file(target / name) as temporary:
         temporary.write_bytes(tokenizer.model)
-    for other in {*VOCABULARIES, "added_tokens.json"} - {name}:  # of an older model here, read with or before this one
+    for other in (*VOCABULARIES[: VOCABULARIES.index(name)], "added_tokens.json"):  # would be read before or with this
         (target / other).unlink(missing_ok=True)
     if content is not None:
         write_text(target / JSON_FILE, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
