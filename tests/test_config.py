@@ -110,3 +110,16 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 )  # fmt: skip
 def test_of_equally_near_models_the_newest_english_one_is_suggested(name: str, nearest: str) -> None:
     assert nearest_model(name) == f'; did you mean "{nearest}"?'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"hidden_size": ' + "9" * 4000 + "}", '{"hidden_act": ["gelu"]}', '{"' + "x" * 50_000 + '": 1}',
+     '{"hidden_dropout_prob": NaN}', '{"layer_norm_eps": "1"}', '{"net_structure_type": {"a": 1}}',
+     "{" + ",".join(f'"key{number}": 1' for number in range(9000)) + "}"],
+)  # fmt: skip
+def test_damaged_files_are_one_short_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        AlbertConfig.from_file(tmp_path / "config.json")
+    assert len(str(caught.value)) < 3000

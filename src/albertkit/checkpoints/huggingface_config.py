@@ -57,19 +57,23 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
     """
     kind = values.get("model_type", "albert" if "num_hidden_groups" in values else "unknown")
     if kind != "albert":
-        raise CheckpointError(f'{where}: model_type is "{kind}", and albertkit reads ALBERT models ("albert") alone')
+        raise CheckpointError(
+            f'{where}: model_type is "{kind!s:.60}", and albertkit reads ALBERT models ("albert") alone'
+        )
     positions = values.get("position_embedding_type", "absolute")
     if positions != "absolute":
-        raise CheckpointError(f'{where}: position_embedding_type is "{positions}", only "absolute" is supported')
+        raise CheckpointError(f'{where}: position_embedding_type is "{positions!s:.60}", only "absolute" is supported')
     known = {entry.name for entry in fields(AlbertConfig)} | {"net_structure_type"}
     own = {key: value for key, value in values.items() if key in known}
     activation = own.get("hidden_act", "gelu_new")
     own["hidden_act"] = _ACTIVATION_NAMES.get(str(activation), activation)
     if own["hidden_act"] not in ACTIVATIONS:
         supported = ", ".join([*ACTIVATIONS, *_ACTIVATION_NAMES])
-        raise CheckpointError(f'{where}: hidden_act is "{activation}", only {supported} are supported')
+        raise CheckpointError(f'{where}: hidden_act is "{activation!s:.60}", only {supported} are supported')
     if passed := sorted(values.keys() - known - _BOOKKEEPING):
-        notes.append(f"{where.name}: keys that say nothing about the network were passed over: {', '.join(passed)}")
+        notes.append(
+            f"{where.name}: keys that say nothing about the network were passed over: {', '.join(passed)[:500]}"
+        )
     return AlbertConfig.from_dict(own, where=str(where))
 
 
@@ -138,7 +142,7 @@ def read_labels(
     """
     problem_type = values.get("problem_type")
     if problem_type not in (None, *PROBLEM_TYPES):
-        raise CheckpointError(f'{where}: problem_type is "{problem_type}", not one of {", ".join(PROBLEM_TYPES)}')
+        raise CheckpointError(f'{where}: problem_type is "{problem_type!s:.60}", not one of {", ".join(PROBLEM_TYPES)}')
     head = next((head for head in heads if head in LABELLED_HEADS), None)
     if head is None:
         return (), problem_type
