@@ -48,7 +48,7 @@ class HeadSpec:
         for width in self.hidden:
             if type(width) is not int or not 1 <= width <= WIDEST:
                 raise UsageError(
-                    f"a head has the hidden width {width!r:.40}; every width is a whole number 1..{WIDEST}"
+                    f"a head has the hidden width {width!r:.40}; every width must be 1 or more (at most {WIDEST})"
                 )
 
 
