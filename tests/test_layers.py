@@ -24,6 +24,7 @@ BASE = {
     "files",
     "known_models",
     "manifest",
+    "processor",
     "progress",
     "protobuf",
     "registry",

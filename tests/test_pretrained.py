@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.tiny import CONFIG, execution, tiny_folder, tiny_network
+from tests.tiny import CONFIG, assert_same_state, execution, tiny_folder, tiny_network
 
 import albertkit
 from albertkit.consent import DownloadError
@@ -69,7 +69,9 @@ def test_saved_and_loaded_is_equal(task: str, head: str, tmp_path: Path) -> None
     assert again.task is model.task
     assert (again.labels, again.head, again.max_length) == (model.labels, model.head, 33)
     assert again.notes == ()
-    np.testing.assert_allclose(logits(again), logits(model), rtol=2e-6, atol=1e-6)  # memory-mapped: other alignment
+    assert_same_state(again.network.state_dict(), model.network.state_dict())
+    # The same bits lie elsewhere in memory, where a processor may add them up in another order.
+    np.testing.assert_allclose(logits(again), logits(model), rtol=0, atol=1e-6)
     task_json = json.loads((tmp_path / "m" / "task.json").read_text())
     assert (task_json["format_version"], task_json["data"]) == (1, "toy")
 
@@ -315,16 +317,14 @@ def test_a_corrupt_file_is_named(tmp_path: Path) -> None:
         load_model(tmp_path / "m")
 
 
-def test_the_tiny_network_is_what_was_saved() -> None:
-    state = load_model(tiny_folder()).network.canonical_state()
-    for name, tensor in tiny_network().canonical_state().items():
-        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+def test_fresh_weights_are_what_was_saved(tmp_path: Path) -> None:
+    save_model(Model(tiny_network(), Tokenizer.official()), tmp_path / "m")
+    assert_same_state(load_model(tmp_path / "m").network.canonical_state(), tiny_network().canonical_state())
 
 
 def test_a_model_of_few_positions_predicts_after_loading(tmp_path: Path) -> None:
-    save_model(
-        with_task_head(Model(tiny_network(), Tokenizer.official()), task="regression", labels=()), tmp_path / "m"
-    )
+    model = with_task_head(Model(tiny_network(), Tokenizer.official()), task="regression", labels=())
+    save_model(model, tmp_path / "m")
     again = load_model(tmp_path / "m")
     assert again.max_length == CONFIG.max_position_embeddings == 64
     path = tmp_path / "m" / "task.json"  # as folders say that were saved before

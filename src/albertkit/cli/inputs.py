@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def read_examples(path: Path, *, task: Any, labels: Sequence[str]) -> list[Any] 
     """
     from albertkit.datasets import open_data
     from albertkit.datasets.dataset import STRUCTURED_METRICS
+    from albertkit.datasets.own_files import ROW_ENDINGS
+    from albertkit.datasets.table_files import open_table
 
     if task is None or task.data_task not in STRUCTURED_METRICS:
         return None
@@ -55,7 +58,11 @@ def read_examples(path: Path, *, task: Any, labels: Sequence[str]) -> list[Any] 
         raise DataError(f"{path}: there is no such file")
     tags = list(labels) if task.data_task == "token_classification" else None
     source = open_data(path, task=task.data_task, labels=tags, labelled=False)
-    return list(source.split(source.splits[0]).examples)
+    examples = list(source.split(source.splits[0]).examples)
+    if tags is not None and path.suffix in ROW_ENDINGS and "tokens" not in open_table(path).columns:
+        # Texts without words of their own: the model splits them as its training data were.
+        return [replace(task.example_of(example.text), id=example.id) for example in examples]
+    return examples
 
 
 def described(example: Any) -> dict[str, Any]:

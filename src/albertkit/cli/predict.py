@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def command(
         elif "label" in row:
             answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
         elif "entities" in row:
-            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or "(none)"
+            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or _tagged(row)
         else:
             answer = row.get("option", row.get("answer")) or "(none)"
         click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
@@ -159,6 +160,11 @@ def command(
             from albertkit.explaining.terminal import render
 
             render(explanations[number], console=RichConsole(highlight=False))
+
+
+def _tagged(row: Mapping[str, Any]) -> str:
+    words = [row["text"][start:end] for start, end in row["words"]]
+    return " ".join(f"{word}/{tag}" for word, tag in zip(words, row["tags"], strict=True)) or "(no word)"
 
 
 def _on_ray(

@@ -11,7 +11,7 @@ from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, Datase
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError
 
-COLUMN_ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word a line; .txt is taken for one only where the task says so."""
 ROW_ENDINGS = (".jsonl", ".parquet")
 """Endings of files with one row a question or text."""
@@ -135,7 +135,7 @@ def _task_of_keys(keys: set[str]) -> str | None:
         return "question_answering"
     if {"question", "options"} <= keys:
         return "multiple_choice"
-    tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or {"text", "spans"} <= keys
+    tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or ("text" in keys and keys & {"spans", "entities"})
     return "token_classification" if tagged and not keys & {"label", "labels"} else None
 
 
@@ -146,6 +146,7 @@ def own_source(
     task: str,
     load: Callable[[str], Dataset],
     labels: tuple[str, ...] = (),
+    metrics: tuple[str, ...] | None = None,
 ) -> DataSource:
     """Return the data set that a file or folder of the user's own is; one file is the split "train" and "all".
 
@@ -155,7 +156,9 @@ def own_source(
         task: a key of `ENDINGS`.
         load: reads a split.
         labels: names of the tags.
+        metrics: their names, the main one first; the task's if None.
     """
     aliases = {"all": "train"} if len(files) == 1 else {}
     hint = split_hint(path, task=task)
-    return DataSource(str(path), task, labels, STRUCTURED_METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+    chosen = STRUCTURED_METRICS[task] if metrics is None else metrics
+    return DataSource(str(path), task, labels, chosen, tuple(files), load, aliases=aliases, hint=hint)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +41,8 @@ class Scored:
     """The same without the temperature; None where the task has none."""
     logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """Of a classification, `[n, labels]`, so that calibration can be measured anew."""
+    given_tags: Mapping[str, int] = field(default_factory=dict)
+    """Of tags, how many words got each."""
 
 
 def score_outputs(
@@ -71,7 +74,8 @@ def score_outputs(
         return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
     found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics, data=data)
-    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes))
+    given_tags = Counter(tag for row in predictions for tag in row.get("tags", ()))
+    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes), given_tags=given_tags)
 
 
 def score_logits(

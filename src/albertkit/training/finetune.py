@@ -31,6 +31,7 @@ from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
+from albertkit.tasks.token_classification import TokenClassificationTask
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
@@ -73,6 +74,9 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     tell: Teller = teller or Silent()
     started = time.perf_counter()
     check_alone("finetune")
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    if execution.precision == "int8":
+        raise UsageError("int8 is to predict with; train with --precision auto")
     source = open_data(
         settings.data,
         data_dir=settings.data_dir,
@@ -88,9 +92,6 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
     settings = complete(
         settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
     )
-    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
-    if execution.precision == "int8":
-        raise UsageError("int8 is to predict with; train with --precision auto")
     splits = choose_splits(source, settings)
     task = settings.task or task_for(splits.train)
     check_head(task, settings)
@@ -112,6 +113,8 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         model = with_exits(model, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
+    if isinstance(model.task, TokenClassificationTask):
+        model.task = model.task.split_as(splits.train.examples)
     for note in (*model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)

@@ -42,13 +42,13 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         WriteError: the system refused a file.
     """
     tell: Teller = teller or Silent()
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     plan = make_plan(settings)
     if not plan.runs:
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in plan.missing)
         raise DataError(f"{settings.data_dir}: no task of GLUE can be run ({reasons})")
     for name in {settings.model, settings.nli} - {None}:
         load_model(str(name))  # a name that is wrong is told now, not after hours
-    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     begin(settings, resume=resume)
     for entry in plan.missing:
         tell.say(f"{entry.name} is left out: {entry.reason}")

@@ -67,8 +67,8 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
         with processes.together("preparation"):
             training = _Pretraining.prepare(
                 settings,
-                Corpus.open(settings.data),
                 _execution(settings),
+                Corpus.open(settings.data),
                 processes,
                 resume=resume,
                 teller=(teller or Silent()) if processes.is_main else Silent(),
@@ -113,8 +113,8 @@ class _Pretraining:
     def prepare(
         cls,
         settings: PretrainSettings,
-        corpus: Corpus,
         execution: Execution,
+        corpus: Corpus,
         processes: Processes,
         *,
         resume: bool,
