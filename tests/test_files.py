@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from tests.tiny import files_limited_to, leftovers
 
+from albertkit.checkpoints.folder import write_tensors
 from albertkit.files import WriteError, atomic_file, atomic_folder, cache_folder, write_json, write_text
 
 
@@ -105,3 +107,27 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(WriteError, match="set ALBERTKIT_CACHE to a folder that can be written"):
         cache_folder("features")
+
+
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750), (0o002, 0o664, 0o775)]
+)
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int, file: int, folder: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_tensors(tmp_path / "model.safetensors", {"a": torch.ones(3)})  # the library makes its files 0600
+        write_text(tmp_path / "t.txt", "text")
+        with atomic_folder(tmp_path / "m") as temporary:
+            write_text(temporary / "t.txt", "text")
+    finally:
+        os.umask(before)
+    for path in ("model.safetensors", "t.txt", "m/t.txt"):
+        assert (tmp_path / path).stat().st_mode & 0o777 == file, path
+    assert (tmp_path / "m").stat().st_mode & 0o777 == folder
+
+
+def test_a_block_that_writes_nothing_keeps_the_old_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "t.txt", "old")
+    with pytest.raises(WriteError, match="cannot be written"), atomic_file(tmp_path / "t.txt"):
+        pass
+    assert (tmp_path / "t.txt").read_text() == "old"

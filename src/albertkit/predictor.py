@@ -25,6 +25,7 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.poolings import check_pooling
 from albertkit.tasks.task import Task
+from albertkit.vectors import unit
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -232,11 +233,19 @@ class Predictor:
         sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)
-        return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+        return self.scaled(embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress))
+
+    def scaled(self, vectors: FloatArray) -> FloatArray:
+        """Return vectors `[.., hidden]` as `embed` gives them: of length 1 where the model's files say so."""
+        spec = self.model.embedding
+        return unit(vectors) if spec is not None and spec.normalize else vectors
 
     @property
     def default_pooling(self) -> str:
-        """What `embed` takes when it is not told: what a model of similarity was trained with, else `mean`."""
+        """What `embed` takes when it is not told: what the model's files declare, as those of sentence-transformers do,
+        or what a model of similarity was trained with, else `mean`."""
+        if self.model.embedding is not None:
+            return self.model.embedding.pooling
         trained = self.model.task is not None and self.model.task.name == "similarity"
         return self.model.head.pooling if trained else "mean"
 

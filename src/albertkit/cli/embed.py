@@ -25,8 +25,8 @@ from albertkit.cli.options import (
 @click.option(
     "--pooling",
     type=click.Choice(["mean", "cls", "pooler"]),
-    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what a model of "
-    "similarity was trained with, else mean.",
+    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what the model's files "
+    "declare or a model of similarity was trained with, else mean.",
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
 @encoding_option

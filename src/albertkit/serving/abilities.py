@@ -160,7 +160,7 @@ class Abilities:
 
         def finish(rows: Sequence[FloatArray]) -> Results:
             return [
-                {"vector": row.tolist(), "cut_tokens": one.truncated}
+                {"vector": self.predictor.scaled(row).tolist(), "cut_tokens": one.truncated}
                 for row, one in zip(rows, job.sequences, strict=True)
             ]
 

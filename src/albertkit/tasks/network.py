@@ -23,6 +23,9 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
+        for module in self.heads.modules():
+            if isinstance(getattr(module, "weight", None), nn.Parameter):
+                module.register_forward_pre_hook(_in_type_of_weight)
 
     @property
     def config(self) -> AlbertConfig:
@@ -94,6 +97,15 @@ def _in_evaluation_mode(module: Kind) -> Kind:
     found._forward_hooks = found._forward_hooks.copy()
     found.training = False
     return found
+
+
+def _in_type_of_weight(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Give a part of a head its input in the type of its weight: states are fp32, and `half()` changes the weights."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    if torch.is_autocast_enabled(weight.device.type):  # which chooses the type itself
+        return inputs
+    return tuple(each.to(weight.dtype) for each in inputs)
 
 
 def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:
