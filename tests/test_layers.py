@@ -23,6 +23,7 @@ BASE = {
     "errors",
     "files",
     "known_models",
+    "locks",
     "manifest",
     "progress",
     "protobuf",

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from albertkit.errors import DataError, RunError, UsageError
+from albertkit.locks import locked
 from albertkit.progress import Silent, Teller
 from albertkit.scaling.cluster import cluster, results
-from albertkit.scaling.folder import OutputFolder, held
+from albertkit.scaling.folder import OutputFolder
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import cut, require_sliceable
 
@@ -70,7 +71,7 @@ def run_job(
     parts = cut(job.input, job.columns)
     started = time.perf_counter()
     made = 0
-    with held(job.output):
+    with locked(job.output, option="--output"):
         output = OutputFolder(job, parts)
         if not output.finished:
             made = _fill(job, output, address=address, workers=workers, threads=threads, teller=teller)
