@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
+from albertkit.files import read_json
 from albertkit.training.settings import FinetuneSettings
 
 CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
@@ -133,11 +133,11 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         UsageError: it is no run directory, or was trained on other data.
         DataError: as `choose_splits`.
     """
-    path = Path(run) / CONFIG
     try:
-        settings = FinetuneSettings.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        settings = FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
+        trained_on = Path(settings.data).resolve()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read); give --split") from error
-    if Path(settings.data).resolve() != Path(source.name).resolve():
+    if trained_on != Path(source.name).resolve():
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
     return choose_splits(source, settings).scored

@@ -23,7 +23,7 @@ from albertkit.data.pretraining.stream import (
     held_out_documents,
 )
 from albertkit.device import Execution, choose_execution
-from albertkit.errors import UsageError
+from albertkit.errors import DataError, UsageError
 from albertkit.locks import locked
 from albertkit.pretrained import Model, save_model
 from albertkit.progress import Silent, Teller
@@ -127,6 +127,11 @@ class _Pretraining:
         if settings.init not in STARTS:
             raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
         tokenizer = with_sentencepiece(Tokenizer.load(corpus.tokenizer_folder))
+        if corpus.vocab_size != tokenizer.vocab_size:
+            raise DataError(
+                f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "
+                f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
+            )
         model = starting_model(settings, tokenizer)
         config = model.network.config
         train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
