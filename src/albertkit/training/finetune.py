@@ -127,7 +127,12 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         predictor = Predictor(model, execution=execution)
         roles = prepare_roles(predictor, splits, settings, tell)
         splits = replace(
-            splits, notes=(*splits.notes, *truncation_notes(roles, settings, tell), *_question_notes(predictor, roles))
+            splits,
+            notes=(
+                *splits.notes,
+                *truncation_notes(roles, settings, tell, task=model.task),
+                *_question_notes(predictor, roles, settings),
+            ),
         )
         best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
         seconds = time.perf_counter() - started
@@ -146,14 +151,15 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         )
 
 
-def _question_notes(predictor: Predictor, roles: dict[str, Role]) -> list[str]:
+def _question_notes(predictor: Predictor, roles: dict[str, Role], settings: FinetuneSettings) -> list[str]:
     notes: list[str] = []
     for role in {id(role): role for role in roles.values()}.values():
         notes += window_notes(role.dataset.split, role.encoded)
     if threshold_notes(predictor.model.task) and roles["validation"] is roles["scored"]:
+        missing = [name for name in ("validation", "test") if getattr(settings, name) is None]
         notes.append(
-            "the threshold for no answer was not tuned, since no split is left that is not scored; "
-            "--validation 0.2 --test 0.2 would part them"
+            "the threshold for no answer was not tuned, since no split is left that is not scored; add "
+            + " ".join(f"--{name} 0.2" for name in missing)
         )
     return notes
 
