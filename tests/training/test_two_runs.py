@@ -41,7 +41,8 @@ def test_a_locked_folder_is_refused(tmp_path: Path) -> None:
 def test_twenty_pairs_of_runs(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "t.csv", keyword_rows(90))
     undisturbed = start(data, tmp_path / "alone")
-    assert undisturbed.wait() == 0, undisturbed.communicate()[1]
+    said = undisturbed.communicate()[1]
+    assert undisturbed.returncode == 0, said
     expected = outcome(tmp_path / "alone")
     for number in range(20):
         out = tmp_path / f"run-{number}"

@@ -11,6 +11,7 @@ from torch import nn
 
 from albertkit.errors import RunError
 from albertkit.training.history import EpochRecord
+from albertkit.training.restoring import MISFITS, check_weights, history, load_optimizer, misfit, whole_number
 from albertkit.training.run import RunFolder
 
 
@@ -67,7 +68,7 @@ class TrainingState:
         try:
             step = self._take_over(saved)
         except MISFITS as error:
-            raise RunError(misfit(run, error)) from error
+            raise RunError(misfit(run.path, error)) from error
         if self.best_epoch:
             self.best(run)  # what is missing is told now, not after the training
         return step
@@ -86,61 +87,25 @@ class TrainingState:
                 "again, with another --out"
             )
         # A stop between the two checkpoints of an epoch leaves a best one that is ahead of the last.
-        if best.get("epoch") not in (self.best_epoch, len(self.epochs) + 1):
-            raise RunError(
-                f"{path} holds epoch {best.get('epoch')!s:.40}, where epoch {self.best_epoch} was the best; start the "
-                "run again, with another --out"
-            )
+        try:
+            if whole_number(best["epoch"]) not in (self.best_epoch, len(self.epochs) + 1):
+                raise ValueError(f"{path.name} holds epoch {best['epoch']}, and epoch {self.best_epoch} was the best")
+            check_weights(self.trained, best["weights"])
+            best["task"] = dict(best.get("task", {}))
+        except MISFITS as error:
+            raise RunError(misfit(run.path, error)) from error
         return best
 
     def _take_over(self, saved: Mapping[str, Any]) -> int:
         step, best_epoch = whole_number(saved["step"]), whole_number(saved["best_epoch"])
-        epochs = [{name: dict(scores) for name, scores in epoch.items()} for epoch in saved["epochs"]]
-        numbers = [value for epoch in epochs for scores in epoch.values() for value in scores.values()]
-        if best_epoch > len(epochs) or not all(isinstance(value, float | int) for value in numbers):
+        epochs = history(saved["epochs"])
+        logits, losses = saved["logits"].numpy(), saved["losses"].numpy()
+        if best_epoch > len(epochs) or logits.shape != self.record.logits.shape:
             raise ValueError("its history is malformed")
         self.trained.load_state_dict(saved["weights"])
         load_optimizer(self.optimizer, saved["optimizer"])
-        self.record.logits[:] = saved["logits"].numpy()
-        self.record.losses[:] = saved["losses"].numpy()
+        self.record.logits[:], self.record.losses[:] = logits, losses
         self.epochs = epochs
         self._best = (float(saved["best"][0]), float(saved["best"][1]))
         self.best_epoch = best_epoch
         return step
-
-
-MISFITS = (LookupError, RuntimeError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""What taking over a checkpoint of something else raises."""
-
-
-def misfit(run: RunFolder, error: Exception) -> str:
-    """Return the sentence on a checkpoint that cannot be taken over."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return (
-        f"{run.path}: the checkpoint does not fit this run ({reason:.300}); the model or the data changed, so start "
-        "the run again, with another --out"
-    )
-
-
-def whole_number(value: Any) -> int:
-    """Return a count from a checkpoint.
-
-    Raises:
-        ValueError: it is no whole number from 0 up.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"{value!r:.40} is no count")
-    return value
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Load an optimizer's state, and check that its averages are of the parameters' shapes, which torch does not.
-
-    Raises:
-        ValueError: they are not.
-    """
-    optimizer.load_state_dict(saved)
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameter.shape:
-                raise ValueError(f"the optimizer's {name} is {list(value.shape)}, not {list(parameter.shape)}")

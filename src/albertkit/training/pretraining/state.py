@@ -11,8 +11,8 @@ from torch import nn
 from albertkit.data.pretraining.stream import Position
 from albertkit.errors import RunError
 from albertkit.training.pretraining.guard import DivergenceGuard
+from albertkit.training.restoring import MISFITS, load_optimizer, misfit, whole_number
 from albertkit.training.run import RunFolder
-from albertkit.training.state import MISFITS, load_optimizer, misfit, whole_number
 
 LAST, GOOD = "last", "good"
 """Names of the checkpoints: where a stopped run goes on, and where one goes back to whose loss ran away."""
@@ -71,7 +71,7 @@ class PretrainState:
         try:
             self._take_over(saved, with_guard=with_guard)
         except MISFITS as error:
-            raise RunError(misfit(run, error)) from error
+            raise RunError(misfit(run.path, error)) from error
 
     def _take_over(self, saved: Mapping[str, Any], *, with_guard: bool) -> None:
         self.network.load_state_dict(saved["weights"])
