@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from albertkit.batch import Sequence as TokenSequence
-from albertkit.device import cpu_is_good_at_bf16
+from albertkit.processor import capabilities
 
 BATCH = 32
 """Texts of a peer's batch."""
@@ -86,7 +86,7 @@ def of_transformers(folder: Path, *, compiled: bool) -> Iterator[Contender]:
     if compiled:
         ways += [("fp32", "sorted, compiled"), ("bf16", "sorted, compiled")]
     for precision, mode in ways:
-        if precision == "bf16" and not cpu_is_good_at_bf16():
+        if precision == "bf16" and not capabilities().bf16:
             continue
         peer = transformers.AlbertModel.from_pretrained(folder, attn_implementation="sdpa").eval()
         if mode.endswith("compiled"):
@@ -112,7 +112,7 @@ def of_openvino(folder: Path, threads: int) -> Iterator[Contender]:
     example = {name: torch.ones(2, 8, dtype=torch.int64) for name in INPUTS}
     network = openvino.convert_model(peer, example_input=example)
     for precision, hint in (("fp32", "f32"), ("bf16", "bf16")):
-        if precision == "bf16" and not cpu_is_good_at_bf16():
+        if precision == "bf16" and not capabilities().bf16:
             continue
         settings = {
             "INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads,

@@ -22,9 +22,10 @@ from harness import Report, in_turns, options_of, parsed, row, run_program, spre
 from machine import machine, matrix_peaks
 
 from albertkit.batch import Sequence as TokenSequence
-from albertkit.device import choose_execution, cpu_is_good_at_bf16
+from albertkit.device import choose_execution
 from albertkit.predictor import run_per_sequence
 from albertkit.pretrained import Model, fresh_model, save_model
+from albertkit.processor import capabilities
 from albertkit.progress import Console
 from albertkit.runtimes.pytorch import PyTorchRuntime
 
@@ -62,7 +63,7 @@ def contenders_of(model: Model, folder: Path, threads: int) -> list[Contender]:
     transformers.logging.disable_progress_bar()
     peer = transformers.AlbertModel.from_pretrained(folder, attn_implementation="sdpa").eval()
     found = []
-    for precision in ("fp32", "bf16") if cpu_is_good_at_bf16() else ("fp32",):
+    for precision in ("fp32", "bf16") if capabilities().bf16 else ("fp32",):
         execution = choose_execution(device="cpu", precision=precision, threads=threads)
         runtime = PyTorchRuntime(model.network, execution=execution)
 

@@ -22,10 +22,11 @@ from harness import Report, options_of, parsed, row, run_program
 from machine import machine
 
 from albertkit.data.sample_text import sample_texts
-from albertkit.device import choose_execution, cpu_is_good_at_bf16, cpu_is_good_at_int8
+from albertkit.device import choose_execution
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
 from albertkit.pretraining_predictor import fill_masks
+from albertkit.processor import capabilities
 from albertkit.progress import Console
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
@@ -49,7 +50,7 @@ def kinds_of_work(
     model: str, threads: int, generator: np.random.Generator, sentences: Sequence[str]
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Return what the hour is made of."""
-    good = {"bf16": cpu_is_good_at_bf16(), "int8": cpu_is_good_at_int8()}
+    good = {"bf16": capabilities().bf16, "int8": capabilities().int8}
     for precision in ("fp32", *(name for name, is_good in good.items() if is_good)):
         execution = choose_execution(device="cpu", precision=precision, threads=threads)
         predictor = Predictor.load(model, execution=execution)

@@ -26,11 +26,12 @@ from albertkit.batch import Batch
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig, published_config
 from albertkit.datasets import load_dataset
-from albertkit.device import Execution, choose_execution, cpu_is_good_at_bf16
+from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError
 from albertkit.known_models import flops_per_token
 from albertkit.model.layer import Group
 from albertkit.pretrained import fresh_model, load_model, save_model, with_task_head
+from albertkit.processor import capabilities
 from albertkit.progress import Console
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
@@ -258,7 +259,7 @@ def _padded_share(case: Case) -> float:
 
 def executions_of(options: Any) -> Iterator[Execution]:
     """Return the precisions that are measured: bf16 too, where the processor is good at it."""
-    for precision in ("fp32", "bf16") if cpu_is_good_at_bf16() else ("fp32",):
+    for precision in ("fp32", "bf16") if capabilities().bf16 else ("fp32",):
         yield choose_execution(device="cpu", precision=precision, threads=options.threads)
 
 

@@ -27,11 +27,12 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig
 from albertkit.data.sample_text import sample_texts
 from albertkit.datasets import load_dataset
-from albertkit.device import choose_execution, cpu_is_good_at_bf16, cpu_is_good_at_int8
+from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError
 from albertkit.model.packed_linear import PackedLinear
 from albertkit.predictor import run_per_sequence
 from albertkit.pretrained import Model, fresh_model, save_model
+from albertkit.processor import capabilities
 from albertkit.progress import Console
 from albertkit.runtimes.pytorch import PyTorchRuntime
 
@@ -59,7 +60,7 @@ def profiles(data_dir: Path | None, model: Model, *, quick: bool) -> dict[str, l
 
 def ours(model: Model, threads: int) -> Iterator[Contender]:
     """Return albertkit in each precision that the processor is good at."""
-    good = {"bf16": cpu_is_good_at_bf16(), "int8": cpu_is_good_at_int8()}
+    good = {"bf16": capabilities().bf16, "int8": capabilities().int8}
     for precision in ("fp32", *(name for name, is_good in good.items() if is_good)):
         runtime = PyTorchRuntime(
             model.network,
@@ -150,9 +151,9 @@ def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
     for out, into in shapes:
         weight, bias, states = torch.randn(out, into), torch.randn(out), torch.randn(rows, into)
         runs: dict[str, Callable[[], Any]] = {"fp32": partial(PackedLinear(weight, bias, dtype=torch.float32), states)}
-        if cpu_is_good_at_bf16():
+        if capabilities().bf16:
             runs["bf16"] = partial(PackedLinear(weight, bias, dtype=torch.bfloat16), states.bfloat16())
-        if cpu_is_good_at_int8():
+        if capabilities().int8:
             whole = torch.ops.onednn.qlinear_prepack(weight.clamp(-1, 1).mul(127).to(torch.int8), [rows, into])
             scales, zeros = torch.ones(out), torch.zeros(out, dtype=torch.int64)
             given = (states.clamp(-1, 1).mul(127).to(torch.int8), 1.0, 0, whole, scales, zeros, bias)

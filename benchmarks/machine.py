@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from albertkit.device import Execution, cpu_is_good_at_bf16
+from albertkit.device import Execution
+from albertkit.processor import capabilities
 from albertkit.training.finish import environment
 
 
@@ -24,7 +25,7 @@ def machine(execution: Execution) -> dict[str, Any]:
     return {
         "processor": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
-        "bf16_in_hardware": cpu_is_good_at_bf16(),
+        "bf16_in_hardware": capabilities().bf16,
         "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "transformers": _version("transformers"),
         **versions,

@@ -25,10 +25,11 @@ from torch import nn
 from albertkit.batch import Batch
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import training_steps
-from albertkit.device import Execution, choose_execution, cpu_is_good_at_bf16
+from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError
 from albertkit.predictor import embed_sequences
 from albertkit.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
+from albertkit.processor import capabilities
 from albertkit.progress import Console
 from albertkit.runtimes.pytorch import PyTorchRuntime
 from albertkit.tasks.encoded import Encoded
@@ -118,7 +119,7 @@ def transformers_epoch(
 def measure(options: Any) -> Report:
     """Measure in turn and return the report."""
     rounds = options.rounds or (1 if options.quick else 3)
-    precisions = ("fp32", "bf16") if cpu_is_good_at_bf16() else ("fp32",)
+    precisions = ("fp32", "bf16") if capabilities().bf16 else ("fp32",)
     executions = [choose_execution(device="cpu", precision=name, threads=options.threads) for name in precisions]
     report: Report = {"name": "probe", "machine": machine(executions[0])}
     report["peaks"] = matrix_peaks(size=512 if options.quick else 2048, repeats=3)

@@ -24,10 +24,11 @@ from serving_endure import sigterms, soak
 from serving_servers import WITHIN, Server, albertkit_command, ask, peer_command
 
 from albertkit.datasets import load_dataset
-from albertkit.device import choose_execution, cpu_is_good_at_bf16
+from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError, UsageError
 from albertkit.predictor import Predictor
 from albertkit.pretrained import fresh_model, save_model, with_task_head
+from albertkit.processor import capabilities
 
 PEER = "uvicorn + transformers"
 AGREEMENT = {("albertkit", "fp32"): WITHIN, ("albertkit", "bf16"): 0.1, (PEER, "fp32"): 1e-4, (PEER, "bf16"): 0.1}
@@ -91,7 +92,7 @@ def measure(options: argparse.Namespace) -> Report:
 
 def contenders_of(model: str, further: list[str], threads: int) -> Iterator[tuple[tuple[str, str, str], list[str]]]:
     """Return (name, precision, mode) -> command."""
-    precisions = ["fp32", *(["bf16"] if cpu_is_good_at_bf16() else [])]
+    precisions = ["fp32", *(["bf16"] if capabilities().bf16 else [])]
     folder = next(str(path) for path in (Path(model) / "model", Path(model)) if (path / "config.json").is_file())
     for precision in precisions:
         yield ("albertkit", precision, "serve"), albertkit_command(model, precision=precision, threads=threads)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from albertkit.processor import capabilities
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -16,6 +19,15 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip("the folder ../shared with golden files and real data is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="module")
+def unlimited_openvino() -> Iterator[None]:
+    """Hide a limit on oneDNN from OpenVINO, which crashes under it; PyTorch has read its own by then."""
+    capabilities()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

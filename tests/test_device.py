@@ -10,6 +10,7 @@ import torch
 
 from albertkit.device import Execution, choose_execution, set_seed
 from albertkit.errors import UsageError
+from albertkit.processor import Capabilities
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 
@@ -21,6 +22,21 @@ def _threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with every kind of product."""
+    every = Capabilities(prepacked=True, bf16=True, int8=True)
+    monkeypatch.setattr("albertkit.device.capabilities", lambda: every)
+
+
+@pytest.fixture
+def unable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with fp32 products only."""
+    none = Capabilities(prepacked=False, bf16=False, int8=False)
+    monkeypatch.setattr("albertkit.device.capabilities", lambda: none)
+
+
+@pytest.mark.usefixtures("able")
 def test_what_is_asked_for() -> None:
     execution = choose_execution(device="cpu", precision="bf16", threads=1)
     assert (execution.device, execution.precision, execution.threads) == ("cpu", "bf16", 1)
@@ -31,11 +47,11 @@ def test_what_is_asked_for() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
-@pytest.mark.parametrize(("capable", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_auto_takes_bf16_where_the_processor_is_good_at_it(
-    capable: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("processor", "precision"), [("able", "bf16"), ("unable", "fp32")])
+def test_auto_takes_bf16_where_the_processor_has_it(
+    processor: str, precision: str, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr("albertkit.device.cpu_is_good_at_bf16", lambda: capable)
+    request.getfixturevalue(processor)
     assert choose_execution(device="cpu").precision == precision
 
 
@@ -66,16 +82,20 @@ def test_the_seed_is_torch_s() -> None:
     assert torch.equal(first, torch.rand(3))
 
 
-def test_int8_needs_a_processor_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("albertkit.device.cpu_is_good_at_int8", lambda: False)
-    with pytest.raises(UsageError, match="int8 needs a processor with int8 products"):
-        choose_execution(device="cpu", precision="int8")
+@pytest.mark.usefixtures("unable")
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_precision_needs_a_processor_that_has_it(precision: str) -> None:
+    with pytest.raises(UsageError, match=f"{precision} needs a processor with {precision} products"):
+        choose_execution(device="cpu", precision=precision)
+
+
+def test_int8_passes_no_gradients() -> None:
     with pytest.raises(UsageError, match="int8 is to predict with"):
         Execution("cpu", "int8", 1).autocast()
 
 
-def test_int8_is_not_for_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("albertkit.device.cpu_is_good_at_int8", lambda: True)
+@pytest.mark.usefixtures("able")
+def test_int8_is_not_for_training(tmp_path: Path) -> None:
     settings = FinetuneSettings(
         model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision="int8", limit=8
     )

@@ -25,6 +25,7 @@ BASE = {
     "known_models",
     "locks",
     "manifest",
+    "processor",
     "progress",
     "protobuf",
     "registry",

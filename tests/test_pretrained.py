@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.tiny import CONFIG, execution, tiny_folder, tiny_network
+from tests.tiny import CONFIG, assert_same_state, execution, tiny_folder, tiny_network
 
 import albertkit
 from albertkit.consent import DownloadError
@@ -66,7 +66,9 @@ def test_saved_and_loaded_is_equal(task: str, head: str, tmp_path: Path) -> None
     assert again.task is model.task
     assert (again.labels, again.head, again.max_length) == (model.labels, model.head, 33)
     assert again.notes == ()
-    np.testing.assert_array_equal(logits(again), logits(model))
+    assert_same_state(again.network.state_dict(), model.network.state_dict())
+    # The same bits lie elsewhere in memory, where a processor may add them up in another order.
+    np.testing.assert_allclose(logits(again), logits(model), rtol=0, atol=1e-6)
     task_json = json.loads((tmp_path / "m" / "task.json").read_text())
     assert (task_json["format_version"], task_json["data"]) == (1, "toy")
 

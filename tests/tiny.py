@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import resource
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -39,14 +40,19 @@ BAD = ("dreadful", "terrible", "boring", "clumsy", "tedious")
 FILLER = "the a film plot actor scene story it was is and with of in one two three very quite rather".split()
 
 
+SEED = int(os.environ.get("ALBERTKIT_TEST_SEED", "0"))
+"""Added to the seeds of trainings: tests marked `learning` must pass with any (CONTRIBUTING.md)."""
+THREADS = int(os.environ.get("ALBERTKIT_TEST_THREADS", "1"))
+
+
 def execution() -> Execution:
-    """One thread, full precision: the same numbers at every run."""
-    return choose_execution(device="cpu", precision="fp32", threads=1)
+    """Full precision, and one thread unless asked otherwise: the same numbers at every run."""
+    return choose_execution(device="cpu", precision="fp32", threads=THREADS)
 
 
 def tiny_network(*, seed: int = 7, config: AlbertConfig = CONFIG) -> Network:
     """An encoder without heads, with fresh weights by seed."""
-    torch.manual_seed(seed)
+    torch.manual_seed(seed + SEED)
     return Network(Encoder(config), {})
 
 
@@ -57,9 +63,17 @@ def _parent() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def tiny_folder() -> Path:
-    """A saved model folder with the tiny network and the official tokenizer; made once, never written to."""
+    """A saved model folder with the tiny network and the official tokenizer; made once, never written to.
+
+    Pieces of good and of bad words start apart, as in a pretrained network, so that trainings need no lucky seed.
+    """
+    tokenizer, network = Tokenizer.official(), tiny_network()
+    apart = torch.randn(CONFIG.embedding_size, generator=torch.Generator().manual_seed(5)) / 2
+    with torch.no_grad():
+        for sign, words in ((1, GOOD), (-1, BAD)):
+            network.encoder.embeddings.word.weight[np.unique(tokenizer(words).input_ids)] += sign * apart
     folder = Path(_parent().name) / "tiny"
-    save_model(Model(tiny_network(), Tokenizer.official()), folder)
+    save_model(Model(network, tokenizer), folder)
     return folder
 
 
@@ -93,10 +107,19 @@ def settings(data: Path | str, out: Path, **changes: Any) -> FinetuneSettings:
         max_length=32,
         device="cpu",
         precision="fp32",
-        threads=1,
+        threads=THREADS,
+        seed=12345 + SEED,
         baseline=False,
     )
     return replace(start, **changes)
+
+
+def assert_same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Hold two states to the same names, types and bits."""
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert tensor.dtype == other[name].dtype, name
+        assert torch.equal(tensor, other[name]), name
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import UsageError
+from albertkit.processor import capabilities
 
 if TYPE_CHECKING:
     import torch
@@ -50,34 +51,17 @@ class Execution:
         return torch.device(self.device)
 
 
-def cpu_is_good_at_bf16() -> bool:
-    """Return whether this processor multiplies bf16 matrices in hardware (AMX tiles or avx512_bf16)."""
-    import torch
-
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-
-
-def cpu_is_good_at_int8() -> bool:
-    """Return whether this processor multiplies int8 matrices in hardware (AMX tiles or AVX512-VNNI)."""
-    import torch
-
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    hardware = bool(capabilities.get("amx_int8") or capabilities.get("avx512_vnni"))
-    return hardware and hasattr(torch.ops.onednn, "qlinear_prepack")
-
-
 def choose_execution(*, device: str = "auto", precision: str = "auto", threads: int | None = None) -> Execution:
     """Decide where and how to run, and set torch's thread count.
 
     Args:
         device: `auto` takes a GPU where there is one; else a torch device name.
-        precision: `auto` takes bf16 where the processor or GPU is good at it, else fp32.
+        precision: `auto` takes bf16 where a GPU or an x86 processor has bf16 products, else fp32.
         threads: processor threads; torch's own choice when left out.
 
     Raises:
-        UsageError: an unknown precision, a device that is not here, fp16 on a processor, int8 anywhere but on a
-            processor with int8 products, threads below 1.
+        UsageError: an unknown precision, a device that is not here, fp16 on a processor, bf16 on a processor without
+            bf16 products, int8 anywhere but on a processor with int8 products, threads below 1.
     """
     # oneDNN keeps code for every shape that it has met, 1,024 by default at up to 1 MB each. Packed batches have many
     # shapes; a pass over one batch needs about 30.
@@ -105,11 +89,16 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError('device "mps" is not here; use --device cpu')
     if precision == "auto":
-        good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and cpu_is_good_at_bf16()
+        good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().prepacked_bf16
         precision = "bf16" if good else "fp32"
     if precision == "fp16" and kind == "cpu":
-        raise UsageError("fp16 needs a GPU; on a processor use --precision bf16 or fp32")
-    if precision == "int8" and not (kind == "cpu" and cpu_is_good_at_int8()):
+        raise UsageError("fp16 needs a GPU; on a processor use --precision auto")
+    if precision == "bf16" and kind == "cpu" and not capabilities().bf16:
+        raise UsageError(
+            "bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), which this one has not, or "
+            "must not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
+        )
+    if precision == "int8" and not (kind == "cpu" and capabilities().int8):
         raise UsageError("int8 needs a processor with int8 products (AMX or AVX512-VNNI); use --precision auto")
     return Execution(device, precision, torch.get_num_threads())
 

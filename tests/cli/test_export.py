@@ -17,6 +17,8 @@ from albertkit.pretrained import Model, save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.usefixtures("unlimited_openvino")
+
 WITHOUT_TORCH = """
 import sys
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.tiny import keyword_rows, tiny_folder
+from tests.tiny import SEED, THREADS, keyword_rows, tiny_folder
 
 from albertkit.estimators import AlbertClassifier, AlbertRegressor
 
@@ -13,7 +13,8 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-2,
     "batch_size": 16,
     "max_length": 32,
-    "threads": 1,
+    "threads": THREADS,
+    "random_state": SEED,
 }
 
 

@@ -32,6 +32,7 @@ def trained() -> AlbertClassifier:
     return classifier(epochs=10).fit(texts, labels)
 
 
+@pytest.mark.learning
 def test_it_learns(trained: AlbertClassifier) -> None:
     texts, labels = rows(60, seed=4)
     assert trained.score(texts, labels) > 0.9

@@ -15,6 +15,7 @@ from albertkit.estimators.inputs import InputError
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.learning
 def test_it_learns() -> None:
     texts, labels = rows(240)
     numbers = [4.0 if label == "good" else 1.0 for label in labels]

@@ -29,6 +29,8 @@ from albertkit.runtimes.padded import run_padded
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.usefixtures("unlimited_openvino")
+
 SMALL = replace(CONFIG, num_hidden_layers=4, num_hidden_groups=1)
 LABELS = {
     "classification": ("no", "maybe", "yes"),
@@ -213,6 +215,14 @@ def test_a_bare_encoder_embeds_and_says_that_it_cannot_predict(to: str, tmp_path
     np.testing.assert_allclose(loaded.embed(TEXTS), Predictor(bare, execution=execution()).embed(TEXTS), atol=1e-4)
     with pytest.raises(UsageError, match="no task head to predict with"):
         loaded.predict("text")
+
+
+@pytest.mark.parametrize("limit", ["AVX2", "avx2", "AVX", "SSE41", "AVX2_VNNI"])
+def test_openvino_is_not_run_where_it_would_crash(limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    with pytest.raises(UsageError, match=f"OpenVINO crashes where ONEDNN_MAX_CPU_ISA is {limit}; unset it"):
+        export(model("classification"), tmp_path / "made", to="openvino")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_openvino_runs_the_answer_head(tmp_path: Path) -> None:

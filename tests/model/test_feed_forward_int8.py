@@ -8,13 +8,13 @@ import torch
 from tests.model.test_prepared import batch_of, encode, encoder_of
 
 from albertkit.batch import Batch
-from albertkit.device import cpu_is_good_at_int8
 from albertkit.model.encoder import Encoder
 from albertkit.model.feed_forward_int8 import with_int8_products
 from albertkit.model.prepared import PreparedEncoder, can_prepare
+from albertkit.processor import capabilities
 
 pytestmark = pytest.mark.skipif(
-    not (can_prepare(torch.device("cpu"), torch.float32) and cpu_is_good_at_int8()), reason="no int8 products"
+    not (can_prepare(torch.device("cpu"), torch.float32) and capabilities().int8), reason="no int8 products"
 )
 
 

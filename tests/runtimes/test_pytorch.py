@@ -7,13 +7,14 @@ import pytest
 import torch
 from tests.model.test_prepared import batch_of, encoder_of
 
-from albertkit.device import Execution, cpu_is_good_at_int8
+from albertkit.device import Execution
 from albertkit.errors import UsageError
 from albertkit.model.prepared import can_prepare
+from albertkit.processor import capabilities
 from albertkit.runtimes.pytorch import PyTorchRuntime
 from albertkit.tasks.network import Network
 
-has_int8 = can_prepare(torch.device("cpu"), torch.float32) and cpu_is_good_at_int8()
+has_int8 = can_prepare(torch.device("cpu"), torch.float32) and capabilities().int8
 
 
 def network() -> Network:

@@ -53,11 +53,11 @@ def change_tree(tree: Any, draw: random.Random) -> Any:
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         places = _places(tree)
         if not places:
-            return draw.choice(ODD)
+            return copy.deepcopy(draw.choice(ODD))
         holder, key = draw.choice(places)
         kind = draw.randrange(6)
         if kind <= 2:
-            holder[key] = draw.choice(ODD)
+            holder[key] = copy.deepcopy(draw.choice(ODD))
         elif kind == 3:
             other, name = draw.choice(places)
             holder[key] = copy.deepcopy(other[name])

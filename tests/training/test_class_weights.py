@@ -82,6 +82,7 @@ def test_refusals(asked: str | Mapping[str, float], task: str, words: str) -> No
         class_weights(asked, task=TASKS[task], examples=_rows([0]), labels=LABELS)
 
 
+@pytest.mark.learning
 def test_a_rare_class_is_found_more_often_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("plot_history", "plot_confusion", "plot_reliability"):
         monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)

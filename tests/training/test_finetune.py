@@ -50,6 +50,7 @@ def learned(keywords: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[R
     return finetune(settings(keywords, out, epochs=8, learning_rate=1e-2)), out
 
 
+@pytest.mark.learning
 def test_a_keyword_is_learned(learned: tuple[Report, Path]) -> None:
     report, _ = learned
     assert report.metrics["accuracy"] is not None
@@ -76,6 +77,7 @@ def test_the_run_directory_is_complete(learned: tuple[Report, Path]) -> None:
     assert not leftovers(out)
 
 
+@pytest.mark.learning
 def test_the_saved_model_scores_as_the_report_says(learned: tuple[Report, Path], keywords: Path) -> None:
     report, out = learned
     model = albertkit.load(out, execution=execution())
@@ -92,6 +94,7 @@ def test_the_same_settings_give_the_same_bytes(keywords: Path, tmp_path: Path) -
     assert one == two
 
 
+@pytest.mark.learning
 def test_a_deep_head_with_batch_norm_learns_on_a_frozen_encoder(
     learned: tuple[Report, Path], keywords: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +142,7 @@ def test_a_head_on_the_mean_predicts_as_it_was_validated(
     assert ("embeddings.word.weight" in changed) == (not freeze)
 
 
+@pytest.mark.learning
 def test_a_keyword_is_learned_from_the_mean(keywords: Path, tmp_path: Path) -> None:
     report = finetune(settings(keywords, tmp_path / "run", epochs=8, learning_rate=1e-2, pooling="mean"))
     assert report.metrics["accuracy"] is not None
@@ -157,6 +161,7 @@ def test_several_passes_train_as_one(keywords: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
 
 
+@pytest.mark.learning
 def test_regression_learns(tmp_path: Path) -> None:
     random = np.random.RandomState(0)
     rows = []
@@ -172,6 +177,7 @@ def test_regression_learns(tmp_path: Path) -> None:
     assert row["value"] == pytest.approx(4.5, abs=1.5)
 
 
+@pytest.mark.learning
 def test_several_labels_a_text_are_learned(tmp_path: Path) -> None:
     random = np.random.RandomState(0)
     rows = []
@@ -189,6 +195,7 @@ def test_several_labels_a_text_are_learned(tmp_path: Path) -> None:
     assert row["labels"] == ["blame", "praise"]
 
 
+@pytest.mark.learning
 def test_pairs_are_learned_by_their_second_text(tmp_path: Path) -> None:
     rows = [("a film", text, label) for text, label in keyword_rows(200)]
     data = write_csv(tmp_path / "t.csv", rows, columns=("premise", "hypothesis", "label"))

@@ -27,11 +27,12 @@ def pairs(count: int, *, graded: bool) -> list[tuple[str, str, str]]:
     return rows
 
 
+@pytest.mark.learning
 @pytest.mark.parametrize("graded", [True, False], ids=["numbers", "positives"])
 def test_it_learns_which_texts_belong_together(graded: bool, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "pairs.csv", pairs(80, graded=graded), columns=("text1", "text2", "label"))
     asked = settings(
-        data, tmp_path / "run", task="similarity", pooling="mean", epochs=4, learning_rate=1e-2, batch_tokens=64
+        data, tmp_path / "run", task="similarity", pooling="mean", epochs=8, learning_rate=1e-2, batch_tokens=64
     )
     report = finetune(asked)
     assert report.epochs[-1]["train"]["loss"] < report.epochs[0]["train"]["loss"]

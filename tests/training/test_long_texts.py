@@ -44,6 +44,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 WINDOWS: dict[str, Any] = {"long": "windows", "max_length": 16, "learning_rate": 1e-2, "validation": 0.25}
 
 
+@pytest.mark.learning
 def test_windows_find_what_truncation_cuts_off(short: Path, late: Path, tmp_path: Path) -> None:
     report = finetune(settings(late, tmp_path / "run", model=str(short), epochs=4, **WINDOWS))
     assert report.metrics["accuracy"] is not None

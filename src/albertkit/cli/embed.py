@@ -84,13 +84,13 @@ def command(
     from albertkit.progress import Console, counted
     from albertkit.vectors import MadeBy, open_vectors
 
+    execution = choose_execution(device=device, precision=precision, threads=threads)
     source, target = Path(input_path), Path(output_path)
     if target.suffix not in (".npy", ".parquet"):
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f'--output "{output_path}" is the --input itself; give another file')
     total = count_rows(source)
-    execution = choose_execution(device=device, precision=precision, threads=threads)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
     dimensions = predictor.model.network.config.hidden_size

@@ -42,8 +42,8 @@ def command(
     from albertkit.pretrained import announce, load_model
     from albertkit.runtimes.pytorch import PyTorchRuntime
 
-    batch, mask = read_padded_batch(Path(input_path))
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
+    batch, mask = read_padded_batch(Path(input_path))
     with notes_on_stderr():
         loaded = load_model(model)
         announce(loaded.notes)

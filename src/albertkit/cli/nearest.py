@@ -38,6 +38,7 @@ def command(
     from albertkit.predictor import Predictor
     from albertkit.vectors import VectorFile, nearest, question_vector
 
+    execution = choose_execution(device=device, precision=precision, threads=threads)
     file = VectorFile(Path(vectors))
     said = file.made_by
     if model is None and said is None:
@@ -51,9 +52,7 @@ def command(
         sentence = f'{vectors} was made with "{name}", which is not there; give its new place with --model'
         raise UsageError(sentence) from error
     with notes_on_stderr():
-        predictor = Predictor.load(
-            name, execution=choose_execution(device=device, precision=precision, threads=threads)
-        )
+        predictor = Predictor.load(name, execution=execution)
 
     def embed(texts: list[str]) -> Any:
         return predictor.embed(

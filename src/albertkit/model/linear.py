@@ -13,9 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-
-def _has_onednn() -> bool:
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
+from albertkit.processor import capabilities
 
 
 def runs_bf16_on_cpu(weight: Tensor) -> bool:
@@ -24,13 +22,13 @@ def runs_bf16_on_cpu(weight: Tensor) -> bool:
         weight.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") is torch.bfloat16
-        and _has_onednn()
+        and capabilities().prepacked_bf16
     )
 
 
 def linear_forward(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return `hidden @ weight.T + bias` of tensors of one type, without a gradient; oneDNN adds the bias in passing."""
-    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and _has_onednn():
+    if hidden.device.type == "cpu" and hidden.dtype is torch.bfloat16 and capabilities().prepacked_bf16:
         result: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, "none", [], "")
         return result
     return F.linear(hidden, weight, bias)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-
 import torch
 from torch import Tensor
 
@@ -12,13 +10,6 @@ ATTRIBUTES = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("
 
 _ROWS = 256
 """The layout that oneDNN picks hardly depends on the rows of the input; a mid-sized strip stands for all."""
-
-
-def has_packed_products() -> bool:
-    """Tell whether this is a processor, and a build of PyTorch, with packed products in fp32."""
-    return platform.machine() in ("x86_64", "AMD64") and bool(
-        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    )
 
 
 class PackedLinear:

@@ -16,9 +16,10 @@ from torch import Tensor
 from albertkit.batch import Batch, IntArray
 from albertkit.model.encoder import Encoder, EncoderOutput
 from albertkit.model.layer import Group, Layer
-from albertkit.model.packed_linear import PackedLinear, has_packed_products
+from albertkit.model.packed_linear import PackedLinear
 from albertkit.model.strips import Strip, attend, cut, rounded_rows
 from albertkit.model.workers import on_workers
+from albertkit.processor import capabilities
 
 _STRIP_TOKENS = 512
 """Tokens of a strip: enough for the matrix unit, few enough for the cache."""
@@ -31,10 +32,11 @@ _SAMPLE = 8
 
 
 def can_prepare(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether the processor, and PyTorch's build of oneDNN, have products with packed weights of this type."""
-    if device.type != "cpu" or not has_packed_products():
+    """Tell whether this device has products with prepacked weights of this type."""
+    if device.type != "cpu":
         return False
-    return dtype is torch.float32 or (dtype is torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    found = capabilities()
+    return (dtype is torch.float32 and found.prepacked) or (dtype is torch.bfloat16 and found.prepacked_bf16)
 
 
 class FeedForward:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ import numpy.typing as npt
 
 from albertkit.batch import Batch, IntArray
 from albertkit.device import Execution
-from albertkit.errors import CheckpointError, MissingExtraError
+from albertkit.errors import CheckpointError, MissingExtraError, UsageError
 from albertkit.runtimes.padded import run_padded
+
+_CRASHES = ("SSE41", "AVX2", "AVX_")
+"""Values of ONEDNN_MAX_CPU_ISA below AVX-512. OpenVINO's own oneDNN obeys them where OpenVINO does not: up to 2026.4 it
+crashes or returns nothing."""
 
 
 class OpenVinoRuntime:
@@ -26,6 +31,7 @@ class OpenVinoRuntime:
     Raises:
         MissingExtraError: openvino is not installed.
         CheckpointError: it cannot read the files.
+        UsageError: a variable is set with which OpenVINO crashes.
     """
 
     def __init__(self, path: Path, *, execution: Execution) -> None:
@@ -33,6 +39,11 @@ class OpenVinoRuntime:
             openvino: Any = importlib.import_module("openvino")  # which has no types
         except ImportError as error:
             raise MissingExtraError("openvino", extra="openvino", purpose="an OpenVINO model") from error
+        limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+        if f"{limit.upper()}_".startswith(_CRASHES):
+            raise UsageError(
+                f"OpenVINO crashes where ONEDNN_MAX_CPU_ISA is {limit}; unset it, or export the model to onnx"
+            )
         # Left alone it would take bf16 where the processor has it, and other numbers than those checked at the export.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": execution.threads}
         try:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 
 from albertkit.batch import Batch
-from albertkit.device import Execution, cpu_is_good_at_bf16
+from albertkit.device import Execution
 from albertkit.errors import UsageError
 from albertkit.model.encoder import EncoderOutput
 from albertkit.model.feed_forward_int8 import with_int8_products
 from albertkit.model.prepared import PreparedEncoder, can_prepare
+from albertkit.processor import capabilities
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import head_states
@@ -99,7 +100,7 @@ class PyTorchRuntime:
     def _encode(self, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
         encoder = self.network.encoder
         whole = self.execution.precision == "int8"
-        half = self.execution.precision == "bf16" or (whole and cpu_is_good_at_bf16())
+        half = self.execution.precision == "bf16" or (whole and capabilities().bf16)
         dtype = torch.bfloat16 if half else torch.float32
         if not can_prepare(self.execution.torch_device, dtype):
             return self.network(batch)  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import Checkpoint, ReadOptions, read_checkpoint
 from albertkit.checkpoints.julia.bson import BSON
@@ -49,13 +50,6 @@ def written(checkpoint: Checkpoint, folder: Path) -> Path:
     path = folder / "model.tfbson"
     BSON.write(checkpoint, path)
     return path
-
-
-def assert_same_state(one: Any, other: Any) -> None:
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert tensor.dtype == other[name].dtype, name
-        assert torch.equal(tensor, other[name]), name
 
 
 def refusal(path: Path) -> str:

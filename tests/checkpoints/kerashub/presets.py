@@ -49,13 +49,6 @@ def written(checkpoint: Checkpoint, folder: Path) -> Path:
     return folder
 
 
-def assert_same_state(one: Any, other: Any) -> None:
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert tensor.dtype == other[name].dtype, name
-        assert torch.equal(tensor, other[name]), name
-
-
 def refusal(folder: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(folder)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import Checkpoint, read_checkpoint
 from albertkit.checkpoints.kerashub.keras_hdf5 import list_hdf5, write_hdf5
@@ -19,7 +20,7 @@ from albertkit.model.encoder import Encoder
 
 pytest.importorskip("h5py", reason="KerasHub's presets need h5py")
 
-from tests.checkpoints.kerashub.presets import IDS, TWO_BY_TWO, assert_same_state, change_json, refusal, tiny, written
+from tests.checkpoints.kerashub.presets import IDS, TWO_BY_TWO, change_json, refusal, tiny, written
 
 # ---- what KerasHub saved ----
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import ReadOptions, read_checkpoint
 from albertkit.checkpoints.tensorflow.hub1 import HUB1
@@ -16,7 +17,7 @@ from albertkit.checkpoints.tensorflow.tf1 import TF1
 from albertkit.checkpoints.tensorflow.tf1_config import tf1_config_values
 from albertkit.checkpoints.tensorflow.tf1_names import to_tf1_variables
 from albertkit.errors import CheckpointError
-from checkpoints.tensorflow.tf1_folders import assert_same_state, largest_differences, made
+from checkpoints.tensorflow.tf1_folders import largest_differences, made
 
 
 def module(folder: Path, checkpoint: object = None, *, scope: str = "module/", config: bool = True) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import ReadOptions, read_checkpoint
 from albertkit.checkpoints.tensorflow.tensor_bundle_writer import write_bundle
@@ -24,7 +25,6 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 from checkpoints.tensorflow.tf1_folders import (
     NAME,
-    assert_same_state,
     change_config,
     change_variables,
     largest_differences,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import Checkpoint, read_checkpoint
 from albertkit.checkpoints.tensorflow.sstable import read_table, table_bytes
@@ -20,7 +21,6 @@ from albertkit.errors import CheckpointError
 from checkpoints.tensorflow.tf1_folders import (
     NAME,
     SIZES,
-    assert_same_state,
     change_config,
     change_variables,
     made,

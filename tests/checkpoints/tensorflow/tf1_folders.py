@@ -78,13 +78,6 @@ def change_config(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in kept.items() if value is not ...}))
 
 
-def assert_same_state(one: Any, other: Any) -> None:
-    assert one.keys() == other.keys()
-    for name, tensor in one.items():
-        assert tensor.dtype == other[name].dtype, name
-        assert torch.equal(tensor, other[name]), name
-
-
 def largest_differences(checkpoint: Checkpoint, recorded: Path) -> dict[str, float]:
     """Run our network on the recorded batch; name of output -> largest difference from what was recorded."""
     network = Network(Encoder(checkpoint.config), pretraining_heads(checkpoint.config, checkpoint.heads))

@@ -95,6 +95,7 @@ def test_the_head_of_transformers(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["probabilities"], expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.learning
 def test_a_tiny_network_learns(tmp_path: Path) -> None:
     draw = np.random.RandomState(0)
     with open(tmp_path / "choices.jsonl", "w") as file:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.tiny import CONFIG, tiny_network
+from tests.tiny import CONFIG, SEED, tiny_network
 from torch import Tensor, nn
 
 from albertkit.batch import Batch
@@ -146,6 +146,7 @@ def test_a_deep_head_is_refused(objective: AnswerObjective) -> None:
         objective.build(CONFIG, 7, hidden=(8,))
 
 
+@pytest.mark.learning
 def test_a_tiny_network_learns_answers_and_their_absence(objective: AnswerObjective) -> None:
     names = ["Ann", "Bob", "Carla", "David"]
     places = ["red house", "old mill", "green tower", "small boat"]
@@ -156,14 +157,15 @@ def test_a_tiny_network_learns_answers_and_their_absence(objective: AnswerObject
         examples.append(SpanExample(f"Where does {names[number - 1]} live?", context, ()))
     encoded = QUESTION_ANSWERING_V2.encode(Tokenizer.official(), examples, max_length=48)
     targets = torch.from_numpy(QUESTION_ANSWERING_V2.unit_targets(encoded, examples, num_labels=0))
-    torch.manual_seed(1)
+    torch.manual_seed(1 + SEED)
     network = Network(tiny_network().encoder, {"answer": objective.build(CONFIG, 7)})
     head = network.heads["answer"]
     batch = Batch.pack(encoded.sequences)
     given: dict[str, Any] = {"lengths": batch.lengths, "segments": batch.token_type_ids}
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     network.train()
-    for _ in range(120):
+    for step in range(240):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / 240)  # a constant rate may leave the answers at its end
         optimizer.zero_grad()
         states = network(batch).sequence_output
         _, losses = objective.losses(head, states, counts=encoded.counts, targets=targets, **given)

@@ -112,6 +112,7 @@ def test_a_head_is_linear_and_drops_out_as_the_configuration_says() -> None:
             TAGS.build(config, 3, **shape)
 
 
+@pytest.mark.learning
 def test_a_tiny_network_learns_sentences(transformers: ModuleType, tmp_path: Path) -> None:
     rows = []
     for number in range(8):

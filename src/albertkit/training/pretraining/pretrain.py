@@ -70,8 +70,8 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
                 held.enter_context(locked(settings.out))
             training = _Pretraining.prepare(
                 settings,
-                Corpus.open(settings.data),
                 _execution(settings),
+                Corpus.open(settings.data),
                 processes,
                 resume=resume,
                 teller=(teller or Silent()) if processes.is_main else Silent(),
@@ -116,8 +116,8 @@ class _Pretraining:
     def prepare(
         cls,
         settings: PretrainSettings,
-        corpus: Corpus,
         execution: Execution,
+        corpus: Corpus,
         processes: Processes,
         *,
         resume: bool,

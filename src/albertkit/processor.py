@@ -1,0 +1,71 @@
+"""What this processor multiplies well: the one module that asks PyTorch and oneDNN.
+
+Everything that chooses a precision or a kernel asks `capabilities()`. The answer follows what is in force and not only
+what the processor has: `ONEDNN_MAX_CPU_ISA=AVX2` hides AVX-512 and AMX, and `ALBERTKIT_PREPACKED=0` hides the
+prepacked products, which ARM processors and macOS do not have.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What products of matrices this processor and this build of PyTorch have."""
+
+    prepacked: bool
+    """Products with weights in oneDNN's own layout, and activation, bias or residual added in the same pass."""
+    bf16: bool
+    """bf16 products in hardware (AMX, avx512_bf16, ARM's bf16). Without them a bf16 product fails, or takes a hundred
+    times as long as in fp32."""
+    int8: bool
+    """int8 products in hardware (AMX, AVX512-VNNI) whose weights oneDNN can prepack."""
+
+    @property
+    def prepacked_bf16(self) -> bool:
+        """Whether prepacked products, and those with gradients of our own, can be in bf16."""
+        return self.prepacked and self.bf16
+
+
+@cache
+def capabilities() -> Capabilities:
+    """Return what this processor can do; asked once per process, as the variables above are read once by oneDNN."""
+    import torch
+
+    hardware = _hardware()
+    on_x86 = platform.machine() in ("x86_64", "AMD64")
+    onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    # On x86 this one also tells whether oneDNN may use AVX-512 at all, which ONEDNN_MAX_CPU_ISA can forbid.
+    takes_bf16 = onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    prepacked = on_x86 and onednn and os.environ.get("ALBERTKIT_PREPACKED", "1") != "0"
+    if on_x86:
+        bf16 = bool(hardware.get("amx_bf16") or hardware.get("avx512_bf16"))
+        int8 = bool(hardware.get("amx_int8") or hardware.get("avx512_vnni"))
+    else:
+        bf16, int8 = bool(hardware.get("bf16") or hardware.get("sve_bf16")), False
+    return Capabilities(
+        prepacked=prepacked,
+        bf16=takes_bf16 and bf16,
+        int8=prepacked and takes_bf16 and int8 and hasattr(torch.ops.onednn, "qlinear_prepack"),
+    )
+
+
+def _hardware() -> Mapping[str, Any]:
+    """Return the processor's instruction sets by PyTorch's names, whatever variables hide."""
+    import torch
+
+    if hasattr(torch.cpu, "get_capabilities"):
+        return torch.cpu.get_capabilities()
+    amx = torch.cpu._is_amx_tile_supported()  # older than 2.10; every processor with AMX has its bf16 and int8
+    return {
+        "amx_bf16": amx,
+        "amx_int8": amx,
+        "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+        "avx512_vnni": torch.cpu._is_vnni_supported(),
+    }
