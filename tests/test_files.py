@@ -12,7 +12,17 @@ import torch
 from tests.tiny import files_limited_to, leftovers
 
 from albertkit.checkpoints.folder import write_tensors
-from albertkit.files import WriteError, atomic_file, atomic_folder, cache_folder, write_json, write_text
+from albertkit.files import (
+    WriteError,
+    atomic_file,
+    atomic_folder,
+    cache_folder,
+    is_leftover,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 
 
 def refuse(*_: object) -> None:
@@ -131,3 +141,28 @@ def test_a_block_that_writes_nothing_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="cannot be written"), atomic_file(tmp_path / "t.txt"):
         pass
     assert (tmp_path / "t.txt").read_text() == "old"
+
+
+def test_leftovers_of_killed_writers(tmp_path: Path) -> None:
+    names = {".last.pt.4711.tmp": True, ".model.k3j_x81p.tmp": True, ".model.k3j_x81p.old": True,
+             ".model.0123456789ab.tmp": True, ".last.pt.tmp": False,
+             "last.pt.4711.tmp": False, ".gitignore": False, ".env.local.tmp": False}  # fmt: skip
+    for name, is_one in names.items():
+        assert is_leftover(tmp_path / name) == is_one
+        (tmp_path / name).write_text("x")
+    (tmp_path / "model").mkdir()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name for name in names if not names[name]} | {"model"}
+    remove_leftovers(tmp_path / "nowhere")
+    with atomic_file(tmp_path / "t.txt") as temporary:
+        assert is_leftover(temporary)
+        temporary.write_text("x")
+    with atomic_folder(tmp_path / "f") as temporary:
+        assert is_leftover(temporary)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"{", b"[" * 100_000, b""])
+def test_json_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(tmp_path / "t.json")

@@ -24,6 +24,7 @@ BASE = {
     "errors",
     "files",
     "known_models",
+    "locks",
     "manifest",
     "processor",
     "progress",
@@ -75,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "predictor",
     },
-    "scaling": {"datasets", "model_files", "predictor"},
+    "scaling": {"datasets", "tasks", "model_files", "predictor"},
     "serving": {"data", "tasks", "loaded", "predictor", "pretraining_predictor", "explaining"},
 }
 BESIDES = {

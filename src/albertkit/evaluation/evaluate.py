@@ -24,6 +24,7 @@ from albertkit.predictor import Predictor, Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.task import Task
+from albertkit.tasks.truncation import Truncation
 from albertkit.tasks.window_notes import window_notes
 
 
@@ -181,6 +182,7 @@ def evaluate(
     if predictions is not None:
         require_ending(predictions, dataset=dataset)
     encoded = predictor.encode(dataset.examples)
+    truncated = Truncation.of(encoded, max_length=predictor.model.max_length).note(task)
     outputs = run_outputs(predictor.runtime, encoded.sequences, progress=progress)
     scored = score_outputs(
         task,
@@ -209,6 +211,7 @@ def evaluate(
         notes=(
             *scored.notes,
             *window_notes(dataset.split, encoded),
+            *(() if truncated is None else (f"{dataset.split}: {truncated}",)),
             *(f"{dataset.split}: {note}" for note in dataset.notes),
         ),
         seconds=time.perf_counter() - started,

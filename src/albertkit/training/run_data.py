@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from albertkit.datasets.csv_files import named
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, UsageError
+from albertkit.files import read_json
 from albertkit.training.settings import FinetuneSettings
 
 CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
@@ -25,7 +25,7 @@ def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
         UsageError: it is no run directory.
     """
     try:
-        return FinetuneSettings.from_dict(json.loads((Path(run) / CONFIG).read_text(encoding="utf-8")))
+        return FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read)") from error
 

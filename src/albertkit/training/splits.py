@@ -100,9 +100,10 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
             "which shows that the network can learn them and nothing else"
         )
     elif scored is validation:
+        asked = settings.validation is not None or settings.validation_split is not None
+        hint = "--test 0.2 scores on a share of train" if asked else "--validation 0.1 chooses on a share of train"
         notes.append(
-            f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; "
-            "--validation 0.1 chooses on a share of train instead"
+            f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; {hint} instead"
         )
     if settings.train_limit is not None and settings.train_limit < len(train):
         notes.append(

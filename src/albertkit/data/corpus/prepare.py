@@ -26,6 +26,7 @@ from albertkit.data.corpus.shards import PROGRESS, ShardWriter
 from albertkit.data.corpus.tokens import SENTENCES, ChunkTokens, available_processes, tokenize_chunks
 from albertkit.decoding import check_encoding
 from albertkit.errors import DataError, UsageError
+from albertkit.locks import locked
 from albertkit.progress import Silent, Teller
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.vocabulary import SPECIALS
@@ -114,18 +115,19 @@ def prepare(
         "chunk_bytes": chunk_bytes,
         "encoding": encoding,
     }
-    journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
-    if journal.complete:
-        tell.say(f"{out}: complete already, from the same text with the same settings")
-    else:
-        tokenizer.save(journal.folder / "tokenizer")
-        _write_shards(
-            journal,
-            tokenizer=tokenizer,
-            rules=rules,
-            processes=processes or _useful_processes(sources),
-            tell=tell,
-        )
+    with locked(out):
+        journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
+        if journal.complete:
+            tell.say(f"{out}: complete already, from the same text with the same settings")
+        else:
+            tokenizer.save(journal.folder / "tokenizer")
+            _write_shards(
+                journal,
+                tokenizer=tokenizer,
+                rules=rules,
+                processes=processes or _useful_processes(sources),
+                tell=tell,
+            )
     return {
         "documents": journal.totals["documents"],
         "sentences": journal.totals["sentences"],

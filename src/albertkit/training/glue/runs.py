@@ -13,6 +13,8 @@ from albertkit.device import Execution, choose_execution
 from albertkit.errors import CheckpointError, DataError, RunError
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.evaluation.report import FILE_NAME as REPORT
+from albertkit.files import remove_leftovers
+from albertkit.locks import locked
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
 from albertkit.progress import Advance, Silent, Teller, counted
@@ -41,7 +43,11 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         RunError: the folder is in use, was begun with other settings, or no task can be run.
         WriteError: the system refused a file.
     """
-    tell: Teller = teller or Silent()
+    with locked(settings.out):
+        return _run_all(settings, resume=resume, tell=teller or Silent())
+
+
+def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable:
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     plan = make_plan(settings)
     if not plan.runs:
@@ -110,6 +116,7 @@ def _predict_dev(finished: FinishedRun, execution: Execution, tell: Teller) -> b
         return False
     predictor = Predictor.load(run.folder, execution=execution)
     scored = False
+    remove_leftovers(run.folder)
     for split in todo:
         dataset: Dataset = source.split(split).take(run.settings.limit)
         if split == MISMATCHED_FOLDER:
