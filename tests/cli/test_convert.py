@@ -43,3 +43,11 @@ def test_first_mistakes(albertkit: Runner, tmp_path: Path) -> None:
         assert (outcome.status, outcome.out) == (status, ""), outcome
         assert words in outcome.err
         assert not (tmp_path / "out").exists()
+
+
+def test_a_bson_file_needs_its_ending(albertkit: Runner, tmp_path: Path) -> None:
+    source = HEALTHY["huggingface"](tmp_path)
+    outcome = albertkit("convert", source, tmp_path / "out", "--to", "bson")
+    assert outcome.status == 2
+    assert "a BSON model is known by its ending; name it out.bson" in outcome.err
+    assert not (tmp_path / "out").exists()

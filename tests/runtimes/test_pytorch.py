@@ -60,3 +60,11 @@ def test_a_head_set_to_zero_after_a_prediction_counts_in_the_next(precision: str
     wanted = fresh.run(batch, outputs=["pooled_output"])["pooled_output"]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
     assert np.abs(found - before).max() > 1e-3
+
+
+@pytest.mark.skipif(not capabilities().bf16, reason="no bf16 products")
+def test_half_weights_run_in_bf16_products() -> None:
+    batch, made = batch_of(5, 9), network()
+    whole = PyTorchRuntime(made, execution=Execution("cpu", "fp32", 1)).run(batch, outputs=["pooled_output"])
+    rough = PyTorchRuntime(made.half(), execution=Execution("cpu", "bf16", 1)).run(batch, outputs=["pooled_output"])
+    np.testing.assert_allclose(rough["pooled_output"], whole["pooled_output"], atol=0.1)

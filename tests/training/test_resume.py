@@ -128,6 +128,19 @@ def test_renamed_labels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     finetune(given, resume=True)
 
 
+def test_other_scored_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for split in ("train", "dev", "test"):
+        write_csv(folder / f"{split}.csv", keyword_rows(40))
+    given = settings(folder, tmp_path / "run", save_seconds=0.0)
+    stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
+    swapped = {"good": "bad", "bad": "good"}
+    write_csv(folder / "test.csv", [(text, swapped[label]) for text, label in keyword_rows(40)])
+    with pytest.raises(RunError, match="the labels of the scored examples changed"):
+        finetune(given, resume=True)
+
+
 def test_another_starting_model_is_refused(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "model"
     save_model(Model(tiny_network(seed=1), Tokenizer.official()), model)

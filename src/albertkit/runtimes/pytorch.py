@@ -102,14 +102,14 @@ class PyTorchRuntime:
         dtype = torch.bfloat16 if half else torch.float32
         if not can_prepare(self.execution.torch_device, dtype):
             return network(batch)  # type: ignore[no-any-return]
-        prepared = self._prepared
-        if prepared is None or not prepared.is_current():
-            prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
-            if whole:
-                assert self.sample is not None
-                with_int8_products(prepared, self.sample())
-            self._prepared = prepared  # only now: another thread may be predicting, too
         with torch.autocast("cpu", enabled=False):
+            prepared = self._prepared
+            if prepared is None or not prepared.is_current():
+                prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
+                if whole:
+                    assert self.sample is not None
+                    with_int8_products(prepared, self.sample())
+                self._prepared = prepared  # only now: another thread may be predicting, too
             first_only = all(self._reads_first(name) for name in outputs)
             return prepared(batch, first_only=first_only, threads=self.execution.threads)
 

@@ -52,7 +52,13 @@ def _add(digest: _Digest, value: Any) -> None:
 
 
 def finetune_inputs(
-    *, labels: Sequence[str], train: Dataset, validation: Dataset, network: nn.Module, tokenizer: AnyTokenizer
+    *,
+    labels: Sequence[str],
+    train: Dataset,
+    validation: Dataset,
+    scored: Dataset,
+    network: nn.Module,
+    tokenizer: AnyTokenizer,
 ) -> dict[str, Any]:
     """Return what a fine-tuning run reads besides its settings, to compare with `input_changes`.
 
@@ -60,6 +66,7 @@ def finetune_inputs(
         labels: names of the classes or tags by index.
         train: the examples to train on.
         validation: the examples that choose the epoch.
+        scored: the examples that give the score.
         network: of the model that the run starts from.
         tokenizer: its tokenizer.
     """
@@ -67,7 +74,7 @@ def finetune_inputs(
         "labels": list(labels),
         **{
             f"{role} examples": {"number": len(data), **_examples_digests(data)}
-            for role, data in (("training", train), ("validation", validation))
+            for role, data in (("training", train), ("validation", validation), ("scored", scored))
         },
         "weights of the starting model": content_digest(network.state_dict()),
         "tokenizer": hashlib.sha256(

@@ -118,6 +118,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         labels=source.labels,
         train=splits.train,
         validation=splits.validation,
+        scored=splits.scored,
         network=base.network,
         tokenizer=base.tokenizer,
     )

@@ -26,7 +26,7 @@ from albertkit.checkpoints.tensorflow.tf1_names import (
     to_canonical_state,
     to_tf1_variables,
 )
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_file
 
 _SUFFIXES = (".bson", ".tfbson")
@@ -98,8 +98,11 @@ class BSONFormat:
 
         Raises:
             CheckpointError: a head, an activation or a constant that Google's code cannot have.
+            UsageError: the name has no ending by which the file would be known again.
             WriteError: the system refused.
         """
+        if target.suffix not in _SUFFIXES:
+            raise UsageError(f"{target}: a BSON model is known by its ending; name it {target.name}.bson")
         where, heads = checkpoint.source, checkpoint.heads
         pooler = checkpoint.has_pooler or any(head in _POOLED_HEADS for head in heads)
         check_state(checkpoint.config, checkpoint.state, where=where, heads=heads, pooler=pooler)
