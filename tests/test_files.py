@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from tests.tiny import files_limited_to, leftovers
 
-from albertkit.files import WriteError, atomic_file, atomic_folder, cache_folder, write_json, write_text
+from albertkit.files import (
+    WriteError,
+    atomic_file,
+    atomic_folder,
+    cache_folder,
+    is_leftover,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 
 
 def refuse(*_: object) -> None:
@@ -105,3 +115,27 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "file"))
     with pytest.raises(WriteError, match="set ALBERTKIT_CACHE to a folder that can be written"):
         cache_folder("features")
+
+
+def test_leftovers_of_killed_writers(tmp_path: Path) -> None:
+    names = {".last.pt.4711.tmp": True, ".model.k3j_x81p.tmp": True, ".model.k3j_x81p.old": True, ".last.pt.tmp": False,
+             "last.pt.4711.tmp": False, ".gitignore": False, ".env.local.tmp": False}  # fmt: skip
+    for name, is_one in names.items():
+        assert is_leftover(tmp_path / name) == is_one
+        (tmp_path / name).write_text("x")
+    (tmp_path / "model").mkdir()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name for name in names if not names[name]} | {"model"}
+    remove_leftovers(tmp_path / "nowhere")
+    with atomic_file(tmp_path / "t.txt") as temporary:
+        assert is_leftover(temporary)
+        temporary.write_text("x")
+    with atomic_folder(tmp_path / "f") as temporary:
+        assert is_leftover(temporary)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"{", b"[" * 100_000, b""])
+def test_json_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"."):
+        read_json(tmp_path / "t.json")

@@ -23,6 +23,7 @@ BASE = {
     "errors",
     "files",
     "known_models",
+    "locks",
     "manifest",
     "processor",
     "progress",
@@ -74,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
         "predictor",
     },
-    "scaling": {"datasets", "model_files", "predictor"},
+    "scaling": {"datasets", "tasks", "model_files", "predictor"},
     "serving": {"data", "tasks", "loaded", "predictor", "pretraining_predictor", "explaining"},
 }
 BESIDES = {

@@ -56,7 +56,10 @@ class MissingExtraError(AlbertkitError):
     """An optional library is not installed."""
 
     def __init__(self, library: str, *, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'albertkit[{extra}]'")
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed: pip install 'albertkit[{extra}]' "
+            f"(in a checkout: pip install '.[{extra}]')"
+        )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

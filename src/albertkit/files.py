@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from albertkit.errors import AlbertkitError
 
 class WriteError(AlbertkitError):
     """A file could not be written (full disk, no permission); what stood there before is untouched."""
+
+
+# What `atomic_file` and `atomic_folder` write under: .NAME.PID.tmp, .NAME.RANDOM.tmp, and .NAME.RANDOM.old.
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?:\d+|[a-z0-9_]{8})\.(?P<kind>tmp|old)")
 
 
 def _describe(path: Path, error: OSError) -> str:
@@ -77,6 +82,49 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell by its name whether a path is what an atomic write that was killed has left (or one that still runs).
+
+    >>> is_leftover(Path("run/.last.pt.4711.tmp")), is_leftover(Path("run/.model.k3j_x81p.old"))
+    (True, True)
+    >>> is_leftover(Path("run/.gitignore"))
+    False
+    """
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove what killed writers have left in a folder; a folder that was moved aside and not replaced comes back.
+
+    Nobody else may write there meanwhile (see `locks`). What cannot be removed stays.
+    """
+    with suppress(OSError):
+        for path in sorted(Path(folder).iterdir()):
+            found = _LEFTOVER.fullmatch(path.name)
+            if found is None:
+                continue
+            target = path.with_name(found["name"])
+            if found["kind"] == "old" and not target.exists():
+                os.replace(path, target)
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON document.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not UTF-8, not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -23,6 +23,7 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.poolings import check_pooling
 from albertkit.tasks.task import Task
+from albertkit.tasks.truncation import Truncation
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -113,6 +114,8 @@ class Predictor:
         self.model = model
         self.execution = execution or choose_execution()
         self.runtime: Runtime = runtime or _pytorch(model, self.execution)
+        self.truncation = Truncation()
+        """How many of the texts so far were longer than the model reads."""
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
@@ -168,7 +171,10 @@ class Predictor:
         Raises:
             UsageError: the model has no task head, or max_length is more than its positions.
         """
-        return self._task().encode(self.model.tokenizer, examples, max_length=self._length(max_length))
+        length = self._length(max_length)
+        encoded = self._task().encode(self.model.tokenizer, examples, max_length=length)
+        self.truncation += Truncation.of(encoded, max_length=length)
+        return encoded
 
     def predict_examples(
         self, examples: Sequence[Any], *, max_length: int | None = None, progress: Progress | None = None
@@ -227,7 +233,9 @@ class Predictor:
         pooling = pooling or self.default_pooling
         check_pooling(pooling)
         rows = [texts] if isinstance(texts, str) else list(texts)
-        sequences = self.model.tokenizer.sequences(rows, max_length=self._length(max_length))
+        length = self._length(max_length)
+        sequences = self.model.tokenizer.sequences(rows, max_length=length)
+        self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)
         return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)

@@ -51,9 +51,12 @@ class Console:
         from rich.console import Console as RichConsole
 
         self._console = RichConsole(stderr=True, highlight=False)
+        self.said: set[str] = set()
+        """Every sentence so far, without "note: " or "warning: " before it."""
 
     def say(self, sentence: str) -> None:
         """Print one sentence."""
+        self.said.add(sentence.removeprefix("note: ").removeprefix("warning: "))
         self._console.print(sentence, markup=False, soft_wrap=True)
 
     @contextmanager

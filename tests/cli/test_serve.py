@@ -108,5 +108,6 @@ def test_without_the_extra(library: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"error: albertkit serve needs {library}, which is not installed: pip install 'albertkit[serve]'\n"
+        f"error: albertkit serve needs {library}, which is not installed: pip install 'albertkit[serve]' "
+        "(in a checkout: pip install '.[serve]')\n"
     )

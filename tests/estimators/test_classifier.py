@@ -148,7 +148,7 @@ def test_stuck_training_warns() -> None:
 def test_cut_texts_are_counted() -> None:
     texts, labels = rows(40)
     fitted = classifier(epochs=1, max_length=6).fit(texts, labels)
-    assert any(note.startswith("train: ") and "were cut to 6 tokens" in note for note in fitted.notes_)
+    assert any(note.startswith("train: ") and "exceed 6 tokens (longest " in note for note in fitted.notes_)
     assert fitted.predictor_.model.max_length == 6
 
 

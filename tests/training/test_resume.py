@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import keyword_rows, settings, tiny_folder, write_csv
+from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, write_csv
 
 from albertkit.errors import RunError
+from albertkit.pretrained import Model, save_model
+from albertkit.text.tokenizer import Tokenizer
 from albertkit.training import finetune as module
 from albertkit.training.finetune import finetune
+from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -110,12 +113,78 @@ def test_changed_settings_and_corrupt_checkpoints_are_refused(
     finetune(given, resume=True)
 
 
+def test_renamed_labels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"bad": "unhappy", "good": "happy"}  # in alphabetical order now: the other index
+    data = write_csv(tmp_path / "t.csv", keyword_rows(60))
+    given = settings(data, tmp_path / "run", save_seconds=0.0)
+    stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
+    write_csv(data, [(text, names[label]) for text, label in keyword_rows(60)])
+    with pytest.raises(RunError, match="the labels were bad, good and are happy, unhappy; the labels of the training"):
+        finetune(given, resume=True)
+    write_csv(data, [(text.replace("film", "movie"), label) for text, label in keyword_rows(60)])
+    with pytest.raises(RunError, match="the texts of the training examples changed"):
+        finetune(given, resume=True)
+    write_csv(data, keyword_rows(60))
+    finetune(given, resume=True)
+
+
+def test_another_starting_model_is_refused(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "model"
+    save_model(Model(tiny_network(seed=1), Tokenizer.official()), model)
+    given = settings(data, tmp_path / "run", save_seconds=0.0, model=str(model), freeze_encoder=True)
+    stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
+    save_model(Model(tiny_network(seed=2), Tokenizer.official()), model)
+    with pytest.raises(RunError, match="the weights of the starting model changed"):
+        finetune(given, resume=True)
+
+
+def test_a_missing_best_checkpoint_is_told_before_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings(data, tmp_path / "run", save_seconds=0.0)
+    stop_after(given, 8, resume=False, monkeypatch=monkeypatch)  # 6 steps per epoch
+    (tmp_path / "run" / "checkpoints" / "best.pt").unlink()
+    with pytest.raises(RunError, match=r"best\.pt is missing, and the weights of the best epoch \(1\) with it"):
+        finetune(given, resume=True)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"best": []}, {"step": float("inf")}, {"step": None}, {"best_epoch": 9}, {"epochs": [3]}, {"logits": 3},
+                {"epochs": [{"train": {"loss": "low"}}]}]
+)  # fmt: skip
+def test_a_checkpoint_that_fits_nothing(
+    changes: dict[str, Any], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings(data, tmp_path / "run", save_seconds=0.0)
+    stop_after(given, 2, resume=False, monkeypatch=monkeypatch)
+    run = RunFolder(tmp_path / "run")
+    state = run.load_checkpoint()
+    assert state is not None
+    run.save_checkpoint({**state, **changes})
+    with pytest.raises(RunError, match="the checkpoint does not fit this run") as caught:
+        finetune(given, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_report_is_written_again(data: Path, tmp_path: Path) -> None:
+    given = settings(data, tmp_path / "run")
+    finetune(given)
+    before = outcome(tmp_path / "run")
+    report = tmp_path / "run" / "report.json"
+    report.write_bytes(report.read_bytes()[:100])
+    with pytest.raises(RunError, match=r"report\.json: damaged .*; delete it, and --resume writes it again"):
+        finetune(given, resume=True)
+    report.unlink()
+    finetune(given, resume=True)
+    assert outcome(tmp_path / "run") == before
+
+
 def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_csv(tmp_path / "t.csv", keyword_rows(60))
     given = settings(data, tmp_path / "run", save_seconds=0.0)
     stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
     write_csv(data, keyword_rows(80))
-    with pytest.raises(RunError, match=r"does not fit this run .*the model or the data changed") as caught:
+    with pytest.raises(RunError, match="there were 54 training examples and are 72") as caught:
         finetune(given, resume=True)
     assert "\n" not in str(caught.value)
 

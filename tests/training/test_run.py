@@ -75,9 +75,9 @@ def test_a_complete_run_cannot_go_on(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
-    for content in ("{", "[1]"):
-        (tmp_path / "config.json").write_text(content)
-        with pytest.raises(RunError, match=r"config.json: cannot be read .*; the run cannot go on, start it anew"):
+    for content in (b"{", b"[1]", b"\xff", b"[" * 100_000, b"3", b"null"):
+        (tmp_path / "config.json").write_bytes(content)
+        with pytest.raises(RunError, match=r"config.json: cannot be read .*; start the run again, with another --out"):
             RunFolder.open(tmp_path, SETTINGS, resume=True)
 
 
@@ -109,7 +109,7 @@ def test_a_corrupt_checkpoint_is_told(tmp_path: Path, keep: int) -> None:
     run.save_checkpoint({"weights": torch.zeros(1000)})
     path = tmp_path / "checkpoints" / "last.pt"
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(RunError, match=r"last.pt: the checkpoint is corrupt \(.*\); start the run anew") as caught:
+    with pytest.raises(RunError, match=r"last.pt: the checkpoint is corrupt \(.*\); start the run again") as caught:
         run.load_checkpoint()
     assert "\n" not in str(caught.value)
 
@@ -158,3 +158,102 @@ def test_a_full_disk_while_logging_says_how_to_go_on(tmp_path: Path) -> None:
         run.log({"event": "step", "words": "x" * 100})
     run.begin(SETTINGS, step=0)
     assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+def test_a_temporary_settings_file_and_a_lock_do_not_occupy_a_folder(tmp_path: Path) -> None:
+    for name in (".config.json.4711.tmp", ".lock", ".lock-holder"):
+        (tmp_path / name).write_text("{")
+    begun(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()) == SETTINGS
+    assert not (tmp_path / ".config.json.4711.tmp").exists()
+
+
+def test_leftovers_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.save_checkpoint({"step": 1})
+    (tmp_path / "checkpoints" / ".last.pt.4711.tmp").write_bytes(bytes(1000))
+    (tmp_path / ".model.ab3_x9zz.tmp").mkdir()
+    (tmp_path / ".model.ab3_x9zz.tmp" / "model.safetensors").write_bytes(bytes(1000))
+    (tmp_path / ".model.0123abcd.old").mkdir()  # moved aside when the kill came: the model itself
+    (tmp_path / ".model.0123abcd.old" / "config.json").write_text("{}")
+    (tmp_path / ".gitignore").write_text("*")
+    RunFolder.open(tmp_path, SETTINGS, resume=True).begin(SETTINGS, step=1)
+    assert leftovers(tmp_path) == [".gitignore"]
+    assert (tmp_path / "model" / "config.json").read_text() == "{}"
+    assert run.load_checkpoint() == {"step": 1}
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_every_flipped_bit_of_the_weights_is_told(tmp_path: Path, name: str) -> None:
+    run = begun(tmp_path)
+    weights = torch.arange(50.0)
+    run.save_checkpoint({"weights": {"w": weights}, "step": 3}, name=name)
+    path = tmp_path / "checkpoints" / f"{name}.pt"
+    whole = path.read_bytes()
+    place = whole.index(weights.numpy().tobytes())
+    for byte in range(place, place + 200, 7):
+        path.write_bytes(whole[:byte] + bytes([whole[byte] ^ 4]) + whole[byte + 1 :])
+        with pytest.raises(RunError, match=rf"{name}\.pt: the checkpoint is corrupt \("):
+            run.load_checkpoint(name=name)
+    path.write_bytes(whole)
+    assert run.load_checkpoint(name=name) is not None
+
+
+def test_a_checkpoint_of_an_older_version_has_no_digest_and_loads(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"step": 3}, tmp_path / "checkpoints" / "last.pt")
+    assert run.load_checkpoint() == {"step": 3}
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"3", b"null", b'{"step": null}', b'{"step": 1e999}', b'{"step": true}', b'{"step": -1}',
+             b'{"event": "step"}', b"\xff", b"[" * 100_000, b""]
+)  # fmt: skip
+def test_a_damaged_event_is_told_with_its_line(tmp_path: Path, line: bytes) -> None:
+    run = begun(tmp_path)
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 2}\n')
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 2: .* is not an event of a run .*; delete that line"):
+        run.begin(SETTINGS, step=2)
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + line)  # what a kill cuts short is at the end
+    run.begin(SETTINGS, step=2)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == b'{"step": 1}\n'
+
+
+@pytest.mark.parametrize("content", [b"", b'{"metrics": {', b"[]", b"\xff", b"[" * 100_000])
+def test_a_damaged_report_is_no_complete_run(tmp_path: Path, content: bytes) -> None:
+    begun(tmp_path)
+    (tmp_path / "report.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"report\.json: damaged \(.*\); delete it, and --resume writes it again"):
+        RunFolder.open(tmp_path, SETTINGS, resume=True)
+
+
+def test_changed_inputs_are_named(tmp_path: Path) -> None:
+    inputs = {"labels": ["neg", "pos"], "training examples": {"number": 9, "texts": "a", "labels": "b"}}
+    run = RunFolder.open(tmp_path, SETTINGS, resume=False, inputs=inputs)
+    run.begin(SETTINGS, step=0)
+    assert RunFolder.open(tmp_path, SETTINGS, resume=True, inputs=inputs).notes == ()
+    for changed, words in (
+        ({"labels": ["happy", "unhappy"]}, "the labels were neg, pos and are happy, unhappy"),
+        ({"training examples": {"number": 8, "texts": "c", "labels": "d"}}, "there were 9 training examples and are 8"),
+        ({"training examples": {"number": 9, "texts": "a", "labels": "d"}}, "the labels of the training examples cha"),
+    ):
+        with pytest.raises(RunError, match=f"what the run reads has changed since it started: {words}.*; bring it bac"):
+            RunFolder.open(tmp_path, SETTINGS, resume=True, inputs={**inputs, **changed})
+
+
+def test_a_run_of_an_older_version_has_no_inputs_to_compare(tmp_path: Path) -> None:
+    begun(tmp_path)
+    run = RunFolder.open(tmp_path, SETTINGS, resume=True, inputs={"labels": ["neg", "pos"]})
+    assert "did not record its data" in run.notes[0]
+
+
+def test_more_epochs_say_what_to_do(tmp_path: Path) -> None:
+    begun(tmp_path, epochs=3, steps=None)
+    with pytest.raises(RunError) as caught:
+        RunFolder.open(tmp_path, {**SETTINGS, "epochs": 5, "steps": None}, resume=True)
+    assert str(caught.value) == (
+        f"{tmp_path}: the run was started for 3 epochs, which its learning rates depend on, and cannot continue for "
+        f"5 epochs; finish it with --epochs 3 --resume and train its model further with --model {tmp_path} and "
+        "another --out, or start a new run with another --out"
+    )

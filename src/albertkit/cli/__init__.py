@@ -73,6 +73,13 @@ SUMMARIES = {
 }
 
 
+# Words for a command that other tools use, and that spelling alone does not lead to.
+OTHER_WORDS = {"train": ("finetune", "pretrain")}
+
+PACKAGES = {"sklearn": "scikit-learn", "google_crc32c": "google-crc32c"}
+"""Modules whose package has another name."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -87,7 +94,9 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command; an unknown one gets the nearest name."""
         if args and args[0] not in COMMANDS:
-            raise click.UsageError(f'there is no command "{args[0]}"{did_you_mean(args[0], COMMANDS)}', ctx)
+            meant = " or ".join(f'"{name}"' for name in OTHER_WORDS.get(args[0], ()))
+            hint = f"; did you mean {meant}?" if meant else did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f'there is no command "{args[0]}"{hint}', ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -137,6 +146,15 @@ def main(arguments: list[str] | None = None) -> None:
     except AlbertkitError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in ("", "albertkit"):
+            raise
+        click.echo(
+            f"error: this needs {library}, which is not installed: pip install {PACKAGES.get(library, library)}",
+            err=True,
+        )
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output has left (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -6,14 +6,26 @@ from pathlib import Path
 
 import click
 
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
+from albertkit.cli.options import (
+    execution_options,
+    json_option,
+    notes_on_stderr,
+    print_json,
+    ray_options,
+    say_truncation,
+)
 
 
 @click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
 @click.argument("model")
 @click.option("--input", "input_path", type=click.Path(), required=True, help="One text a line, or a table.")
 @click.option(
-    "--output", "output_path", type=click.Path(), required=True, help="A .npy or .parquet file; a folder under --ray."
+    "--output",
+    "--out",
+    "output_path",
+    type=click.Path(),
+    required=True,
+    help="A .npy or .parquet file; a folder under --ray.",
 )
 @click.option(
     "--pooling",
@@ -87,7 +99,7 @@ def command(
     length = predictor.model.max_length if max_length is None else max_length
     made_by = MadeBy(model if path is None else str(Path(model).resolve()), pooling, length)
     predictor.embed(
-        "", pooling=pooling, max_length=max_length
+        [], pooling=pooling, max_length=max_length
     )  # a length that cannot be is told before any file is made
     started = time.perf_counter()
     texts = blank = 0
@@ -104,6 +116,7 @@ def command(
         click.echo(
             f"note: {blank:,} of {texts:,} texts are empty or blank; they have vectors, which mean nothing", err=True
         )
+    say_truncation(predictor)
     summary = {"texts": texts, "dimensions": dimensions, "seconds": round(time.perf_counter() - started, 3)}
     if as_json:
         print_json(summary)

@@ -13,7 +13,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
     "--input", "input_path", type=click.Path(), required=True,
     help="A .npz with input_ids, input_mask, segment_ids, each [n, length].",
 )  # fmt: skip
-@click.option("--output", "output_path", type=click.Path(), required=True, help="The .npz to write.")
+@click.option("--output", "--out", "output_path", type=click.Path(), required=True, help="The .npz to write.")
 @execution_options
 @json_option
 def command(

@@ -19,7 +19,7 @@ from albertkit.cli.options import data_options, json_option, notes_on_stderr, pr
     show_default=True,
     help="Type of the stored weights: half the file, or a quarter. Products are fp32 in any case.",
 )
-@click.option("--out", type=click.Path(), required=True, help="The folder to make.")
+@click.option("--out", "--output", "out", type=click.Path(), required=True, help="The folder to make.")
 @click.option(
     "--data", help="Labelled data to score both models on; an export that loses more than 0.5 points is not kept."
 )

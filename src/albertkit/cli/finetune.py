@@ -36,7 +36,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.command(epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity")
 @click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
 @click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
-@click.option("--out", help="The run directory to make; runs/DATA when left out.")
+@click.option("--out", "--output", "out", help="The run directory to make; runs/DATA when left out.")
 @click.option(
     "--task",
     help="For files of your own: classification, regression, multilabel, multiple_choice, question_answering or "
@@ -72,7 +72,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--batch-size", type=int, help="Examples of one optimizer step.")
 @click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Most tokens of one forward pass.")
 @click.option("--optimizer", type=click.Choice(["adamw", "adam", "lamb"]), help="adamw; adam for a frozen encoder.")
-@click.option("--learning-rate", type=float, help="The highest rate.")
+@click.option("--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate.")
 @click.option("--schedule", type=click.Choice(["linear", "constant"]), help="linear; constant with adam.")
 @click.option("--warmup", type=float, help="Share of the steps that warm up.")
 @click.option(
@@ -110,6 +110,7 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
     metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from rich.console import Console as RichConsole
@@ -122,13 +123,16 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
     data: str = options["data"]
     folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
     settings = FinetuneSettings(out=folder, baseline=not no_baseline, **options)
+    console = Console()
     try:
-        report = finetune(settings, resume=resume, teller=Console())
+        report = finetune(settings, resume=resume, teller=console)
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command with --resume goes on from the last checkpoint of {folder}", err=True)
         raise SystemExit(130) from None
     if as_json:
         print_json(report.to_dict())
         return
-    report.render(RichConsole(highlight=False))
+    replace(report, notes=[note for note in report.notes if note not in console.said]).render(
+        RichConsole(highlight=False)
+    )
     click.echo(f"run directory: {folder} (model/, report.json, plots/)")

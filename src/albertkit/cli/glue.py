@@ -16,14 +16,22 @@ def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @click.command(epilog="Example: albertkit glue --model albert-nano --data-dir glue_data --out runs/glue --seeds 5")
 @click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
 @click.option("--data-dir", required=True, help="GLUE's folder in the official layout, or an archive of it.")
-@click.option("--out", required=True, help="The folder to make: a run directory for each task and seed, and the table.")
+@click.option(
+    "--out",
+    "--output",
+    "out",
+    required=True,
+    help="The folder to make: a run directory for each task and seed, and the table.",
+)
 @click.option("--tasks", default="", callback=_names, metavar="A,B,..", help="Such as cola,rte; all when left out.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each task; the table has medians.")
 @click.option("--nli", help="A run on natural language inference: RTE, MRPC and STS-B start from it, as in the paper.")
 @click.option("--epochs", type=int, help="Passes over the training split, instead of each recipe's.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
 @click.option("--batch-size", type=int, help="Examples of one optimizer step, instead of each recipe's.")
-@click.option("--learning-rate", type=float, help="The highest rate, instead of each recipe's.")
+@click.option(
+    "--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate, instead of each recipe's."
+)
 @click.option("--max-length", type=int, help="Longest input in tokens, instead of each recipe's.")
 @click.option("--limit", type=int, help="Only the first N examples of train and dev: a trial.")
 @click.option("--resume", is_flag=True, help="Go on with what was stopped, or with more tasks or seeds.")

@@ -40,7 +40,7 @@ ray_options = _several(
     click.option(
         "--ray",
         metavar="local|ADDRESS",
-        help="Work on a Ray cluster: begun on this machine, or the one at ADDRESS (needs albertkit[ray]). --input is "
+        help="Work on a Ray cluster: begun on this machine, or the one at ADDRESS (needs the extra ray). --input is "
         "Parquet, JSON lines or plain lines, --output a folder for the parts and their manifest; the same command goes "
         "on where it was stopped.",
     ),
@@ -59,6 +59,13 @@ data_options = _several(
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say_truncation(predictor: Any) -> None:
+    """Say on standard error how many texts were longer than the model reads; nothing where all were read whole."""
+    note = predictor.truncation.note(predictor.model.task)
+    if note is not None:
+        click.echo(f"note: {note}", err=True)
 
 
 @contextmanager

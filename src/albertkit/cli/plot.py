@@ -7,7 +7,9 @@ import click
 
 @click.command("plot", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())
-@click.option("--out", required=True, metavar="F.png", type=click.Path(), help="The picture to write (PNG).")
+@click.option(
+    "--out", "--output", "out", required=True, metavar="F.png", type=click.Path(), help="The picture to write (PNG)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
     """Lay the curves of several runs in one picture.

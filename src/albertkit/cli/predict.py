@@ -8,18 +8,25 @@ from typing import Any
 import click
 
 from albertkit.cli.exits import exit_options
-from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json, ray_options
+from albertkit.cli.options import (
+    execution_options,
+    json_option,
+    notes_on_stderr,
+    print_json,
+    ray_options,
+    say_truncation,
+)
 
 
 @click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
 @click.argument("run")
 @click.argument("texts", nargs=-1)
 @click.option("--input", "input_path", type=click.Path(), help="A file with one text a line (or a table).")
-@click.option("--output", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
+@click.option("--output", "--out", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
 @click.option("--text-column", help="Column of the (first) text, when --input is a table.")
 @click.option("--pair-column", help="Column of the second text, when --input is a table.")
 @click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
-@click.option("--explain", is_flag=True, help="Say which words moved the label (needs albertkit[explain]).")
+@click.option("--explain", is_flag=True, help="Say which words moved the label (needs the extra explain).")
 @click.option("--explain-html", type=click.Path(), help="The same as a page with coloured words, written here.")
 @click.option(
     "--explain-method",
@@ -114,6 +121,7 @@ def command(
         else:
             found = predictor.predict_examples(examples, progress=counted(advance))
             predictions = [{**described(example), **row} for example, row in zip(examples, found, strict=True)]
+    say_truncation(predictor)
     if rule is not None:
         passed, layers = layers_passed(predictor)
         click.echo(f"{rule}: {passed:.2f} of {layers} layers on average", err=True)

@@ -10,7 +10,7 @@ from albertkit.cli.options import json_option, print_json
 @click.command(epilog="Example: albertkit prepare books/ wiki.txt.gz --model albert-base-v2 --out shards")
 @click.argument("files", nargs=-1, required=True)
 @click.option("--model", required=True, help="Whose tokenizer: a known model, a directory, or a model file.")
-@click.option("--out", required=True, type=click.Path(), help="Folder for the shards.")
+@click.option("--out", "--output", "out", required=True, type=click.Path(), help="Folder for the shards.")
 @click.option(
     "--max-length", type=int, default=512, show_default=True, help="Tokens of a sequence when these are pretrained on."
 )

@@ -13,7 +13,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
 @click.option("--data", required=True, help="The folder that albertkit prepare wrote.")
 @click.option("--model", help="Go on from this known model, model folder or run: adapt it to your own text.")
 @click.option("--config", help="Start anew: a known model's name, or a config.json.")
-@click.option("--out", required=True, help="The run directory to make.")
+@click.option("--out", "--output", "out", required=True, help="The run directory to make.")
 @click.option("--steps", type=int, help="Optimizer steps.")
 @click.option(
     "--tokens", type=float, help="Instead: tokens to train on, such as 50e6; one pass when both are left out."
@@ -40,7 +40,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
     show_default=True,
     help="Without: Google's forms of the optimizers, made for large batches.",
 )
-@click.option("--learning-rate", type=float, help="The highest rate.")
+@click.option("--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate.")
 @click.option(
     "--schedule", type=click.Choice(["linear", "cooldown", "constant"]), default="linear", show_default=True,
     help="cooldown stays at the highest rate and falls at the end; the model before the fall is kept, too.",
@@ -93,6 +93,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
     Several processes train together under torchrun: torchrun --nproc-per-node 2 -m albertkit pretrain ...
     """
     import os
+    from dataclasses import replace
 
     from rich.console import Console as RichConsole
 
@@ -101,8 +102,9 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
     from albertkit.training.pretraining.settings import PretrainSettings
 
     settings = PretrainSettings(**options)
+    console = Console()
     try:
-        report = pretrain(settings, resume=resume, teller=Console())
+        report = pretrain(settings, resume=resume, teller=console)
     except KeyboardInterrupt:
         click.echo(
             f"stopped; the same command with --resume goes on from the last checkpoint of {settings.out}", err=True
@@ -113,5 +115,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(report.to_dict())
         return
-    report.render(RichConsole(highlight=False))
+    replace(report, notes=[note for note in report.notes if note not in console.said]).render(
+        RichConsole(highlight=False)
+    )
     click.echo(f"run directory: {settings.out} (model/, report.json, plots/)")

@@ -24,6 +24,8 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
         click.echo(
             f"note: {report.blank:,} of {report.texts:,} texts are empty or blank; {what}, which mean nothing", err=True
         )
+    if (truncated := report.truncation.note()) is not None:
+        click.echo(f"note: {truncated}", err=True)
     if as_json:
         dimensions = {"dimensions": report.dimensions} if job.verb == "embed" else {}
         counts = {"parts": report.parts, "made": report.made, "seconds": report.seconds}

@@ -10,7 +10,7 @@ from albertkit.cli.options import json_option, print_json
 @click.command(epilog="Example: albertkit train-vocab corpus.txt --size 30000 --out my-vocabulary")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--size", type=int, required=True, help="Pieces of the vocabulary, the 13 fixed ones included.")
-@click.option("--out", type=click.Path(), required=True, help="Folder to write, new or empty.")
+@click.option("--out", "--output", "out", type=click.Path(), required=True, help="Folder to write, new or empty.")
 @click.option(
     "--sentences", type=int, default=10_000_000, show_default=True, help="Draw so many, where there are more."
 )

@@ -23,6 +23,7 @@ from albertkit.predictor import Predictor, Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.task import Task
+from albertkit.tasks.truncation import Truncation
 from albertkit.tasks.window_notes import window_notes
 
 
@@ -175,6 +176,7 @@ def evaluate(
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
     encoded = predictor.encode(dataset.examples)
+    truncated = Truncation.of(encoded, max_length=predictor.model.max_length).note(task)
     outputs = run_outputs(predictor.runtime, encoded.sequences, progress=progress)
     scored = score_outputs(
         task,
@@ -203,6 +205,7 @@ def evaluate(
         notes=(
             *scored.notes,
             *window_notes(dataset.split, encoded),
+            *(() if truncated is None else (f"{dataset.split}: {truncated}",)),
             *(f"{dataset.split}: {note}" for note in dataset.notes),
         ),
         seconds=time.perf_counter() - started,

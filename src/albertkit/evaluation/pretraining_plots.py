@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,9 @@ from albertkit.evaluation.drawing import (
     style_axes,
     write_png,
 )
+from albertkit.evaluation.events import FILE_NAME as EVENTS
+from albertkit.evaluation.events import read_events
+from albertkit.files import read_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +49,7 @@ class Curves:
 def is_pretraining(run: str | os.PathLike[str]) -> bool:
     """Tell whether a run directory is one of a pretraining, by its settings."""
     try:
-        settings = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+        settings = read_json(Path(run) / "config.json")
     except (OSError, ValueError):
         return False
     return isinstance(settings, dict) and "mask_share" in settings
@@ -57,23 +59,20 @@ def read_curves(run: str | os.PathLike[str]) -> Curves:
     """Read `metrics.jsonl` of a pretraining run.
 
     Raises:
-        RunError: there is none, or it holds no step.
+        RunError: there is none, it holds no step, or a line is damaged.
     """
-    path = Path(run) / "metrics.jsonl"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); give the directory of a run") from error
-    events = []
-    for line in lines:
-        try:
-            events.append(json.loads(line))
-        except ValueError:  # the line that a stop cut short
-            continue
+    events = read_events(run)
     steps = [event for event in events if event.get("event") == "step" and "mlm_loss" in event]
+    evaluations = [event for event in events if event.get("event") == "evaluation"]
+    path = Path(run) / EVENTS
     if not steps:
         raise RunError(f"{path}: holds no step of a pretraining")
-    return Curves(steps, [event for event in events if event.get("event") == "evaluation"])
+    for event in (*steps, *evaluations):
+        for name in ("training_tokens", *(name for name, _ in PANELS)):
+            value = event.get(name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e18:
+                raise RunError(f'{path}: the event of step {event["step"]} has {value!r:.40} as "{name}", not a number')
+    return Curves(steps, evaluations)
 
 
 def pretraining_figure(runs: Mapping[str, Curves]) -> Figure:

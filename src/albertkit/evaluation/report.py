@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ import numpy as np
 from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
-from albertkit.files import write_json
+from albertkit.evaluation.report_checks import report_problems
+from albertkit.files import read_json, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +128,7 @@ class Report:
         """
         path = Path(folder) / FILE_NAME
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
         except FileNotFoundError as error:
             raise RunError(f"{path}: not found; a finished run directory holds one") from error
         except (OSError, ValueError) as error:
@@ -146,66 +146,25 @@ class Report:
         Raises:
             RunError: a key is missing, unknown or of the wrong kind; all of them in one sentence.
         """
-        problems = _problems(values)
-        if not problems:
-            changed = dict(values)
-            try:
-                changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
-                if values.get("chosen_by") is not None:
-                    changed["chosen_by"] = ChosenBy(**values["chosen_by"])
-                if values.get("confusion") is not None:
-                    rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
-                    changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
-                for name in ("calibration", "calibration_before"):
-                    if values.get(name) is not None:
-                        changed[name] = Calibration.from_dict(values[name])
-                return cls(**changed)
-            except (TypeError, KeyError) as error:
-                problems.append(str(error))
-        raise RunError(f"{where} is not a report of albertkit: {'; '.join(problems)}")
+        if problems := report_problems(values):
+            raise RunError(f"{where} is not a report of albertkit: {'; '.join(problems)}")
+        changed = dict(values)
+        changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
+        if values.get("chosen_by") is not None:
+            changed["chosen_by"] = ChosenBy(**values["chosen_by"])
+        if values.get("confusion") is not None:
+            rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
+            changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
+        for name in ("calibration", "calibration_before"):
+            if values.get(name) is not None:
+                changed[name] = Calibration.from_dict(values[name])
+        return cls(**changed)
 
     def render(self, console: Console) -> None:
         """Print the report for people: scores beside baselines, epochs, confusion matrix, notes."""
         from albertkit.evaluation.report_table import render
 
         render(self, console=console)
-
-
-_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "task": (str, "a text"),
-    "data": (str, "a text"),
-    "model": (str, "a text"),
-    "metrics": (dict, "a mapping"),
-    "split": (str, "a text"),
-    "best_epoch": ((int, type(None)), "a whole number or null"),
-    "epochs": (list, "a list"),
-    "seconds": ((int, float, type(None)), "a number or null"),
-    "temperature": ((int, float, type(None)), "a number or null"),
-    "baselines": (list, "a list"),
-    "notes": (list, "a list"),
-}
-
-
-def _problems(values: Any) -> list[str]:
-    if not isinstance(values, Mapping):
-        return [f"it holds a {type(values).__name__}, not a mapping"]
-    required = ("task", "data", "model", "metrics", "split")
-    known = {entry.name for entry in fields(Report)}
-    problems = [f'key "{name}" is missing' for name in required if name not in values]
-    problems += [f'key "{name}" is unknown' for name in values if name not in known]
-    problems += [
-        f'"{name}" is not {words}'
-        for name, (kind, words) in _KINDS.items()
-        if name in values and not isinstance(values[name], kind)
-    ]
-    if not problems:
-        for number, epoch in enumerate(values.get("epochs", ()), start=1):
-            if not isinstance(epoch, Mapping) or not all(isinstance(part, Mapping) for part in epoch.values()):
-                problems.append(f'"epochs" entry {number} is not a mapping of splits to scores')
-        best, count = values.get("best_epoch"), len(values.get("epochs", ()))
-        if best is not None and count and not 1 <= best <= count:
-            problems.append(f'"best_epoch" is {best}, but there are {count} epochs')
-    return problems
 
 
 def _json_value(value: Any) -> Any:

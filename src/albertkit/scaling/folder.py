@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from albertkit import __version__
 from albertkit.errors import RunError
 from albertkit.files import WriteError, write_json, write_text
+from albertkit.locks import LOCK_FILES
 from albertkit.manifest import sha256_of
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import Part
 from albertkit.vectors import PARTS_MANIFEST
 
 JOURNAL = "_progress.jsonl"
-LOCK = "_lock"
-"""Held by the driver while it runs."""
 FORMAT = 1
 
 
@@ -56,7 +53,7 @@ class OutputFolder:
 
     def _open(self) -> None:
         try:
-            there = {file.name for file in self.path.iterdir()} - {LOCK}
+            there = {file.name for file in self.path.iterdir()} - LOCK_FILES
         except OSError as error:
             raise WriteError(f"{self.path}: cannot be read ({error.strerror or error})") from error
         manifest, journal = self.path / PARTS_MANIFEST, self.path / JOURNAL
@@ -153,31 +150,6 @@ class OutputFolder:
         with suppress(OSError):
             (self.path / JOURNAL).unlink()
         self.finished = True
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep others from writing there while the block runs.
-
-    Raises:
-        RunError: another driver writes there.
-        WriteError: the system refused.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise RunError(f"{folder}: another albertkit writes there; wait for it, or give another --output") from error
-    except OSError as error:
-        reason = "it is a file, not a folder" if isinstance(error, FileExistsError) else error.strerror or error
-        raise WriteError(f"{folder}: no folder for the parts ({reason}); give another --output") from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            (folder / LOCK).unlink()
-        lock.release()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

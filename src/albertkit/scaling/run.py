@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from albertkit.errors import DataError, RunError, UsageError
+from albertkit.locks import locked
 from albertkit.progress import Silent, Teller
 from albertkit.scaling.cluster import cluster, results
-from albertkit.scaling.folder import OutputFolder, held
+from albertkit.scaling.folder import OutputFolder
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import cut, require_sliceable
+from albertkit.tasks.truncation import Truncation
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Report:
     """Parts that were not there before."""
     blank: int
     """Texts without a character but blanks."""
+    truncation: Truncation
+    """How many texts were longer than the model reads."""
     dimensions: int
     """Of a vector; 0 of predictions."""
     seconds: float
@@ -70,7 +74,7 @@ def run_job(
     parts = cut(job.input, job.columns)
     started = time.perf_counter()
     made = 0
-    with held(job.output):
+    with locked(job.output, option="--output"):
         output = OutputFolder(job, parts)
         if not output.finished:
             made = _fill(job, output, address=address, workers=workers, threads=threads, teller=teller)
@@ -80,6 +84,7 @@ def run_job(
         parts=len(lines),
         made=made,
         blank=sum(int(line["blank"]) for line in lines),
+        truncation=sum((Truncation.from_dict(line.get("truncation", {})) for line in lines), Truncation()),
         dimensions=int(lines[0]["dimensions"]),
         seconds=round(time.perf_counter() - started, 3),
     )

@@ -18,6 +18,7 @@ from albertkit.manifest import sha256_of
 from albertkit.predictor import Predictor
 from albertkit.scaling.folder import JOURNAL
 from albertkit.scaling.job import Job
+from albertkit.tasks.truncation import Truncation
 from albertkit.vectors import MadeBy, open_vectors
 
 
@@ -41,11 +42,12 @@ class PartWorker:
             row: `name` of the part; `start`, `end` and `first` of the slice.
 
         Returns:
-            What the journal keeps of the part, beside `blank` texts and `error`: a sentence, or "". It is no exception,
-            since Ray would try the part again or tell of it in a page.
+            What the journal keeps of the part, beside `blank` texts, `truncation` and `error`: a sentence, or "". It is
+            no exception, since Ray would try the part again or tell of it in a page.
         """
         started = {"name": str(row["name"]), "rows": 0, "bytes": 0, "sha256": "", "precision": "", "dimensions": 0}
-        result: dict[str, Any] = {**started, "blank": 0, "worker": f"{socket.gethostname()}:{os.getpid()}", "error": ""}
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        result: dict[str, Any] = {**started, "blank": 0, "truncation": {}, "worker": worker, "error": ""}
         try:
             result |= self._make(str(row["name"]), Slice(int(row["start"]), int(row["end"]), int(row["first"])))
         except AlbertkitError as error:
@@ -59,6 +61,7 @@ class PartWorker:
             self.predictor = Predictor.load(self.job.model, execution=execution)
         piece = self.reader.read(part)
         target = self.job.output / name
+        self.predictor.truncation = Truncation()
         made = self._embed if self.job.verb == "embed" else self._predict
         dimensions = made(self.predictor, piece, target)
         return {
@@ -68,6 +71,7 @@ class PartWorker:
             "precision": self.predictor.execution.precision,
             "dimensions": dimensions,
             "blank": sum(not text.strip() for text in piece.texts),
+            "truncation": self.predictor.truncation.to_dict(),
         }
 
     def _embed(self, predictor: Predictor, piece: Piece, target: Path) -> int:

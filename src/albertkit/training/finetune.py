@@ -20,6 +20,7 @@ from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.locks import locked
 from albertkit.model.layer import Group
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, Model, load_model, with_exits, with_task_head
@@ -34,6 +35,7 @@ from albertkit.tasks.task import Task
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
+from albertkit.training.digest import finetune_inputs
 from albertkit.training.exits import check_exits
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord
@@ -103,47 +105,61 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
     )
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
-    run = RunFolder.open(settings.out, settings.to_dict(), resume=resume)
-    set_seed(settings.seed)
-    assert settings.pooling is not None
-    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
-    model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
-    if settings.exits:
-        model = with_exits(model, seed=settings.seed)
-    assert settings.max_length is not None
-    model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
-    for note in (*model.notes, *splits.notes):
-        tell.say(f"note: {note}")
-    predictor = Predictor(model, execution=execution)
-    roles = prepare_roles(predictor, splits, settings, tell)
-    splits = replace(
-        splits, notes=(*splits.notes, *truncation_notes(roles, settings, tell), *_question_notes(predictor, roles))
+    inputs = finetune_inputs(
+        labels=source.labels,
+        train=splits.train,
+        validation=splits.validation,
+        network=base.network,
+        tokenizer=base.tokenizer,
     )
-    best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
-    seconds = time.perf_counter() - started
-    return finish(
-        predictor,
-        splits=splits,
-        validation=roles["validation"],
-        settings=settings,
-        run=run,
-        scored=_scored(predictor, roles["scored"], source, tell),
-        chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
-        best_epoch=best,
-        epochs=epochs,
-        seconds=seconds,
-        teller=tell,
-    )
+    with locked(settings.out):
+        run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
+        set_seed(settings.seed)
+        assert settings.pooling is not None
+        head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
+        model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
+        if settings.exits:
+            model = with_exits(model, seed=settings.seed)
+        assert settings.max_length is not None
+        model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
+        for note in (*run.notes, *model.notes, *splits.notes):
+            tell.say(f"note: {note}")
+        predictor = Predictor(model, execution=execution)
+        roles = prepare_roles(predictor, splits, settings, tell)
+        splits = replace(
+            splits,
+            notes=(
+                *splits.notes,
+                *truncation_notes(roles, settings, tell, task=model.task),
+                *_question_notes(predictor, roles, settings),
+            ),
+        )
+        best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
+        seconds = time.perf_counter() - started
+        return finish(
+            predictor,
+            splits=splits,
+            validation=roles["validation"],
+            settings=settings,
+            run=run,
+            scored=_scored(predictor, roles["scored"], source, tell),
+            chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
+            best_epoch=best,
+            epochs=epochs,
+            seconds=seconds,
+            teller=tell,
+        )
 
 
-def _question_notes(predictor: Predictor, roles: dict[str, Role]) -> list[str]:
+def _question_notes(predictor: Predictor, roles: dict[str, Role], settings: FinetuneSettings) -> list[str]:
     notes: list[str] = []
     for role in {id(role): role for role in roles.values()}.values():
         notes += window_notes(role.dataset.split, role.encoded)
     if threshold_notes(predictor.model.task) and roles["validation"] is roles["scored"]:
+        missing = [name for name in ("validation", "test") if getattr(settings, name) is None]
         notes.append(
-            "the threshold for no answer was not tuned, since no split is left that is not scored; "
-            "--validation 0.2 --test 0.2 would part them"
+            "the threshold for no answer was not tuned, since no split is left that is not scored; add "
+            + " ".join(f"--{name} 0.2" for name in missing)
         )
     return notes
 
@@ -232,8 +248,7 @@ def _train(
                 saved = time.monotonic()
     if stopped:
         teller.say(f"stopped early: no better validation score in {settings.patience} epochs")
-    best = run.load_checkpoint(name="best")
-    assert best is not None
+    best = state.best(run)
     trained.load_state_dict(best["weights"])
     model.task = with_saved_settings(task, best.get("task", {}))
     return state.best_epoch, state.epochs

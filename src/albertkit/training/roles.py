@@ -16,6 +16,8 @@ from albertkit.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.objective import Objective
+from albertkit.tasks.task import Task
+from albertkit.tasks.truncation import Truncation
 from albertkit.training.probe import cached_features
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -64,29 +66,24 @@ def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettin
     return roles
 
 
-def truncation_notes(roles: dict[str, Role], settings: FinetuneSettings, teller: Teller) -> list[str]:
+def truncation_notes(
+    roles: dict[str, Role], settings: FinetuneSettings, teller: Teller, *, task: Task | None
+) -> list[str]:
     """Say of each split how many texts were cut to the longest input, or read in windows and cut after the last."""
     notes = []
     for role in {id(role): role for role in roles.values()}.values():
-        sequences, split, said = role.encoded.sequences, role.dataset.split, []
-        cut = [sequence.truncated for sequence in sequences if sequence.truncated]
-        if settings.long == "windows":
-            several = role.encoded.counts[role.encoded.counts > 1]
-            if len(several):
-                said.append(
-                    f"{split}: {len(several):,} of {len(role.encoded):,} texts are longer than {settings.max_length} "
-                    f"tokens and were read in {several.sum():,} windows (--stride {settings.stride})"
-                )
-            if cut:
-                said.append(
-                    f"{split}: of {len(cut):,} of {len(role.encoded):,} texts {np.mean(cut):,.0f} tokens on average "
-                    f"were not read, since a text has at most {settings.max_windows} windows (--max-windows)"
-                )
-        elif cut:
+        split, said = role.dataset.split, []
+        several = role.encoded.counts[role.encoded.counts > 1]
+        if settings.long == "windows" and len(several):
             said.append(
-                f"{split}: {len(cut):,} of {len(sequences):,} inputs were cut to "
-                f"{settings.max_length} tokens, by {np.mean(cut):,.0f} on average (--max-length)"
+                f"{split}: {len(several):,} of {len(role.encoded):,} texts are longer than {settings.max_length} "
+                f"tokens and were read in {several.sum():,} windows (--stride {settings.stride})"
             )
+        assert settings.max_length is not None
+        cut = Truncation.of(role.encoded, max_length=settings.max_length).note(task)
+        if cut is not None:
+            option = "--max-windows" if settings.long == "windows" else "--max-length"
+            said.append(f"{split}: {cut} ({option})")
         for note in said:
             teller.say(f"note: {note}")
         notes += said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -139,7 +140,31 @@ class FinetuneSettings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
-        """Build from what `to_dict` gave; keys of another version are passed over."""
-        known = {entry.name for entry in fields(cls)}
+        """Build from what `to_dict` gave; keys of another version are passed over.
+
+        Raises:
+            TypeError: a value is of another kind than its field.
+            UsageError: a value cannot be.
+        """
+        known = {entry.name: str(entry.type).split(" | ") for entry in fields(cls)}
         kept = {key: value for key, value in values.items() if key in known}
+        for key, value in kept.items():
+            if not any(_KINDS[kind](value) for kind in known[key]):
+                raise TypeError(f'"{key}" is {value!r:.80}')
         return cls(**{**kept, "head_hidden": tuple(kept.get("head_hidden", ()))})
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str) and "\0" not in value,  # no path has one
+    "int": _is_int,
+    "float": lambda value: isinstance(value, float) or _is_int(value),
+    "bool": lambda value: isinstance(value, bool),
+    "None": lambda value: value is None,
+    "tuple[int, ...]": lambda value: isinstance(value, list | tuple) and all(_is_int(width) for width in value),
+    "dict[str, float]": lambda value: isinstance(value, dict),
+}
+"""Annotation of a field -> whether a value is of that kind."""

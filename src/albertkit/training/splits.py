@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
+from albertkit.files import read_json
 from albertkit.training.settings import FinetuneSettings
 
 CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
@@ -101,9 +101,10 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
             "which shows that the network can learn them and nothing else"
         )
     elif scored is validation:
+        asked = settings.validation is not None or settings.validation_split is not None
+        hint = "--test 0.2 scores on a share of train" if asked else "--validation 0.1 chooses on a share of train"
         notes.append(
-            f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; "
-            "--validation 0.1 chooses on a share of train instead"
+            f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; {hint} instead"
         )
     if settings.train_limit is not None and settings.train_limit < len(train):
         notes.append(
@@ -133,11 +134,11 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         UsageError: it is no run directory, or was trained on other data.
         DataError: as `choose_splits`.
     """
-    path = Path(run) / CONFIG
     try:
-        settings = FinetuneSettings.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        settings = FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
+        trained_on = Path(settings.data).resolve()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read); give --split") from error
-    if Path(settings.data).resolve() != Path(source.name).resolve():
+    if trained_on != Path(source.name).resolve():
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
     return choose_splits(source, settings).scored

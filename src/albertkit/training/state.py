@@ -1,4 +1,4 @@
-"""TrainingState: all that a run needs to go on as if it had not been stopped."""
+"""TrainingState: all that a run needs to continue as if it had not been stopped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from albertkit.errors import RunError
 from albertkit.training.history import EpochRecord
+from albertkit.training.restoring import MISFITS, check_weights, history, load_optimizer, misfit, whole_number
 from albertkit.training.run import RunFolder
 
 
@@ -59,26 +60,52 @@ class TrainingState:
         """Take over the last checkpoint; return its step, 0 when there is none yet.
 
         Raises:
-            RunError: the checkpoint is corrupt, or of another network.
+            RunError: the checkpoint is corrupt or of another network, or the best epoch's weights are gone.
         """
         saved = run.load_checkpoint()
         if saved is None:
             return 0
         try:
-            return self._take_over(saved)
-        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            step = self._take_over(saved)
+        except MISFITS as error:
+            raise RunError(misfit(run.path, error)) from error
+        if self.best_epoch:
+            self.best(run)  # what is missing is told now, not after the training
+        return step
+
+    def best(self, run: RunFolder) -> dict[str, Any]:
+        """Read the weights of the best epoch.
+
+        Raises:
+            RunError: the checkpoint is missing or corrupt, or of an epoch that was not trained.
+        """
+        path = run.path / "checkpoints" / "best.pt"
+        best = run.load_checkpoint(name="best")
+        if best is None:
             raise RunError(
-                f"{run.path}: the checkpoint does not fit this run ({reason}); "
-                "the model or the data changed, so start the run anew"
-            ) from error
+                f"{path} is missing, and the weights of the best epoch ({self.best_epoch}) with it; start the run "
+                "again, with another --out"
+            )
+        # A stop between the two checkpoints of an epoch leaves a best one that is ahead of the last.
+        try:
+            if whole_number(best["epoch"]) not in (self.best_epoch, len(self.epochs) + 1):
+                raise ValueError(f"{path.name} holds epoch {best['epoch']}, and epoch {self.best_epoch} was the best")
+            check_weights(self.trained, best["weights"])
+            best["task"] = dict(best.get("task", {}))
+        except MISFITS as error:
+            raise RunError(misfit(run.path, error)) from error
+        return best
 
     def _take_over(self, saved: Mapping[str, Any]) -> int:
+        step, best_epoch = whole_number(saved["step"]), whole_number(saved["best_epoch"])
+        epochs = history(saved["epochs"])
+        logits, losses = saved["logits"].numpy(), saved["losses"].numpy()
+        if best_epoch > len(epochs) or logits.shape != self.record.logits.shape:
+            raise ValueError("its history is malformed")
         self.trained.load_state_dict(saved["weights"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.record.logits[:] = saved["logits"].numpy()
-        self.record.losses[:] = saved["losses"].numpy()
-        self.epochs = saved["epochs"]
+        load_optimizer(self.optimizer, saved["optimizer"])
+        self.record.logits[:], self.record.losses[:] = logits, losses
+        self.epochs = epochs
         self._best = (float(saved["best"][0]), float(saved["best"][1]))
-        self.best_epoch = int(saved["best_epoch"])
-        return int(saved["step"])
+        self.best_epoch = best_epoch
+        return step

@@ -19,6 +19,7 @@ from albertkit.data.corpus.journal import Journal
 from albertkit.data.corpus.prepare import prepare
 from albertkit.data.corpus.shards import Corpus
 from albertkit.errors import DataError, RunError, UsageError
+from albertkit.locks import locked
 from albertkit.text.tokenizer import Tokenizer
 
 SMALL: dict[str, Any] = {"shard_tokens": 1_000, "chunk_bytes": 2_000, "processes": 1}
@@ -175,3 +176,10 @@ def test_how_many_processes(files: list[Path], monkeypatch: pytest.MonkeyPatch) 
     assert module._useful_processes(find_inputs([*files, "-"])) == 8
     monkeypatch.setattr(module, "_WORTH_A_PROCESS", sum(path.stat().st_size for path in files) // 2)
     assert module._useful_processes(find_inputs(files)) == 3
+
+
+def test_a_locked_folder_is_refused(tmp_path: Path, files: list[Path], tokenizer: Tokenizer) -> None:
+    with locked(tmp_path / "s"), pytest.raises(RunError, match=r"s: another albertkit \(process .*\) writes there"):
+        prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
+    assert not list((tmp_path / "s").glob(".*"))

@@ -108,10 +108,60 @@ def test_folders_that_are_no_corpus(tmp_path: Path, folder: Path) -> None:
         ("[]", "not a manifest of shards"),
         ('{"format": 1, "shards": []}', "not a manifest of shards"),
         ('{"format": 1, "shards": [3]}', "an entry is missing or malformed"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ('{"format": 1, "shards": [{"documents": 1e999}]}', "an entry is missing or malformed"),
     ):
         (folder / "manifest.json").write_text(content)
         with pytest.raises(DataError, match=words):
             Corpus.open(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tokens": "six"}, {"tokens": float("inf")}, {"tokens": -6}, {"tokens": 10**30}, {"tokens": True},
+     {"tokens": None}, {"name": "../shards/00000"}, {"name": 3}, {"documents": 0}, {"files": []}],
+    ids=str,
+)  # fmt: skip
+def test_malformed_entries(change: dict[str, object], folder: Path) -> None:
+    records = json.loads((folder / "manifest.json").read_text())["shards"]
+    edit(folder, shards=[{**records[0], **change}, *records[1:]])
+    with pytest.raises(DataError, match=r"manifest\.json: an entry is missing or malformed"):
+        Corpus.open(folder, verify=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "starts", "words"),
+    [
+        ("sentences", [0, 10**18, 4, 6], "entry 1 is 1000000000000000000 and the next one 4, where they must rise"),
+        ("sentences", [0, 3, 3, 6], "entry 1 is 3 and the next one 3"),
+        ("documents", [0, -5, 3], "entry 0 is 0 and the next one -5"),
+        ("documents", [0, 9, 3], "entry 1 is 9 and the next one 3"),
+    ],
+)
+def test_lengths_that_cannot_be(
+    part: str, starts: list[int], words: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(folder / f"00000.{part}.npy", np.array(starts))
+    for piece in (1, 2, 1 << 20):
+        monkeypatch.setattr(shards, "_CHECKED", piece)
+        with pytest.raises(DataError, match=rf"00000\.{part}\.npy: {words}"):
+            Corpus.open(folder)
+
+
+def test_an_id_outside_the_vocabulary_is_told_when_it_is_read(folder: Path) -> None:
+    np.save(folder / "00001.tokens.npy", np.array([10, 11, 30_000, 13], "<u2"))
+    corpus = Corpus.open(folder)
+    assert corpus.document(0).tokens.tolist() == [5, 6, 7, 8]
+    with pytest.raises(DataError, match=r"00001\.tokens\.npy: token id 30000 is outside the vocabulary of 30,000"):
+        corpus.document(2)
+
+
+@pytest.mark.parametrize("head", [b"{'descr': '<u2', 'fortran_order': (", b"[" * 9000, b"\x00" * 100, b"{'a': 1}"])
+def test_a_head_that_numpy_cannot_parse(head: bytes, folder: Path) -> None:
+    path = folder / "00000.tokens.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
+    with pytest.raises(DataError, match=r"00000\.tokens\.npy: damaged \("):
+        Corpus.open(folder)
 
 
 @pytest.mark.parametrize("part", ["tokens", "sentences", "documents"])

@@ -20,6 +20,7 @@ from albertkit.datasets.glue import TASKS
 from albertkit.errors import DataError, RunError
 from albertkit.evaluation.report import Report
 from albertkit.evaluation.score import score_file
+from albertkit.locks import locked
 from albertkit.training.glue import runs
 from albertkit.training.glue.runs import run_glue
 from albertkit.training.glue.settings import GlueSettings
@@ -246,3 +247,8 @@ def test_no_task_at_all(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no task of GLUE can be run"):
         run_glue(settings(tmp_path, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_locked_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(RunError, match=r"out: another albertkit \(process .*\) writes there"):
+        run_glue(settings(data, tmp_path / "out"))

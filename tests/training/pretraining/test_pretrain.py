@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from tests.tiny import tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 from transformers import AlbertForPreTraining
 
+from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
+from albertkit.locks import locked
 from albertkit.pretrained import load_model
+from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import pretrain as module
 from albertkit.training.pretraining.pretrain import pretrain
 from albertkit.training.pretraining.settings import PretrainSettings
@@ -213,3 +217,38 @@ def test_refuses_another_vocabulary(tmp_path: Path) -> None:
 def test_settings_name_every_problem() -> None:
     with pytest.raises(UsageError, match=r"steps is 0.*held-out is 1.5.*one of them.*both given"):
         PretrainSettings(data="d", out="o", config="c", model="m", steps=0, tokens=5, held_out=1.5)
+
+
+def test_other_shards_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = shutil.copytree(tiny_corpus.tiny_shards(), tmp_path / "shards")
+    settings = tiny_corpus.settings(tmp_path / "run", data=str(data), save_seconds=0)
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "log", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(settings)
+    shutil.rmtree(data)
+    prepare(
+        [tiny_corpus.write_documents(tmp_path / "text.txt", seed=6)],
+        out=data, tokenizer=Tokenizer.official(), max_length=32, processes=1,
+    )  # fmt: skip
+    with pytest.raises(RunError, match="what the run reads has changed since it started: the shards changed; bring it"):
+        pretrain(settings, resume=True)
+
+
+def test_a_locked_folder_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path / "run"), pytest.raises(RunError, match=r"run: another albertkit \(process .*\) writes there"):
+        pretrain(tiny_corpus.settings(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_manifest_with_another_vocabulary_size(tmp_path: Path) -> None:
+    data = shutil.copytree(tiny_corpus.tiny_shards(), tmp_path / "shards")
+    manifest = json.loads((data / "manifest.json").read_text())
+    manifest["tokenizer"]["vocab_size"] = 40_000
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="the manifest says 40,000 pieces, the tokenizer has 30,000"):
+        pretrain(tiny_corpus.settings(tmp_path / "run", data=str(data)))

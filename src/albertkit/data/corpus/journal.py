@@ -6,7 +6,6 @@ compared by content up to where they were read: what comes behind may still chan
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,9 +15,18 @@ from typing import Any
 from albertkit import __version__
 from albertkit.data.corpus.documents import Chunk, Position
 from albertkit.data.corpus.inputs import Input, InputReader
-from albertkit.data.corpus.shards import FORMAT, MANIFEST, PROGRESS, Corpus, shard_problem, token_dtype
+from albertkit.data.corpus.shards import (
+    FORMAT,
+    MANIFEST,
+    PROGRESS,
+    Corpus,
+    check_record,
+    shard_problem,
+    token_dtype,
+)
 from albertkit.errors import RunError
-from albertkit.files import write_json
+from albertkit.files import read_json, write_json
+from albertkit.locks import LOCK_FILES
 from albertkit.progress import Teller
 
 TOTALS = ("documents", "sentences", "tokens", "bytes")
@@ -72,7 +80,7 @@ class Journal:
             journal._restore(journal._read_progress(), tell=tell)
             journal._check_shards()
             tell.say(f"{folder}: going on behind shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens")
-        elif folder.exists() and (not folder.is_dir() or any(not _is_temporary(path) for path in folder.iterdir())):
+        elif folder.exists() and (not folder.is_dir() or any(not _is_ours(path) for path in folder.iterdir())):
             raise RunError(f"{folder} exists and is not a folder of shards; give another --out")
         else:
             journal.save()
@@ -134,25 +142,34 @@ class Journal:
     def _read_progress(self) -> dict[str, Any]:
         path = self.folder / PROGRESS
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = dict(read_json(path))
             self.position = Position(**content["position"])
+            if not all(isinstance(value, int) and 0 <= value <= 1 << 60 for value in self.position[:2]):
+                raise ValueError("position")
             versions = content["format"], content["albertkit"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error!r}); remove the folder and begin again") from error
         if versions != (FORMAT, __version__):
             raise RunError(f"{path}: begun by albertkit {versions[1]}, this is {__version__}; {_WAY_OUT}")
-        return dict(content)
+        return content
 
     def _restore(self, content: Mapping[str, Any], *, tell: Teller) -> None:
         try:
             names = content["names"] if "names" in content else [entry["name"] for entry in content["inputs"]]
             before = {**{key: content[key] for key in self.settings}, "inputs": names}
-            self.totals.update({name: content[name] for name in TOTALS})
-            self.counts.update({name: content["counts"][name] for name in COUNTS})
+            counts = [*(content[name] for name in TOTALS), *(content["counts"][name] for name in COUNTS)]
             self.inputs = [dict(entry) for entry in content["inputs"]]
-            self.shards = list(content["shards"])
-        except (KeyError, TypeError) as error:
-            raise RunError(f"{self.folder}: its record is malformed ({error!r}); {_WAY_OUT}") from error
+            self.shards = [dict(record) for record in content["shards"]]
+            for record in self.shards:
+                check_record(record)
+            if not all(isinstance(value, int) and 0 <= value <= 1 << 60 for value in counts):
+                raise ValueError("counts")
+            if not all({"bytes", "sha256"} <= entry.keys() for entry in self.inputs) or not isinstance(names, list):
+                raise ValueError("inputs")
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise RunError(f"{self.folder}: its record is malformed ({error!r:.200}); {_WAY_OUT}") from error
+        self.totals.update(dict(zip(TOTALS, counts, strict=False)))
+        self.counts.update(dict(zip(COUNTS, counts[len(TOTALS) :], strict=True)))
         now = {**self.settings, "inputs": [source.name for source in self.sources]}
         changed = _differences(before, now)
         if changed:
@@ -191,6 +208,10 @@ def _modified(source: Input) -> int | None:
 
 def _is_temporary(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def _is_ours(path: Path) -> bool:
+    return _is_temporary(path) or path.name in LOCK_FILES
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], *, prefix: str = "") -> list[str]:

@@ -25,6 +25,7 @@ from albertkit.data.corpus.journal import Journal
 from albertkit.data.corpus.shards import PROGRESS, ShardWriter
 from albertkit.data.corpus.tokens import SENTENCES, ChunkTokens, available_processes, tokenize_chunks
 from albertkit.errors import DataError, UsageError
+from albertkit.locks import locked
 from albertkit.progress import Silent, Teller
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.vocabulary import SPECIALS
@@ -98,17 +99,18 @@ def prepare(
         "shard_tokens": shard_tokens,
         "chunk_bytes": chunk_bytes,
     }
-    journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
-    if journal.complete:
-        tell.say(f"{out}: complete already, from the same text with the same settings")
-    else:
-        tokenizer.save(journal.folder / "tokenizer")
-        _write_shards(
-            journal,
-            tokenizer=tokenizer,
-            processes=processes or _useful_processes(sources),
-            tell=tell,
-        )
+    with locked(out):
+        journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
+        if journal.complete:
+            tell.say(f"{out}: complete already, from the same text with the same settings")
+        else:
+            tokenizer.save(journal.folder / "tokenizer")
+            _write_shards(
+                journal,
+                tokenizer=tokenizer,
+                processes=processes or _useful_processes(sources),
+                tell=tell,
+            )
     return {
         "documents": journal.totals["documents"],
         "sentences": journal.totals["sentences"],

@@ -9,8 +9,8 @@ SHARDS/00000.documents.npy      where each document starts, in sentences, int64 
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from albertkit.data.corpus.arrays_on_disk import PARTS, ArrayFile, file_sha256
 from albertkit.errors import DataError, UsageError
-from albertkit.files import WriteError
+from albertkit.files import WriteError, read_json
 
 FORMAT = 1
 """Version of the folder's layout."""
@@ -30,6 +30,9 @@ PROGRESS = "progress.json"
 """What a folder holds instead of a manifest while it is being written."""
 
 _MAPPED = 64  # shards at once: each holds three files open, and 1024 is a common limit
+_CHECKED = 1 << 20  # entries of a file looked at in one piece
+_LARGEST = 1 << 60  # count in a manifest
+_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a shard: no path out of the folder
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -68,7 +71,7 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], *, verify: bool = False) -> Corpus:
-        """Map the shards that `albertkit prepare` wrote; sizes and counts are checked, contents only on request.
+        """Map the shards that `albertkit prepare` wrote; sizes, counts and lengths are checked, hashes only on request.
 
         Args:
             folder: the folder with `manifest.json`.
@@ -80,19 +83,20 @@ class Corpus:
         path = Path(folder)
         manifest = _read_manifest(path)
         try:
-            dtype = token_dtype(int(manifest["tokenizer"]["vocab_size"]))
+            _check_manifest(manifest)
+            dtype = token_dtype(manifest["tokenizer"]["vocab_size"])
             for record in manifest["shards"]:
-                _open_shard(path, record, dtype=dtype, verify=verify)
+                _check_contents(path, record, _open_shard(path, record, dtype=dtype, verify=verify))
             for total in ("documents", "sentences", "tokens"):
-                found = sum(int(record[total]) for record in manifest["shards"])
-                if found != int(manifest[total]):
+                found = sum(record[total] for record in manifest["shards"])
+                if found != manifest[total]:
                     raise _broken(path / MANIFEST, f"{manifest[total]} {total} in all, yet {found} in its shards")
             digest = file_sha256(path / "tokenizer" / "spiece.model")
             if digest != manifest["tokenizer"]["sha256"]:
                 raise _broken(path / "tokenizer" / "spiece.model", "not the vocabulary that split this text")
             return cls(path, manifest)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise _broken(path / MANIFEST, f"an entry is missing or malformed ({error!r})") from error
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise _broken(path / MANIFEST, f"an entry is missing or malformed ({error!r:.200})") from error
         except OSError as error:
             raise _broken(Path(error.filename or path), f"cannot be read ({error.strerror or error})") from error
 
@@ -101,6 +105,7 @@ class Corpus:
 
         Raises:
             UsageError: the number is outside the corpus.
+            DataError: the document holds an id that its vocabulary does not have.
         """
         if not 0 <= number < self.num_documents:
             raise UsageError(f"document {number} is outside the corpus, whose documents are 0 to {len(self) - 1}")
@@ -109,7 +114,11 @@ class Corpus:
         first, last = shard.documents[number - self._firsts[row] :][:2].tolist()
         sentences = np.asarray(shard.sentences[first : last + 1])
         start, end = int(sentences[0]), int(sentences[-1])
-        return Document(np.asarray(shard.tokens[start:end]), sentences - start)
+        tokens = np.asarray(shard.tokens[start:end])
+        if len(tokens) and int(tokens.max()) >= self.vocab_size:
+            path = self.folder / f"{self.manifest['shards'][row]['name']}.tokens.npy"
+            raise _broken(path, f"token id {tokens.max()} is outside the vocabulary of {self.vocab_size:,}")
+        return Document(tokens, sentences - start)
 
     @cached_property
     def document_lengths(self) -> npt.NDArray[np.int64]:
@@ -260,7 +269,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         what = f"holds no {MANIFEST}, so it is no prepared corpus" if folder.is_dir() else "there is no such folder"
         raise DataError(f"{folder}: {what}; make one with albertkit prepare FILES --model M --out FOLDER")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
     except (OSError, ValueError) as error:
         raise _broken(path, f"cannot be read as JSON ({error})") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("shards"), list) or not manifest["shards"]:
@@ -274,14 +283,43 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def check_record(record: dict[str, Any]) -> None:
+    """Look at what is recorded of a shard.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: a value is missing or cannot be.
+    """
+    for name in ("documents", "sentences", "tokens"):
+        _check_count(record[name])
+    if not _NAME.fullmatch(record["name"]):
+        raise ValueError(f"{record['name']!r:.80} is no name of a shard")
+
+
+def _check_manifest(manifest: dict[str, Any]) -> None:
+    for record in manifest["shards"]:
+        check_record(record)
+    vocab_size, max_length = manifest["tokenizer"]["vocab_size"], manifest["max_length"]
+    for count in (vocab_size, max_length):
+        _check_count(count)
+    if vocab_size > 1 << 32:
+        raise ValueError(f"{vocab_size} pieces do not fit into ids of 32 bits")
+
+
+def _check_count(count: Any) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= _LARGEST:
+        raise ValueError(f"{count!r:.80} is no count")
+
+
 def _open_shard(folder: Path, record: dict[str, Any], *, dtype: np.dtype[Any], verify: bool) -> _Shard:
     arrays: list[npt.NDArray[Any]] = []
     for (part, count), each in zip(_counts(record).items(), (dtype, np.dtype("<i8"), np.dtype("<i8")), strict=True):
         path = folder / f"{record['name']}.{part}.npy"
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:  # no .npy file, or shorter than its head says
-            raise _broken(path, f"damaged ({error})") from error
+        except OSError:
+            raise
+        except Exception as error:  # NumPy parses the head as Python, and fails on damaged bytes with many errors
+            raise _broken(path, f"damaged ({(str(error).splitlines() or [type(error).__name__])[0]:.200})") from error
         if array.dtype != each or array.shape != (count,):
             raise _broken(path, f"{array.dtype} {list(array.shape)}, where the manifest has {each} [{count}]")
         if part != "tokens" and (int(array[0]), int(array[-1])) != (0, len(arrays[-1]) - (part == "documents")):
@@ -290,3 +328,17 @@ def _open_shard(folder: Path, record: dict[str, Any], *, dtype: np.dtype[Any], v
             raise _broken(path, "its content has changed since it was written (sha256)")
         arrays.append(array)
     return _Shard(*arrays)
+
+
+def _check_contents(folder: Path, record: dict[str, Any], shard: _Shard) -> None:
+    """Check that sentences and documents have lengths above 0; each starts where the one before ends."""
+    for part, starts in (("sentences", shard.sentences), ("documents", shard.documents)):
+        for first in range(0, len(starts) - 1, _CHECKED):
+            piece = np.asarray(starts[first : first + _CHECKED + 1])
+            falls = piece[1:] <= piece[:-1]
+            if falls.any():
+                row = first + int(falls.argmax())
+                raise _broken(
+                    folder / f"{record['name']}.{part}.npy",
+                    f"entry {row} is {starts[row]} and the next one {starts[row + 1]}, where they must rise",
+                )

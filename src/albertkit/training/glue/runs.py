@@ -13,6 +13,8 @@ from albertkit.device import Execution, choose_execution
 from albertkit.errors import CheckpointError, DataError, RunError
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.evaluation.report import FILE_NAME as REPORT
+from albertkit.files import remove_leftovers
+from albertkit.locks import locked
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
 from albertkit.progress import Advance, Silent, Teller, counted
@@ -49,35 +51,36 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         raise DataError(f"{settings.data_dir}: no task of GLUE can be run ({reasons})")
     for name in {settings.model, settings.nli} - {None}:
         load_model(str(name))  # a name that is wrong is told now, not after hours
-    begin(settings, resume=resume)
-    for entry in plan.missing:
-        tell.say(f"{entry.name} is left out: {entry.reason}")
-    finished: list[FinishedRun] = []
-    failed: list[str] = []
-    for number, run in enumerate(plan.runs, start=1):
-        place = f"[{number}/{len(plan.runs)}] {run.title}"
-        try:
-            finished.append(_run(run, place, execution, tell))
-        except (DataError, RunError, CheckpointError) as error:
-            failed.append(f"{run.title}: {error}")
-            tell.say(f"{place}: failed: {error}")
-    finished += [read_finished(run) for run in done_before(settings)]
-    results = by_task(finished)
-    scored = {result.task for result in results}
-    lost = dict.fromkeys(run.task for run in plan.runs if run.task not in scored)
-    missing = (*plan.missing, *(Missing(task, "its runs failed") for task in lost))
-    table = GlueTable(
-        settings.model,
-        results,
-        tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
-        write_submission(
-            Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
-        ),
-        tuple(failed),
-        tuple(_notes(settings, finished)),
-    )
-    table.write(Path(settings.out))
-    return table
+    with locked(settings.out):
+        begin(settings, resume=resume)
+        for entry in plan.missing:
+            tell.say(f"{entry.name} is left out: {entry.reason}")
+        finished: list[FinishedRun] = []
+        failed: list[str] = []
+        for number, run in enumerate(plan.runs, start=1):
+            place = f"[{number}/{len(plan.runs)}] {run.title}"
+            try:
+                finished.append(_run(run, place, execution, tell))
+            except (DataError, RunError, CheckpointError) as error:
+                failed.append(f"{run.title}: {error}")
+                tell.say(f"{place}: failed: {error}")
+        finished += [read_finished(run) for run in done_before(settings)]
+        results = by_task(finished)
+        scored = {result.task for result in results}
+        lost = dict.fromkeys(run.task for run in plan.runs if run.task not in scored)
+        missing = (*plan.missing, *(Missing(task, "its runs failed") for task in lost))
+        table = GlueTable(
+            settings.model,
+            results,
+            tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
+            write_submission(
+                Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
+            ),
+            tuple(failed),
+            tuple(_notes(settings, finished)),
+        )
+        table.write(Path(settings.out))
+        return table
 
 
 def _run(run: PlannedRun, place: str, execution: Execution, tell: Teller) -> FinishedRun:
@@ -110,6 +113,7 @@ def _predict_dev(finished: FinishedRun, execution: Execution, tell: Teller) -> b
         return False
     predictor = Predictor.load(run.folder, execution=execution)
     scored = False
+    remove_leftovers(run.folder)
     for split in todo:
         dataset: Dataset = source.split(split).take(run.settings.limit)
         if split == MISMATCHED_FOLDER:

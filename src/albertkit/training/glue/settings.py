@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 from albertkit.datasets.glue import TASKS
 from albertkit.errors import RunError, UsageError, did_you_mean
-from albertkit.files import write_json
+from albertkit.files import read_json, remove_leftovers, write_json
+from albertkit.locks import is_vacant
 
 FILE_NAME = "glue.json"
 
@@ -73,17 +73,18 @@ def begin(settings: GlueSettings, *, resume: bool) -> None:
     """
     out = Path(settings.out)
     kept = out / FILE_NAME
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_vacant(out, first_file=FILE_NAME):
         hint = " or --resume to go on" if kept.is_file() else ""
         if not resume or not kept.is_file():
             raise RunError(f"{out} exists and is not empty; give another --out{hint}")
         _check(kept, settings.to_dict())
+    remove_leftovers(out)
     write_json(kept, settings.to_dict())
 
 
 def _check(path: Path, values: Mapping[str, Any]) -> None:
     try:
-        before = dict(json.loads(path.read_text(encoding="utf-8")))
+        before = dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); give another --out") from error
     changed = [

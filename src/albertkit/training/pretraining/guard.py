@@ -82,6 +82,12 @@ class DivergenceGuard:
         return {"factor": self.factor, "returns": self.returns, "mean": self.mean, "lowest": self.lowest}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `state` gave."""
+        """Take over what `state` gave.
+
+        Raises:
+            LookupError, ValueError, TypeError, ArithmeticError: it is malformed.
+        """
+        if not 0 < state["factor"] <= 1:
+            raise ValueError(f"{state['factor']!r:.40} is no factor of a learning rate")
         self.factor, self.returns = float(state["factor"]), int(state["returns"])
         self.mean, self.lowest = float(state["mean"]), float(state["lowest"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -23,13 +23,14 @@ from albertkit.data.pretraining.stream import (
     held_out_documents,
 )
 from albertkit.device import Execution, choose_execution
-from albertkit.errors import UsageError
+from albertkit.errors import DataError, UsageError
+from albertkit.locks import locked
 from albertkit.pretrained import Model, save_model
 from albertkit.progress import Silent, Teller
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.agreement import check_agreement
+from albertkit.training.pretraining.agreement import check_agreement, shards_digest
 from albertkit.training.pretraining.events import Events, step_event, step_info
 from albertkit.training.pretraining.finish import finish
 from albertkit.training.pretraining.guard import good_interval
@@ -63,8 +64,10 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, teller: Teller
         RunError: the run directory exists, cannot go on, or the loss ran away for good.
         WriteError: the system refused a file.
     """
-    with join_processes() as processes:
+    with join_processes() as processes, ExitStack() as held:
         with processes.together("preparation"):
+            if processes.is_main:  # the others write nothing
+                held.enter_context(locked(settings.out))
             training = _Pretraining.prepare(
                 settings,
                 _execution(settings),
@@ -124,6 +127,11 @@ class _Pretraining:
         if settings.init not in STARTS:
             raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
         tokenizer = with_sentencepiece(Tokenizer.load(corpus.tokenizer_folder))
+        if corpus.vocab_size != tokenizer.vocab_size:
+            raise DataError(
+                f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "
+                f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
+            )
         model = starting_model(settings, tokenizer)
         config = model.network.config
         train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
@@ -136,7 +144,12 @@ class _Pretraining:
         learning_rate(0, peak=1.0, total_steps=1, warmup_steps=0, schedule=settings.schedule)  # tells an unknown one
         folder = RunFolder(settings.out)
         if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
-            folder = RunFolder.open(settings.out, {**settings.to_dict(), "processes": processes.world}, resume=resume)
+            folder = RunFolder.open(
+                settings.out,
+                {**settings.to_dict(), "processes": processes.world},
+                resume=resume,
+                inputs={"shards": shards_digest(corpus)},
+            )
         stream = training_stream(settings, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
         scored = scoring_stream(stream, held_out)
         return cls(settings, stages, corpus, model, stream, scored, execution, processes, folder, teller)
@@ -144,7 +157,7 @@ class _Pretraining:
     def run(self, *, resume: bool) -> PretrainReport:
         """Train to the end and write what came out."""
         settings, network = self.settings, self.model.network
-        for note in self.model.notes:
+        for note in (*self.folder.notes, *self.model.notes):
             self.teller.say(f"note: {note}")
         network.to(self.execution.torch_device)
         optimizer = build_optimizer(

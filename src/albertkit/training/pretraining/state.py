@@ -1,4 +1,4 @@
-"""PretrainState: all that a pretraining needs to go on as if it had not been stopped."""
+"""PretrainState: all that a pretraining needs to continue as if it had not been stopped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import nn
 from albertkit.data.pretraining.stream import Position
 from albertkit.errors import RunError
 from albertkit.training.pretraining.guard import DivergenceGuard
+from albertkit.training.restoring import MISFITS, load_optimizer, misfit, whole_number
 from albertkit.training.run import RunFolder
 
 LAST, GOOD = "last", "good"
@@ -69,19 +70,15 @@ class PretrainState:
         """
         try:
             self._take_over(saved, with_guard=with_guard)
-        except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise RunError(
-                f"{run.path}: the checkpoint does not fit this run ({reason}); "
-                "the network or the data changed, so start the run anew"
-            ) from error
+        except MISFITS as error:
+            raise RunError(misfit(run.path, error)) from error
 
     def _take_over(self, saved: Mapping[str, Any], *, with_guard: bool) -> None:
         self.network.load_state_dict(saved["weights"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        load_optimizer(self.optimizer, saved["optimizer"])
         if with_guard:
             self.guard.restore(saved["guard"])
-        self.position = Position(*saved["position"])
-        self.step, self.stage, self.tokens = int(saved["step"]), int(saved["stage"]), int(saved["tokens"])
+        self.position = Position(*(whole_number(value) for value in saved["position"]))
+        self.step, self.stage, self.tokens = (whole_number(saved[name]) for name in ("step", "stage", "tokens"))
         self.seconds = float(saved["seconds"])
-        self.evaluations = list(saved["evaluations"])
+        self.evaluations = [dict(evaluation) for evaluation in saved["evaluations"]]

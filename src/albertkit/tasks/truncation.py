@@ -1,0 +1,82 @@
+"""How many texts were longer than the model reads, and how much longer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.task import Task
+
+
+@dataclass
+class Truncation:
+    """Counts of one or several calls; their sum is `+`."""
+
+    examples: int = 0
+    """Texts (pairs, questions) that were read."""
+    truncated: int = 0
+    """Those whose end was not read."""
+    unread: int = 0
+    """Tokens that were not read, of all of them."""
+    longest: int = 0
+    """Tokens of the longest input, whole."""
+    max_length: int = 0
+    """Tokens that an input may have."""
+
+    @classmethod
+    def of(cls, encoded: Encoded, *, max_length: int) -> Truncation:
+        """Count the examples of a split.
+
+        >>> from albertkit.batch import Sequence
+        >>> rows = [Sequence(np.arange(4), np.zeros(4, int), truncated=cut) for cut in (0, 3, 5)]
+        >>> Truncation.of(Encoded.one_each(rows), max_length=4).note()
+        '2 of 3 texts exceed 4 tokens (longest 9) and were truncated'
+        """
+        cut = np.array([sequence.truncated for sequence in encoded.sequences], np.int64)
+        if not len(cut):
+            return cls(max_length=max_length)
+        whole = cut + [len(sequence) for sequence in encoded.sequences]
+        owners = np.repeat(encoded.owners, encoded.counts)
+        return cls(
+            examples=len(np.unique(owners)),
+            truncated=len(np.unique(owners[cut > 0])),
+            unread=int(cut.sum()),
+            longest=int(whole.max()),
+            max_length=max_length,
+        )
+
+    def __add__(self, other: Truncation) -> Truncation:
+        longest = {name: max(getattr(self, name), getattr(other, name)) for name in ("longest", "max_length")}
+        return Truncation(self.examples + other.examples, self.truncated + other.truncated,
+                          self.unread + other.unread, **longest)  # fmt: skip
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Truncation:
+        """Build from what `to_dict` gave; what is missing is 0."""
+        return cls(**{entry.name: int(values.get(entry.name, 0)) for entry in fields(cls)})
+
+    def note(self, task: Task | None = None) -> str | None:
+        """Return the sentence that says so; None where every text was read whole.
+
+        Args:
+            task: what read them; a task may cut questions only, or read a text in windows.
+        """
+        if not self.truncated:
+            return None
+        counts = f"{self.truncated:,} of {self.examples:,}"
+        if task is not None and task.data_task == "question_answering":
+            return f"{counts} questions are too long to leave room for a context and were truncated"
+        windows = getattr(task, "windows", None)
+        if windows is not None:
+            return (
+                f"{counts} texts are longer than {windows.most} windows; {self.unread / self.truncated:,.0f} tokens of "
+                "each on average were not read"
+            )
+        return f"{counts} texts exceed {self.max_length:,} tokens (longest {self.longest:,}) and were truncated"
