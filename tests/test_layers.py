@@ -33,6 +33,7 @@ BASE = {
     "transfer",
     "vectors",
     "web",
+    "worker_pool",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
