@@ -59,6 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "model",
         "tasks",
         "checkpoints",
+        "model_files",
         "pretrained",
         "evaluation",
         "runtimes",

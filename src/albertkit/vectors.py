@@ -211,8 +211,8 @@ class VectorFile:
         """Give texts and vectors `[rows, dimensions]` in the order of the file.
 
         Raises:
-            DataError: the file is damaged, or a text or vector is missing, not finite, or of another width; the sentence
-                names the row.
+            DataError: the file is damaged, or a text or vector is missing, not finite, or of another width; the
+                sentence names the row.
         """
         for file in self.files:
             yield from self._pieces(file, rows)
@@ -236,7 +236,6 @@ class VectorFile:
         except self.failures as error:
             raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
 
-
     def _check_widths(self, path: Path, column: Any, *, start: int) -> None:
         import pyarrow.compute
 
@@ -244,8 +243,8 @@ class VectorFile:
         other = np.flatnonzero(widths != self.dimensions)
         if len(other):
             raise DataError(
-                f"{path}, row {start + int(other[0])}: the vector has {int(widths[other[0]])} numbers and the first one "
-                f"{self.dimensions}; all need the same width"
+                f"{path}, row {start + int(other[0])}: the vector has {int(widths[other[0]])} numbers and the first "
+                f"one {self.dimensions}; all need the same width"
             )
 
 

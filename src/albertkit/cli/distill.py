@@ -10,7 +10,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
 
 
 @click.command(
-    epilog="Example: albertkit distill --teacher all-MiniLM-L6-v2 --config albert-nano --data texts.txt --out runs/student"
+    epilog="Example: albertkit distill --teacher my-teacher --config albert-nano --data texts.txt --out runs/student"
 )
 @click.option(
     "--teacher",
@@ -42,9 +42,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
 @click.option(
     "--pretraining", is_flag=True, help="Also train masked words and sentence order, so that fill and order work."
 )
-@click.option(
-    "--pretraining-weight", type=float, default=1.0, show_default=True, help="Weight of these two losses."
-)
+@click.option("--pretraining-weight", type=float, default=1.0, show_default=True, help="Weight of these two losses.")
 @click.option(
     "--mlm-probability", type=float, default=0.15, show_default=True, help="Share of tokens that are predicted."
 )
@@ -53,7 +51,9 @@ from albertkit.cli.options import execution_options, json_option, print_json
 )
 @click.option("--steps", type=int, help="Optimizer steps.")
 @click.option("--tokens", type=float, help="Instead: tokens to train on, such as 5e6; one pass when both are left out.")
-@click.option("--batch-size", type=int, default=64, show_default=True, help="Texts of one step, compared with each other.")
+@click.option(
+    "--batch-size", type=int, default=64, show_default=True, help="Texts of one step, compared with each other."
+)
 @click.option(
     "--learning-rate", "--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="The highest rate."
 )

@@ -34,7 +34,9 @@ def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
     shared = [panel for panel in kinds[0] or () if all(panel in (kind or ()) for kind in kinds)]
     if shared:
         names = run_names(runs)
-        plot_pretraining({name: read_curves(run, shared) for name, run in zip(names, runs, strict=True)}, shared, path=out)
+        plot_pretraining(
+            {name: read_curves(run, shared) for name, run in zip(names, runs, strict=True)}, shared, path=out
+        )
     else:
         reports = read_runs(runs)
         names = list(reports)

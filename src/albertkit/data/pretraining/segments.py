@@ -22,7 +22,7 @@ LEAST_LENGTH = 8
 
 
 class SegmentPair(NamedTuple):
-    """Two segments that follow each other in one document, in the order in which they are shown; or only a first one."""
+    """Two segments that follow each other in one document, in the order that is shown; or only a first one."""
 
     first: TokenArray
     """Tokens between [CLS] and the first [SEP]."""

@@ -74,9 +74,7 @@ class DistillObjective(nn.Module):
         return DistillLosses(vectors, pretraining)
 
 
-def relation_error(
-    own: Float[Tensor, "texts hidden"], teacher: Float[Tensor, "texts dimensions"]
-) -> Float[Tensor, ""]:
+def relation_error(own: Float[Tensor, "texts hidden"], teacher: Float[Tensor, "texts dimensions"]) -> Float[Tensor, ""]:
     """Return the mean squared difference of the cosines that each two texts of a batch have in the two spaces.
 
     >>> own = torch.tensor([[1.0, 0.0], [0.0, 2.0]])

@@ -31,7 +31,6 @@ from albertkit.worker_pool import available_processes, worker_pool
 HalfArray = npt.NDArray[np.float16]
 TEXTS = 1024
 """Texts per file: what a stop loses at most, per process."""
-_KEY = "vectors"
 
 
 class CachedTeacher:
@@ -54,7 +53,7 @@ class CachedTeacher:
         self._teacher = open_teacher(name, self._execution)
         self.digest = teacher_digest(name)
         with _one_thread():
-            self.dimensions = self._teacher.embed(["a"]).shape[1]
+            self.dimensions = int(self._teacher.embed(["a"]).shape[1])
 
     def vectors(self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> HalfArray:
         """Return the vectors of texts, of length 1, `[texts, dimensions]`; what is not in the cache is computed.
@@ -78,7 +77,7 @@ class CachedTeacher:
         for number, vectors in self._computed(chunks, [at for at, part in enumerate(found) if part is None]):
             part = _checked(vectors, chunks[number], teacher=self.name)
             with atomic_file(paths[number]) as temporary, open(temporary, "wb") as file:
-                np.savez(file, **{_KEY: part})
+                np.savez(file, vectors=part)
             found[number] = part
             report(len(part))
         return np.concatenate([part for part in found if part is not None])
@@ -124,7 +123,7 @@ def _read(path: Path, *, shape: tuple[int, int]) -> HalfArray | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            vectors = file[_KEY]
+            vectors = file["vectors"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return vectors if vectors.shape == shape and vectors.dtype == np.float16 else None

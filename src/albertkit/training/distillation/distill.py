@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from albertkit.device import Execution, choose_execution
+from albertkit.device import Execution, choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.pretraining_plots import panels_of, plot_pretraining, read_curves
 from albertkit.locks import locked
@@ -70,11 +70,14 @@ class _Distillation:
     @classmethod
     def prepare(cls, settings: DistillSettings, execution: Execution, *, resume: bool, teller: Teller) -> _Distillation:
         """Check everything that can be checked before the teacher begins; nothing is written."""
+        set_seed(settings.seed)  # of a pooler that the checkpoint may lack
         student = starting_student(settings)
         source, steps = read_source(settings, student.tokenizer, execution)
         start = settings.start
         if source.teacher is None and start == "teacher":
-            raise UsageError(f"{settings.teacher} holds vectors and cannot embed the student's pieces; pass --start keep")
+            raise UsageError(
+                f"{settings.teacher} holds vectors and cannot embed the student's pieces; pass --start keep"
+            )
         if start is None:
             start = "teacher" if settings.config is not None and source.teacher is not None else "keep"
         if start == "teacher":
@@ -99,6 +102,7 @@ class _Distillation:
         for note in (*self.folder.notes, *self.student.notes, *source.notes):
             self.teller.say(f"note: {note}")
         network.to(self.execution.torch_device)
+        set_seed(settings.seed)
         objective = DistillObjective(network, dimensions=source.dimensions, with_pretraining=settings.pretraining)
         objective.to(self.execution.torch_device)
         optimizer = build_optimizer(

@@ -84,7 +84,8 @@ def _from_npy(path: Path, rows: list[Row]) -> npt.NDArray[np.float16]:
         raise DataError(f"{path}: cannot be read as an array of NumPy ({error!s:.200}); write it again") from error
     if found.ndim != 2 or not np.issubdtype(found.dtype, np.floating) or not found.size:
         raise DataError(
-            f"{path}: holds {found.dtype} of shape {list(found.shape)}; it needs one row of floating-point numbers per text"
+            f"{path}: holds {found.dtype} of shape {list(found.shape)}; it needs one row of floating-point numbers per "
+            "text"
         )
     _compare_counts(path, len(found), len(rows))
     return _checked(found, path, first=1)
@@ -92,11 +93,14 @@ def _from_npy(path: Path, rows: list[Row]) -> npt.NDArray[np.float16]:
 
 def _compare_counts(path: Path, vectors: int, texts: int) -> None:
     if vectors != texts:
-        raise DataError(f"{path}: {vectors:,} vectors for {texts:,} texts of --data; give one vector per text, in order")
+        raise DataError(
+            f"{path}: {vectors:,} vectors for {texts:,} texts of --data; give one vector per text, in order"
+        )
 
 
 def _checked(vectors: npt.NDArray[np.floating], path: Path, *, first: int) -> npt.NDArray[np.float16]:
-    found = unit(vectors.astype(np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
+        found = unit(vectors.astype(np.float32))
     wrong = unusable(found)
     if wrong is not None:
         raise DataError(

@@ -20,8 +20,7 @@ class DistillSettings:
     """A sentence-transformers folder, an albertkit model or run, or vectors: .npy (one row per text of `data`) or
     .parquet (columns text and vector)."""
     data: str | tuple[str, ...]
-    """Files of texts (one per line, or a table), and folders of .txt files; may be empty where the teacher is a .parquet
-    file."""
+    """Files of texts (one per line, or a table), and folders of .txt files; none with a .parquet teacher."""
     out: str
     """The run directory to make."""
     model: str | None = None

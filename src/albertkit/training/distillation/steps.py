@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -97,7 +96,7 @@ def train_step(
     sums = _Sums()
     sums.add(losses, texts=len(texts.batch))
     step = DistillStep(
-        sums.means(), float(loss), norm, len(texts.batch), texts.batch.tokens, time.perf_counter() - started
+        sums.means(), float(loss.detach()), norm, len(texts.batch), texts.batch.tokens, time.perf_counter() - started
     )
     if step.is_finite:
         optimizer.step()
@@ -158,20 +157,25 @@ class _Sums:
         self.pairs: int | None = None
 
     def add(self, losses: DistillLosses, *, texts: int) -> None:
-        parts = [float(value) for name in ("mean", "pooler") for value in losses.vectors[name]]
+        parts = [float(value.detach()) for name in ("mean", "pooler") for value in losses.vectors[name]]
         self.vectors = [total + texts * part for total, part in zip(self.vectors, parts, strict=True)]
         self.texts += texts
         if losses.pretraining is not None:
             *values, masked, pairs = losses.pretraining
-            self.heads = [total + float(value) for total, value in zip(self.heads, values, strict=True)]
+            self.heads = [total + float(value.detach()) for total, value in zip(self.heads, values, strict=True)]
             self.masked, self.pairs = (self.masked or 0) + masked, (self.pairs or 0) + pairs
 
     def means(self) -> DistillScores:
-        vectors: list[Any] = [total / max(self.texts, 1) for total in self.vectors]
+        cosine, relation, pooler_cosine, pooler_relation = (total / max(self.texts, 1) for total in self.vectors)
+        scores = DistillScores(cosine, relation, pooler_cosine, pooler_relation)
         if self.masked is None or self.pairs is None:
-            return DistillScores(*vectors)
+            return scores
         mlm, sop, mlm_correct, sop_correct = self.heads
         masked, pairs = max(self.masked, 1), max(self.pairs, 1)
-        return DistillScores(
-            *vectors, mlm / masked, 100 * mlm_correct / masked, sop / pairs, 100 * sop_correct / pairs
+        return replace(
+            scores,
+            mlm_loss=mlm / masked,
+            mlm_accuracy=100 * mlm_correct / masked,
+            sop_loss=sop / pairs,
+            sop_accuracy=100 * sop_correct / pairs,
         )

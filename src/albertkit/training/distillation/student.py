@@ -22,7 +22,7 @@ from albertkit.training.distillation.texts import Texts
 
 HEADS = ("mlm", "sop")
 WORD_NORM = 1.0
-"""Mean length of a word's vector. Positions and segments are shorter, so the word decides what the normalized sum is."""
+"""Mean length of a word's vector. Positions and segments are shorter, so the word decides on the normalized sum."""
 FREQUENT = 1e-3
 """A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
 
@@ -89,9 +89,9 @@ def check_dimensions(teacher: str, dimensions: int, config: AlbertConfig) -> Non
     """
     if dimensions < config.embedding_size:
         raise UsageError(
-            f"{teacher} has vectors of {dimensions} dimensions, fewer than the {config.embedding_size} of the student's "
-            "word embeddings; pass --start keep to begin with the student's own, or give a --config with a smaller "
-            "embedding_size"
+            f"{teacher} has vectors of {dimensions} dimensions, fewer than the {config.embedding_size} of the "
+            "student's word embeddings; pass --start keep to begin with the student's own, or give a --config with a "
+            "smaller embedding_size"
         )
 
 
@@ -102,7 +102,7 @@ def begin_with_pieces(
     *,
     vectors: Callable[[list[str]], npt.NDArray[np.float16]],
 ) -> None:
-    """Fill the word embeddings with the teacher's vectors of single pieces, in the directions that tell them apart most.
+    """Fill the word embeddings with the teacher's vectors of single pieces, by their principal components.
 
     Pieces that are no text keep what they have. Frequent pieces are shorter, and so say less, beside positions and
     segments: the normalization of the embeddings removes a length that all words share, but not this.

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
+from albertkit.checkpoints.sentence_transformers import declared_embedding, transformer_folder
 from albertkit.data.batches import inference_batches
 from albertkit.device import Execution
-from albertkit.errors import CheckpointError, MissingExtraError, UsageError
+from albertkit.errors import CheckpointError, MissingExtraError
 from albertkit.model_files import SHIPPED, known_folder, model_path, shipped_folder
 from albertkit.predictor import Predictor
 
@@ -130,8 +130,10 @@ class _TransformersTeacher:
                 "save the teacher with safetensors"
             )
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        verbosity = transformers.utils.logging.get_verbosity()
-        transformers.utils.logging.set_verbosity_error()  # what matters of its notes is looked at below
+        logging: Any = transformers.utils.logging
+        verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.ERROR)  # what matters of its notes is looked at below
+        logging.disable_progress_bar()
         try:
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(str(inner), **options)
             network, report = transformers.AutoModel.from_pretrained(
@@ -141,12 +143,14 @@ class _TransformersTeacher:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(f"{folder}: transformers cannot load this teacher ({reason:.300})") from error
         finally:
-            transformers.utils.logging.set_verbosity(verbosity)
+            logging.set_verbosity(verbosity)
+            if has_bar:
+                logging.enable_progress_bar()
         missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
         if missing:
             raise CheckpointError(
-                f"{folder}: the weights lack {missing[0]} ({len(missing)} are missing), which would be random; copy the "
-                "files again"
+                f"{folder}: the weights lack {missing[0]} ({len(missing)} are missing), which would be random; copy "
+                "the files again"
             )
         self.network: Any = network.eval().to(execution.torch_device)
         self.device = execution.torch_device
