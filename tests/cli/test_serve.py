@@ -49,9 +49,7 @@ def test_it_tells_where_and_what(albertkit: Runner, run_folder: Path) -> None:
     assert "Ctrl+C stops" in albertkit("serve", run_folder, "--port", "0", *ONE_THREAD).out
 
 
-def test_fp32_is_what_a_processor_serves(
-    albertkit: Runner, run_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fp32_is_what_a_processor_serves(albertkit: Runner, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     every = Capabilities(prepacked=True, bf16=True, int8=True)
     monkeypatch.setattr("albertkit.device.capabilities", lambda: every)
     for options, precision in (([], "fp32"), (["--precision", "bf16"], "bf16")):

@@ -72,9 +72,13 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         RunError: the run directory exists, cannot go on, or the loss diverged.
         WriteError: the system refused a file.
     """
-    tell: Teller = teller or Silent()
-    started = time.perf_counter()
     check_alone("finetune")
+    with locked(settings.out):
+        return _finetune(settings, resume=resume, tell=teller or Silent())
+
+
+def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Report:
+    started = time.perf_counter()
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     if execution.precision == "int8":
         raise UsageError("int8 is to predict with; train with --precision auto")
@@ -112,43 +116,42 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller
         network=base.network,
         tokenizer=base.tokenizer,
     )
-    with locked(settings.out):
-        run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
-        set_seed(settings.seed)
-        assert settings.pooling is not None
-        head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
-        model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
-        if settings.exits:
-            model = with_exits(model, seed=settings.seed)
-        assert settings.max_length is not None
-        model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
-        for note in (*run.notes, *model.notes, *splits.notes):
-            tell.say(f"note: {note}")
-        predictor = Predictor(model, execution=execution)
-        roles = prepare_roles(predictor, splits, settings, tell)
-        splits = replace(
-            splits,
-            notes=(
-                *splits.notes,
-                *truncation_notes(roles, settings, tell, task=model.task),
-                *_question_notes(predictor, roles, settings),
-            ),
-        )
-        best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
-        seconds = time.perf_counter() - started
-        return finish(
-            predictor,
-            splits=splits,
-            validation=roles["validation"],
-            settings=settings,
-            run=run,
-            scored=_scored(predictor, roles["scored"], source, tell),
-            chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
-            best_epoch=best,
-            epochs=epochs,
-            seconds=seconds,
-            teller=tell,
-        )
+    run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
+    set_seed(settings.seed)
+    assert settings.pooling is not None
+    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
+    model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
+    if settings.exits:
+        model = with_exits(model, seed=settings.seed)
+    assert settings.max_length is not None
+    model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
+    for note in (*run.notes, *model.notes, *splits.notes):
+        tell.say(f"note: {note}")
+    predictor = Predictor(model, execution=execution)
+    roles = prepare_roles(predictor, splits, settings, tell)
+    splits = replace(
+        splits,
+        notes=(
+            *splits.notes,
+            *truncation_notes(roles, settings, tell, task=model.task),
+            *_question_notes(predictor, roles, settings),
+        ),
+    )
+    best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
+    seconds = time.perf_counter() - started
+    return finish(
+        predictor,
+        splits=splits,
+        validation=roles["validation"],
+        settings=settings,
+        run=run,
+        scored=_scored(predictor, roles["scored"], source, tell),
+        chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
+        best_epoch=best,
+        epochs=epochs,
+        seconds=seconds,
+        teller=tell,
+    )
 
 
 def _question_notes(predictor: Predictor, roles: dict[str, Role], settings: FinetuneSettings) -> list[str]:

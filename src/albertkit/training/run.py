@@ -194,7 +194,7 @@ class RunFolder:
             raise RunError(f"{path}: the checkpoint is corrupt ({reason}); {_START_AGAIN}") from error
         if not isinstance(state, dict):
             raise RunError(f"{path}: the checkpoint holds a {type(state).__name__}, not a run; {_START_AGAIN}")
-        written = state.pop(_DIGEST, None)  # albertkit 0.1 wrote none
+        written = state.pop(_DIGEST, None)  # older versions wrote none
         if written is not None and written != content_digest(state):
             raise RunError(
                 f"{path}: the checkpoint is corrupt (its content is not what was written, by its SHA-256); "

@@ -32,7 +32,7 @@ PROGRESS = "progress.json"
 _MAPPED = 64  # shards at once: each holds three files open, and 1024 is a common limit
 _CHECKED = 1 << 20  # entries of a file looked at in one piece
 _LARGEST = 1 << 60  # count in a manifest
-_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a shard: no path out of the folder
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")  # of a shard: no path out of the folder
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 

@@ -43,7 +43,11 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         RunError: the folder is in use, was begun with other settings, or no task can be run.
         WriteError: the system refused a file.
     """
-    tell: Teller = teller or Silent()
+    with locked(settings.out):
+        return _run_all(settings, resume=resume, tell=teller or Silent())
+
+
+def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable:
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     plan = make_plan(settings)
     if not plan.runs:
@@ -51,36 +55,35 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         raise DataError(f"{settings.data_dir}: no task of GLUE can be run ({reasons})")
     for name in {settings.model, settings.nli} - {None}:
         load_model(str(name))  # a name that is wrong is told now, not after hours
-    with locked(settings.out):
-        begin(settings, resume=resume)
-        for entry in plan.missing:
-            tell.say(f"{entry.name} is left out: {entry.reason}")
-        finished: list[FinishedRun] = []
-        failed: list[str] = []
-        for number, run in enumerate(plan.runs, start=1):
-            place = f"[{number}/{len(plan.runs)}] {run.title}"
-            try:
-                finished.append(_run(run, place, execution, tell))
-            except (DataError, RunError, CheckpointError) as error:
-                failed.append(f"{run.title}: {error}")
-                tell.say(f"{place}: failed: {error}")
-        finished += [read_finished(run) for run in done_before(settings)]
-        results = by_task(finished)
-        scored = {result.task for result in results}
-        lost = dict.fromkeys(run.task for run in plan.runs if run.task not in scored)
-        missing = (*plan.missing, *(Missing(task, "its runs failed") for task in lost))
-        table = GlueTable(
-            settings.model,
-            results,
-            tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
-            write_submission(
-                Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
-            ),
-            tuple(failed),
-            tuple(_notes(settings, finished)),
-        )
-        table.write(Path(settings.out))
-        return table
+    begin(settings, resume=resume)
+    for entry in plan.missing:
+        tell.say(f"{entry.name} is left out: {entry.reason}")
+    finished: list[FinishedRun] = []
+    failed: list[str] = []
+    for number, run in enumerate(plan.runs, start=1):
+        place = f"[{number}/{len(plan.runs)}] {run.title}"
+        try:
+            finished.append(_run(run, place, execution, tell))
+        except (DataError, RunError, CheckpointError) as error:
+            failed.append(f"{run.title}: {error}")
+            tell.say(f"{place}: failed: {error}")
+    finished += [read_finished(run) for run in done_before(settings)]
+    results = by_task(finished)
+    scored = {result.task for result in results}
+    lost = dict.fromkeys(run.task for run in plan.runs if run.task not in scored)
+    missing = (*plan.missing, *(Missing(task, "its runs failed") for task in lost))
+    table = GlueTable(
+        settings.model,
+        results,
+        tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
+        write_submission(
+            Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
+        ),
+        tuple(failed),
+        tuple(_notes(settings, finished)),
+    )
+    table.write(Path(settings.out))
+    return table
 
 
 def _run(run: PlannedRun, place: str, execution: Execution, tell: Teller) -> FinishedRun:
