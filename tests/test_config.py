@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.config import PUBLISHED, AlbertConfig, nearest_model, published_config
 from albertkit.errors import ConfigError, UsageError
 
 
@@ -101,3 +101,25 @@ def test_files_that_are_no_configuration(content: str, words: str, tmp_path: Pat
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(UsageError, match='unknown model "albert-bass-v2"; did you mean "albert-base-v2"'):
         published_config("albert-bass-v2")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("albert-base", "albert-base-v2"), ("albert-xxlarge", "albert-xxlarge-v2"), ("albert-base-v3", "albert-base-v2"),
+     ("alber-base-zh", "albert-base-zh"), ("albert_base_v1", "albert-base-v1"), ("albert-nanno", "albert-nano")],
+)  # fmt: skip
+def test_of_equally_near_models_the_newest_english_one_is_suggested(name: str, nearest: str) -> None:
+    assert nearest_model(name) == f'; did you mean "{nearest}"?'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"hidden_size": ' + "9" * 4000 + "}", '{"hidden_act": ["gelu"]}', '{"' + "x" * 50_000 + '": 1}',
+     '{"hidden_dropout_prob": NaN}', '{"layer_norm_eps": "1"}', '{"net_structure_type": {"a": 1}}',
+     "{" + ",".join(f'"key{number}": 1' for number in range(9000)) + "}"],
+)  # fmt: skip
+def test_damaged_files_are_one_short_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        AlbertConfig.from_file(tmp_path / "config.json")
+    assert len(str(caught.value)) < 3000

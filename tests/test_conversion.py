@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 from tests.checkpoints.healthy import NO_PROJECTION, TWO_BY_TWO, random_checkpoint, written
+from tests.tiny import CONFIG, execution, tiny_network
 
 from albertkit.checkpoints import ReadOptions, read_checkpoint
 from albertkit.config import AlbertConfig
 from albertkit.conversion import convert, writable_formats
 from albertkit.errors import CheckpointError, RunError, UsageError
 from albertkit.model_files import official_vocabulary
-from albertkit.pretrained import load_model
+from albertkit.predictor import Predictor
+from albertkit.pretrained import Model, load_model, save_model, with_task_head
+from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.text.tokenizer import Tokenizer
 
 FORMATS = sorted(writable_formats())
@@ -144,3 +147,21 @@ def test_the_head_count_of_xlarge_v2_is_doubted(changes: dict[str, object]) -> N
     assert all("--num-heads 32" in sentence for sentence in told)
     config = replace(config, num_attention_heads=32)
     assert list(doubts(Checkpoint(config, {}, source_format="huggingface", source="m"))) == []
+
+
+@pytest.mark.filterwarnings("ignore::albertkit.loaded.FreshWeightsWarning")  # BSON has no SentencePiece model
+@pytest.mark.parametrize("to", ["tf1", "bson"])
+def test_three_labels_have_numbers_where_a_format_has_no_names(to: str, tmp_path: Path) -> None:
+    network = tiny_network(config=replace(CONFIG, hidden_act="gelu_new"))
+    model = with_task_head(Model(network, Tokenizer.official(), max_length=30), task="classification", labels="abc")
+    model = replace(model, task=replace(model.task, temperature=2.0))
+    save_model(model, tmp_path / "m")
+    done = convert(tmp_path / "m", path_for(to, tmp_path / "out"), to=to)
+    assert f"{to} has no place for the labels a, b, c: note them" in done.notes
+    assert f"{to} has no place for max_length, temperature of task.json" in done.notes
+    (found,) = Predictor.load(done.target, execution=execution()).predict(["a fine film"])
+    (expected,) = Predictor(replace(model, task=CLASSIFICATION), execution=execution()).predict(["a fine film"])
+    assert found["label"] == f"LABEL_{'abc'.index(expected['label'])}"
+    assert list(found["probabilities"]) == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    shares = list(expected["probabilities"].values())
+    assert list(found["probabilities"].values()) == pytest.approx(shares, abs=1e-5)

@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from tests.tiny import files_limited_to, leftovers
 
+from albertkit.checkpoints.folder import write_tensors
 from albertkit.files import (
     WriteError,
     atomic_file,
@@ -117,8 +119,33 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Mo
         cache_folder("features")
 
 
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750), (0o002, 0o664, 0o775)]
+)
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int, file: int, folder: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_tensors(tmp_path / "model.safetensors", {"a": torch.ones(3)})  # the library makes its files 0600
+        write_text(tmp_path / "t.txt", "text")
+        with atomic_folder(tmp_path / "m") as temporary:
+            write_text(temporary / "t.txt", "text")
+    finally:
+        os.umask(before)
+    for path in ("model.safetensors", "t.txt", "m/t.txt"):
+        assert (tmp_path / path).stat().st_mode & 0o777 == file, path
+    assert (tmp_path / "m").stat().st_mode & 0o777 == folder
+
+
+def test_a_block_that_writes_nothing_keeps_the_old_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "t.txt", "old")
+    with pytest.raises(WriteError, match="cannot be written"), atomic_file(tmp_path / "t.txt"):
+        pass
+    assert (tmp_path / "t.txt").read_text() == "old"
+
+
 def test_leftovers_of_killed_writers(tmp_path: Path) -> None:
-    names = {".last.pt.4711.tmp": True, ".model.k3j_x81p.tmp": True, ".model.k3j_x81p.old": True, ".last.pt.tmp": False,
+    names = {".last.pt.4711.tmp": True, ".model.k3j_x81p.tmp": True, ".model.k3j_x81p.old": True,
+             ".model.0123456789ab.tmp": True, ".last.pt.tmp": False,
              "last.pt.4711.tmp": False, ".gitignore": False, ".env.local.tmp": False}  # fmt: skip
     for name, is_one in names.items():
         assert is_leftover(tmp_path / name) == is_one

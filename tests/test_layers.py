@@ -18,6 +18,7 @@ BASE = {
     "batch",
     "config",
     "consent",
+    "decoding",
     "device",
     "download",
     "errors",

@@ -8,7 +8,8 @@ import torch
 from tests.tiny import execution, tiny_folder
 
 from albertkit.data.examples import TextExample
-from albertkit.errors import TextError, UsageError
+from albertkit.data.texts import InputError
+from albertkit.errors import UsageError
 from albertkit.predictor import Predictor, run_sequences
 from albertkit.pretrained import load_model, with_task_head
 
@@ -111,7 +112,7 @@ def test_refusals(predictor: Predictor) -> None:
         predictor.embed("a", max_length=1)
     with pytest.raises(UsageError, match="0"):
         predictor.embed("a", max_length=0)
-    with pytest.raises(TextError, match=r"1.*surrogate"):
+    with pytest.raises(InputError, match=r"row 1: .*surrogate"):
         predictor.predict(["fine", "\ud800"])
 
 
@@ -137,3 +138,22 @@ def test_it_says_what_it_is(predictor: Predictor) -> None:
 
 def test_the_model_that_comes_with_albertkit_loads_without_a_word() -> None:
     assert Predictor.load("albert-nano", execution=execution()).model.task is None
+
+
+def test_tables_and_gaps(predictor: Predictor) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"review": ["a fine film", "two hours"], "more": ["x", "y"]})
+    alone = predictor.predict(["a fine film", "two hours"])
+    assert predictor.predict(frame[["review"]]) == predictor.predict(frame["review"]) == alone
+    assert [row["pair"] for row in predictor.predict(frame)] == ["x", "y"]
+    assert np.array_equal(predictor.embed(frame[["review"]]), predictor.embed(["a fine film", "two hours"]))
+    for call in (predictor.predict, predictor.embed):
+        for gap in (None, float("nan"), pandas.NA):
+            with pytest.raises(InputError, match=r"texts has 1 rows .*: row 1 has no text; .* \(counted from 0\)"):
+                call(["a", gap])
+        with pytest.raises(InputError, match="texts is a dictionary"):
+            call({"review": "a"})
+    with pytest.raises(InputError, match="texts has 3 columns"):
+        predictor.predict(frame.assign(third="z"))
+    with pytest.raises(InputError, match="texts holds pairs"):
+        predictor.embed(frame)

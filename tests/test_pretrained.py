@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.tiny import CONFIG, assert_same_state, execution, tiny_folder, tiny_network
 
 import albertkit
 from albertkit.consent import DownloadError
+from albertkit.conversion import convert
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.model_files import model_path
@@ -27,6 +29,7 @@ from albertkit.pretrained import (
     with_task_head,
 )
 from albertkit.pretraining_predictor import fill_masks
+from albertkit.text.tokenizer import Tokenizer
 
 TEXTS = ["a fine film", 'two hours of "nothing", caf\u00e9 (1999)', "x"]
 
@@ -116,7 +119,7 @@ def test_transformers_gives_what_a_head_with_another_pooling_reads(pooling: str,
     peer, info = transformers.AutoModel.from_pretrained(tmp_path / "m", output_loading_info=True)
     assert type(peer).__name__ == "AlbertModel"
     assert not info["missing_keys"]
-    assert not info["unexpected_keys"]
+    assert set(info["unexpected_keys"]) == {"classifier.weight", "classifier.bias"}  # empty, see the next test
     tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")(TEXTS, padding=True, return_tensors="pt")
     with torch.inference_mode():
         hidden = peer.eval()(**tokens).last_hidden_state.numpy()
@@ -126,6 +129,34 @@ def test_transformers_gives_what_a_head_with_another_pooling_reads(pooling: str,
     assert set(head) == {"heads.classifier.weight", "heads.classifier.bias"}
     by_hand = features @ head["heads.classifier.weight"].T + head["heads.classifier.bias"]
     np.testing.assert_allclose(by_hand, logits(model), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "head", "classes"),
+    [
+        ("classification", HeadSpec(pooling="mean"), ("AutoModelForSequenceClassification",)),
+        ("classification", HeadSpec(pooling="cls"), ("AlbertForSequenceClassification",)),
+        ("regression", HeadSpec((7,)), ("AlbertForSequenceClassification", "AutoModelForSequenceClassification")),
+        ("question_answering_v2", HeadSpec(), ("AutoModelForQuestionAnswering", "AlbertForQuestionAnswering")),
+    ],
+)
+def test_transformers_refuses_a_class_whose_head_it_would_fill_at_random(
+    task: str, head: HeadSpec, classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    labels = ("a", "b") if task == "classification" else ()
+    model = with_task_head(Model(tiny_network(), Tokenizer.official()), task=task, labels=labels, head=head)
+    save_model(model, tmp_path / "m")
+    for name in classes:
+        with pytest.raises(RuntimeError, match="mismatched_sizes"):
+            getattr(transformers, name).from_pretrained(tmp_path / "m")
+    convert(tmp_path / "m", tmp_path / "again")
+    again = load_model(tmp_path / "again")
+    assert again.network.canonical_state().keys() == model.network.canonical_state().keys()
+    path = tmp_path / "m" / "model.safetensors"  # a folder that was saved before has no empty tensors
+    tensors = {name: tensor for name, tensor in load_file(path).items() if tensor.numel()}
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+    assert load_model(tmp_path / "m").notes == ()
 
 
 def test_a_folder_that_names_no_pooling_reads_the_pooler(tmp_path: Path) -> None:
@@ -286,7 +317,16 @@ def test_a_corrupt_file_is_named(tmp_path: Path) -> None:
         load_model(tmp_path / "m")
 
 
-def test_the_tiny_network_is_what_was_saved() -> None:
-    state = load_model(tiny_folder()).network.canonical_state()
-    for name, tensor in tiny_network().canonical_state().items():
-        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+def test_fresh_weights_are_what_was_saved(tmp_path: Path) -> None:
+    save_model(Model(tiny_network(), Tokenizer.official()), tmp_path / "m")
+    assert_same_state(load_model(tmp_path / "m").network.canonical_state(), tiny_network().canonical_state())
+
+
+def test_a_model_of_few_positions_predicts_after_loading(tmp_path: Path) -> None:
+    model = with_task_head(Model(tiny_network(), Tokenizer.official()), task="regression", labels=())
+    save_model(model, tmp_path / "m")
+    again = load_model(tmp_path / "m")
+    assert again.max_length == CONFIG.max_position_embeddings == 64
+    path = tmp_path / "m" / "task.json"  # as folders say that were saved before
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_length": 512}))
+    assert len(Predictor.load(tmp_path / "m", execution=execution()).predict(["word " * 500])) == 1

@@ -77,31 +77,41 @@ class AlbertConfig:
     """Added to the variance in layer normalization."""
     classifier_dropout_prob: float = 0.1
     """Dropout on the pooled output before a classifier, a probability in [0, 1)."""
+    project_equal_widths: bool = False
+    """Whether embeddings that are as wide as the layers are projected, too, as models made by transformers do; Google's
+    code projects only where the widths differ."""
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} is {getattr(self, name)!r}, not a positive whole number"
+            f"{name} is {getattr(self, name)!r:.60}, not a positive whole number of 32 bits"
             for name in _SIZES
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1
+            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < 2**31
         ]
         problems += [
-            f"{name} is {getattr(self, name)!r}, not a probability in [0, 1)"
+            f"{name} is {getattr(self, name)!r:.60}, not a probability in [0, 1)"
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob")
             if not isinstance(getattr(self, name), (int, float)) or not 0 <= getattr(self, name) < 1
         ]
         problems += [
-            f"{name} is {getattr(self, name)!r}, not a positive number"
+            f"{name} is {getattr(self, name)!r:.60}, not a positive number"
             for name in ("initializer_range", "layer_norm_eps")
             if not isinstance(getattr(self, name), (int, float)) or not getattr(self, name) > 0
         ]
+        if not isinstance(self.project_equal_widths, bool):
+            problems.append(f"project_equal_widths is {self.project_equal_widths!r:.60}, not true or false")
         if self.hidden_act not in ACTIVATIONS:
-            problems.append(f"hidden_act is {self.hidden_act!r}, not one of {', '.join(ACTIVATIONS)}")
+            problems.append(f"hidden_act is {self.hidden_act!r:.60}, not one of {', '.join(ACTIVATIONS)}")
         if not problems and self.hidden_size % self.num_attention_heads:
             problems.append(f"{self.num_attention_heads} attention heads do not divide hidden_size {self.hidden_size}")
         if not problems and self.num_hidden_groups > self.num_hidden_layers:
             problems.append(f"{self.num_hidden_groups} groups are more than {self.num_hidden_layers} layers")
         if problems:
             raise ConfigError("the configuration cannot be: " + "; ".join(problems))
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether a linear map leads from the embeddings to the layers."""
+        return self.embedding_size != self.hidden_size or self.project_equal_widths
 
     def group_of_layer(self, layer: int) -> int:
         """Return the group whose weights layer number `layer` (from 0) uses.
@@ -127,10 +137,12 @@ class AlbertConfig:
         known = {entry.name for entry in fields(cls)}
         unknown = [key for key in values if key not in known and key not in _FOREIGN_KEYS]
         if unknown:
-            hints = ", ".join(f'"{key}"{did_you_mean(key, known)}' for key in unknown)
+            hints = ", ".join(f'"{key:.60}"{did_you_mean(key, known)}' for key in unknown[:20])
             raise ConfigError(f"{where}: unknown configuration key {hints}")
         if values.get("net_structure_type", 0) != 0:
-            raise ConfigError(f"{where}: net_structure_type {values['net_structure_type']} is not supported, only 0")
+            raise ConfigError(
+                f"{where}: net_structure_type {values['net_structure_type']!r:.60} is not supported, only 0"
+            )
         try:
             return cls(**{key: value for key, value in values.items() if key in known})
         except ConfigError as error:
@@ -145,15 +157,18 @@ class AlbertConfig:
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: cannot be read as JSON ({error})") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: holds {type(values).__name__}, not a mapping of names to values")
         return cls.from_dict(values, where=str(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields under their published names."""
-        return asdict(self)
+        """Return all fields under their published names; the one that has none only where it is set."""
+        values = asdict(self)
+        if not self.project_equal_widths:
+            del values["project_equal_widths"]
+        return values
 
     def with_dropout(self, probability: float) -> AlbertConfig:
         """Return the same network with both inner dropouts set to `probability`."""
@@ -194,6 +209,16 @@ PUBLISHED: Mapping[str, AlbertConfig] = _published()
 """Known names and their configurations."""
 
 
+def nearest_model(name: str) -> str:
+    """Return `; did you mean "x"?` for the known model nearest to `name`; of equals the newest English one.
+
+    >>> nearest_model("albert-base"), nearest_model("zzz")
+    ('; did you mean "albert-base-v2"?', '')
+    """
+    versions = ("v2", "nano", "v1", "zh")
+    return did_you_mean(name, sorted(PUBLISHED, key=lambda known: versions.index(known.rpartition("-")[2])))
+
+
 def published_config(name: str) -> AlbertConfig:
     """Return the configuration of a known model.
 
@@ -204,5 +229,5 @@ def published_config(name: str) -> AlbertConfig:
         UsageError: the name is unknown; the sentence holds the nearest one.
     """
     if name not in PUBLISHED:
-        raise UsageError(f'unknown model "{name}"{did_you_mean(name, PUBLISHED)} (albertkit models lists them)')
+        raise UsageError(f'unknown model "{name}"{nearest_model(name)} (albertkit models lists them)')
     return PUBLISHED[name]

@@ -15,6 +15,7 @@ from albertkit.errors import CheckpointError, RunError, UsageError
 from albertkit.files import atomic_folder
 from albertkit.model_files import official_vocabulary, read_model, tokenizer_of
 from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.json_tokenizer import JsonTokenizer
 from albertkit.text.missing import MissingTokenizer
 from albertkit.text.normalize import normalization
 from albertkit.text.tokenizer import Tokenizer
@@ -86,7 +87,7 @@ def convert(
     if mode is not None and isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer.model, mode=mode, keep_accents=tokenizer.keep_accents, where=str(source))
     elif mode is not None and not isinstance(tokenizer, MissingTokenizer):
-        raise UsageError(f"{source}: has a WordPiece vocabulary, which knows no modes; leave --mode out")
+        raise UsageError(f"{source}: has a {tokenizer.vocabulary_file}, which knows no modes; leave --mode out")
     elsewhere = replace(checkpoint, tokenizer_files=_files(checkpoint, tokenizer))
     if format_to.writes == "file":
         format_to.write(elsewhere, place)
@@ -100,6 +101,10 @@ def convert(
             format_to.write(elsewhere, temporary)
             lost = _compare(checkpoint, format_to.read(temporary), tokenizer)
     return Conversion(checkpoint, place, (*checkpoint.notes, *notes, *lost))
+
+
+_SAID_ELSEWHERE = {"task", "labels", "head"}
+"""Keys of `task.json` that the tensors and the labels of any format say."""
 
 
 def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | MissingTokenizer) -> list[str]:
@@ -117,6 +122,11 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
     told = []
     if source.labels and written.labels != source.labels:
         told.append(f"{written.source_format} has no place for the labels {', '.join(source.labels)}: note them")
+    if source.problem_type == "multi_label_classification" and written.problem_type != source.problem_type:
+        told.append(f"{written.source_format} does not say that several labels may apply: read from it, one label wins")
+    settings = set(source.task or {}) - set(written.task or {}) - _SAID_ELSEWHERE
+    if settings:
+        told.append(f"{written.source_format} has no place for {', '.join(sorted(settings))} of task.json")
     if not isinstance(tokenizer, MissingTokenizer) and not written.tokenizer_files:
         told.append(f"{written.source_format} has no place for the tokenizer: keep {source.source} beside it")
     return told
@@ -127,7 +137,7 @@ def _equal(source: Checkpoint, written: Checkpoint, name: str) -> bool:
 
 
 def _files(checkpoint: Checkpoint, tokenizer: AnyTokenizer | MissingTokenizer) -> Mapping[str, Path]:
-    if isinstance(tokenizer, MissingTokenizer):
+    if isinstance(tokenizer, MissingTokenizer | JsonTokenizer):  # the latter only a Hugging Face folder holds
         return {}
     return checkpoint.tokenizer_files or {"spiece.model": official_vocabulary()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
             raise
         return _without_torch(device, precision, threads)
     if threads is not None:
-        torch.set_num_threads(threads)
+        set_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -109,6 +110,32 @@ def _without_torch(device: str, precision: str, threads: int | None) -> Executio
         raise UsageError("without torch models run on the processor in fp32 alone; leave --device and --precision out")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Execution("cpu", "fp32", threads or cores)
+
+
+_forked = False  # whether fork made this process, when torch was imported
+
+
+def set_threads(threads: int) -> None:
+    """Let each of torch's operations use so many processor threads; one in a process that fork made.
+
+    OpenMP's threads do not survive fork, and an operation that waits for them never ends. A batch is still shared out
+    between `Execution.threads` cores (`model/workers.py`), whose threads are the child's own.
+    """
+    import torch
+
+    torch.set_num_threads(1 if _forked else threads)
+
+
+def _after_fork() -> None:
+    global _forked
+    torch = sys.modules.get("torch")
+    if hasattr(torch, "set_num_threads"):
+        _forked = True
+        set_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_seed(seed: int) -> None:

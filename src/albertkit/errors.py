@@ -62,13 +62,31 @@ class MissingExtraError(AlbertkitError):
         )
 
 
+_LONGEST = 100
+"""Characters of a name that is compared with others: the comparison takes the product of the lengths."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the known name nearest to `name`, or an empty string.
+
+    Of names that are equally near, the first in the order of `known` counts.
 
     >>> did_you_mean("albert-nan", ["albert-nano", "albert-base-v2"])
     '; did you mean "albert-nano"?'
     >>> did_you_mean("zzz", ["albert-nano"])
     ''
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean "{nearest[0]}"?' if nearest else ""
+    if len(name) > _LONGEST:
+        return ""
+    names = [each for each in (sorted(known) if isinstance(known, set | frozenset) else known) if len(each) <= _LONGEST]
+    nearest = difflib.get_close_matches(name, names, n=1)
+    if not nearest:
+        return ""
+    matcher = difflib.SequenceMatcher()
+    matcher.set_seq2(name)  # as get_close_matches does, whose own order of equals is the alphabet backwards
+
+    def ratio(known_name: str) -> float:
+        matcher.set_seq1(known_name)
+        return matcher.ratio()
+
+    return f'; did you mean "{max(names, key=ratio)}"?'

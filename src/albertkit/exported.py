@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from albertkit.config import AlbertConfig
 from albertkit.device import Execution
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.loaded import HeadSpec, Model, task_from
+from albertkit.loaded import Model, read_task_values
 from albertkit.manifest import sha256_of
 from albertkit.registry import Registry
 from albertkit.text.any_tokenizer import AnyTokenizer
@@ -89,18 +89,15 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
         _check(folder, name, entry)
     config = AlbertConfig.from_file(folder / "config.json")
     tokenizer = AnyTokenizer.load(folder)
-    task, head, max_length = None, HeadSpec(), config.max_position_embeddings
-    labels: tuple[str, ...] = ()
-    if (folder / "task.json").is_file():
-        values = _read(folder / "task.json", newest=FORMAT_VERSION)
-        if not isinstance(values.get("task"), str):
-            raise CheckpointError(f"{folder / 'task.json'}: names no task; export the model again")
-        task, head = task_from(values, where=str(folder))
-        labels = tuple(map(str, values.get("labels", ())))
-        max_length = int(values.get("max_length", max_length))
+    has_task = (folder / "task.json").is_file()
+    values = _read(folder / "task.json", newest=FORMAT_VERSION) if has_task else {}
+    said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder))
     running = RUNTIMES[runtime](folder / next(iter(files)), execution=execution)
     network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
-    model = Model(network, tokenizer, task, labels, head, max_length, str(folder), self_test(tokenizer, folder))
+    notes = self_test(tokenizer, folder)
+    model = Model(
+        network, tokenizer, said.task, said.labels, said.head, said.max_length, str(folder), notes, said.embedding
+    )
     return model, running
 
 

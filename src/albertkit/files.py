@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +20,7 @@ class WriteError(AlbertkitError):
 
 
 # What `atomic_file` and `atomic_folder` write under: .NAME.PID.tmp, .NAME.RANDOM.tmp, and .NAME.RANDOM.old.
-_LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?:\d+|[a-z0-9_]{8})\.(?P<kind>tmp|old)")
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?:\d+|[0-9a-f]{12}|[a-z0-9_]{8})\.(?P<kind>tmp|old)")
 
 
 def _describe(path: Path, error: OSError) -> str:
@@ -34,6 +34,8 @@ def _describe(path: Path, error: OSError) -> str:
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
+    The file gets the permissions that the umask gives: some libraries make theirs readable by its owner only.
+
     Raises:
         WriteError: the system refused (full disk, no permission); the temporary file is removed.
     """
@@ -41,7 +43,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        mode = _mode_of_new(temporary)
         yield temporary
+        os.chmod(temporary, mode)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, target)
@@ -63,8 +67,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        temporary.chmod(0o755)
+        made = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+        made.mkdir()  # not mkdtemp, which ignores the umask
+        temporary = made
         yield temporary
         if target.exists():
             old = temporary.with_suffix(".old")
@@ -82,6 +87,14 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _mode_of_new(path: Path) -> int:
+    """Return the permissions that a new file gets, by making one: reading the umask changes it for every thread."""
+    with open(path, "wb") as file:
+        mode = os.fstat(file.fileno()).st_mode & 0o777
+    path.unlink()  # a block that writes nothing must not end with an empty file
+    return mode
 
 
 def is_leftover(path: Path) -> bool:

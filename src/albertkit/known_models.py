@@ -136,7 +136,7 @@ def encoder_parameters(config: AlbertConfig) -> int:
     """
     embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
     tables = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size + 2) * embedding
-    projection = 0 if embedding == hidden else embedding * hidden + hidden
+    projection = embedding * hidden + hidden if config.has_projection else 0
     layer = 4 * (hidden * hidden + hidden) + 2 * hidden * inner + inner + hidden + 4 * hidden
     pooler = hidden * hidden + hidden
     return tables + projection + config.num_hidden_groups * config.inner_group_num * layer + pooler
@@ -153,7 +153,7 @@ def flops_per_token(config: AlbertConfig) -> int:
     170065920
     """
     embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
-    projection = 0 if embedding == hidden else embedding * hidden
+    projection = embedding * hidden if config.has_projection else 0
     layer = 4 * hidden * hidden + 2 * hidden * inner
     return 2 * (projection + config.num_hidden_layers * config.inner_group_num * layer)
 

@@ -22,12 +22,16 @@ class FreshWeightsWarning(UserWarning):
     """Some weights were not read from anywhere: they are random and want training."""
 
 
+MOST_BLOCKS, WIDEST = 64, 2**20
+"""Bounds of a head: a damaged file must not ask for more memory than there is."""
+
+
 @dataclass(frozen=True)
 class HeadSpec:
     """Shape of a classification head, and what it reads.
 
     Raises:
-        UsageError: an unknown pooling.
+        UsageError: an unknown pooling, or widths that no head has.
     """
 
     hidden: tuple[int, ...] = ()
@@ -36,6 +40,30 @@ class HeadSpec:
     """`batch` or `none`."""
     pooling: str = "pooler"
     """What it reads of each sequence: `pooler`, `cls` or `mean`, as `albertkit.tasks.pooling` says."""
+
+    def __post_init__(self) -> None:
+        check_pooling(self.pooling)
+        if len(self.hidden) > MOST_BLOCKS:
+            raise UsageError(f"a head of {len(self.hidden)} hidden blocks was asked for; at most {MOST_BLOCKS} work")
+        for width in self.hidden:
+            if type(width) is not int or not 1 <= width <= WIDEST:
+                raise UsageError(
+                    f"a head has the hidden width {width!r:.40}; every width must be 1 or more (at most {WIDEST})"
+                )
+
+
+@dataclass(frozen=True)
+class EmbeddingSpec:
+    """What the vector of a text is, for a model whose files say it, as those of sentence-transformers do.
+
+    Raises:
+        UsageError: an unknown pooling.
+    """
+
+    pooling: str = "mean"
+    """`mean`, `cls` or `pooler`, as `albertkit.tasks.pooling` says."""
+    normalize: bool = False
+    """Whether vectors are scaled to length 1."""
 
     def __post_init__(self) -> None:
         check_pooling(self.pooling)
@@ -53,11 +81,16 @@ class Model:
     """Names of the task head's outputs."""
     head: HeadSpec = field(default_factory=HeadSpec)
     max_length: int = 512
-    """Longest input in tokens that it was trained on."""
+    """Longest input in tokens that it was trained on; never more than it has positions."""
     source: str = ""
     """Name or path that it was loaded from."""
     notes: tuple[str, ...] = ()
     """What the loader has to say: fresh weights, files passed over."""
+    embedding: EmbeddingSpec | None = None
+    """What `embed` computes by default; None where no file says it."""
+
+    def __post_init__(self) -> None:
+        self.max_length = min(self.max_length, self.network.config.max_position_embeddings)
 
 
 def announce(notes: Sequence[str]) -> None:
@@ -67,43 +100,86 @@ def announce(notes: Sequence[str]) -> None:
 
 
 def task_values(model: Model) -> dict[str, Any] | None:
-    """Return what `task.json` keeps of a model with a task; None of one without."""
-    if model.task is None:
-        return None
-    head = {"hidden": list(model.head.hidden), "norm": model.head.norm, "pooling": model.head.pooling}
-    return {
-        "task": model.task.name,
-        "labels": list(model.labels),
-        "head": {"name": model.task.head, **head},
-        "max_length": model.max_length,
-        **saved_settings(model.task),
-    }
+    """Return what `task.json` keeps of a model; None where there is nothing to keep."""
+    values: dict[str, Any] = {}
+    if model.task is not None:
+        head = {"hidden": list(model.head.hidden), "norm": model.head.norm, "pooling": model.head.pooling}
+        values = {
+            "task": model.task.name,
+            "labels": list(model.labels),
+            "head": {"name": model.task.head, **head},
+            **saved_settings(model.task),
+        }
+    if model.embedding is not None:
+        values["embedding"] = {"pooling": model.embedding.pooling, "normalize": model.embedding.normalize}
+    return {**values, "max_length": model.max_length} if values else None
 
 
-def task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:
-    """Return the task and the head that a `task.json` names.
+@dataclass(frozen=True)
+class TaskFile:
+    """What a `task.json` says."""
+
+    task: Task | None
+    """None for an encoder whose file only says how long its inputs are or what its vectors are."""
+    head: HeadSpec
+    labels: tuple[str, ...]
+    max_length: int
+    embedding: EmbeddingSpec | None
+
+
+def read_task_values(values: Mapping[str, Any], *, positions: int, where: str) -> TaskFile:
+    """Return what the content of a `task.json` says; every value is checked.
 
     Args:
-        values: its content, with the key "task".
+        values: the content.
+        positions: of the network; a longer `max_length` is cut to it.
         where: the model, for messages.
 
     Raises:
-        CheckpointError: a task, pooling or setting that is not known here.
+        CheckpointError: a task, pooling or setting that is not known here, or a value of another kind.
     """
-    head = values.get("head") or {}
-    pooling = str(head.get("pooling", "pooler"))
-    if values["task"] not in TASKS:
+    labels = values.get("labels", [])
+    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+        raise CheckpointError(f"{where}: task.json: labels is {labels!r:.60}, not a list of names")
+    if len(set(labels)) < len(labels):
+        raise CheckpointError(f"{where}: task.json: two labels have the same name, so they cannot be told apart")
+    max_length = values.get("max_length", positions)
+    if type(max_length) is not int or max_length < 3:  # [CLS], a piece, [SEP]
+        raise CheckpointError(f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens from 3 up")
+    task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
+    return TaskFile(task, head, tuple(labels), min(max_length, positions), _embedding_from(values, where=where))
+
+
+def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:
+    name, head = values["task"], values.get("head", {})
+    if not isinstance(name, str) or name not in TASKS:
         raise CheckpointError(
-            f'{where}: task.json names the task "{values["task"]}", which is not known here '
+            f'{where}: task.json names the task "{name!s:.60}", which is not known here '
             f"({', '.join(sorted(TASKS))}); install the package that has it"
         )
+    hidden = head.get("hidden", []) if isinstance(head, dict) else None
+    norm, pooling = (head.get("norm", "none"), head.get("pooling", "pooler")) if isinstance(head, dict) else (0, 0)
+    if not isinstance(hidden, list) or not isinstance(norm, str) or not isinstance(pooling, str):
+        raise CheckpointError(f"{where}: task.json: head is {head!r:.60}, not a mapping with hidden, norm and pooling")
     if pooling not in POOLINGS:
         raise CheckpointError(
-            f'{where}: task.json names the pooling "{pooling}", which is not known here '
+            f'{where}: task.json names the pooling "{pooling:.60}", which is not known here '
             f"({', '.join(POOLINGS)}); pip install --upgrade albertkit, or correct the file"
         )
-    spec = HeadSpec(tuple(head.get("hidden", ())), head.get("norm", "none"), pooling)
     try:
-        return with_saved_settings(TASKS[values["task"]], values), spec
+        return with_saved_settings(TASKS[name], values), HeadSpec(tuple(hidden), norm, pooling)
     except UsageError as error:
         raise CheckpointError(f"{where}: task.json: {error}") from error
+
+
+def _embedding_from(values: Mapping[str, Any], *, where: str) -> EmbeddingSpec | None:
+    found = values.get("embedding")
+    if found is None:
+        return None
+    pooling, normalize = (found.get("pooling"), found.get("normalize")) if isinstance(found, dict) else (None, None)
+    if pooling not in POOLINGS or not isinstance(normalize, bool):
+        raise CheckpointError(
+            f"{where}: task.json: embedding is {found!r:.60}, not a mapping with pooling ({', '.join(POOLINGS)}) and "
+            "normalize (true or false)"
+        )
+    return EmbeddingSpec(pooling, normalize)

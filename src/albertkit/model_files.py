@@ -7,10 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 from albertkit.checkpoints import READ_AS_IT_IS, Checkpoint, ReadOptions, read_checkpoint
-from albertkit.config import PUBLISHED
-from albertkit.errors import UsageError, did_you_mean
+from albertkit.config import PUBLISHED, nearest_model
+from albertkit.errors import UsageError
+from albertkit.text.added_tokens import AddedTokenError
 from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.text.directory import read_tokenizer_files
+from albertkit.text.directory import VOCABULARIES, read_tokenizer_files
 from albertkit.text.missing import MissingTokenizer
 from albertkit.text.self_test import self_test
 from albertkit.text.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def model_path(name: str | os.PathLike[str]) -> Path | None:
         return path
     if str(name) in PUBLISHED:
         return None
-    near = did_you_mean(str(name), PUBLISHED)
+    near = nearest_model(str(name))
     raise UsageError(
         f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them'
     )
@@ -89,26 +90,29 @@ def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenize
     """Return the tokenizer that goes with a checkpoint, and what there is to say of it.
 
     Where the files hold none, English models get the official vocabulary; where what they hold does not fit the number
-    of embeddings, a `MissingTokenizer` stands there: everything that works on ids still works.
+    of embeddings, or tokens were added that no file explains, it is a `MissingTokenizer`: all that works on ids works.
 
     Raises:
         CheckpointError: tokenizer files that cannot be read.
-        MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
+        MissingExtraError: a vocabulary that the tokenizers library splits, which is not installed.
     """
     files, embeddings = checkpoint.tokenizer_files, checkpoint.config.vocab_size
     if checkpoint.source == str(shipped_folder()):
         return Tokenizer.official(), ()
-    vocabulary = next((name for name in ("spiece.model", "vocab.txt") if name in files), None)
+    vocabulary = next((name for name in VOCABULARIES if name in files), None)
     if vocabulary is None:
         official = Tokenizer.official()
         if official.vocab_size == embeddings:
-            note = f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used"
-            # transformers 5 saves tokenizer.json alone: is it the official one?
-            beside = self_test(official, files["tokenizer.json"].parent) if "tokenizer.json" in files else ()
-            return official, (note, *beside)
+            return official, (f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used",)
         reason = f"{checkpoint.source}: holds no tokenizer; put the spiece.model (or vocab.txt) of the model beside it"
         return MissingTokenizer(reason), (reason,)
-    tokenizer = read_tokenizer_files(files, mode=None if vocabulary == "vocab.txt" else checkpoint.tokenizer_mode)
+    try:
+        tokenizer = read_tokenizer_files(files, mode=None if vocabulary == "vocab.txt" else checkpoint.tokenizer_mode)
+    except AddedTokenError as error:
+        return MissingTokenizer(str(error)), (str(error),)
+    said: tuple[str, ...] = ()
+    if vocabulary == "tokenizer.json" and isinstance(tokenizer, Tokenizer):  # transformers 5 saves it alone
+        said = (f"{checkpoint.source}: holds no spiece.model; the official English vocabulary is used",)
     found = tokenizer.vocab_size
     if not embeddings - _PADDING < found <= embeddings or found < 0.9 * embeddings:
         reason = (
@@ -116,4 +120,4 @@ def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenize
             "tokenizer and is passed over; bring the right one"
         )
         return MissingTokenizer(reason), (reason,)
-    return tokenizer, self_test(tokenizer, files[vocabulary].parent)
+    return tokenizer, (*said, *self_test(tokenizer, files[vocabulary].parent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.data.sample_text import sample_texts
+from albertkit.data.texts import examples_of, texts_of
 from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.exported import exported_folder, load_exported
@@ -24,6 +26,7 @@ from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.poolings import check_pooling
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
+from albertkit.vectors import unit
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -140,7 +143,6 @@ class Predictor:
                 raise
             raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
         model = load_model(name)
-        model.network.eval()
         announce(model.notes)
         return cls(model, execution=execution)
 
@@ -194,20 +196,20 @@ class Predictor:
         """Return one prediction a text: `{text, label, probabilities}` or the task's own keys.
 
         Args:
-            texts: a text, or several; a tuple of two texts is a pair.
+            texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair, and so
+                is a row of a table of two columns.
             progress: called with the number of texts just finished.
 
         Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
             UsageError: the model has no task head.
-            TextError: a text that cannot be tokenised.
         """
-        rows = [texts] if isinstance(texts, str) else list(texts)
-        pairs = [(row, None) if isinstance(row, str) else (row[0], row[1]) for row in rows]
+        rows = examples_of([texts] if isinstance(texts, str) else texts, name="texts")
         task = self._task()
-        decoded = self.predict_examples([task.example_of(*pair) for pair in pairs], progress=progress)
+        decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
         return [
-            {"text": text, **({} if pair is None else {"pair": pair}), **prediction}
-            for (text, pair), prediction in zip(pairs, decoded, strict=True)
+            {"text": row.text, **({} if row.pair is None else {"pair": row.pair}), **prediction}
+            for row, prediction in zip(rows, decoded, strict=True)
         ]
 
     def embed(
@@ -221,28 +223,37 @@ class Predictor:
         """Return one vector a text, `[texts, hidden]`.
 
         Args:
-            texts: a text, or several.
+            texts: a text, or several: a list, an array or a column of a table.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
                 `default_pooling` when left out.
             max_length: longest input in tokens; the model's own when left out.
             progress: called with the number of texts just finished.
 
         Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
             UsageError: an unknown pooling, or max_length is more than the model's positions.
         """
         pooling = pooling or self.default_pooling
         check_pooling(pooling)
-        rows = [texts] if isinstance(texts, str) else list(texts)
+        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts")
         length = self._length(max_length)
         sequences = self.model.tokenizer.sequences(rows, max_length=length)
         self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
         if not sequences:
             return np.zeros((0, self.model.network.config.hidden_size), np.float32)
-        return embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+        return self.scaled(embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress))
+
+    def scaled(self, vectors: FloatArray) -> FloatArray:
+        """Return vectors `[.., hidden]` as `embed` gives them: of length 1 where the model's files say so."""
+        spec = self.model.embedding
+        return unit(vectors) if spec is not None and spec.normalize else vectors
 
     @property
     def default_pooling(self) -> str:
-        """What `embed` takes when it is not told: what a model of similarity was trained with, else `mean`."""
+        """What `embed` takes when it is not told: what the model's files declare, as those of sentence-transformers do,
+        or what a model of similarity was trained with, else `mean`."""
+        if self.model.embedding is not None:
+            return self.model.embedding.pooling
         trained = self.model.task is not None and self.model.task.name == "similarity"
         return self.model.head.pooling if trained else "mean"
 
@@ -304,13 +315,14 @@ class Predictor:
 def _pytorch(model: Model, execution: Execution) -> Runtime:
     from albertkit.runtimes.pytorch import PyTorchRuntime  # here, since exported models run without torch
 
-    def sample() -> Batch:
-        longest = model.network.config.max_position_embeddings
-        return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
-
     return PyTorchRuntime(
-        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=sample
+        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=partial(_sample, model)
     )
+
+
+def _sample(model: Model) -> Batch:
+    longest = model.network.config.max_position_embeddings
+    return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
 
 
 def embed_sequences(

@@ -13,10 +13,11 @@ from torch.overrides import TorchFunctionMode
 
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
+from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
-from albertkit.loaded import FreshWeightsWarning, HeadSpec, Model, announce, task_from, task_values
+from albertkit.loaded import FreshWeightsWarning, HeadSpec, Model, TaskFile, announce, read_task_values, task_values
 from albertkit.model.encoder import Encoder, initialize
 from albertkit.model_files import known_folder, model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
@@ -58,7 +59,7 @@ class _WithoutNumbers(TorchFunctionMode):
 
 
 def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cpu") -> Model:
-    """Load a network with every head that its files hold.
+    """Load a network with every head that its files hold, in evaluation mode.
 
     Args:
         name: a known name, a path in any known format, an archive of one, or a run directory.
@@ -71,7 +72,8 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     found = read_model(name)
     tokenizer, said = tokenizer_of(found)
     notes = [*found.notes, *said]
-    task, spec = _task_of(found)
+    said_of_task = _task_of(found)
+    task, spec = said_of_task.task, said_of_task.head
     if task is not None and task.head not in found.heads:
         raise CheckpointError(
             f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
@@ -80,9 +82,10 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     with torch.device("meta"), _WithoutNumbers():  # no memory either: every tensor comes from the files
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
-            outputs, objective = task.num_outputs(found.labels), objective_of(task)
+            outputs, objective = task.num_outputs(said_of_task.labels), objective_of(task)
             heads[task.head] = objective.build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
             if EXITS in found.heads and isinstance(objective, ClassificationObjective):
+                _check_exits(found)
                 heads[EXITS] = build_exits(objective, found.config, outputs, hidden=spec.hidden)
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
@@ -92,11 +95,20 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     if not found.has_pooler:
         notes.append(f"{found.source}: holds no pooler; a fresh one is used")
         state |= _fresh_pooler(found.config)
-    _check_head(network, state, where=found.source)
+    _check_head(network, state, where=f"{found.source}: {'the configuration' if found.task is None else 'task.json'}")
     network.take_canonical(state)
-    max_length = int((found.task or {}).get("max_length", found.config.max_position_embeddings))
     known = cast(AnyTokenizer, tokenizer)  # a missing one has its face and answers everything with the reason
-    return Model(network.to(device), known, task, found.labels, spec, max_length, str(name), tuple(notes))
+    return Model(
+        network.to(device).eval(),
+        known,
+        task,
+        said_of_task.labels,
+        spec,
+        said_of_task.max_length,
+        str(name),
+        tuple(notes),
+        said_of_task.embedding,
+    )
 
 
 def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[str] = ()) -> Model:
@@ -129,18 +141,44 @@ def _fresh_pooler(config: AlbertConfig) -> dict[str, torch.Tensor]:
     return {f"pooler.{part}": getattr(pooler, part).detach() for part in ("weight", "bias")}
 
 
-def _task_of(checkpoint: Checkpoint) -> tuple[Task | None, HeadSpec]:
-    if checkpoint.task is not None and "task" in checkpoint.task:
-        return task_from(checkpoint.task, where=checkpoint.source)
+def _task_of(checkpoint: Checkpoint) -> TaskFile:
+    """Return what task.json says, and where it is absent or names no task, what the heads and their labels say."""
+    positions = checkpoint.config.max_position_embeddings
+    said = read_task_values(checkpoint.task or {}, positions=positions, where=checkpoint.source)
+    task = said.task or _task_of_heads(checkpoint)
+    labels = checkpoint.labels
+    if task is not None and not labels and task.problem_type != "regression":
+        labels = _numbered_labels(checkpoint, head=task.head)
+    return replace(said, task=task, labels=labels)
+
+
+def _task_of_heads(checkpoint: Checkpoint) -> Task | None:
     if "classifier" not in checkpoint.heads:
         of_head: dict[str, Task] = {}
         for name in TASKS:
             if TASKS[name].problem_type is None:
                 of_head.setdefault(TASKS[name].head, TASKS[name])
         tasks = [of_head[head] for head in checkpoint.heads if head in of_head]
-        return (tasks[0] if len(tasks) == 1 else None), HeadSpec()
-    by_type = {TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")}
-    return by_type[checkpoint.problem_type or "single_label_classification"], HeadSpec()
+        return tasks[0] if len(tasks) == 1 else None
+    by_type: dict[str | None, Task] = {
+        TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")
+    }
+    return by_type[checkpoint.problem_type or "single_label_classification"]
+
+
+def _numbered_labels(checkpoint: Checkpoint, *, head: str) -> tuple[str, ...]:
+    """Return LABEL_0, LABEL_1, .. as transformers does, for formats that have no place for names of labels."""
+    outputs = num_outputs(checkpoint.state, head) if head in LABELLED_HEADS else None
+    return tuple(f"LABEL_{index}" for index in range(outputs or 0))
+
+
+def _check_exits(checkpoint: Checkpoint) -> None:
+    own = {name.split(".")[2] for name in checkpoint.state if name.startswith(f"heads.{EXITS}.")}
+    if len(own) != checkpoint.config.num_hidden_layers - 1:  # before so many heads are built
+        raise CheckpointError(
+            f"{checkpoint.source}: holds exits of {len(own)} layers, and a network of "
+            f"{checkpoint.config.num_hidden_layers} layers has one fewer than layers; the files are not of one model"
+        )
 
 
 def _check_head(network: Network, state: Mapping[str, torch.Tensor], *, where: str) -> None:
@@ -148,7 +186,7 @@ def _check_head(network: Network, state: Mapping[str, torch.Tensor], *, where: s
     wrong = [name for name in own.keys() | state.keys() if name not in own or name not in state]
     wrong += [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
     if wrong:
-        raise CheckpointError(f"{where}: task.json and the tensors disagree on {', '.join(sorted(wrong)[:8])}")
+        raise CheckpointError(f"{where} and the tensors disagree on {', '.join(sorted(wrong)[:8])}")
 
 
 def load_encoder(

@@ -62,7 +62,7 @@ def _hardware() -> Mapping[str, Any]:
 
     if hasattr(torch.cpu, "get_capabilities"):
         return torch.cpu.get_capabilities()
-    amx = torch.cpu._is_amx_tile_supported()  # older than 2.10; every processor with AMX has its bf16 and int8
+    amx = torch.cpu._is_amx_tile_supported()  # in older releases; every processor with AMX has its bf16 and int8
     return {
         "amx_bf16": amx,
         "amx_int8": amx,

@@ -23,6 +23,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -130,27 +131,52 @@ def run_case(healthy: Path, place: Path, *, name: str, number: int) -> str:
         AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
     """
     from albertkit.checkpoints import read_checkpoint
+
+    target = damaged_copy(healthy, place, random.Random(f"{name} {number}"))
+    return run_guarded(lambda: read_checkpoint(target), case=f"{name} {number}").outcome
+
+
+@dataclass(frozen=True)
+class Cost:
+    """How a case ended, and what it cost."""
+
+    outcome: str
+    """"read", or the name of the error's class."""
+    seconds: float
+    """Of the processor."""
+    megabytes: float
+    """By which the most memory of the process grew."""
+
+
+def run_guarded(read: Callable[[], object], *, case: str) -> Cost:
+    """Read something damaged.
+
+    Args:
+        read: what may end well, or in an error of ours.
+        case: what an assertion calls it.
+
+    Raises:
+        AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
+    """
     from albertkit.errors import AlbertkitError
 
-    draw = random.Random(f"{name} {number}")
-    target = damaged_copy(healthy, place, draw)
     before, started = peak_megabytes(), used_seconds()
     outcome, message = "read", "-"
     try:
         with clock(5 * SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            read_checkpoint(target)
+            read()
     except AlbertkitError as error:
         outcome, message = type(error).__name__, str(error).strip()
     except TooSlowError as error:
-        raise AssertionError(f"{name} {number}: stopped after {5 * SECONDS} s") from error
+        raise AssertionError(f"{case}: stopped after {5 * SECONDS} s") from error
     except BaseException as error:
-        raise AssertionError(f"{name} {number}: {type(error).__name__}: {str(error)[:200]}") from error
-    assert 0 < len(message) < 20_000, f"{name} {number}: a message of {len(message)} characters"
+        raise AssertionError(f"{case}: {type(error).__name__}: {str(error)[:200]}") from error
+    assert 0 < len(message) < 20_000, f"{case}: a message of {len(message)} characters"
     seconds, grown = used_seconds() - started, peak_megabytes() - before
-    assert seconds < SECONDS, f"{name} {number}: {seconds:.1f} s"
-    assert grown < MEGABYTES, f"{name} {number}: {grown:.0f} MB"
-    return outcome
+    assert seconds < SECONDS, f"{case}: {seconds:.1f} s"
+    assert grown < MEGABYTES, f"{case}: {grown:.0f} MB"
+    return Cost(outcome, seconds, grown)
 
 
 def damaged_copy(healthy: Path, place: Path, draw: random.Random) -> Path:

@@ -174,6 +174,12 @@ def test_copies_that_say_something_else_are_refused(folder: Path, name: str, exp
     assert f"{name} {expected}" in refusal(folder)
 
 
+def test_two_outputs_with_one_name(tmp_path: Path) -> None:
+    HUGGINGFACE.write(made("classifier"), tmp_path)
+    change_config(tmp_path, id2label={"0": "good", "1": "bad", "2": "good"})
+    assert 'id2label gives the name "good" to 2 outputs' in refusal(tmp_path)
+
+
 # ---- our own files ----
 
 

@@ -69,7 +69,10 @@ def test_a_bad_row_far_down_leaves_what_stood_there(
     (tmp_path / "v.npy").write_text("older")
     monkeypatch.setattr(text_stream, "ROWS", 7)
     arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.npy")
-    assert "in.txt, line 21: not UTF-8" in albertkit("embed", tiny_folder(), *arguments, *ONE_THREAD).failure()
+    assert (
+        "in.txt, line 21: byte 0xff is not UTF-8"
+        in albertkit("embed", tiny_folder(), *arguments, *ONE_THREAD).failure()
+    )
     assert (tmp_path / "v.npy").read_text() == "older"
     assert not leftovers(tmp_path)
 

@@ -50,3 +50,50 @@ def test_refusals(albertkit: Runner, run_folder: Path, tmp_path: Path, keywords:
     headless = albertkit("evaluate", tiny_folder(), "--data", keywords, *ONE_THREAD, "--json")
     assert (headless.status, headless.out) == (2, "")
     assert "has no task head to score" in headless.err
+
+
+def test_the_columns_of_the_run_are_the_default(albertkit: Runner, tmp_path: Path) -> None:
+    rows = keyword_rows(40, seed=3)
+
+    def table(name: str, header: str, first: bool = False) -> Path:
+        path = tmp_path / name
+        lines = [f"{'unread,' * first}{text},{label}" for text, label in rows]
+        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+        return path
+
+    trained = table("train.csv", "v2,v1")
+    columns = ("--text-column", "v2", "--label-column", "v1")
+    run = tmp_path / "run"
+    arguments = ("--model", tiny_folder(), "--data", trained, "--out", run, "--epochs", "1", *ONE_THREAD)
+    assert albertkit("finetune", *arguments, *columns, "--no-baseline").status == 0
+
+    data = table("new.csv", "text,v2,v1", first=True)  # by itself, the column "text" would be read
+    shown = albertkit("evaluate", run, "--data", data, *ONE_THREAD)
+    assert shown.status == 0, shown.err
+    assert "Scores on new.csv" in shown.out
+    assert "train" not in shown.out
+    found = albertkit("evaluate", run, "--data", data, *ONE_THREAD, "--json").json
+    alone = albertkit("evaluate", run, "--data", data, *columns, "--split", "train", *ONE_THREAD, "--json").json
+    assert (found["split"], found["examples"], found["metrics"]) == ("all", 40, alone["metrics"])
+    predicted = albertkit("predict", run, "--input", data, *ONE_THREAD, "--json").rows
+    assert [row["text"] for row in predicted] == [text for text, _ in rows]
+
+    other = table("other.csv", "text,label")
+    words = albertkit("evaluate", run, "--data", other, *ONE_THREAD, "--json").failure()
+    assert 'no column "v2", which' in words
+    assert "was trained on (--text-column; there are: text, label); give --text-column" in words
+    given = ("--text-column", "text", "--label-column", "label")
+    assert (
+        albertkit("evaluate", run, "--data", other, *given, *ONE_THREAD, "--json").json["metrics"] == alone["metrics"]
+    )
+
+
+def test_an_ending_that_does_not_fit_is_told_before_scoring(
+    albertkit: Runner, run_folder: Path, tmp_path: Path, keywords: Path
+) -> None:
+    outcome = albertkit(
+        "evaluate", run_folder, "--data", keywords, "--predictions", tmp_path / "x.csv", *ONE_THREAD, "--json"
+    )
+    assert outcome.status == 2
+    assert "predictions for these classification data go into a .tsv file, or into a folder" in outcome.err
+    assert "100%" not in outcome.err

@@ -49,7 +49,7 @@ def test_an_empty_file_is_no_text(albertkit: Runner, run_folder: Path, tmp_path:
 def test_bad_files_and_models(albertkit: Runner, run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"fine\ncaf\xe9\n")
     words = albertkit("predict", run_folder, "--input", tmp_path / "latin.txt", "--json").failure()
-    assert "latin.txt, line 2: not UTF-8" in words
+    assert "latin.txt, line 2: byte 0xe9 is not UTF-8" in words
     headless = albertkit("predict", tiny_folder(), "a", *ONE_THREAD, "--json")
     assert (headless.status, headless.out) == (2, "")
     assert "has no task head to predict with: fine-tune it first" in headless.err

@@ -64,3 +64,15 @@ def test_tags(albertkit: Runner, tmp_path: Path) -> None:
     assert outcome.json["words"] == [[0, 3], [4, 8], [9, 13], [13, 14]]
     assert len(outcome.json["tags"]) == 4
     assert albertkit("evaluate", run, "--data", data, *ONE_THREAD).status == 0
+
+
+def test_texts_without_words_are_split_as_in_training(albertkit: Runner, tmp_path: Path) -> None:
+    rows = [{"tokens": ["Dr.", name, "'s", "home"], "tags": ["O", "B-PER", "O", "O"]} for name in ("Ann", "Bob") * 12]
+    data, run = lines(tmp_path / "tags.jsonl", rows), tmp_path / "run"
+    command = ("finetune", "--model", tiny_folder(), "--data", data, "--out", run, "--epochs", "1", *ONE_THREAD)
+    assert albertkit(*command, "--max-length", "32", "--json").status == 0
+    text, words = "Dr. Eve's home", [[0, 3], [4, 7], [7, 9], [10, 14]]
+    assert albertkit("predict", run, text, "--json", *ONE_THREAD).json["words"] == words
+    raw = lines(tmp_path / "raw.jsonl", [{"id": "a", "text": text}])
+    found = albertkit("predict", run, "--input", raw, "--json", *ONE_THREAD).json
+    assert (found["id"], found["words"]) == ("a", words)

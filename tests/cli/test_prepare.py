@@ -15,6 +15,9 @@ TEXT = "One sentence. And two.\nA third.\n\nThe second document.\n"
 def test_json_summary_and_again(albertkit: Runner, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(TEXT.encode() + b"\nbad \xff\x00 byte\n\n\xcc\x81\n")
     arguments = ("prepare", tmp_path / "t.txt", "--model", "albert-nano", "--out", tmp_path / "s", "--processes", "1")
+    refused = albertkit(*arguments).failure()
+    assert "t.txt, line 6: byte 0xff is not UTF-8; save the file as UTF-8, or pass --encoding" in refused
+    arguments = (*arguments, "--bad-bytes", "replace")
     outcome = albertkit(*arguments, "--json")
     assert outcome.status == 0, outcome.err
     report = outcome.json

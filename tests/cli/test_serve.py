@@ -57,6 +57,23 @@ def test_fp32_is_what_a_processor_serves(albertkit: Runner, run_folder: Path, mo
         assert SERVED[-1]["predictor"].execution.precision == precision
 
 
+def test_hosts_are_checked_where_there_is_no_key(
+    albertkit: Runner, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = ("serve", run_folder, "--port", "0", *ONE_THREAD)
+    local = ("localhost", "127.0.0.1", "::1")
+    for options, hosts in (
+        ((), local),
+        (("--host", "0.0.0.0"), ()),
+        (("--allowed-host", "a.example", "--allowed-host", "b.example"), (*local, "a.example", "b.example")),
+    ):
+        assert albertkit(*start, *options).status == 0
+        assert SERVED[-1]["hosts"] == hosts
+    monkeypatch.setenv("ALBERTKIT_API_KEY", "a-key")
+    assert albertkit(*start).status == 0
+    assert SERVED[-1]["hosts"] == ()
+
+
 def test_keys_come_from_the_environment_or_a_file(
     albertkit: Runner, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

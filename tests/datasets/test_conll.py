@@ -58,7 +58,7 @@ def test_from_an_archive_and_under_the_older_names(
 def test_a_file_by_its_ending(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("New\tB-LOC\nYork\tI-LOC\n\n\nAda\tB-PER\n")
     data = load_dataset(tmp_path / name)
-    assert data.labels == ("O", "B-LOC", "I-LOC", "B-PER")  # O belongs to the scheme though no word has it
+    assert data.labels == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")  # the whole scheme, though no word has O or I-PER
     assert [row.text for row in data] == ["New York", "Ada"]
 
 
@@ -77,8 +77,8 @@ def test_a_text_file_where_the_task_says_so(tmp_path: Path) -> None:
 def test_iob1_is_converted_and_told(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("Ada I-PER\nEve B-PER\nB I-PER\nis O\n\nRome I-LOC\n")
     data = load_dataset(tmp_path / "own.conll")
-    assert data.labels == ("O", "B-LOC", "B-PER", "I-PER")
-    assert [row.tags for row in data] == [(2, 2, 3, 0), (1,)]
+    assert data.labels == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    assert [row.tags for row in data] == [(3, 3, 4, 0), (1,)]
     (note,) = data.notes
     assert note.endswith("2 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1, line 6)")
 
@@ -164,3 +164,104 @@ def test_the_published_files(shared: Path) -> None:
         names = [[data.labels[tag] for tag in row.tags] for row in data]
         assert entities in (None, len(seqeval.get_entities(names)))
         assert all(row.text[start:end].strip() for row in data for start, end in row.words)
+
+
+def tags_of(path: Path, content: str | bytes) -> list[list[tuple[str, str]]]:
+    """The words of a file, each with its tag."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    data = load_dataset(path)
+    return [
+        [(row.text[start:end], data.labels[tag]) for (start, end), tag in zip(row.words, row.tags, strict=True)]
+        for row in data
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Bob B-PER\nfell O\n\nAcme B-ORG\n",
+        "Bob\tB-PER\t\nfell\tO\t\n\nAcme\tB-ORG\t\n",  # a tab at the end of every line
+        "Bob B-PER \nfell O \n \nAcme B-ORG \n",
+        "Bob\tB-PER\nfell\tO\n\t\nAcme\tB-ORG\n",
+        "Bob B_PER\nfell O\n\nAcme B_ORG\n",
+        "Bob PER-B\nfell O\n\nAcme ORG-B\n",
+        "Bob B-PER\nfell o\n\nAcme B-ORG\n",
+        b"\xef\xbb\xbfBob B-PER\nfell O\n\nAcme B-ORG\n",
+        "-DOCSTART- O\r\n\r\nBob B-PER\r\nfell O\r\n\r\nAcme B-ORG\r\n",
+        "Bob I-PER\nfell O\n\nAcme I-ORG\n",
+    ],
+)
+def test_the_same_tags_however_a_file_writes_them(tmp_path: Path, content: str | bytes) -> None:
+    found = tags_of(tmp_path / "own.conll", content)
+    assert found == [[("Bob", "B-PER"), ("fell", "O")], [("Acme", "B-ORG")]]
+    assert open_data(tmp_path / "own.conll").metrics[0] == "f1"
+
+
+def test_another_spelling_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own.conll").write_text("Bob PER-B\nfell O\n")
+    (note,) = load_dataset(tmp_path / "own.conll").notes
+    assert note.endswith("1 tag(s) in another spelling of the scheme (line 1: PER-B is read as B-PER)")
+
+
+def test_words_that_look_like_none(tmp_path: Path) -> None:
+    assert tags_of(tmp_path / "a.conll", "# B-TAG\nme I-TAG\nNew\u00a0York B-X\n\u200b O\n\u00a0 O\n") == [
+        [("#", "B-TAG"), ("me", "I-TAG"), ("New\u00a0York", "B-X"), ("\u200b", "O"), ("\u00a0", "O")]
+    ]
+    assert tags_of(tmp_path / "b.conll", "x B-prod.art-1\ny I-prod.art-1\n") == [
+        [("x", "B-prod.art-1"), ("y", "I-prod.art-1")]
+    ]
+
+
+def test_tags_without_prefixes_are_scored_as_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "pos.conll").write_text("Bob NOUN\nfell VERB\n")
+    source = open_data(tmp_path / "pos.conll")
+    assert (source.labels, source.metrics) == (("NOUN", "VERB"), ("accuracy",))
+    assert source.split("train").metrics == ("accuracy",)
+    (tmp_path / "io.conll").write_text("Bob PER\nfell O\n")
+    source = open_data(tmp_path / "io.conll")
+    assert (source.labels, source.metrics[0]) == (("O", "PER"), "f1")
+    (tmp_path / "mixed.conll").write_text("Bob B-PER\nfell O\nAcme ORG\n")
+    with pytest.raises(DataError, match=r"mixed\.conll: the tags \(B-PER, O, ORG\) are not of one scheme"):
+        open_data(tmp_path / "mixed.conll")
+
+
+def test_an_inside_tag_that_training_lacks(tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("Rome B-LOC\nis O\n")
+    (tmp_path / "test.conll").write_text("New B-LOC\nYork I-LOC\nis O\n")
+    data = load_dataset(tmp_path, split="test")
+    assert [data.labels[tag] for tag in data[0].tags] == ["B-LOC", "I-LOC", "O"]
+
+
+def test_a_model_that_learned_iob1(tmp_path: Path) -> None:
+    (tmp_path / "own.conll").write_text("Ada I-PER\nEve B-PER\nis O\n\nRome I-LOC\n")
+    data = load_dataset(tmp_path / "own.conll", labels=["O", "B-PER", "I-PER", "I-LOC"])
+    assert [[data.labels[tag] for tag in row.tags] for row in data] == [["B-PER", "B-PER", "O"], ["I-LOC"]]
+    assert data.notes[0].endswith("1 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1)")
+
+
+CONLLU = """# newpar
+# sent_id = 1
+# text = Don't fall.
+1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_
+1\tDo\tdo\tAUX\t_\t_\t3\taux\t_\t_
+2\tn't\tnot\tPART\t_\t_\t3\tadvmod\t_\t_
+3\tfall\tfall\tVERB\t_\t_\t0\troot\t_\tSpaceAfter=No
+3.1\tfall\tfall\tVERB\t_\t_\t_\t_\t_\t_
+4\t.\t.\tPUNCT\t_\t_\t3\tpunct\t_\t_
+
+"""
+
+
+def test_universal_dependencies(tmp_path: Path) -> None:
+    words = [("Do", "AUX"), ("n't", "PART"), ("fall", "VERB"), (".", "PUNCT")]
+    for name in ("en.conllu", "en.conll"):
+        assert tags_of(tmp_path / name, CONLLU + CONLLU) == [words, words]
+    assert any("CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).notes)
+    with pytest.raises(DataError, match="line 9: 9 columns instead of 10"):
+        tags_of(tmp_path / "bad.conllu", CONLLU.replace("\t_\t_\n\n", "\t_\n\n") + CONLLU)
+
+
+def test_commas_are_no_columns(tmp_path: Path) -> None:
+    (tmp_path / "own.conll").write_text("Bob,B-PER\nfell,O\n")
+    with pytest.raises(DataError, match=r"the lines have one column, .*; tabs or blanks part columns, not commas"):
+        load_dataset(tmp_path / "own.conll")

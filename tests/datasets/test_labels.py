@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from albertkit.datasets.labels import check_labels, collect_labels, infer_task, parse_label
+from albertkit.datasets.labels import check_labels, collect_labels, infer_task, label_text, parse_label, zeros_and_ones
 from albertkit.errors import DataError
 
 
@@ -35,6 +37,11 @@ def test_regression_has_no_labels() -> None:
         ([2.5, 1.25], "regression"),
         ([["a"], ["a", "b"]], "multilabel"),
         ([], "classification"),
+        (["['a', 'b']", "[]"], "multilabel"),
+        (["['a']", "b"], "multilabel"),
+        (["[spam]", "[ham]"], "classification"),
+        (["3,5", "2,0"], "regression"),
+        (["food, drink", "1,5"], "classification"),
     ],
 )
 def test_task_of_a_column(values: list[object], task: str) -> None:
@@ -90,3 +97,63 @@ def test_labels_that_are_different_and_none_at_all() -> None:
     check_labels((), where="mail.csv", task="regression")
     with pytest.raises(DataError, match=r"mail.csv: no row has a label"):
         check_labels((), where="mail.csv", task="multilabel")
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([1, 1.0, "1", "1.0", "1.00", Decimal("1.0")], "1"),
+        ([0, 0.0, "0.0", "-0.0"], "0"),
+        ([True, "True", "TRUE", "true"], "true"),
+        (["01"], "01"),
+        (["1.5", 1.5, Decimal("1.5")], "1.5"),
+        (["01.0"], "01.0"),
+    ],
+)
+def test_one_name_for_what_files_write_differently(values: list[object], name: str) -> None:
+    assert [label_text(value) for value in values] == [name] * len(values)
+
+
+def test_names_of_older_runs_and_truth_values_are_found() -> None:
+    assert parse_label("1", task="classification", labels=("0.0", "1.0")) == 1
+    assert parse_label("True", task="classification", labels=("0", "1")) == 1
+    assert parse_label(0, task="classification", labels=("False", "True")) == 0
+    assert parse_label("1.0", task="classification", labels=("1", "1.0")) == 1  # a name of its own
+    with pytest.raises(ValueError, match='"1" is not one of'):
+        parse_label("1", task="classification", labels=("01", "02"))
+
+
+@pytest.mark.parametrize(
+    ("values", "count"),
+    [
+        ([[0, 1, 0], [1, 1, 0]], 3),
+        ([[0.0, 1.0], [1.0, 1.0]], 2),
+        ([[True, False]], 2),
+        (["[0 1 0]", ""], 3),
+        (["0|1|0|1"], 4),
+        ([[0], [1]], 0),
+        ([[0, 1], [2]], 0),
+        ([["a"], ["b", "0"]], 0),
+    ],
+)
+def test_zeros_and_ones(values: list[object], count: int) -> None:
+    assert zeros_and_ones(values) == count
+
+
+def test_labels_by_position() -> None:
+    labels = ("sport", "money", "health")
+    for value in ([0, 1, 1], [False, True, True], "[0, 1, 1]", "0|1|1"):
+        assert parse_label(value, task="multilabel", labels=labels) == (1, 2)
+    assert parse_label([0, 0, 0], task="multilabel", labels=labels) == ()
+    assert parse_label("['money', 'sport']", task="multilabel", labels=labels) == (0, 1)
+    assert parse_label([1], task="multilabel", labels=("spam",)) == (0,)
+    assert parse_label([0, 1], task="multilabel", labels=("0", "1")) == (0, 1)  # names of classes
+    with pytest.raises(ValueError, match=r"2 zeros and ones for 3 labels \(sport, money, health\)"):
+        parse_label([0, 1], task="multilabel", labels=labels)
+    with pytest.raises(ValueError, match="the label is missing"):
+        parse_label("['sport', nan]", task="multilabel", labels=labels)
+
+
+def test_a_decimal_comma_says_what_to_write() -> None:
+    with pytest.raises(ValueError, match=r'"3,5" is not a number, which regression needs; write 3\.5'):
+        parse_label("3,5", task="regression", labels=())

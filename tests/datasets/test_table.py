@@ -92,7 +92,7 @@ def test_texts_without_labels(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("text;label\na;1", {}, r"a.csv: no column for the text \(there are: text;label; looked for text, sentence"),
+    ("words,label\na,1", {}, r"a.csv: no column for the text \(there are: words, label; looked for text, sentence"),
     ("text,lable\na,1", {"label_column": "label"}, r'no column "label" for the label \(.*\); did you mean "lable"'),
     ("text,lable\na,1", {}, r"no column for the label .*give --label-column"),
     ("text,label\na,1", {"pair_column": "txt"}, r'no column "txt" for the pair .* did you mean "text"'),

@@ -23,7 +23,7 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
 def test_tokens_and_tags(tmp_path: Path) -> None:
     path = write(tmp_path / "own.jsonl", {"tokens": ["Ada", "runs"], "tags": ["B-PER", "O"], "id": 3})
     data = load_dataset(path)
-    assert (data.task, data.labels) == ("token_classification", ("O", "B-PER"))
+    assert (data.task, data.labels) == ("token_classification", ("O", "B-PER", "I-PER"))
     assert list(data) == [TokenExample("Ada runs", ((0, 3), (4, 8)), (1, 0), "3")]
     assert load_dataset(path, labelled=False, task="token_classification")[0].tags is None
 
@@ -109,3 +109,45 @@ def test_what_is_no_file_of_tags(tmp_path: Path) -> None:
     write(tmp_path / "test.jsonl", {"tokens": ["a"]})
     (tmp_path / "own.jsonl").unlink()
     assert open_data(tmp_path).split("test")[0].tags is None
+
+
+def test_rows_as_predict_writes_them(tmp_path: Path) -> None:
+    row = {"text": "John lives in Rome", "entities": [{"start": 14, "end": 18, "type": "LOC", "probability": 0.9}]}
+    data = load_dataset(write(tmp_path / "own.jsonl", row))
+    assert [data.labels[tag] for tag in data[0].tags] == ["O", "O", "O", "B-LOC"]
+
+
+def test_spans_in_utf16_units(tmp_path: Path) -> None:
+    text = "\U0001f600 Rome"  # the face is two units, so JavaScript's places are one further on
+    rows = [
+        {"text": text, "spans": [{"start": 2, "end": 6, "label": "LOC"}]},
+        {"text": text, "spans": [{"start": 3, "end": 7, "label": "LOC"}]},
+    ]
+    data = load_dataset(write(tmp_path / "own.jsonl", *rows))
+    assert [[data.labels[tag] for tag in row.tags] for row in data] == [["O", "B-LOC"]] * 2
+    (note,) = data.notes
+    assert note.endswith("1 text(s) whose spans count UTF-16 code units, read so (line 2)")
+
+
+def test_spans_that_fit_no_word_at_all(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.jsonl", {"text": "the iPhone12s", "spans": [{"start": 4, "end": 10, "label": "X"}]})
+    with pytest.raises(DataError, match=r'no span begins and ends with words, .*X "iPhone" at 4\); count'):
+        open_data(path)
+
+
+def test_numbers_without_names_are_classes(tmp_path: Path) -> None:
+    rows = [{"tokens": ["New", "York", "is"], "ner_tags": [5, 6, 0]}, {"tokens": ["a"] * 2, "ner_tags": [10, 0]}]
+    source = open_data(write(tmp_path / "own.jsonl", *rows))
+    assert (source.labels, source.metrics) == (("0", "5", "6", "10"), ("accuracy",))
+    # As evaluate opens them, with the names of the model: 5 is the name "5", no place among four names.
+    data = load_dataset(tmp_path / "own.jsonl", labels=source.labels)
+    assert [row.tags for row in data] == [(1, 2, 0), (3, 0)]
+    write(tmp_path / "own.jsonl", {"tokens": ["a"], "ner_tags": [1]})
+    with pytest.raises(DataError, match='label "1" is not one of the labels'):
+        load_dataset(tmp_path / "own.jsonl", labels=source.labels)
+
+
+def test_a_bad_row_is_told_before_the_tags_that_lack(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.jsonl", {"tokens": ["EU", ""], "tags": ["B-ORG", "O"]})
+    with pytest.raises(DataError, match="line 1: a token is empty"):
+        open_data(path)

@@ -40,7 +40,7 @@ def test_tables(library: str) -> None:
     assert examples_of(tables.DataFrame({"text": TEXTS})) == [TextExample(text) for text in TEXTS]
     both = tables.DataFrame({"left": ["a", "c"], "right": ["b", "d"]})
     assert examples_of(both) == [TextExample("a", "b"), TextExample("c", "d")]
-    with pytest.raises(InputError, match=r'1 rows that cannot be read: row 1: "text" is'):
+    with pytest.raises(InputError, match="1 rows that cannot be read: row 1 has no text"):
         examples_of(tables.Series(["a", None, "b"]))
 
 
@@ -54,8 +54,8 @@ def test_tables(library: str) -> None:
         (dok_array(np.eye(2)), "X is a sparse dok_array of numbers"),
         (np.eye(3), "X has 3 columns; give one column of texts, or two columns for pairs"),
         (np.zeros((2, 2, 2)), r"X has the shape \(2, 2, 2\)"),
-        (["a", None, "b", 7], r'X has 2 .*: row 1: "text" is missing; row 3: "text" is 7, a int, not a text; repair'),
-        (["a", float("nan")], 'row 1: "text" is nan, a float, not a text'),
+        (["a", None, "b", 7], r'X has 2 .*: row 1 has no text; row 3: "text" is 7, a int, not a text; repair'),
+        (["a", float("nan")], "row 1 has no text"),
         (["a", b"b"], "row 1: \"text\" is b'b', a bytes, not a text"),
         (["a\ud800"], r'row 0: "text" holds U\+D800, half a surrogate pair'),
         ([("a", "b"), "c"], "row 1: a text, where the first is a pair"),

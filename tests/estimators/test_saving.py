@@ -17,7 +17,7 @@ from tests.tiny import settings, tiny_folder, write_csv
 import albertkit
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.estimators import AlbertClassifier, AlbertRegressor
-from albertkit.estimators.saving import model_bytes, model_from_bytes
+from albertkit.estimators.saving import folder_facts, model_bytes, model_from_bytes
 
 # Most fits here are too short to learn anything, and say so.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -106,3 +106,18 @@ def test_numbers_are_saved_at_their_size(tmp_path: Path) -> None:
     fitted.save(tmp_path / "numbers")
     np.testing.assert_array_equal(AlbertRegressor.load(tmp_path / "numbers").predict(TEXTS), fitted.predict(TEXTS))
     assert albertkit.load(tmp_path / "numbers").predict(TEXTS[0])[0]["value"] > 1000
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "..\\x", "/etc/passwd", "a\0b", "\ud800", 7])
+def test_a_state_with_another_name_than_a_files(name: object) -> None:
+    with pytest.raises(CheckpointError, match=r"names the file .* not a plain name"):
+        model_from_bytes({name: b"1"}, source="pickle")  # type: ignore[dict-item]
+    with pytest.raises(CheckpointError, match=r"holds no bytes under config.json"):
+        model_from_bytes({"config.json": "{}"}, source="pickle")  # type: ignore[dict-item]
+
+
+def test_a_damaged_task_file_is_one_sentence(tmp_path: Path) -> None:
+    for content in (b"{", b"\xff{}", b"[" * 100_000):
+        (tmp_path / "task.json").write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"task.json: cannot be read as JSON"):
+            folder_facts(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def test_missing_and_extra_ids_are_named(write: Write) -> None:
         ("p.json", "  \n", "the file is empty"),
         ("p.tsv", "index\tprediction\n0\tx\n0\ty\n", r'p\.tsv, line 3: the id "0" is at line 2 already'),
         ("p.tsv", "index\tprediction\n0\tx\n1\n2\n", r"line 3: 1 columns instead of 2 \(and 1 more\); repair the file"),
-        ("p.tsv", "index\tscore\n0\tx\n", r'no column with the predictions \(there are: "index", "score"; looked for'),
+        ("p.tsv", "index\tscore\n0\tx\n", r"no column with the predictions \(there are: index, score; looked for"),
         ("p.jsonl", '{"id": "a", "label": 1}\n{"id": null, "label": 1}\n', "line 2: the id None is no text"),
         ("p.jsonl", '{"id": "a", "label": 1}\nx\n', "line 2: not JSON"),
         ("no.csv", "", "the file is empty"),
@@ -149,3 +150,50 @@ def test_numbers(write: Write, value: Any) -> None:
     assert read_numbers(write("odds.json", '{"a": 1, "b": -2.5}')) == {"a": 1.0, "b": -2.5}
     with pytest.raises(DataError, match=r'id "b": .* is not a finite number'):
         read_numbers(write("odds.json", f'{{"a": 1, "b": {value}}}'))
+
+
+def test_ids_of_another_split_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({f"dev-{number}": "a" for number in range(40_000)}))
+    found = read_predictions(path)
+    started = time.process_time()
+    with pytest.raises(DataError, match=r'40000 of 40000 .* \(the first is "test-0".*the first is "dev-0" at'):
+        found.in_order([f"test-{number}" for number in range(40_000)])
+    names = ", ".join(f'"{number}": 1' for number in range(40_000))
+    path.write_text(f'{{{names}, "39999": 2}}')
+    with pytest.raises(DataError, match='the id "39999" comes twice'):
+        read_predictions(path)
+    assert time.process_time() - started < 10  # what looks at all ids for each took 19 s and more
+
+
+def test_long_ids_and_numbers_are_cut_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"x" * 100_000: 1}))
+    with pytest.raises(DataError) as told:
+        read_predictions(path).in_order(["y" * 100_000])
+    assert len(str(told.value)) < 1000
+    path.write_text(f'{{"a": {"9" * 400}}}')
+    with pytest.raises(DataError, match=r'id "a": 9+ is not a finite number'):
+        read_numbers(path)
+
+
+def test_bytes_of_parquet_are_no_numbers(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"id": ["a"], "prediction": [b"1"]}), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="b'1' is not a finite number"):
+        read_numbers(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks(codec: str, tmp_path: Path) -> None:
+    for name, content in (
+        ("p.json", '{"a": "caf\u00e9"}'),
+        ("p.csv", "id;prediction\r\na;caf\u00e9\r\n"),
+        ("p.tsv", "id\tprediction\ra\tcaf\u00e9\r"),
+    ):
+        (tmp_path / name).write_bytes(content.encode(codec))
+        assert [(row.key, row.value) for row in read_predictions(tmp_path / name).rows] == [("a", "caf\u00e9")]
+    (tmp_path / "p.conll").write_bytes("caf\u00e9 O B-X\r\n".encode(codec))
+    (row,) = read_tags(tmp_path / "p.conll").rows
+    assert (row.words, row.value) == (("caf\u00e9",), ["B-X"])

@@ -12,6 +12,7 @@ from seqeval.metrics import accuracy_score
 from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
 from seqeval.metrics.v1 import precision_recall_fscore_support as strict_support
 from seqeval.scheme import IOB2, IOBES, Entities
+from sklearn.metrics import accuracy_score as sklearn_accuracy
 
 from albertkit.data.examples import TokenExample
 from albertkit.datasets import load_dataset
@@ -87,9 +88,9 @@ def test_nothing_to_find_is_said() -> None:
 def test_parts_of_speech_are_words_alone() -> None:
     found = tag_scores([["NN", "VB"]], tags_predicted=[["NN", "NN"]])
     assert (found.metrics, found.parts) == ({"accuracy": 50.0}, {})
-    assert "words are counted and no entities" in found.notes[0]
+    assert "accuracy counts words, and there are no entities" in found.notes[0]
     assert marks_entities(["O", "B"])
-    assert not marks_entities(["O", "NN"])
+    assert not marks_entities(["NN", "VB"])
 
 
 def test_refusals() -> None:
@@ -120,3 +121,33 @@ def test_real_sentences_as_seqeval(shared: Path, tmp_path: Path) -> None:
     predicted = [[tag if draw.random() < 0.9 else draw.choice(data.labels) for tag in row] for row in true]
     for scheme in (None, "IOB2"):
         assert_equal(tag_scores(true, tags_predicted=predicted, scheme=scheme), peer_scores(true, predicted, scheme))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_plain_tags_as_scikit_learn(seed: int) -> None:
+    draw = random.Random(seed)
+    kinds = ("NOUN", "VERB", "DET", "B", "O")
+    true = [draw.choices(kinds, k=draw.randint(1, 13)) for _ in range(41)]
+    predicted = [[tag if draw.random() < 0.7 else draw.choice(kinds) for tag in row] for row in true]
+    found = tag_scores(true, tags_predicted=predicted, labels=("X", *kinds))
+    accuracy = sklearn_accuracy([tag for row in true for tag in row], [tag for row in predicted for tag in row])
+    assert found.metrics == {"accuracy": pytest.approx(100 * accuracy, abs=1e-9)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_io_tags_as_seqeval_with_i_before_them(seed: int) -> None:
+    draw = random.Random(seed)
+    kinds = ("O", "PER", "LOC", "E-MAIL")
+    true = [draw.choices(kinds, k=draw.randint(1, 13)) for _ in range(41)]
+    predicted = [[tag if draw.random() < 0.7 else draw.choice(kinds) for tag in row] for row in true]
+    inside = [[[tag if tag == "O" else f"I-{tag}" for tag in row] for row in rows] for rows in (true, predicted)]
+    assert_equal(tag_scores(true, tags_predicted=predicted, labels=kinds), peer_scores(*inside, None))
+
+
+def test_the_labels_say_what_the_tags_are() -> None:
+    # A split of which no word is outside: its tags are still entities.
+    found = tag_scores([["PER", "PER"]], tags_predicted=[["PER", "O"]], labels=("O", "LOC", "PER"))
+    assert found.metrics == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "accuracy": 50.0}
+    assert "a run of words with the same tag counts as one entity" in found.notes[0]
+    found = tag_scores([["3", "0"]], tags_predicted=[["3", "3"]])
+    assert found.notes[0].endswith("write their names (O, B-PER, I-PER) into the data")

@@ -127,6 +127,43 @@ def test_padding_says_nothing_and_is_zero() -> None:
     assert not padded[0][:, 4:].any()
 
 
+POOLINGS = {"classification", "regression", "multilabel", "multiple_choice", "similarity"}
+"""Tasks whose head reads one vector of each row."""
+
+
+@pytest.mark.parametrize(
+    ("task", "to"),
+    [
+        *((task, "onnx") for task in sorted(LABELS)),
+        ("classification", "openvino"),
+        ("question_answering_v2", "openvino"),
+    ],
+)
+def test_a_row_of_padding_is_numbers_and_leaves_the_others_as_they_are(task: str, to: str, tmp_path: Path) -> None:
+    made = model(task, head=HeadSpec(pooling="mean" if task in POOLINGS else "pooler"))
+    if to == "onnx":
+        session = Session(onnx_model(made)).session
+
+        def run(feeds: dict[str, Any]) -> list[Any]:
+            return list(session.run(["sequence_output", "pooled_output", "logits"], feeds))
+    else:
+        export(made, tmp_path / "made", to=to)
+        compiled = Predictor.load(tmp_path / "made", execution=execution()).runtime.compiled  # type: ignore[attr-defined]
+
+        def run(feeds: dict[str, Any]) -> list[Any]:
+            found = compiled(feeds)
+            return [found[name].copy() for name in ("sequence_output", "pooled_output", "logits")]
+
+    ids = np.array([[2, 48, 25, 3, 9, 3, 0], [2, 48, 3, 9, 3, 0, 0], [0, 0, 0, 0, 0, 0, 0]])
+    kinds = np.array([[0, 0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0]])
+    feeds = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64), "token_type_ids": kinds}
+    whole = run(feeds)
+    without = run({name: rows[:2] for name, rows in feeds.items()})
+    for one, other in zip(whole, without, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(one[:2], other, rtol=0, atol=1e-5)
+
+
 def test_shared_weights_stand_once_under_canonical_names() -> None:
     made = onnx_model(model("classification", num_hidden_layers=12))
     onnx.checker.check_model(made, full_check=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from albertkit.batch import Batch, Sequence
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.model.encoder import Encoder, EncoderOutput
+from albertkit.model.layer import Layer
 from albertkit.model.prepared import PreparedEncoder, can_prepare
 
 CPU = torch.device("cpu")
@@ -101,15 +104,64 @@ def test_a_change_of_any_packed_weight_is_seen() -> None:
     assert not prepared.is_current()
 
 
-def test_a_step_of_a_fused_optimizer_is_seen() -> None:
+@pytest.mark.parametrize("head", range(12))
+def test_a_head_set_to_zero_is_seen(head: int) -> None:
+    encoder = encoder_of(hidden_size=48, num_attention_heads=12)
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    attention = cast(Layer, encoder.groups[0].inner[0]).attention
+    attention.output.weight.data[:, 4 * head : 4 * (head + 1)] = 0
+    assert not prepared.is_current()
+
+
+@pytest.mark.parametrize("change", ["one number", "one bit", "two numbers trade places", "signs", "rows trade places"])
+@pytest.mark.parametrize("transposed", [False, True], ids=["plain", "transposed"])
+def test_a_small_change_is_seen(change: str, transposed: bool) -> None:
+    encoder = encoder_of()
+    weight = cast(Layer, encoder.groups[0].inner[0]).ffn.up.weight
+    if transposed:  # as weights from other formats lie in memory
+        weight.data = weight.data.t().contiguous().t()
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    numbers = weight.detach().numpy()  # torch counts no change by NumPy
+    assert prepared.is_current()
+    if change == "one number":
+        numbers[17, 23] = 0.5
+    elif change == "one bit":
+        numbers[17, 23] = np.nextafter(numbers[17, 23], np.float32(9))
+    elif change == "two numbers trade places":
+        numbers[17, 22], numbers[17, 23] = numbers[17, 23], numbers[17, 22]
+    elif change == "signs":
+        numbers[:, 1::2] *= -1
+    else:
+        numbers[[3, 19]] = numbers[[19, 3]]
+    assert not prepared.is_current()
+
+
+@pytest.mark.parametrize("part", ["word", "position", "token_type"])
+def test_an_exchanged_table_is_seen(part: str) -> None:
     encoder = encoder_of()
     prepared = PreparedEncoder(encoder, dtype=torch.float32)
-    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-6, fused=True)
+    table = getattr(encoder.embeddings, part)
+    table.weight = torch.nn.Parameter(torch.ones_like(table.weight))
+    assert not prepared.is_current()
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD], ids=["adamw", "sgd"])
+def test_a_step_of_a_fused_optimizer_is_seen(optimizer: type[torch.optim.AdamW | torch.optim.SGD]) -> None:
+    encoder = encoder_of()
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    steps = optimizer(encoder.parameters(), lr=1e-6, fused=True)
     output = encoder(batch_of(5, 9))
     assert isinstance(output, EncoderOutput)
     output.pooled_output.sum().backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    steps.step()
     assert not prepared.is_current()
-    again = PreparedEncoder(encoder, dtype=torch.float32)
-    encoder.load_state_dict(encoder_of().state_dict())
-    assert not again.is_current()
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_a_loaded_state_is_seen(assign: bool) -> None:
+    encoder = encoder_of()
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    other = encoder_of()
+    other.pooler.weight.data[0, 0] += 1e-3
+    encoder.load_state_dict(other.state_dict(), assign=assign)
+    assert not prepared.is_current()

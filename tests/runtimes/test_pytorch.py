@@ -44,3 +44,19 @@ def test_int8_is_measured_on_a_sample_and_stays_near() -> None:
 def test_int8_without_a_sample_is_refused() -> None:
     with pytest.raises(UsageError, match="int8 is to predict with"):
         PyTorchRuntime(network(), execution=Execution("cpu", "int8", 1))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_head_set_to_zero_after_a_prediction_counts_in_the_next(precision: str) -> None:
+    if precision == "bf16" and not can_prepare(torch.device("cpu"), torch.bfloat16):
+        pytest.skip("no bf16 products")
+    changed = Network(encoder_of(hidden_size=48, num_attention_heads=12), {})
+    runtime = PyTorchRuntime(changed, execution=Execution("cpu", precision, 1))
+    batch = batch_of(7, 31, 40)
+    before = runtime.run(batch, outputs=["pooled_output"])["pooled_output"]
+    changed.encoder.groups[0].inner[0].attention.output.weight.data[:, 8:12] = 0  # type: ignore[index, union-attr]
+    found = runtime.run(batch, outputs=["pooled_output"])["pooled_output"]
+    fresh = PyTorchRuntime(changed, execution=Execution("cpu", precision, 1))
+    wanted = fresh.run(batch, outputs=["pooled_output"])["pooled_output"]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+    assert np.abs(found - before).max() > 1e-3

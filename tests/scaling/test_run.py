@@ -135,7 +135,7 @@ def test_another_job_is_refused(
 def test_a_bad_row_stops_without_a_manifest(albertkit: Runner, tmp_path: Path, made: list[str]) -> None:
     (tmp_path / "in.txt").write_bytes(b"a\n" * 20 + b"\xff\n" + b"a\n" * 9)
     words = embed(albertkit, tmp_path / "in.txt", tmp_path / "out").failure()
-    assert "in.txt, line 21: not UTF-8" in words
+    assert "in.txt, line 21: byte 0xff is not UTF-8" in words
     assert not (tmp_path / "out" / "_manifest.json").exists()
     assert made
 

@@ -73,11 +73,16 @@ class Held:
 
 @asynccontextmanager
 async def served(
-    predictor: Predictor, *, keys: Sequence[str] = (), limits: Limits | None = None, start: bool = True
+    predictor: Predictor,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    limits: Limits | None = None,
+    start: bool = True,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A client of a server in this process."""
     service = Service(lambda: predictor, limits=limits)
-    app = make_app(service, keys=keys)
+    app = make_app(service, keys=keys, hosts=hosts)
     if start:
         await service.start()
     try:

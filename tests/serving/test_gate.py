@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,7 +17,9 @@ import httpx
 import pytest
 from tests.serving.asking import Held, predictor_of, served, until
 
+from albertkit.serving.abilities import Abilities
 from albertkit.serving.app import make_app
+from albertkit.serving.hosts import allowed_hosts
 from albertkit.serving.limits import Limits
 from albertkit.serving.service import Service
 
@@ -55,7 +62,7 @@ def with_server(
         (b'{"text": "\\ud800"}', 422, r"lone surrogate U\+D800"),
         (json.dumps({"text": ["a"] * 5}).encode(), 422, '"text" holds 5 texts and a request may hold 4'),
         (json.dumps({"text": "a" * 201}).encode(), 422, "has 201 characters and may have 200"),
-        (json.dumps({"text": ["so " * 60] * 4}).encode(), 422, "would read 248 tokens .* may read 240"),
+        (json.dumps({"text": ["so " * 60] * 4}).encode(), 422, "248 tokens would be read .* 240 may be"),
         (json.dumps({"text": "a" * 2000}).encode(), 413, "larger than 1,500 bytes"),
     ],
 )
@@ -67,6 +74,69 @@ def test_bodies_that_cannot_be(body: bytes, status: int, words: str) -> None:
 
     limits = Limits(max_texts=4, max_characters=200, max_body=1500, max_tokens=240)
     with_server(test, limits=limits)
+
+
+@pytest.mark.parametrize(
+    ("task", "verb", "body", "words"),
+    [
+        ("classification", "tokenize", {"text": ["so so so so"] * 9}, "36 tokens would be read"),
+        ("classification", "tokenize", {"text": ["so so"] * 9, "pair": ["so so"] * 9}, "36 tokens would be read"),
+        ("question_answering", "answer", {"question": ["who?"] * 9, "context": "so so so so"}, "36 tokens would be"),
+    ],
+)
+def test_tokens_are_counted_before_the_work(
+    task: str, verb: str, body: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(*_: Any, **__: Any) -> None:
+        raise AssertionError("the work was done")
+
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        monkeypatch.setattr("albertkit.text.tokenizer.Tokenizer.encode", encode)
+        response = await client.post(f"/{verb}", json=body)
+        assert response.status_code == 422, response.text
+        assert words in problem(response)
+
+    with_server(test, task=task, limits=Limits(max_tokens=35))
+
+
+@pytest.mark.parametrize("verb", ["classify", "explain", "tokenize"])
+def test_characters_that_unfold_are_refused_before_the_work(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the work was done")
+
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        for name in ("sequences", "ids_of", "encode"):
+            monkeypatch.setattr(f"albertkit.text.any_tokenizer.AnyTokenizer.{name}", refuse)
+        response = await client.post(f"/{verb}", json={"text": ["\ufdfa" * 99_990] * 3})
+        assert response.status_code == 422, response.text
+        assert "more than the 100,000 characters" in problem(response)
+
+    with_server(test)
+
+
+def test_short_texts_do_not_wait_for_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    prepare = Abilities.prepare
+    begun: list[str] = []
+
+    def slow(self: Abilities, verb: str, values: Any) -> Any:
+        if len(values["text"][0]) > 1000:
+            begun.append(verb)
+            assert go.wait(20)
+        return prepare(self, verb, values)
+
+    monkeypatch.setattr(Abilities, "prepare", slow)
+
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        long = [asyncio.ensure_future(client.post("/classify", json={"text": "so " * 10_000})) for _ in range(3)]
+        await until(lambda: begun)
+        for _ in range(3):
+            assert (await client.post("/classify", json=BODY)).status_code == 200
+        assert begun == ["classify"]
+        go.set()
+        assert [response.status_code for response in await asyncio.gather(*long)] == [200] * 3
+
+    with_server(test)
 
 
 def test_a_body_that_is_not_announced_as_json_is_refused() -> None:
@@ -88,6 +158,50 @@ def test_paths_and_methods_that_are_not_there() -> None:
         assert (await client.post("/classify/", json=BODY)).status_code == 404
 
     with_server(test)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/model", "/metrics", "/openapi.json"])
+def test_head_is_get_without_a_body(path: str) -> None:
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        head, get = await client.head(path), await client.get(path)
+        assert (head.status_code, head.headers["content-type"]) == (200, get.headers["content-type"])
+
+    with_server(test)
+
+
+def test_compressed_bodies_are_refused() -> None:
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        content = json.dumps(BODY).encode()
+        kind = {"Content-Type": "application/json"}
+        for encoding in ("gzip", "br", "GZIP", "identity, gzip"):
+            headers = {**kind, "Content-Encoding": encoding}
+            response = await client.post("/classify", content=gzip.compress(content), headers=headers)
+            assert response.status_code == 415, response.text
+            assert "is compressed (Content-Encoding); send it as plain JSON" in problem(response)
+            assert response.headers["accept-encoding"] == "identity"
+        for encoding in ("identity", "Identity ", ""):
+            headers = {**kind, "Content-Encoding": encoding}
+            assert (await client.post("/classify", content=content, headers=headers)).status_code == 200
+
+    with_server(test)
+
+
+def test_without_asserts_it_is_not_ready_either() -> None:
+    code = """
+import asyncio, httpx
+from albertkit.serving.abilities import Abilities
+from albertkit.serving.app import make_app
+from albertkit.serving.service import Service
+assert False  # is not looked at
+async def main():
+    transport = httpx.ASGITransport(make_app(Service(lambda: None)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        print((await client.get("/ready")).status_code, (await client.post("/classify")).status_code)
+asyncio.run(main())
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, "503 503\n"), done.stderr
 
 
 def test_request_ids() -> None:
@@ -122,6 +236,31 @@ def test_keys() -> None:
             assert (await client.get(path)).status_code == 200
 
     with_server(test, keys=[KEY, "the-next-key"])
+
+
+def test_hosts() -> None:
+    hosts = allowed_hosts("127.0.0.1", given=["Api.Example.com"], has_keys=False)
+
+    async def test(client: httpx.AsyncClient, _: Service) -> None:
+        for host in ("localhost", "LOCALHOST.:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "api.example.com"):
+            assert (await client.post("/classify", json=BODY, headers={"Host": host})).status_code == 200
+        for host in (
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "[::2]",
+            "127.0.0.1.evil.example",
+            "",
+        ):
+            for path in ("/", "/classify", "/model", "/metrics", "/openapi.json", "/health"):
+                response = await client.request(
+                    "POST" if path == "/classify" else "GET", path, json=BODY, headers={"Host": host}
+                )
+                assert (response.status_code, response.headers["connection"]) == (421, "close"), host
+                assert "localhost, 127.0.0.1, ::1, api.example.com" in problem(response)
+                assert "--allowed-host NAME" in problem(response)
+
+    with_server(test, hosts=hosts)
 
 
 def test_before_it_is_ready_and_when_it_stops() -> None:

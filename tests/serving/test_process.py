@@ -9,9 +9,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from tests.serving.asking import tiny_model
 
@@ -81,3 +83,64 @@ async def load(url: str, process: subprocess.Popen[str]) -> list[list[int]]:
 
     *answers, _ = await asyncio.gather(*(client() for _ in range(CLIENTS)), stop())
     return [statuses for statuses in answers if statuses is not None]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc")
+def test_texts_that_unfold_keep_nobody_waiting(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "albertkit", "serve", str(folder), "--port", "0", "--json", "--threads", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        try:
+            seconds, statuses, grown = asyncio.run(under_attack(url, process.pid))
+        finally:
+            process.terminate()
+    assert set(statuses) <= {200, 413, 422}, statuses
+    assert np.quantile(seconds, 0.99) < 1, sorted(seconds)[-5:]
+    assert grown < 100e6
+
+
+async def under_attack(url: str, pid: int) -> tuple[list[float], list[int], float]:
+    """Return how long others waited, what the attackers were answered, and the bytes by which the server grew."""
+    bodies = {
+        "/tokenize": {"text": ["\ufdfa" * 99_990] * 3},
+        "/explain": {"text": ["\u00e9 " * 33_000] * 5},
+        "/classify": {"text": ["\u0323\u0301" * 45_000] * 4},
+    }
+    seconds: list[float] = []
+    attacking = True
+
+    async with httpx.AsyncClient(base_url=url, timeout=60) as session:
+
+        async def client() -> None:
+            while attacking:
+                started = time.monotonic()
+                response = await session.post("/classify", json={"text": "a splendid film"})
+                assert response.status_code == 200, response.text
+                seconds.append(time.monotonic() - started)
+                await asyncio.sleep(0.02)
+
+        async def attack(path: str) -> int:
+            content = json.dumps(bodies[path], ensure_ascii=False).encode()
+            return (await session.post(path, content=content, headers={"Content-Type": "application/json"})).status_code
+
+        assert (await session.post("/classify", json={"text": "a splendid film"})).status_code == 200
+        before = resident(pid)
+        clients = [asyncio.ensure_future(client()) for _ in range(4)]
+        statuses = []
+        for path in bodies:
+            for _ in range(3):
+                statuses += await asyncio.gather(attack(path), attack(path))
+        attacking = False
+        await asyncio.gather(*clients)
+    return seconds, statuses, resident(pid) - before
+
+
+def resident(pid: int) -> float:
+    """Bytes of memory that a process has."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * float(re.findall(r"VmRSS:\s+(\d+)", status)[0])

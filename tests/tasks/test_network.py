@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
-from tests.tiny import CONFIG, tiny_network
+from tests.tiny import CONFIG, execution, tiny_network
 
 from albertkit.batch import Batch, Sequence
 from albertkit.checkpoints.state import encoder_shapes, head_shapes
 from albertkit.model.encoder import Encoder
+from albertkit.predictor import Predictor, run_outputs
+from albertkit.pretrained import Model, with_task_head
 from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.text.tokenizer import Tokenizer
 
 
 def full_network(seed: int) -> Network:
@@ -52,3 +57,49 @@ def test_hidden_states_on_request() -> None:
     output = tiny_network()(batch, with_hidden_states=True)
     assert len(output.hidden_states) == CONFIG.num_hidden_layers + 1
     assert tiny_network()(batch).hidden_states is None
+
+
+def test_evaluation_mode_is_a_copy_that_shares_the_weights() -> None:
+    network = full_network(0)
+    network.train()
+    network.heads["sop"].eval()
+    found = network.in_evaluation_mode()
+    assert found is not network
+    assert not any(module.training for module in found.modules())
+    assert network.training
+    assert not network.heads["sop"].training
+    own = dict(network.named_parameters())
+    assert {name: id(weight) for name, weight in found.named_parameters()} == {
+        name: id(weight) for name, weight in own.items()
+    }
+    network.encoder.pooler.weight = torch.nn.Parameter(torch.zeros(16, 16))
+    assert found.encoder.pooler.weight is network.encoder.pooler.weight
+    assert str(found) == str(network)
+
+
+def test_a_network_in_evaluation_mode_is_taken_as_it_is() -> None:
+    network = full_network(0).eval()
+    assert network.in_evaluation_mode() is network
+    copied = network.in_evaluation_mode(copied=True)
+    hook = copied.encoder.pooler.register_forward_hook(lambda *_: None)
+    assert len(copied.encoder.pooler._forward_hooks) == 1
+    assert not network.encoder.pooler._forward_hooks
+    hook.remove()
+    assert not copied.encoder.pooler._forward_hooks
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("half", 2e-2), ("bfloat16", 0.1), ("double", 1e-5)])
+@pytest.mark.parametrize("task", ["classification", "token_classification", "question_answering_v2"])
+def test_heads_take_their_states_in_another_type(kind: str, tolerance: float, task: str) -> None:
+    labels = () if task == "question_answering_v2" else ("a", "b")
+    model = with_task_head(Model(tiny_network(), Tokenizer.official()), task=task, labels=labels)
+    assert model.task is not None
+    example = [model.task.example_of("a fine film", "two hours" if task == "question_answering_v2" else None)]
+    runs = []
+    for _ in range(2):
+        predictor = Predictor(model, execution=execution())
+        rows = run_outputs(predictor.runtime, predictor.encode(example).sequences)
+        runs.append(np.concatenate([row.ravel() for row in rows]))
+        getattr(model.network, kind)()
+    chosen = np.abs(runs[0]) < 1e3  # what cannot be chosen has a huge number
+    np.testing.assert_allclose(runs[1][chosen], runs[0][chosen], atol=tolerance * np.abs(runs[0][chosen]).max())

@@ -130,6 +130,17 @@ def test_two_runs_give_equal_bytes_and_the_seed_draws(text: Path, folder: Path, 
     assert drawn["one"] == drawn["same"] != drawn["other"]
 
 
+def test_another_encoding_gives_the_same_bytes(text: Path, folder: Path, tmp_path: Path) -> None:
+    content = text.read_text(encoding="utf-8")
+    for name, encoded, encoding in (
+        ("utf16", content.replace("\n", "\r\n").encode("utf-16"), None),
+        ("be", content.replace("\n", "\r").encode("utf-16-be"), "utf-16-be"),
+    ):
+        (tmp_path / "other.txt").write_bytes(encoded)
+        train_vocabulary([tmp_path / "other.txt"], out=tmp_path / name, size=500, encoding=encoding)
+        assert (tmp_path / name / "spiece.model").read_bytes() == (folder / "spiece.model").read_bytes()
+
+
 def test_every_sentence_is_drawn_equally_often(tmp_path: Path) -> None:
     (tmp_path / "ten.txt").write_text("\n".join(map(str, range(10))))
     counts: Counter[int] = Counter()
@@ -190,7 +201,7 @@ def test_files_that_cannot_be(text: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no sentence to train on; all 1 hold"):
         train(tmp_path / "reserved.txt")
     (tmp_path / "latin.txt").write_bytes(b"fine\ncaf\xe9\n")
-    with pytest.raises(DataError, match=r"latin\.txt, line 2: not UTF-8"):
+    with pytest.raises(DataError, match=r"latin\.txt, line 2: byte 0xe9 is not UTF-8; .* --encoding"):
         train(tmp_path / "latin.txt")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")

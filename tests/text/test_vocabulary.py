@@ -60,3 +60,21 @@ def test_tokenizer_json_of_an_own_vocabulary_gives_the_same_ids() -> None:
     theirs = tokenizers.Tokenizer.from_str(json.dumps(tokenizer_json(ours)))
     for text in ("word12 3,4, and", "x7, too WORD\u00e9 [", ""):
         assert theirs.encode(text).ids == ours.encode(text).input_ids
+
+
+def test_a_piece_that_is_not_utf8_is_named() -> None:
+    model = trained(**SPECIALS)
+    damaged = model.replace("\u2581word".encode(), b"\xff\xff\xffword")
+    assert damaged != model
+    with pytest.raises(CheckpointError, match=r"piece \d+ is not UTF-8; copy the file again"):
+        Tokenizer(damaged).encode("word")
+
+
+def test_word_marks_behind_the_words_have_offsets() -> None:
+    tokenizer = Tokenizer(trained(treat_whitespace_as_suffix=True, **SPECIALS))
+    text = "word1 and  TOO"
+    encoding = tokenizer.encode(text, specials=False)
+    assert encoding.pieces[-1].endswith("\u2581")
+    spans = [text[start:end].lower() for start, end in encoding.offsets]
+    assert "".join(spans) == "word1andtoo"
+    assert spans == [piece.rstrip("\u2581") for piece in encoding.pieces]

@@ -214,8 +214,12 @@ def test_training_goes_on_from_a_run_with_another_head(
     assert albertkit.load(tmp_path / "run").model.head.hidden == (8,)
 
 
-def test_patience_stops_early(keywords: Path, tmp_path: Path) -> None:
-    report = finetune(settings(keywords, tmp_path / "run", epochs=50, learning_rate=1e-2, patience=2, limit=60))
+def test_patience_stops_early(tmp_path: Path) -> None:
+    labels = np.random.RandomState(2).permutation(["good", "bad"] * 40)  # no text tells: validation soon gets worse
+    data = write_csv(
+        tmp_path / "t.csv", [(text, label) for (text, _), label in zip(keyword_rows(80), labels, strict=True)]
+    )
+    report = finetune(settings(data, tmp_path / "run", epochs=50, learning_rate=1e-2, patience=2, validation=0.3))
     assert len(report.epochs) == report.best_epoch + 2 < 50
 
 

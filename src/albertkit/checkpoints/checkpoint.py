@@ -101,8 +101,8 @@ class Checkpoint:
     @property
     def pooling(self) -> str:
         """What the task head reads of each sequence, by `task.json`; `pooler` where it does not say."""
-        head = (self.task or {}).get("head") or {}
-        return str(head.get("pooling", "pooler"))
+        head = (self.task or {}).get("head")
+        return str(head.get("pooling", "pooler")) if isinstance(head, dict) else "pooler"
 
 
 def heads_of(state: Mapping[str, object]) -> tuple[str, ...]:

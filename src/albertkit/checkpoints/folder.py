@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from albertkit.checkpoints.pickled import NotAStateDictError, check_file, check_tensor
 from albertkit.errors import CheckpointError
 from albertkit.files import WriteError, atomic_file
 
@@ -26,18 +27,27 @@ WEIGHT_FILES = (
 """Names under which Hugging Face folders hold weights, in the order of preference."""
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        CheckpointError: the file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds a mapping.
 
     Raises:
         CheckpointError: the file is absent, is not JSON or holds something else.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
+    values = read_json(path)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: holds a {type(values).__name__}, not a mapping of names to values")
     return values
@@ -56,6 +66,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             tensors: Any = safetensors.torch.load_file(path)
         else:
+            check_file(path)
             with warnings.catch_warnings():
                 # A newer pickle protocol is no fault: what cannot be read of it raises.
                 warnings.filterwarnings("ignore", message="Detected pickle protocol")
@@ -64,15 +75,24 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{path}: the file is missing; copy or download it again") from error
     except Exception as error:  # torch's unpickler fails on damaged bytes with whatever error its stack meets
         raise CheckpointError(f"{path}: {_diagnosis(path, error)}") from error
-    strays = [str(name) for name, value in _items(tensors) if not isinstance(value, torch.Tensor)]
-    if not isinstance(tensors, Mapping) or strays:
-        what = f'"{strays[0]}", which is no tensor' if strays else f"a {type(tensors).__name__}, not named tensors"
-        raise CheckpointError(f"{path}: holds {what}; save the model's state_dict() alone")
+    if not isinstance(tensors, Mapping):
+        raise CheckpointError(
+            f"{path}: holds a {type(tensors).__name__}, not named tensors; save the model's state_dict() alone"
+        )
+    for name, value in tensors.items():
+        if not isinstance(value, torch.Tensor):
+            raise CheckpointError(
+                f"{path}: holds {_shown(name)}, which is no tensor; save the model's state_dict() alone"
+            )
+        if not isinstance(name, str):
+            raise CheckpointError(f"{path}: {_shown(name)} is no name of a tensor; save the model's state_dict() alone")
+        if wrong := check_tensor(value):
+            raise CheckpointError(f"{path}: {_shown(name)} {wrong}; save the model's state_dict() alone")
     return dict(tensors)
 
 
-def _items(tensors: Any) -> list[tuple[Any, Any]]:
-    return list(tensors.items()) if isinstance(tensors, Mapping) else []
+def _shown(name: object) -> str:
+    return f'"{name!s:.80}"'
 
 
 def _diagnosis(path: Path, error: Exception) -> str:
@@ -85,6 +105,8 @@ def _diagnosis(path: Path, error: Exception) -> str:
         return "the file is empty; copy or download it again"
     if head.startswith(b"version https://git-lfs"):
         return "this is a Git LFS pointer, not the weights; git lfs pull fetches them"
+    if isinstance(error, NotAStateDictError):
+        return f"{error}; save the model's state_dict() with torch.save, or get the model as safetensors"
     if isinstance(error, pickle.UnpicklingError):
         return (
             "is damaged or holds pickled objects besides tensors, which could run code and are refused; "

@@ -2,9 +2,13 @@
 
 What transformers cannot express stands beside it: `head.safetensors` (heads under canonical names) and `task.json`.
 
+Where a class of transformers has a head that the weights do not hold, transformers fills it with random numbers. So for
+each head that lies beside the weights, empty tensors with the class's names go into them: transformers refuses the
+class, since the sizes do not fit, and still reads AlbertModel. Reading passes over empty tensors.
+
 transformers always has a projection from embedding_size to hidden_size; the canonical state has none where the two are
-equal. Writing puts an identity matrix with a zero bias there, and reading takes exactly that away again: both are the
-same network, so no marker is needed. Any other projection between equal sizes is refused.
+equal and nothing is projected. Writing puts an identity matrix with a zero bias there, and reading takes exactly that
+away again: both are the same network, so no marker is needed. Any other projection between equal sizes is kept.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from albertkit.checkpoints.huggingface_config import (
     read_labels,
 )
 from albertkit.checkpoints.rename import RenameTable
-from albertkit.checkpoints.state import check_state
+from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
+from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
 from albertkit.errors import CheckpointError
 from albertkit.files import atomic_file, write_json
 
@@ -71,6 +76,16 @@ _TIED = {
     "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
     "predictions.decoder.bias": "predictions.bias",
 }
+_PLACES = {
+    "mlm": "predictions.dense",
+    "sop": "sop_classifier.classifier",
+    "classifier": "classifier",
+    "tags": "classifier",
+    "choice": "classifier",
+    "span": "qa_outputs",
+    "answer": "qa_outputs",
+}
+"""Head -> what the class of transformers with such a head calls its linear map."""
 _COUNTERS = ("albert.embeddings.position_ids", "albert.embeddings.token_type_ids")  # buffers of older versions
 _HEAD_PREFIXES = ("predictions.", "sop_classifier.", "qa_outputs.", "classifier.")
 _POOLED_HEADS = ("sop", "classifier", "choice")
@@ -94,7 +109,7 @@ class HuggingFaceFormat:
 
     def matches(self, path: Path) -> bool:
         """Tell whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
-        if any((path / name).exists() for name in WEIGHT_FILES):
+        if any((path / name).exists() for name in (*WEIGHT_FILES, MODULES)):
             return True
         try:
             return "model_type" in read_mapping(path / "config.json")
@@ -108,10 +123,12 @@ class HuggingFaceFormat:
             CheckpointError: another kind of model; missing, unexpected, mis-shaped or corrupt weights.
             ConfigError: a value of config.json that cannot be.
         """
+        outer, path = path, transformer_folder(path)
         values = read_mapping(path / "config.json")
         notes: list[str] = []
         config = options.applied(read_config(values, notes, where=path / "config.json"))
         tensors, file = read_weights(path)
+        tensors = {name: tensor for name, tensor in tensors.items() if tensor.numel() or not _is_kept_place(name)}
         architecture = read_architecture(values, tensors, notes)
         table = rename_table(architecture)
         prefix = "" if any(name.startswith("albert.") for name in tensors) else "albert."  # AlbertModel has none
@@ -119,8 +136,7 @@ class HuggingFaceFormat:
         _drop_copies(tensors, notes, where=file)
         state, unknown = table.read(tensors, where=str(file))
         state |= {name.removeprefix(prefix): tensor for name, tensor in unknown.items()}
-        if config.embedding_size == config.hidden_size:
-            _drop_identity_projection(state, config.hidden_size, where=file)
+        config = drop_identity_projection(config, state)
         for name, tensor in _read_extra_heads(path / "head.safetensors").items():
             if name in state:
                 raise CheckpointError(f'{path}: {file.name} and head.safetensors both hold "{name}"; remove one')
@@ -144,10 +160,10 @@ class HuggingFaceFormat:
             config=config,
             state=state,
             source_format="huggingface",
-            source=str(path),
+            source=str(outer),
             labels=labels,
             problem_type=problem_type,
-            task=_read_task(path / "task.json"),
+            task={**declared_embedding(outer), **(_read_task(path / "task.json") or {})} or None,
             tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
             notes=tuple(notes),
         )
@@ -174,13 +190,12 @@ class HuggingFaceFormat:
             beside = name.startswith("heads.") and ".".join(name.split(".")[:2]) not in expressible
             (extra if beside else own)[name] = tensor
         word = own["embeddings.word.weight"]
-        if checkpoint.config.embedding_size == checkpoint.config.hidden_size:
-            own["embeddings.projection.weight"] = torch.eye(word.shape[1], dtype=word.dtype)
-            own["embeddings.projection.bias"] = torch.zeros(word.shape[1], dtype=word.dtype)
-        renamed, unknown = rename_table(architecture).write(own)
+        renamed, unknown = rename_table(architecture).write(add_identity_projection(checkpoint.config, own))
         assert not unknown, unknown  # the check above admits known names alone
         if architecture == "AlbertModel":  # this class alone stands without the prefix
             renamed = {name.removeprefix("albert."): tensor for name, tensor in renamed.items()}
+        kept = {f"{_PLACES[head]}.{leaf}" for head in heads_of(extra) if head in _PLACES for leaf in ("weight", "bias")}
+        renamed |= {name: torch.zeros(0) for name in sorted(kept - renamed.keys())}
         values = {
             "architectures": [architecture],
             "model_type": "albert",
@@ -206,6 +221,10 @@ class HuggingFaceFormat:
 
 
 HUGGINGFACE = HuggingFaceFormat()
+
+
+def _is_kept_place(name: str) -> bool:
+    return name.rpartition(".")[0] in _PLACES.values()
 
 
 def _todays_names(tensors: dict[str, torch.Tensor], *, prefix: str, where: Path) -> dict[str, torch.Tensor]:
@@ -244,16 +263,6 @@ def _drop_copies(tensors: dict[str, torch.Tensor], notes: list[str], *, where: P
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.to(other.dtype), other)
-
-
-def _drop_identity_projection(state: dict[str, torch.Tensor], width: int, *, where: Path) -> None:
-    weight = state.pop("embeddings.projection.weight", torch.eye(width))
-    bias = state.pop("embeddings.projection.bias", torch.zeros(width))
-    if not _equal(torch.eye(width), weight) or not _equal(torch.zeros(width), bias):
-        raise CheckpointError(
-            f"{where}: embedding_size equals hidden_size, where ALBERT has no projection, but "
-            "encoder.embedding_hidden_mapping_in is not the identity; this network is not supported"
-        )
 
 
 def _read_extra_heads(path: Path) -> dict[str, torch.Tensor]:

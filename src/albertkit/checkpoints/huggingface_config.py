@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -56,19 +57,23 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
     """
     kind = values.get("model_type", "albert" if "num_hidden_groups" in values else "unknown")
     if kind != "albert":
-        raise CheckpointError(f'{where}: model_type is "{kind}", and albertkit reads ALBERT models ("albert") alone')
+        raise CheckpointError(
+            f'{where}: model_type is "{kind!s:.60}", and albertkit reads ALBERT models ("albert") alone'
+        )
     positions = values.get("position_embedding_type", "absolute")
     if positions != "absolute":
-        raise CheckpointError(f'{where}: position_embedding_type is "{positions}", only "absolute" is supported')
+        raise CheckpointError(f'{where}: position_embedding_type is "{positions!s:.60}", only "absolute" is supported')
     known = {entry.name for entry in fields(AlbertConfig)} | {"net_structure_type"}
     own = {key: value for key, value in values.items() if key in known}
     activation = own.get("hidden_act", "gelu_new")
     own["hidden_act"] = _ACTIVATION_NAMES.get(str(activation), activation)
     if own["hidden_act"] not in ACTIVATIONS:
         supported = ", ".join([*ACTIVATIONS, *_ACTIVATION_NAMES])
-        raise CheckpointError(f'{where}: hidden_act is "{activation}", only {supported} are supported')
+        raise CheckpointError(f'{where}: hidden_act is "{activation!s:.60}", only {supported} are supported')
     if passed := sorted(values.keys() - known - _BOOKKEEPING):
-        notes.append(f"{where.name}: keys that say nothing about the network were passed over: {', '.join(passed)}")
+        notes.append(
+            f"{where.name}: keys that say nothing about the network were passed over: {', '.join(passed)[:500]}"
+        )
     return AlbertConfig.from_dict(own, where=str(where))
 
 
@@ -79,13 +84,13 @@ def read_architecture(values: Mapping[str, Any], tensors: Mapping[str, object], 
     'AlbertForMaskedLM'
     """
     declared = values.get("architectures") or []
-    if isinstance(declared, list) and len(declared) == 1 and declared[0] in ARCHITECTURES:
+    if isinstance(declared, list) and len(declared) == 1 and str(declared[0]) in ARCHITECTURES:
         return str(declared[0])
     found = "AlbertModel"
     if "classifier.weight" in tensors:
         pooled = any("pooler" in name for name in tensors)  # taggers are saved without
         found = "AlbertForSequenceClassification" if pooled else "AlbertForTokenClassification"
-    notes.append(f"config.json declares the architectures {declared}; the tensors were read as {found}")
+    notes.append(f"config.json declares the architectures {declared!s:.60}; the tensors were read as {found}")
     return found
 
 
@@ -115,8 +120,8 @@ def architecture_for(state: Mapping[str, torch.Tensor], *, pooling: str = "poole
     return "AlbertModel"
 
 
-def _outputs(state: Mapping[str, torch.Tensor], head: str) -> int | None:
-    """Number of named outputs of a head; None for choices (as many as a row has) and where it cannot be told."""
+def num_outputs(state: Mapping[str, torch.Tensor], head: str) -> int | None:
+    """Return the number of named outputs of a head; None for choices and where it cannot be told."""
     last = "" if f"heads.{head}.weight" in state else ".output"
     weight = state.get(f"heads.{head}{last}.weight")
     return None if head == "choice" or weight is None or weight.ndim == 0 else len(weight)
@@ -133,15 +138,15 @@ def read_labels(
     """Read the labels and the problem type; without a head that has labels, there are none.
 
     Raises:
-        CheckpointError: an unknown problem type, or an `id2label` with gaps.
+        CheckpointError: an unknown problem type, or an `id2label` with gaps or with one name for two outputs.
     """
     problem_type = values.get("problem_type")
     if problem_type not in (None, *PROBLEM_TYPES):
-        raise CheckpointError(f'{where}: problem_type is "{problem_type}", not one of {", ".join(PROBLEM_TYPES)}')
+        raise CheckpointError(f'{where}: problem_type is "{problem_type!s:.60}", not one of {", ".join(PROBLEM_TYPES)}')
     head = next((head for head in heads if head in LABELLED_HEADS), None)
     if head is None:
         return (), problem_type
-    outputs = _outputs(state, head)
+    outputs = num_outputs(state, head)
     names = values.get("id2label")
     if names is None:
         labels = tuple(f"LABEL_{index}" for index in range(outputs or 0))
@@ -149,6 +154,12 @@ def read_labels(
         labels = tuple(str(names[str(index)]) for index in range(len(names)))
     else:
         raise CheckpointError(f"{where}: the keys of id2label are not 0, 1, 2, ... without a gap; repair them")
+    for name, count in Counter(labels).most_common(1):
+        if count > 1:
+            raise CheckpointError(
+                f'{where}: id2label gives the name "{name:.60}" to {count} outputs, so their probabilities cannot be '
+                "told apart; give each output a name of its own"
+            )
     if outputs == 1 and head == "classifier" and problem_type is None:
         problem_type = "regression"
         notes.append("the classifier has one output, which transformers trains as a regression")
@@ -174,7 +185,7 @@ def label_values(checkpoint: Checkpoint) -> dict[str, Any]:
         if labels:
             raise CheckpointError(f"{source}: {len(labels)} labels were given, but no head of the model has labels")
         return values
-    outputs = _outputs(checkpoint.state, head)
+    outputs = num_outputs(checkpoint.state, head)
     if labels and (len(set(labels)) != len(labels) or outputs not in (None, len(labels))):
         expected = "distinct names" if outputs is None else f"{outputs} distinct names"
         raise CheckpointError(f"{source}: the labels of the {head} head are {list(labels)}, expected {expected}")

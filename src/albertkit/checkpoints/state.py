@@ -33,7 +33,7 @@ def encoder_shapes(config: AlbertConfig, *, pooler: bool = True) -> Shapes:
     """Return canonical name -> shape of embeddings, layers and pooler, in the order of computation.
 
     Args:
-        config: the network; the projection is absent where embedding_size == hidden_size.
+        config: the network; the projection is absent where it has none.
         pooler: whether the pooler belongs to it.
 
     >>> encoder_shapes(AlbertConfig(hidden_size=768, num_attention_heads=12))["embeddings.projection.weight"]
@@ -46,7 +46,7 @@ def encoder_shapes(config: AlbertConfig, *, pooler: bool = True) -> Shapes:
         "embeddings.token_type.weight": (config.type_vocab_size, embedding),
         **_norm("embeddings.norm", embedding),
     }
-    if embedding != hidden:
+    if config.has_projection:
         shapes |= _linear("embeddings.projection", hidden, embedding)
     for group in range(config.num_hidden_groups):
         for inner in range(config.inner_group_num):
@@ -93,6 +93,53 @@ def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None) 
     rows = {"sop": 2, "span": 2, "choice": 1}.get(head, num_labels)
     assert rows is not None, f"the number of labels of {head} is not known"
     return _linear(f"heads.{head}", rows, hidden)
+
+
+def drop_identity_projection(config: AlbertConfig, state: dict[str, torch.Tensor]) -> AlbertConfig:
+    """Take a projection out of a state where the widths are equal and it changes nothing.
+
+    transformers and KerasHub always have a projection, Google's code only between different widths. An identity with a
+    zero bias is the same network as none.
+
+    Args:
+        config: the network.
+        state: loses the projection, if that is the identity.
+
+    Returns:
+        The configuration, which says whether there is a projection.
+    """
+    if config.embedding_size != config.hidden_size:
+        return config
+    names = ("embeddings.projection.weight", "embeddings.projection.bias")
+    there = [name for name in names if name in state]
+    neutral: tuple[Callable[[int], torch.Tensor], ...] = (torch.eye, torch.zeros)
+    if there and not all(
+        _equals(state.get(name), make, config.hidden_size) for name, make in zip(names, neutral, strict=True)
+    ):
+        return replace(config, project_equal_widths=True)
+    for name in there:
+        del state[name]
+    return replace(config, project_equal_widths=False)
+
+
+def add_identity_projection(config: AlbertConfig, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a state for software that always has a projection; see `drop_identity_projection`."""
+    if config.has_projection:
+        return dict(state)
+    width, dtype = config.hidden_size, state["embeddings.word.weight"].dtype
+    return {
+        **state,
+        "embeddings.projection.weight": torch.eye(width, dtype=dtype),
+        "embeddings.projection.bias": torch.zeros(width, dtype=dtype),
+    }
+
+
+def _equals(tensor: torch.Tensor | None, make: Callable[[int], torch.Tensor], width: int) -> bool:
+    # Compared before anything is made: a damaged configuration can name any width.
+    if tensor is None or not tensor.ndim or any(size != width for size in tensor.shape):
+        return False
+    neutral = make(width)
+    return tensor.shape == neutral.shape and torch.equal(tensor.to(neutral.dtype), neutral)
 
 
 def is_deep(state: Mapping[str, object], head: str) -> bool:

@@ -30,7 +30,7 @@ _READ_DATA = frozenset({"finetune", "inference", "prepare", "probe", "serving", 
 
 @click.command(
     epilog="Example: albertkit benchmark finetune --quick",
-    context_settings={"ignore_unknown_options": True},
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
 )
 @click.argument("name", metavar="NAME")
 @click.option("--data-dir", help="Folder with aclImdb/ and glue/; the shipped film snippets stand in without it.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from albertkit.cli.options import execution_options, json_option, print_json
+from albertkit.cli.options import encoding_option, execution_options, json_option, print_json
 
 
 @click.command(
@@ -30,6 +30,7 @@ from albertkit.cli.options import execution_options, json_option, print_json
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--out", "--output", "out", required=True, help="The run directory to make.")
 @click.option("--text-column", help="Column of the text, when --data is a table.")
+@encoding_option
 @click.option(
     "--start",
     type=click.Choice(["teacher", "keep"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from albertkit.cli.options import (
+    encoding_option,
     execution_options,
     json_option,
     notes_on_stderr,
@@ -30,10 +31,11 @@ from albertkit.cli.options import (
 @click.option(
     "--pooling",
     type=click.Choice(["mean", "cls", "pooler"]),
-    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what a model of "
-    "similarity was trained with, else mean.",
+    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what the model's files "
+    "declare or a model of similarity was trained with, else mean.",
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
+@encoding_option
 @click.option("--max-length", type=int, help="Longest input in tokens; the model's own when left out.")
 @ray_options
 @execution_options
@@ -44,6 +46,7 @@ def command(
     output_path: str,
     pooling: str | None,
     text_column: str | None,
+    encoding: str | None,
     max_length: int | None,
     ray: str | None,
     workers: int | None,
@@ -59,6 +62,8 @@ def command(
     With --ray many machines do it, each part of the file by one worker.
     """
     if ray is not None:
+        if encoding is not None:
+            raise click.UsageError("--encoding does not go with --ray")
         _on_ray(
             model,
             input_path,
@@ -75,6 +80,7 @@ def command(
     if workers is not None:
         raise click.UsageError("--workers goes with --ray")
     import time
+    from itertools import chain, islice
 
     from albertkit.datasets.text_stream import count_rows, text_pieces
     from albertkit.device import choose_execution
@@ -90,7 +96,7 @@ def command(
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f'--output "{output_path}" is the --input itself; give another file')
-    total = count_rows(source)
+    total = count_rows(source, encoding=encoding)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
     dimensions = predictor.model.network.config.hidden_size
@@ -103,11 +109,14 @@ def command(
     )  # a length that cannot be is told before any file is made
     started = time.perf_counter()
     texts = blank = 0
+    pieces = text_pieces(source, text_column=text_column, encoding=encoding)
+    with notes_on_stderr():
+        first = list(islice(pieces, 1))
     with (
         Console().bar("embedding", total=total) as advance,
         open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
     ):
-        for piece in text_pieces(source, text_column=text_column):
+        for piece in chain(first, pieces):
             vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
             write(vectors, piece.texts, piece.others)
             texts += len(piece.texts)

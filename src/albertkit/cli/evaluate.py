@@ -46,24 +46,29 @@ def command(
     text_column: str | None,
     pair_column: str | None,
     label_column: str | None,
+    labels: tuple[str, ...] | None,
+    encoding: str | None,
     skip_bad_rows: bool,
     device: str,
     precision: str,
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Score a trained model with the data set's metrics."""
+    """Score a trained model with the data set's metrics.
+
+    A table is read by the columns that the run was trained on, where no others are given.
+    """
     from dataclasses import asdict, replace
 
     from rich.console import Console as RichConsole
 
     from albertkit.cli.exits import layers_passed, leaving_early
-    from albertkit.datasets import DATASETS, open_data
     from albertkit.device import choose_execution
     from albertkit.evaluation.evaluate import evaluate, scored_split
     from albertkit.evaluation.null_threshold import with_null_threshold
     from albertkit.predictor import Predictor
     from albertkit.progress import Console, counted
+    from albertkit.training.run_data import open_for_run
     from albertkit.training.splits import scored_part
 
     with notes_on_stderr():
@@ -71,15 +76,15 @@ def command(
     if null_threshold is not None:
         predictor.model.task = with_null_threshold(predictor.model.task, null_threshold)
     predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
-    table = data not in DATASETS and predictor.model.task is not None
-    source = open_data(
+    source = open_for_run(
+        run,
         data,
+        task=None if predictor.model.task is None else predictor.model.task.data_task,
+        labels=predictor.labels,
+        columns={"text_column": text_column, "pair_column": pair_column, "label_column": label_column},
+        given_labels=labels,
         data_dir=data_dir,
-        text_column=text_column,
-        pair_column=pair_column,
-        label_column=label_column,
-        task=predictor.model.task.data_task if table and predictor.model.task is not None else None,
-        labels=list(predictor.labels) or None if table else None,
+        encoding=encoding,
         skip_bad_rows=skip_bad_rows,
     )
     if as_trained:

@@ -39,6 +39,8 @@ def command(
     text_column: str | None,
     pair_column: str | None,
     label_column: str | None,
+    labels: tuple[str, ...] | None,
+    encoding: str | None,
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
@@ -62,18 +64,18 @@ def command(
         scores = []
         accept = None
         if data is not None:
-            from albertkit.datasets import DATASETS, open_data
             from albertkit.evaluation.kept import check_kept
+            from albertkit.training.run_data import open_for_run
 
-            table = data not in DATASETS and model.task is not None
-            source = open_data(
+            source = open_for_run(
+                run,
                 data,
+                task=None if model.task is None else model.task.data_task,
+                labels=model.labels,
+                columns={"text_column": text_column, "pair_column": pair_column, "label_column": label_column},
+                given_labels=labels,
                 data_dir=data_dir,
-                text_column=text_column,
-                pair_column=pair_column,
-                label_column=label_column,
-                task=model.task.data_task if table and model.task is not None else None,
-                labels=list(model.labels) or None if table else None,
+                encoding=encoding,
                 skip_bad_rows=skip_bad_rows,
             )
             chosen = split or next((name for name in ("dev", "test") if name in source.splits), source.splits[0])

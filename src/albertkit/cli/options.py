@@ -22,6 +22,15 @@ def _several(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]
     return decorate
 
 
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise click.BadParameter(f'"{value}" is not a list of different names such as sport,money,health', ctx, param)
+    return names
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")
 
 execution_options = _several(
@@ -47,11 +56,23 @@ ray_options = _several(
     click.option("--workers", type=int, help="With --ray: the most models at work; one a node when left out."),
 )
 
+encoding_option = click.option(
+    "--encoding",
+    help="Of a text file: cp1252, latin-1, utf-16, ... Left out: what its byte order mark says, else UTF-8.",
+)
+
 data_options = _several(
     click.option("--data-dir", help="Local copy of a known data set: a folder in its official layout or an archive."),
     click.option("--text-column", help="Column of the (first) text of a table."),
     click.option("--pair-column", help="Column of the second text of a table."),
     click.option("--label-column", help="Column of the label of a table."),
+    click.option(
+        "--labels",
+        callback=_names,
+        metavar="A,B,..",
+        help="Names of the classes of a table in their order, for lists of zeros and ones.",
+    ),
+    encoding_option,
     click.option("--skip-bad-rows", is_flag=True, help="Count malformed rows and go on."),
 )
 

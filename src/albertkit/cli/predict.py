@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from albertkit.cli.exits import exit_options
 from albertkit.cli.options import (
+    encoding_option,
     execution_options,
     json_option,
     notes_on_stderr,
@@ -25,6 +27,7 @@ from albertkit.cli.options import (
 @click.option("--output", "--out", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
 @click.option("--text-column", help="Column of the (first) text, when --input is a table.")
 @click.option("--pair-column", help="Column of the second text, when --input is a table.")
+@encoding_option
 @click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
 @click.option("--explain", is_flag=True, help="Say which words moved the label (needs the extra explain).")
 @click.option("--explain-html", type=click.Path(), help="The same as a page with coloured words, written here.")
@@ -47,6 +50,7 @@ def command(
     output_path: str | None,
     text_column: str | None,
     pair_column: str | None,
+    encoding: str | None,
     pair: tuple[str, ...],
     explain: bool,
     explain_html: str | None,
@@ -74,12 +78,15 @@ def command(
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
+    if encoding is not None and input_path is None:
+        raise click.UsageError("--encoding goes with --input")
     if ray is not None:
         left_out = {
             "--explain": explain or explain_html or explain_label,
             "--patience": patience,
             "--entropy": entropy,
             "--tolerance": tolerance,
+            "--encoding": encoding,
         }
         for option, given in left_out.items():
             if given:
@@ -112,9 +119,14 @@ def command(
         require_labels(predictor)
     examples = None
     if input_path is not None:
-        examples = read_examples(Path(input_path), task=predictor.model.task, labels=predictor.labels)
+        examples = read_examples(
+            Path(input_path), task=predictor.model.task, labels=predictor.labels, encoding=encoding
+        )
         if examples is None:
-            rows = read_texts(Path(input_path), text_column=text_column, pair_column=pair_column)
+            with notes_on_stderr():
+                rows = read_texts(
+                    Path(input_path), run=run, text_column=text_column, pair_column=pair_column, encoding=encoding
+                )
     with Console().bar("predicting", total=len(rows if examples is None else examples)) as advance:
         if examples is None:
             predictions = predictor.predict(rows, progress=counted(advance))
@@ -157,7 +169,7 @@ def command(
         elif "label" in row:
             answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
         elif "entities" in row:
-            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or "(none)"
+            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or _tagged(row)
         else:
             answer = row.get("option", row.get("answer")) or "(none)"
         click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
@@ -167,6 +179,11 @@ def command(
             from albertkit.explaining.terminal import render
 
             render(explanations[number], console=RichConsole(highlight=False))
+
+
+def _tagged(row: Mapping[str, Any]) -> str:
+    words = [row["text"][start:end] for start, end in row["words"]]
+    return " ".join(f"{word}/{tag}" for word, tag in zip(words, row["tags"], strict=True)) or "(no word)"
 
 
 def _on_ray(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from albertkit.cli.options import json_option, print_json
+from albertkit.cli.options import encoding_option, json_option, print_json
 
 
 @click.command(epilog="Example: albertkit prepare books/ wiki.txt.gz --model albert-base-v2 --out shards")
@@ -23,6 +23,14 @@ from albertkit.cli.options import json_option, print_json
 )
 @click.option("--shard-tokens", type=int, default=16_000_000, show_default=True, help="Tokens of a shard.")
 @click.option("--processes", type=int, help="Worker processes; all cores when left out.")
+@encoding_option
+@click.option(
+    "--bad-bytes",
+    type=click.Choice(["refuse", "replace"]),
+    default="refuse",
+    show_default=True,
+    help="Stop at a byte that is not of the encoding, or replace what is not UTF-8 and count the lines.",
+)
 @json_option
 def command(
     files: tuple[str, ...],
@@ -32,6 +40,8 @@ def command(
     sentences: str,
     shard_tokens: int,
     processes: int | None,
+    encoding: str | None,
+    bad_bytes: str,
     as_json: bool,
 ) -> None:
     """Raw text to shards for pretraining.
@@ -53,6 +63,8 @@ def command(
             sentences=sentences,
             shard_tokens=shard_tokens,
             processes=processes,
+            encoding=encoding,
+            bad_bytes=bad_bytes,
             teller=Console(),
         )
     except KeyboardInterrupt:

@@ -33,6 +33,8 @@ def command(
     text_column: str | None,
     pair_column: str | None,
     label_column: str | None,
+    labels: tuple[str, ...] | None,
+    encoding: str | None,
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
@@ -51,6 +53,8 @@ def command(
         text_column=text_column,
         pair_column=pair_column,
         label_column=label_column,
+        labels=labels,
+        encoding=encoding,
         skip_bad_rows=skip_bad_rows,
     )
     options = ScoreOptions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -23,6 +22,14 @@ KEY_VARIABLE = "ALBERTKIT_API_KEY"
     type=click.Path(),
     help=f"A file with a key a line, of which clients must show one; or set {KEY_VARIABLE}.",
 )
+@click.option(
+    "--allowed-host",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="A name in requests' Host header, besides localhost and --host, that is answered; repeatable. Others get 421. "
+    "Left out: any name, if there is a key or --host is no loopback address.",
+)
 @click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Tokens of a forward pass at most.")
 @click.option(
     "--batch-wait", type=float, default=2, show_default=True, help="Milliseconds that a pass waits to be filled."
@@ -32,9 +39,7 @@ KEY_VARIABLE = "ALBERTKIT_API_KEY"
 @click.option("--max-body", type=int, default=1_000_000, show_default=True, help="Bytes of a request.")
 @click.option("--max-texts", type=int, default=64, show_default=True, help="Texts of a request.")
 @click.option("--max-characters", type=int, default=100_000, show_default=True, help="Characters of a text.")
-@click.option(
-    "--max-tokens", type=int, default=65_536, show_default=True, help="Tokens that the model reads for a request."
-)
+@click.option("--max-tokens", type=int, default=65_536, show_default=True, help="Tokens that are read for a request.")
 @execution_options
 @json_option
 def command(
@@ -42,6 +47,7 @@ def command(
     host: str,
     port: int,
     api_key_file: str | None,
+    allowed: tuple[str, ...],
     batch_tokens: int,
     batch_wait: float,
     queue: int,
@@ -72,6 +78,7 @@ def command(
         raise MissingExtraError(library, extra="serve", purpose="albertkit serve") from error
     from albertkit.device import choose_execution
     from albertkit.predictor import Predictor
+    from albertkit.serving.hosts import allowed_hosts, is_loopback
     from albertkit.serving.limits import Limits
     from albertkit.serving.logs import write_logs_to
     from albertkit.serving.service import Service
@@ -94,7 +101,7 @@ def command(
     listening = bind(host, port)
     port = listening.getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    if not keys and not _is_loopback(host):
+    if not keys and not is_loopback(host):
         click.echo(
             f"warning: {url} can be reached from other machines and asks for no key: set {KEY_VARIABLE} or give "
             "--api-key-file",
@@ -108,7 +115,10 @@ def command(
         else:
             click.echo(f"{found['model']} at {url} can {', '.join(found['can'])}; Ctrl+C stops")
 
-    serve(lambda: Predictor.load(run, execution=execution), listening, limits=limits, keys=keys, ready=ready)
+    hosts = allowed_hosts(host, given=allowed, has_keys=bool(keys))
+    serve(
+        lambda: Predictor.load(run, execution=execution), listening, limits=limits, keys=keys, hosts=hosts, ready=ready
+    )
 
 
 def _keys(path: str | None) -> list[str]:
@@ -128,10 +138,3 @@ def _keys(path: str | None) -> list[str]:
     if not found:
         raise UsageError(f"{path}: holds no key; write one a line")
     return [*keys, *found]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

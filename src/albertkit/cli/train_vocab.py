@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from albertkit.cli.options import json_option, print_json
+from albertkit.cli.options import encoding_option, json_option, print_json
 
 
 @click.command(epilog="Example: albertkit train-vocab corpus.txt --size 30000 --out my-vocabulary")
@@ -19,13 +19,21 @@ from albertkit.cli.options import json_option, print_json
     "--threads", type=int, default=16, show_default=True,
     help="Threads of sentencepiece; another number rounds sums differently and gives slightly other pieces.",
 )  # fmt: skip
+@encoding_option
 @json_option
 def command(
-    files: tuple[str, ...], size: int, out: str, sentences: int, seed: int, threads: int, as_json: bool
+    files: tuple[str, ...],
+    size: int,
+    out: str,
+    sentences: int,
+    seed: int,
+    threads: int,
+    encoding: str | None,
+    as_json: bool,
 ) -> None:
     """A SentencePiece vocabulary with ALBERT's specials.
 
-    FILES are text, UTF-8, best with a sentence a line. Text is put into lower case without accents first, as the
+    FILES are text, best with a sentence a line. Text is put into lower case without accents first, as the
     tokenizer does; all settings are those of the official vocabulary. The folder that is written works wherever a
     tokenizer is asked for.
     """
@@ -35,7 +43,14 @@ def command(
     from albertkit.text.train_vocabulary import train_vocabulary
 
     found = train_vocabulary(
-        files, out=out, size=size, sentences=sentences, seed=seed, threads=threads, teller=Console()
+        files,
+        out=out,
+        size=size,
+        sentences=sentences,
+        seed=seed,
+        threads=threads,
+        encoding=encoding,
+        teller=Console(),
     )
     if as_json:
         print_json({**asdict(found), "seconds": round(found.seconds, 3)})

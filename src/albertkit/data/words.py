@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 # Chinese and Japanese have no blanks between words: there each character is one.
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])\w)+|[^\w\s]")
-_LETTERS = re.compile(rf"(?![{_CJK}])\w")
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD = re.compile(rf"[{CJK}]|(?:(?![{CJK}])\w)+|[^\w\s]")
+_LETTERS = re.compile(rf"(?![{CJK}])\w")
 
 
 def split_words(text: str) -> tuple[tuple[int, int], ...]:
@@ -28,6 +29,19 @@ def split_words(text: str) -> tuple[tuple[int, int], ...]:
         else:
             words.append((start, end))
     return tuple(words)
+
+
+def join_words(words: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """Return the text that the words make with a blank between them, and the span of each.
+
+    >>> join_words(["New", "York"])
+    ('New York', ((0, 3), (4, 8)))
+    """
+    spans, at = [], 0
+    for word in words:
+        spans.append((at, at + len(word)))
+        at += len(word) + 1
+    return " ".join(words), tuple(spans)
 
 
 def _goes_on(text: str, place: int) -> bool:

@@ -60,6 +60,7 @@ def open_data(
     labels: Sequence[str] | None = None,
     labelled: bool = True,
     skip_bad_rows: bool = False,
+    encoding: str | None = None,
 ) -> DataSource:
     """Open a known data set, a file of the user's own, or a folder of such files named by split.
 
@@ -82,10 +83,11 @@ def open_data(
         task: classification, regression, multilabel, question_answering, multiple_choice or token_classification; for
             a file, found out from what it holds if None.
         labels: for a table, or words with tags: names of the classes by index; those of the training file in a fixed
-            order if None.
+            order if None. Lists of zeros and ones (multi-label) need them.
         labelled: for a file: False leaves the labels (answers, tags, choices) unread, for rows to predict;
             then `task` tells what a .jsonl or .parquet file is, which is a table of texts otherwise.
         skip_bad_rows: count rows that cannot be used (`Dataset.skipped`) and go on, instead of an error.
+        encoding: for a text file: such as cp1252 or utf-16; its byte order mark says it, else it is UTF-8, if None.
 
     Raises:
         UsageError: the name is unknown (with the nearest one), or an option does not go with the data.
@@ -101,7 +103,7 @@ def open_data(
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     # A named column makes it a table of texts, unless the task was said.
     named = task is None and any(column is not None for column in columns.values())
-    own = None if name in DATASETS or named else task_of(path, task=task, by_keys=labelled)
+    own = None if name in DATASETS or named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
     is_tables = is_table(path) or (name not in DATASETS and path.is_dir())
     if data_dir is not None and (own is not None or is_tables):
         raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
@@ -112,7 +114,10 @@ def open_data(
                     f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out'
                 )
         files = OwnFiles(
-            labels=None if labels is None else tuple(labels), labelled=labelled, skip_bad_rows=skip_bad_rows
+            labels=None if labels is None else tuple(labels),
+            labelled=labelled,
+            skip_bad_rows=skip_bad_rows,
+            encoding=encoding,
         )
         return _open_own(own, path, files)
     if is_tables:
@@ -124,6 +129,7 @@ def open_data(
             labels=None if labels is None else tuple(labels),
             labelled=labelled,
             skip_bad_rows=skip_bad_rows,
+            encoding=encoding,
         )
         return open_tables(path, options=options)
     if name not in DATASETS:
@@ -132,7 +138,7 @@ def open_data(
             f"or the path of a table: {' '.join(TABLE_ENDINGS)}, of questions: .json, or of tags: "
             f"{' '.join(COLUMN_ENDINGS)})"
         )
-    given = {**columns, "labels": None if labels is None else ", ".join(labels)}
+    given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
     for option, value in given.items():
         if value is not None:
             raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
@@ -171,6 +177,7 @@ def load_dataset(
     labels: Sequence[str] | None = None,
     labelled: bool = True,
     skip_bad_rows: bool = False,
+    encoding: str | None = None,
 ) -> Dataset:
     """Read one split of a data set; see `open_data` for all but `split`.
 
@@ -189,6 +196,7 @@ def load_dataset(
         labels: for a table, or words with tags: names of the classes by index.
         labelled: for a file: whether labels are read.
         skip_bad_rows: count rows that cannot be used and go on, instead of an error.
+        encoding: for a text file: such as cp1252 or utf-16.
 
     Raises:
         UsageError: there is no such data set or split, or an option does not go with the data.
@@ -205,5 +213,6 @@ def load_dataset(
         labels=labels,
         labelled=labelled,
         skip_bad_rows=skip_bad_rows,
+        encoding=encoding,
     )
     return source.split(split)

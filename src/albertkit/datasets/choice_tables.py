@@ -47,7 +47,7 @@ def open_choices(path: Path, *, options: OwnFiles) -> DataSource:
 
 
 def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> Dataset:
-    table = open_table(files[split])
+    table = open_table(files[split], encoding=options.encoding)
     keys = {use: next((key for key in names if key in table.columns), None) for use, names in _KEYS.items()}
     labelled = options.labelled and not (keys["label"] is None and is_unlabelled_test(split, files))
     missing = [f'"{use}"' for use in ("question", "options", *(["label"] if labelled else [])) if keys[use] is None]

@@ -1,22 +1,24 @@
 """Files of columns, one word a line, as the CoNLL shared tasks have them, and CoNLL++ in its published layout.
 
 The first column is the word and the last its tag; a blank line ends a sentence, and a line -DOCSTART- is none. Columns
-are parted by tabs where the line holds one, else by blanks.
+are parted by tabs where the line holds one, else by blanks. In CoNLL-U (universaldependencies.org) the word is the
+second column and the tag the fourth, the part of speech.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from albertkit.data.words import join_words
 from albertkit.datasets.archive import SourceFile, find_files
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.remarks import Remarks
 from albertkit.datasets.rows import BadRows, checked_text, decode_text
-from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, join_words, tagged_dataset
+from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, tagged_dataset
 from albertkit.errors import DataError, UsageError
 
 NER_LABELS = ("O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER")
@@ -31,6 +33,10 @@ _FILES: Mapping[str, tuple[str, ...]] = {
 _FOLDERS = ("ner_conllpp", "conllpp", "conll++", "conll2003", "conll03", "conll", "ner")
 _DOCUMENT = "-DOCSTART-"
 _BLANKS = re.compile("[ \t]+")
+_CONLLU_WIDTH = 10
+_CONLLU_ID = re.compile("[0-9]+([-.][0-9]+)?")
+_FIRST_AND_LAST, _FORM_AND_UPOS = (0, -1), (1, 3)
+"""Columns of the word and its tag."""
 
 
 def open_ner(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
@@ -93,23 +99,39 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
         DataError: not UTF-8, or no column of tags.
     """
     lines = [line.removesuffix("\r") for line in decode_text(content, where=where).split("\n")]
-    cells = [_columns(line) for line in lines]
+    rows = [(number, _columns(line)) for number, line in enumerate(lines, start=1)]
+    of_words = _of_words(rows)
     # The number that most lines have, since the first line may well be a comment.
-    counts = Counter(len(row) for row in cells if row and row[0] != _DOCUMENT)
+    counts = Counter(len(row) for _, row in of_words)
     if not counts:
         raise DataError(f"{where}: no words in the file; it needs one a line")
     width = counts.most_common(1)[0][0]
-    if labelled and width < 2:
-        raise DataError(f"{where}: the lines have one column, so there are no tags; the last column must hold them")
     file = TaggedFile([], BadRows(where, skip=skip_bad_rows), Remarks(where))
+    columns = _FIRST_AND_LAST
+    if width == _CONLLU_WIDTH and all(_CONLLU_ID.fullmatch(row[0]) for _, row in of_words if len(row) == width):
+        first = next(number for number, row in of_words if len(row) == width)
+        file.remarks.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
+        columns = _FORM_AND_UPOS
+        # A range (1-2: a word that the next lines split) and an empty node (1.1) have no part of speech.
+        rows = [(number, row) for number, row in rows if len(row) != width or row[0].isdecimal()]
+    while (
+        columns == _FIRST_AND_LAST and width > 1 and all(not row[-1] for _, row in of_words if len(row) == width)
+    ):  # every line ends with a tab
+        rows, width = [(number, row[:-1] if len(row) == width else row) for number, row in rows], width - 1
+        of_words = _of_words(rows)
+    if labelled and width < 2:
+        parted = "; tabs or blanks part columns, not commas" if all("," in row[0] for _, row in of_words) else ""
+        raise DataError(
+            f"{where}: the lines have one column, so there are no tags; the last column must hold them{parted}"
+        )
     sentence: list[tuple[int, list[str]]] = []
 
     def end() -> None:
         if sentence:
-            _add_sentence(file, sentence, width=width, labelled=labelled)
+            _add_sentence(file, sentence, width=width, columns=columns, labelled=labelled)
             sentence.clear()
 
-    for number, row in enumerate(cells, start=1):
+    for number, row in rows:
         if not row or row[0] == _DOCUMENT:
             end()
         elif row[0].startswith("#") and len(row) != width:
@@ -118,6 +140,10 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
             sentence.append((number, row))
     end()
     return file
+
+
+def _of_words(rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    return [(number, row) for number, row in rows if row and row[0] != _DOCUMENT]
 
 
 def _columns(line: str) -> list[str]:
@@ -129,23 +155,26 @@ def _columns(line: str) -> list[str]:
     return _BLANKS.split(line.strip(" "))
 
 
-def _add_sentence(file: TaggedFile, sentence: list[tuple[int, list[str]]], *, width: int, labelled: bool) -> None:
+def _add_sentence(
+    file: TaggedFile, sentence: list[tuple[int, list[str]]], *, width: int, columns: tuple[int, int], labelled: bool
+) -> None:
+    word, tag = columns
     for number, row in sentence:
         problem = None
         if len(row) != width:
             problem = f"{len(row)} column{'s' * (len(row) != 1)} instead of {width}"
-        elif not row[0]:
+        elif not row[word]:
             problem = "the word is empty"
-        elif labelled and not row[-1]:
+        elif labelled and not row[tag]:
             problem = "the tag is empty"
         else:
             try:
-                checked_text(row[0], column="word")
+                checked_text(row[word], column="word")
             except ValueError as error:
                 problem = str(error)
         if problem is not None:
             file.bad.add(f"line {number}", problem)
             return
-    text, words = join_words([row[0] for _, row in sentence])
-    tags = tuple(row[-1] for _, row in sentence) if labelled else None
+    text, words = join_words([row[word] for _, row in sentence])
+    tags = tuple(row[tag] for _, row in sentence) if labelled else None
     file.rows.append(TaggedText(f"line {sentence[0][0]}", text, words, tags))

@@ -25,6 +25,9 @@ STRUCTURED_METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """The tasks whose rows are more than texts (spans, tagged words, choices) -> their metrics, the main one first."""
 
+WHOLE = "all"
+"""The other name of the only split of a file."""
+
 ARTICLE, PASSAGE, ROW = "article", "passage", "row"
 """What stays together when a split is divided, the largest first."""
 
@@ -272,11 +275,20 @@ def require_labelled(dataset: Dataset) -> None:
 
 
 def require_two_labels(dataset: Dataset) -> None:
-    """Refuse a classification split in which every row has the same label.
+    """Refuse a split of classification, or of tags, in which every row, or every word, has the same label.
 
     Raises:
         DataError: names the one label.
     """
+    if dataset.task == "token_classification":
+        tags = {tag for example in dataset.examples for tag in example.tags or ()}
+        if len(tags) < 2:
+            only = ", ".join(f'"{dataset.labels[tag]}"' for tag in tags) or "no tag"
+            raise DataError(
+                f"{dataset.name}, split {dataset.split}: every word has the tag {only}, so there is nothing to tell "
+                "apart; check the column of tags, or take more rows"
+            )
+        return
     if dataset.task != "classification":
         return
     seen = {example.label for example in dataset.examples}

@@ -6,12 +6,18 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
+from albertkit.datasets.list_texts import is_list_text, parse_list
 from albertkit.datasets.rows import checked_text
 from albertkit.errors import DataError, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_WHOLE = re.compile(r"([+-]?)(0|[1-9][0-9]*)\.0+")
+_TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
+_ZEROS_AND_ONES = frozenset({"0", "1", "false", "true"})
 
 
 def is_missing(value: Any) -> bool:
@@ -26,10 +32,10 @@ def is_missing(value: Any) -> bool:
 
 
 def label_text(value: Any) -> str:
-    """Return the name of a class as it stands in a label list; 1 and 1.0 are both "1".
+    """Return the name of a class as a label list has it: 1, 1.0 and "1.0" are "1"; True and "TRUE" are "true".
 
-    >>> label_text(" pos "), label_text(1.0), label_text(True)
-    ('pos', '1', 'true')
+    >>> label_text(" pos "), label_text("1.0"), label_text(True), label_text("01")
+    ('pos', '1', 'true', '01')
 
     Raises:
         ValueError: the value is missing, or neither word nor number.
@@ -38,18 +44,23 @@ def label_text(value: Any) -> str:
         raise ValueError("the label is missing")
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, (float, Decimal)) and math.isfinite(value) and value == int(value):
         return str(int(value))
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, Decimal)):
         return str(value)
-    return checked_text(value, column="label").strip()
+    text = checked_text(value, column="label").strip()
+    whole = _WHOLE.fullmatch(text)
+    if whole is not None:
+        sign, digits = whole.groups()
+        return f"-{digits}" if sign == "-" and digits != "0" else digits
+    return _TRUTH.get(text, text)
 
 
 def label_texts(value: Any) -> list[str]:
-    """Return the names in a multi-label value: a list, or words with "|" between them; empty for none.
+    """Return the names in a multi-label value: a list, a list written as text, or words with "|" between them.
 
-    >>> label_texts("war|peace"), label_texts(["war"]), label_texts("")
-    (['war', 'peace'], ['war'], [])
+    >>> label_texts("war|peace"), label_texts("['war', 'peace']"), label_texts(["war"]), label_texts("")
+    (['war', 'peace'], ['war', 'peace'], ['war'], [])
 
     Raises:
         ValueError: the value is missing, or neither list nor text.
@@ -57,6 +68,8 @@ def label_texts(value: Any) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [label_text(item) for item in value]
     if isinstance(value, str):
+        if is_list_text(value):
+            return [label_text(item) for item in parse_list(value)]
         return [label_text(item) for item in value.split("|")] if value.strip() else []
     if is_missing(value):
         raise ValueError("the label is missing")
@@ -66,16 +79,51 @@ def label_texts(value: Any) -> list[str]:
 def infer_task(values: Iterable[Any]) -> str:
     """Name the task that a column of labels is for.
 
-    Lists are multi-label; numbers, at least one of them a fraction, are regression; anything else names classes.
+    Lists, also those written as text, are multi-label; numbers, at least one of them a fraction, are regression;
+    anything else names classes.
 
     >>> infer_task(["4.5", "3"]), infer_task([1, 2]), infer_task(["a|b"]), infer_task([["a"], []])
     ('regression', 'classification', 'classification', 'multilabel')
+    >>> infer_task(["['a', 'b']", "[]"])
+    'multilabel'
     """
     there = [value for value in values if not is_missing(value)]
-    if any(isinstance(value, (list, tuple)) for value in there):
+    if any(isinstance(value, (list, tuple)) for value in there) or holds_list_texts(there):
         return "multilabel"
-    numbers = all(_NUMBER.fullmatch(str(value).strip()) for value in there)
-    return "regression" if numbers and any(not float(value).is_integer() for value in there) else "classification"
+    texts = [str(value).strip() for value in there]
+    if not all(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text) for text in texts):
+        return "classification"
+    fractions = any("," in text or not float(text).is_integer() for text in texts)
+    return "regression" if fractions else "classification"
+
+
+def holds_list_texts(values: Iterable[Any]) -> bool:
+    """Tell whether a column holds lists that were written as text, as pandas does with a column of lists in CSV.
+
+    >>> holds_list_texts(["['a']", "[]"]), holds_list_texts(["[spam]", "[ham]"])
+    (True, False)
+    """
+    there = [value for value in values if not is_missing(value)]
+    lists = [isinstance(value, str) and is_list_text(value) for value in there]
+    return bool(lists) and (all(lists) or any(lists[at] and "'" in there[at] for at in range(len(there))))
+
+
+def zeros_and_ones(values: Iterable[Any]) -> int:
+    """Return the length of the lists in a multi-label column if these hold zeros and ones for labels; else 0.
+
+    >>> zeros_and_ones([[0, 1, 0], [1, 1, 0]]), zeros_and_ones([["a"], ["b"]]), zeros_and_ones([[0], [1]])
+    (3, 0, 0)
+    """
+    longest = 0
+    for value in values:
+        try:
+            names = label_texts(value)
+        except ValueError:
+            continue  # reading it tells what is wrong
+        if not _ZEROS_AND_ONES.issuperset(names):
+            return 0
+        longest = max(longest, len(names))
+    return longest if longest > 1 else 0
 
 
 def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:
@@ -128,20 +176,27 @@ def check_labels(labels: Sequence[str], *, where: str, task: str) -> None:
 
 
 def label_index(name: str, *, labels: Sequence[str]) -> int:
-    """Return the index of a class.
+    """Return the index of a class; 1.0 and true find the class 1 where there is no class of their own.
 
-    >>> label_index("yes", labels=("no", "yes"))
-    1
+    >>> label_index("yes", labels=("no", "yes")), label_index("1", labels=("0.0", "1.0"))
+    (1, 1)
 
     Raises:
         ValueError: the name is not among the labels; the sentence holds them and the nearest one.
     """
-    try:
+    if name in labels:
         return labels.index(name)
-    except ValueError:
-        known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
-        nearest = did_you_mean(name, labels)
-        raise ValueError(f'label "{name:.60}" is not one of the labels ({known}){nearest}') from None
+    same = [index for index, label in enumerate(labels) if _folded(label) == _folded(name)]
+    if len(same) == 1:
+        return same[0]
+    known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
+    raise ValueError(f'label "{name:.60}" is not one of the labels ({known}){did_you_mean(name, labels)}')
+
+
+def _folded(name: str) -> str:
+    """One form for what files write differently: 1.0 and 1, True and 1."""
+    text = label_text(name) if not is_missing(name) else name
+    return {"true": "1", "false": "0"}.get(text, text)
 
 
 def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float | tuple[int, ...]:
@@ -149,6 +204,8 @@ def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float 
 
     >>> parse_label("b|a", task="multilabel", labels=("a", "b"))
     (0, 1)
+    >>> parse_label([0, 1, 1], task="multilabel", labels=("a", "b", "c"))
+    (1, 2)
     >>> parse_label("2.5", task="regression", labels=())
     2.5
 
@@ -156,14 +213,27 @@ def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float 
         ValueError: the value is missing, not a finite number, or not among the labels.
     """
     if task == "multilabel":
-        return tuple(sorted({label_index(name, labels=labels) for name in label_texts(value)}))
+        return _label_indices(label_texts(value), labels)
     if task == "classification":
-        return label_index(label_text(value), labels=labels)
+        own = isinstance(value, str) and value.strip() in labels  # "1.0" may be a name that the user gave
+        return label_index(value.strip() if own else label_text(value), labels=labels)
     text = label_text(value)
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f'label "{text:.60}" is not a number, which regression needs') from None
+        comma = f"; write {text.replace(',', '.')}" if _DECIMAL_COMMA.fullmatch(text) else ""
+        raise ValueError(f'label "{text:.60}" is not a number, which regression needs{comma}') from None
     if not math.isfinite(number):
         raise ValueError(f"label {text} is not a finite number")
     return number
+
+
+def _label_indices(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
+    """Indices of several labels, given by name, or by one zero or one for each label."""
+    by_position = _ZEROS_AND_ONES.issuperset(names) and not _ZEROS_AND_ONES.issuperset(labels)
+    if by_position and len(names) == len(labels):
+        return tuple(index for index, name in enumerate(names) if name in ("1", "true"))
+    if by_position and len(names) > 1 and not _ZEROS_AND_ONES.intersection(labels):
+        known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
+        raise ValueError(f"{len(names)} zeros and ones for {len(labels)} labels ({known})")
+    return tuple(sorted({label_index(name, labels=labels) for name in names}))

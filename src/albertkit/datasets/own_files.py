@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, Dataset, DataSource
+from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, WHOLE, Dataset, DataSource
 from albertkit.datasets.table_files import open_table
+from albertkit.decoding import file_blocks, text_lines
 from albertkit.errors import DataError
 
-COLUMN_ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word a line; .txt is taken for one only where the task says so."""
 ROW_ENDINGS = (".jsonl", ".parquet")
 """Endings of files with one row a question or text."""
@@ -38,9 +39,11 @@ class OwnFiles:
     """Whether answers, tags and choices are read; False for rows to predict."""
     skip_bad_rows: bool = False
     """Whether to count rows that cannot be used and go on, instead of an error."""
+    encoding: str | None = None
+    """Of text files; their byte order mark says it, else they are UTF-8, if None."""
 
 
-def task_of(path: Path, *, task: str | None = None, by_keys: bool = True) -> str | None:
+def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encoding: str | None = None) -> str | None:
     """Tell which of `ENDINGS` a file or folder is for, or None where it is a table of texts or nothing known.
 
     A .jsonl or .parquet file is told by its keys: question, context and answers; question and options; tokens with
@@ -53,6 +56,7 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True) -> str
         path: a file, which need not exist, or a folder of files named by split.
         task: what the user says that it is; one that is not of `ENDINGS` gives None.
         by_keys: False leaves .jsonl and .parquet to be tables, as where texts are read for whatever use.
+        encoding: of a text file.
     """
     if task is not None:
         return task if task in ENDINGS else None
@@ -60,13 +64,13 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True) -> str
         known = {*QUESTION_ENDINGS, *COLUMN_ENDINGS, *ROW_ENDINGS}
         files = {_split(file): file for file in sorted(path.iterdir()) if file.suffix.lower() in known}
         first = next((files[split] for split in _SPLITS if split in files), None)  # test may lack what tells
-        return None if first is None else task_of(first, by_keys=by_keys)
+        return None if first is None else task_of(first, by_keys=by_keys, encoding=encoding)
     ending = path.suffix.lower()
     if ending in QUESTION_ENDINGS:
         return "question_answering"
     if ending in COLUMN_ENDINGS:
         return "token_classification"
-    return _task_of_keys(_keys(path)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
+    return _task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
 
 
 def split_files(path: Path, *, task: str) -> dict[str, Path]:
@@ -119,13 +123,14 @@ def _split(file: Path) -> str | None:
     return split if split in _SPLITS and file.is_file() else None
 
 
-def _keys(path: Path) -> set[str]:
+def _keys(path: Path, encoding: str | None) -> set[str]:
     if path.suffix.lower() == ".parquet":
         return set(open_table(path).columns)
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with path.open("rb") as file:
+            lines = text_lines(file_blocks(file), where=str(path), encoding=encoding)
             row = json.loads(next((line for line in lines if line.strip()), "null"))
-    except (OSError, ValueError, RecursionError):  # whoever reads the whole file says what is wrong with it
+    except (OSError, ValueError, RecursionError, DataError):  # whoever reads the whole file says what is wrong with it
         return set()
     return set(row) if isinstance(row, dict) else set()
 
@@ -135,7 +140,7 @@ def _task_of_keys(keys: set[str]) -> str | None:
         return "question_answering"
     if {"question", "options"} <= keys:
         return "multiple_choice"
-    tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or {"text", "spans"} <= keys
+    tagged = ("tokens" in keys and keys & {"tags", "ner_tags"}) or ("text" in keys and keys & {"spans", "entities"})
     return "token_classification" if tagged and not keys & {"label", "labels"} else None
 
 
@@ -146,6 +151,7 @@ def own_source(
     task: str,
     load: Callable[[str], Dataset],
     labels: tuple[str, ...] = (),
+    metrics: tuple[str, ...] | None = None,
 ) -> DataSource:
     """Return the data set that a file or folder of the user's own is; one file is the split "train" and "all".
 
@@ -155,7 +161,9 @@ def own_source(
         task: a key of `ENDINGS`.
         load: reads a split.
         labels: names of the tags.
+        metrics: their names, the main one first; the task's if None.
     """
-    aliases = {"all": "train"} if len(files) == 1 else {}
+    aliases = {WHOLE: "train"} if len(files) == 1 else {}
     hint = split_hint(path, task=task)
-    return DataSource(str(path), task, labels, STRUCTURED_METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+    chosen = STRUCTURED_METRICS[task] if metrics is None else metrics
+    return DataSource(str(path), task, labels, chosen, tuple(files), load, aliases=aliases, hint=hint)

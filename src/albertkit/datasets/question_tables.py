@@ -12,7 +12,7 @@ from pathlib import Path
 
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
 from albertkit.datasets.own_files import QUESTION_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
-from albertkit.datasets.rows import BadRows
+from albertkit.datasets.rows import BadRows, own_bytes
 from albertkit.datasets.squad import TASK, QuestionReader, read_squad
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError
@@ -39,13 +39,13 @@ def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> D
     empty = Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], [])
     if path.suffix.lower() in QUESTION_ENDINGS:
         return read_squad(
-            path.read_bytes(),
+            own_bytes(path, encoding=options.encoding),
             where=str(path),
             empty=empty,
             labelled=options.labelled,
             skip_bad_rows=options.skip_bad_rows,
         )
-    table = open_table(path)
+    table = open_table(path, encoding=options.encoding)
     labelled = options.labelled and not ("answers" not in table.columns and is_unlabelled_test(split, files))
     needed = ["context", "question", *(["answers"] if labelled else [])]
     missing = [f'"{key}"' for key in needed if key not in table.columns]

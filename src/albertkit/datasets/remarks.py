@@ -31,6 +31,10 @@ class Remarks:
         """
         self._places.setdefault(what, []).append(place)
 
+    def places(self, what: str) -> list[str]:
+        """Return where one kind of thing was noted."""
+        return self._places.get(what, [])
+
     def close(self) -> tuple[str, ...]:
         """Return one sentence for each kind of thing."""
         sentences = []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 
+from albertkit.data.texts import checked_text as checked_text
+from albertkit.decoding import BLOCK, bare, text_blocks, text_form
 from albertkit.errors import DataError
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 8
 
 
@@ -46,8 +47,8 @@ class BadRows:
         return tuple(f"{self.where}, {place}: {problem}" for place, problem in self._problems)
 
 
-def decode_text(content: bytes, *, where: str) -> str:
-    """Decode the bytes of a file as UTF-8, with or without a byte order mark.
+def decode_text(content: bytes, *, where: str, encoding: str | None = "utf-8") -> str:
+    """Decode the bytes of a file, with or without a byte order mark.
 
     >>> decode_text(b"a b", where="a.txt")
     'a b'
@@ -55,18 +56,27 @@ def decode_text(content: bytes, *, where: str) -> str:
     Args:
         content: the whole file.
         where: the file, as a message names it.
+        encoding: name of the encoding; None follows the byte order mark, and is UTF-8 without one.
 
     Raises:
-        DataError: bytes that are not UTF-8; the sentence names their line.
+        UsageError: there is no such encoding.
+        DataError: bytes that are not of the encoding; the sentence names their line.
+    """
+    form = text_form(content[:BLOCK], encoding=encoding, where=where)
+    return "".join(text_blocks([content], where=where, encoding=encoding, form=form))
+
+
+def own_bytes(path: Path, *, encoding: str | None) -> bytes:
+    """Return a text file of the user's own as UTF-8 without a byte order mark.
+
+    Raises:
+        UsageError, DataError: as `decode_text`; or the file cannot be read.
     """
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # error.start counts from behind the byte order mark, which holds no line feed.
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{where}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return decode_text(content, where=str(path), encoding=encoding).encode()
 
 
 def split_lines(text: str) -> list[tuple[int, str]]:
@@ -77,23 +87,5 @@ def split_lines(text: str) -> list[tuple[int, str]]:
     >>> split_lines("a\r\n\nb\u2028c\n")
     [(1, 'a'), (3, 'b\u2028c')]
     """
-    lines = ((number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), start=1))
+    lines = ((number, bare(line)) for number, line in enumerate(text.split("\n"), start=1))
     return [(number, line) for number, line in lines if line]
-
-
-def checked_text(value: object, *, column: str) -> str:
-    """Return a text of a row.
-
-    >>> checked_text("fine", column="text")
-    'fine'
-
-    Raises:
-        ValueError: not a string, or with half a surrogate pair; the sentence is for `BadRows.add`.
-    """
-    if not isinstance(value, str):
-        found = "missing" if value is None else f"{value!r:.40}, a {type(value).__name__}, not a text"
-        raise ValueError(f'"{column}" is {found}')
-    lone = _SURROGATE.search(value)
-    if lone:
-        raise ValueError(f'"{column}" holds U+{ord(lone.group()):04X}, half a surrogate pair, which is no character')
-    return value

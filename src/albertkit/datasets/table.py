@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.data.examples import TextExample
-from albertkit.datasets.dataset import SPLIT_ALIASES, TASKS, Dataset, DataSource
-from albertkit.datasets.labels import collect_labels, infer_task, is_missing, parse_label
+from albertkit.datasets.csv_files import named
+from albertkit.datasets.dataset import SPLIT_ALIASES, TASKS, WHOLE, Dataset, DataSource
+from albertkit.datasets.labels import (
+    collect_labels,
+    holds_list_texts,
+    infer_task,
+    is_missing,
+    parse_label,
+    zeros_and_ones,
+)
+from albertkit.datasets.remarks import Remarks
 from albertkit.datasets.rows import BadRows, checked_text
 from albertkit.datasets.table_files import TABLE_ENDINGS, Table, is_table, open_table
 from albertkit.errors import DataError, UsageError, did_you_mean
@@ -60,6 +69,8 @@ class TableOptions:
     """Whether labels are read; False for texts to predict."""
     skip_bad_rows: bool = False
     """Whether to count rows that cannot be used and go on, instead of an error."""
+    encoding: str | None = None
+    """Of text files; their byte order mark says it, else they are UTF-8, if None."""
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in TASKS:
@@ -74,6 +85,7 @@ class _Read:
     label_column: str | None
     rows: list[tuple[str, TextExample, Any]]
     bad: BadRows
+    notes: tuple[str, ...]
 
 
 def open_tables(path: Path, *, options: TableOptions) -> DataSource:
@@ -94,6 +106,8 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
     task = options.task or infer_task(values)
     if options.task is None and options.labels and task == "regression":
         task = "classification"  # classes were named, so "1.5" is the name of one
+    if task == "multilabel" and options.labels is None:
+        _require_names(read, values)
     if options.labels is None or task == "regression":
         labels = collect_labels(values, task=task)
     else:
@@ -105,14 +119,25 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
             source = read if split == first else _read(files[split], options)
             # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
             if source.label_column is None and options.labelled and not (split == "test" and len(files) > 1):
-                _require(source.where, open_table(files[split]).columns, options.label_column, "label", LABEL_COLUMNS)
+                columns = open_table(files[split], encoding=options.encoding).columns
+                _require(source.where, columns, options.label_column, "label", LABEL_COLUMNS)
             kept[split] = _dataset(source, Dataset(str(path), split, task, labels, METRICS[task], []), options)
         return kept[split]
 
     load(first)
     hint = f" (a file {path / 'SPLIT'}.csv would be it)" if path.is_dir() else " (a single table has the split train)"
-    aliases = {"all": "train"} if len(files) == 1 else {}
+    aliases = {WHOLE: "train"} if len(files) == 1 else {}
     return DataSource(str(path), task, labels, METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+
+
+def _require_names(read: _Read, values: Sequence[Any]) -> None:
+    count = zeros_and_ones(values)
+    if count:
+        raise DataError(
+            f'{read.where}: column "{read.label_column}" holds lists of {count} zeros and ones, which do not name the '
+            f"labels; name them in their order with --labels {','.join('abcdefghij'[:count])}{',...' * (count > 10)} "
+            "(labels=[...] in Python)"
+        )
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
@@ -137,11 +162,12 @@ def _split_files(folder: Path) -> dict[str, Path]:
 
 
 def _read(path: Path, options: TableOptions) -> _Read:
-    table = open_table(path)
+    table = open_table(path, encoding=options.encoding)
     text, pair, label = _choose_columns(table, options)
     key = next((name for name in table.columns if name.lower() == ID_COLUMN and name not in (text, pair, label)), None)
     names = [name for name in (text, pair, key, label) if name is not None]
     bad = BadRows(table.where, skip=options.skip_bad_rows)
+    remarks = Remarks(table.where)
     rows = []
     for place, values in table.rows(names, bad):
         try:
@@ -151,9 +177,17 @@ def _read(path: Path, options: TableOptions) -> _Read:
                 id=None if key is None else _id(values[names.index(key)]),
             )
             rows.append((place, example, values[-1] if label is not None else None))
+            if not example.text.strip():
+                remarks.add("texts are empty", place)
         except ValueError as error:
             bad.add(place, str(error))
-    return _Read(table.where, label, rows, bad)
+    notes = [*table.notes, *remarks.close()]
+    if label is not None and options.task is None and holds_list_texts(value for _, _, value in rows):
+        notes.append(
+            f'{table.where}: column "{label}" holds lists written as text, which are read as several labels per row; '
+            "--task classification takes each as one name"
+        )
+    return _Read(table.where, label, rows, bad, tuple(notes))
 
 
 def _id(value: Any) -> str | None:
@@ -177,7 +211,7 @@ def _dataset(read: _Read, empty: Dataset, options: TableOptions) -> Dataset:
     skipped = read.bad.close() + bad.close()
     if not examples:
         raise DataError(f"{read.where}: no row that can be used ({len(skipped)} bad rows); the table needs rows")
-    return replace(empty, examples=examples, skipped=skipped)
+    return replace(empty, examples=examples, skipped=skipped, notes=read.notes)
 
 
 def _choose_columns(table: Table, options: TableOptions) -> tuple[str, str | None, str | None]:
@@ -200,9 +234,9 @@ def _choose_columns(table: Table, options: TableOptions) -> tuple[str, str | Non
 
 
 def _require(where: str, columns: Sequence[str], name: str | None, use: str, defaults: Sequence[str]) -> str:
-    if name is not None and name in columns:
+    if name and name in columns:  # what has no name cannot be chosen
         return name
-    there = f"there are: {', '.join(f'{column:.40}' for column in columns) or 'none'}"
+    there = f"there are: {named(columns)}"
     if name is None:
         raise DataError(
             f"{where}: no column for the {use} ({there}; looked for {', '.join(defaults)}); give --{use}-column"

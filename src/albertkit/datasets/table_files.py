@@ -1,22 +1,20 @@
 """Rows of a CSV, TSV, JSONL or Parquet file, by column name.
 
-CSV follows RFC 4180 (quoted fields may hold commas and line feeds); in TSV, quotes are ordinary characters, as in GLUE.
+CSV is read by `csv_files`; in TSV, quotes are ordinary characters, as in GLUE.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from albertkit.datasets.csv_files import CsvReader, column_names, refuse_doubles
 from albertkit.datasets.rows import BadRows, decode_text, split_lines
-from albertkit.errors import DataError, MissingExtraError
+from albertkit.errors import DataError, MissingExtraError, UsageError
 
 TableRow = tuple[str, list[Any]]
 """(place such as "line 3", values in the order of the columns asked for)."""
@@ -32,6 +30,8 @@ class Table:
     """Names of the columns."""
     rows: Callable[[Sequence[str], BadRows], Iterator[TableRow]]
     """(names of columns, bad rows) -> rows; a row that is no row goes to the bad ones."""
+    notes: tuple[str, ...] = ()
+    """One sentence for each thing that was found out about the file, such as its delimiter."""
 
 
 def is_table(path: Path) -> bool:
@@ -43,93 +43,70 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _OPENERS
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: Path, *, encoding: str | None = None) -> Table:
     """Open a table by the ending of its name.
 
+    Args:
+        path: the file.
+        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+
     Raises:
-        DataError: the file does not exist, is empty, is not UTF-8 or not what its ending says.
+        UsageError: there is no such encoding, or it is given for Parquet.
+        DataError: the file does not exist, is empty, is not of its encoding or not what its ending says.
         MissingExtraError: Parquet without pyarrow.
     """
     if not path.is_file():
         raise DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give the path of a table")
-    return _OPENERS[path.suffix.lower()](path)
+    return _OPENERS[path.suffix.lower()](path, encoding)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, encoding: str | None) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    text = decode_text(content, where=str(path))
+    text = decode_text(content, where=str(path), encoding=encoding)
     if not text.strip():
         raise DataError(f"{path}: the file is empty; it needs rows")
     return text
 
 
-def _with_header(path: Path, columns: Sequence[str], rows: Callable[[], Iterator[tuple[str, list[str]]]]) -> Table:
-    """Make a table of rows of cells below a row of names."""
-    twice = sorted({f'"{column}"' for column in columns if columns.count(column) > 1})
-    if twice:
-        raise DataError(f"{path}, line 1: column {', '.join(twice)} is there more than once; rename all but one")
+def _chosen_cells(
+    columns: Sequence[str], rows: Callable[[], Iterator[tuple[str, list[str], str]]]
+) -> Callable[[Sequence[str], BadRows], Iterator[TableRow]]:
+    """Return what chooses columns of rows: (place, cells, what is wrong)."""
 
     def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
         indices = [columns.index(name) for name in names]
-        for place, cells in rows():
-            if len(cells) == len(columns):
+        for place, cells, problem in rows():
+            if not problem and len(cells) != len(columns):
+                problem = f"{len(cells)} columns instead of {len(columns)}"
+            if problem:
+                bad.add(place, problem)
+            else:
                 yield place, [cells[index] for index in indices]
-            else:
-                bad.add(place, f"{len(cells)} columns instead of {len(columns)}")
 
-    return Table(str(path), tuple(columns), chosen)
+    return chosen
 
 
-def _open_tsv(path: Path) -> Table:
-    (_, header), *lines = split_lines(_text(path))
-    return _with_header(
-        path, header.split("\t"), lambda: ((f"line {number}", line.split("\t")) for number, line in lines)
+def _open_tsv(path: Path, encoding: str | None) -> Table:
+    (_, header), *lines = split_lines(_text(path, encoding))
+    columns = column_names(header.split("\t"), where=str(path))
+    rows = _chosen_cells(columns, lambda: ((f"line {number}", line.split("\t"), "") for number, line in lines))
+    return Table(str(path), columns, rows)
+
+
+def _open_csv(path: Path, encoding: str | None) -> Table:
+    reader = CsvReader(io.StringIO(_text(path, encoding), newline=""), where=str(path))
+    records = list(reader)
+    rows = _chosen_cells(
+        reader.columns, lambda: ((f"line {record.line}", record.cells, record.problem) for record in records)
     )
+    return Table(str(path), reader.columns, rows, (f"{path}: {reader.note}",) if reader.note else ())
 
 
-@contextmanager
-def _large_fields() -> Iterator[None]:
-    before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a C long, which has 32 bits on Windows
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _open_csv(path: Path) -> Table:
-    text = _text(path)
-    broken: list[tuple[str, str]] = []
-    rows: list[tuple[str, list[str]]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    with _large_fields():
-        while True:
-            place = f"line {reader.line_num + 1}"
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                broken.append((place, f"not CSV ({error}): a quote that is not closed, or not doubled inside quotes"))
-            else:
-                if cells:
-                    rows.append((place, cells))
-    if not rows or (broken and broken[0][0] == "line 1"):
-        raise DataError(f"{path}, line 1: no row of column names; the first line must hold them")
-    table = _with_header(path, rows[0][1], lambda: iter(rows[1:]))
-
-    def with_broken(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
-        for place, problem in broken:
-            bad.add(place, problem)
-        yield from table.rows(names, bad)
-
-    return Table(table.where, table.columns, with_broken)
-
-
-def _open_jsonl(path: Path) -> Table:
-    lines = split_lines(_text(path))
+def _open_jsonl(path: Path, encoding: str | None) -> Table:
+    lines = split_lines(_text(path, encoding))
     parsed = [(f"line {number}", *_json_object(line)) for number, line in lines if line.strip()]
     columns = tuple(dict.fromkeys(name for _, row, _ in parsed for name in row))
     if not columns:
@@ -157,22 +134,31 @@ def _json_object(line: str) -> tuple[Mapping[str, Any], str]:
     return row, ""
 
 
-def _open_parquet(path: Path) -> Table:
+def parquet_failures() -> tuple[type[Exception], ...]:
+    """Return what pyarrow raises of a damaged file, and of values that Python cannot hold (bytes, dates)."""
+    import pyarrow
+
+    return (OSError, ValueError, OverflowError, pyarrow.ArrowException)
+
+
+def _open_parquet(path: Path, encoding: str | None) -> Table:
+    if encoding is not None:
+        raise UsageError(f"--encoding {encoding} is for text files, but {path} is Parquet; leave it out")
     try:
-        import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("pyarrow", extra="tables", purpose=f"reading {path.name}") from error
-    failures = (OSError, ValueError, pyarrow.ArrowException)
+    failures = parquet_failures()
     try:
         columns = tuple(pyarrow.parquet.read_schema(path).names)
     except failures as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
+    refuse_doubles(columns, where=str(path))
 
     def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
         del bad
         try:
-            table = pyarrow.parquet.read_table(path, columns=list(names))
+            table = pyarrow.parquet.read_table(path, columns=list(dict.fromkeys(names)))
             values = [table.column(name).to_pylist() for name in names]
         except failures as error:
             raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
@@ -182,7 +168,7 @@ def _open_parquet(path: Path) -> Table:
     return Table(str(path), columns, chosen)
 
 
-_OPENERS: Mapping[str, Callable[[Path], Table]] = {
+_OPENERS: Mapping[str, Callable[[Path, str | None], Table]] = {
     ".csv": _open_csv,
     ".tsv": _open_tsv,
     ".jsonl": _open_jsonl,

@@ -1,7 +1,9 @@
 """Words with tags from files of the user's own: columns (`conll.py`), `{tokens, tags}` or `{text, spans}` rows.
 
-A span is `{"start", "end", "label"}`, `[start, end)` in characters of the text. Its text is parted into words at
-blanks and punctuation; a span becomes B- at its first word and I- at the others, so it has to begin and end with words.
+A span is `{"start", "end", "label"}` (or `"type"`), `[start, end)` in characters of the text; rows may call them
+`entities`, as `predict` does. The text is parted into words at blanks and punctuation; a span becomes B- at its first
+word and I- at the others, so it has to begin and end with words. Spans of a text with characters beyond U+FFFF may
+count UTF-16 code units, as JavaScript does: they are read so where that is what fits the words.
 """
 
 from __future__ import annotations
@@ -11,27 +13,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from albertkit.data.words import split_words
+from albertkit.data.entities import OUTSIDE
+from albertkit.data.words import join_words, split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
 from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text
+from albertkit.datasets.rows import BadRows, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
-    METRICS,
     TASK,
     TaggedFile,
     TaggedText,
     collect_labels,
-    join_words,
+    metrics_of,
     tagged_dataset,
 )
 from albertkit.datasets.tags import require_distinct
 from albertkit.errors import DataError
 
 _TAG_KEYS = ("tags", "ner_tags")
+_SPAN_KEYS = ("spans", "entities")
+_LEFT = "span(s) that do not begin and end with words, or overlap another, left out"
+_UTF16 = "text(s) whose spans count UTF-16 code units, read so"
 
 Span = tuple[int, int, str]
 """(start, end, label)."""
@@ -53,11 +58,11 @@ def open_tags(path: Path, *, options: OwnFiles) -> DataSource:
     if labels is not None:
         require_distinct(labels, where="the labels given")
     elif options.labelled:
-        labels = _labels(_read(first, files, options))
+        labels = collect_labels(_read(first, files, options))
     else:
         labels = ()
     load = partial(_load, str(path), files, labels, options)
-    return own_source(path, files, task=TASK, load=load, labels=labels)
+    return own_source(path, files, task=TASK, load=load, labels=labels, metrics=metrics_of(labels))
 
 
 def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tuple[tuple[str, ...], list[Span]]:
@@ -72,39 +77,38 @@ def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tup
     """
     starts = {start: index for index, (start, _) in enumerate(words)}
     ends = {end: index for index, (_, end) in enumerate(words)}
-    tags = ["O"] * len(words)
+    tags = [OUTSIDE] * len(words)
     left: list[Span] = []
     for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1], span[2])):
         first, last = starts.get(start), ends.get(end)
-        if first is None or last is None or last < first or set(tags[first : last + 1]) != {"O"}:
+        if first is None or last is None or last < first or set(tags[first : last + 1]) != {OUTSIDE}:
             left.append((start, end, label))
             continue
         tags[first : last + 1] = [f"B-{label}", *[f"I-{label}"] * (last - first)]
     return tuple(tags), left
 
 
-def _labels(file: TaggedFile) -> tuple[str, ...]:
-    # Which words a span takes is our doing, so each of its types has both tags even where train needs but one.
-    return collect_labels(file, extra={f"{prefix}-{kind}" for kind in file.kinds for prefix in "BI"})
-
-
 def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: OwnFiles, split: str) -> Dataset:
-    return tagged_dataset(_read(split, files, options), empty=Dataset(name, split, TASK, labels, METRICS, []))
+    empty = Dataset(name, split, TASK, labels, metrics_of(labels), [])
+    return tagged_dataset(_read(split, files, options), empty=empty)
 
 
 def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFile:
     path = files[split]
     if path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
-            path.read_bytes(), where=str(path), labelled=options.labelled, skip_bad_rows=options.skip_bad_rows
+            own_bytes(path, encoding=options.encoding),
+            where=str(path),
+            labelled=options.labelled,
+            skip_bad_rows=options.skip_bad_rows,
         )
-    return _read_rows(open_table(path), options, may_lack=is_unlabelled_test(split, files))
+    return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=is_unlabelled_test(split, files))
 
 
 def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile:
     has_tokens = "tokens" in table.columns
     words = "tokens" if has_tokens else "text"
-    known = _TAG_KEYS if has_tokens else ("spans",)
+    known = _TAG_KEYS if has_tokens else _SPAN_KEYS
     told = next((key for key in known if key in table.columns), None) if options.labelled else None
     missing = [f'"{words}"'] if words not in table.columns else []
     if options.labelled and told is None and not may_lack:
@@ -123,9 +127,15 @@ def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile
             if has_tokens:
                 file.rows.append(_from_tokens(place, row["tokens"], row.get(told or ""), name, told, options.labels))
             else:
-                file.rows.append(_from_spans(place, row["text"], row.get("spans"), name, told, file))
+                file.rows.append(_from_spans(place, row["text"], row.get(told or ""), name, told, file))
         except ValueError as error:
             file.bad.add(place, str(error))
+    left = file.remarks.places(_LEFT)
+    if left and file.tags == {OUTSIDE}:
+        raise DataError(
+            f"{table.where}: no span begins and ends with words, so no word has a tag ({left[0]}); count start and end "
+            "in characters of the text, end being the place after the last one"
+        )
     return file
 
 
@@ -146,6 +156,8 @@ def _from_tokens(
 
 def _tag(tag: Any, labels: tuple[str, ...] | None) -> str:
     if labels is not None and isinstance(tag, int) and not isinstance(tag, bool):  # as the hub stores them
+        if all(map(str.isdecimal, labels)):  # numbers were the names in training
+            return str(tag)
         if not 0 <= tag < len(labels):
             raise ValueError(f"tag {tag} is beyond the {len(labels)} labels given")
         return labels[tag]
@@ -159,11 +171,26 @@ def _from_spans(place: str, text: Any, spans: Any, name: str | None, told: str |
         raise ValueError("the text holds no word")
     if told is None:
         return TaggedText(place, checked, words, None, name)
-    tags, left = tag_spans(words, spans=[_span(span, checked) for span in _list(spans, "spans")])
+    given = _list(spans, told)
+    tags: tuple[str, ...] = ()
+    left: list[Span] = []
+    problem: ValueError | None = None
+    try:
+        tags, left = tag_spans(words, spans=[_span(span, checked) for span in given])
+    except ValueError as error:
+        problem = error
+    if (left or problem) and (units := _utf16_places(checked)):
+        try:
+            moved, others = tag_spans(words, spans=[_span(_in_characters(span, units), checked) for span in given])
+        except ValueError:  # what is wrong with them as they were given says more
+            others = [(0, 0, "")]
+        if not others:
+            tags, left, problem = moved, [], None
+            file.remarks.add(_UTF16, place)
+    if problem is not None:
+        raise problem
     for start, end, label in left:
-        what = "span(s) that do not begin and end with words, or overlap another, left out"
-        file.remarks.add(what, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
-    file.kinds.update(tag[2:] for tag in tags if tag != "O")
+        file.remarks.add(_LEFT, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
     return TaggedText(place, checked, words, tags, name)
 
 
@@ -176,7 +203,24 @@ def _span(span: Any, text: str) -> Span:
     inside = text[start:end]
     # Blanks at its ends change no word.
     start, end = start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
-    return start, end, label_text(span.get("label"))
+    return start, end, label_text(span.get("label", span.get("type")))
+
+
+def _utf16_places(text: str) -> dict[int, int]:
+    """Return UTF-16 place -> place in characters, the end included; nothing where they are the same."""
+    places, at = {}, 0
+    for number, character in enumerate(text):
+        places[at] = number
+        at += 1 + (character > "\uffff")
+    places[at] = len(text)
+    return places if at > len(text) else {}
+
+
+def _in_characters(span: Any, places: Mapping[int, int]) -> Any:
+    if not isinstance(span, dict):
+        return span
+    moved = {key: places.get(span[key]) for key in ("start", "end") if type(span.get(key)) is int}
+    return {**span, **moved}
 
 
 def _list(value: Any, key: str) -> list[Any]:

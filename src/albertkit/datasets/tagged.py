@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from albertkit.data.entities import marks_entities, tag_scheme
 from albertkit.data.examples import TokenExample
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset
 from albertkit.datasets.labels import label_index
 from albertkit.datasets.remarks import Remarks
 from albertkit.datasets.rows import BadRows
-from albertkit.datasets.tags import collect_tags, require_distinct, tag_scheme, to_iob2
+from albertkit.datasets.tags import (
+    collect_tags,
+    known_tag,
+    require_distinct,
+    require_one_scheme,
+    spellings,
+    to_iob2,
+)
 from albertkit.errors import DataError
 
 TASK = "token_classification"
 METRICS = STRUCTURED_METRICS[TASK]
+PLAIN_METRICS = ("accuracy",)
+"""Metrics of tags that mark no entities."""
 _IOB1 = "tag(s) I- that begin a chunk, as IOB1 has them, changed to B-"
+_SPELT = "tag(s) in another spelling of the scheme"
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,6 @@ class TaggedFile:
     """Rows that cannot be used, noted so far."""
     remarks: Remarks
     """What was mended so far."""
-    kinds: set[str] = field(default_factory=set)
-    """Types of spans, where the file holds spans instead of tags."""
 
     @property
     def tags(self) -> set[str]:
@@ -50,38 +59,32 @@ class TaggedFile:
         return {tag for row in self.rows for tag in row.tags or ()}
 
 
-def join_words(words: Sequence[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Return the text that the words make with a blank between them, and the span of each.
+def metrics_of(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics of words with these tags, the main one first.
 
-    >>> join_words(["New", "York"])
-    ('New York', ((0, 3), (4, 8)))
+    >>> metrics_of(("O", "B-PER", "I-PER")), metrics_of(("NOUN", "VERB"))
+    (('f1', 'precision', 'recall', 'accuracy'), ('accuracy',))
     """
-    spans, at = [], 0
-    for word in words:
-        spans.append((at, at + len(word)))
-        at += len(word) + 1
-    return " ".join(words), tuple(spans)
+    return METRICS if marks_entities(labels) else PLAIN_METRICS
 
 
-def collect_labels(file: TaggedFile, *, extra: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the labels that a file defines, in a fixed order; a scheme of chunks always has O.
+def collect_labels(file: TaggedFile) -> tuple[str, ...]:
+    """Return the labels that a file defines, in a fixed order; see `albertkit.datasets.tags.collect_tags`.
 
     Args:
         file: the training split.
-        extra: labels that belong to the set although no word has them.
 
     Raises:
-        DataError: it holds no tag, or two that differ in capitals alone.
+        DataError: it holds no tag, two that differ in capitals alone, or tags of several schemes.
     """
-    require_distinct(sorted(file.tags), where=file.remarks.where)
-    tags = [row.tags for row in file.rows if row.tags]
-    if not tags:
-        raise DataError(f"{file.remarks.where}: no tag in the file, so there are no labels; it needs words with tags")
-    scheme = tag_scheme(file.tags)
-    if scheme == "IOB":
-        tags = [tuple(to_iob2(row)[0]) for row in tags]
-    outside = [] if scheme == "plain" else ["O"]
-    return collect_tags([*(tag for row in tags for tag in row), *outside, *extra])
+    where = file.remarks.where
+    if not file.tags:
+        file.bad.close()  # what is wrong with its rows says more
+        raise DataError(f"{where}: no tag in the file, so there are no labels; it needs words with tags")
+    labels = set(spellings(file.tags).values())
+    require_distinct(sorted(labels), where=where)
+    require_one_scheme(labels, where=where)
+    return collect_tags(labels)
 
 
 def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
@@ -94,17 +97,22 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
     Raises:
         DataError: two tags differ in capitals alone, a row cannot be used and is not to be skipped, or there is none.
     """
+    meant = {tag: known_tag(tag, labels=empty.labels) for tag in file.tags}
     # A tag that is unknown because of its capitals is no single bad row.
-    require_distinct([*empty.labels, *sorted(file.tags)], where=file.remarks.where)
+    require_distinct([*empty.labels, *sorted(meant.values())], where=file.remarks.where)
     is_iob = tag_scheme(empty.labels) == "IOB"
     examples = []
     for row in file.rows:
-        names = row.tags
+        names = None if row.tags is None else tuple(meant[tag] for tag in row.tags)
+        for before, after in zip(row.tags or (), names or (), strict=True):
+            if before != after:
+                file.remarks.add(_SPELT, f"{row.place}: {before} is read as {after}")
         if names is not None and is_iob:
-            made, changed = to_iob2(names)
-            names = tuple(made)
-            for _ in range(changed):
+            # A model that learned IOB1 may have no B- of a type: there the tag stays, and I- begins the entity.
+            made = [new if new in empty.labels else old for old, new in zip(names, to_iob2(names)[0], strict=True)]
+            for _ in range(sum(old != new for old, new in zip(names, made, strict=True))):
                 file.remarks.add(_IOB1, row.place)
+            names = tuple(made)
         try:
             tags = None if names is None else tuple(label_index(name, labels=empty.labels) for name in names)
         except ValueError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 from albertkit.datasets import text_stream
 from albertkit.datasets.table import PAIR_COLUMNS
-from albertkit.datasets.table_files import is_table, open_table
+from albertkit.datasets.table_files import is_table, open_table, parquet_failures
 from albertkit.datasets.text_stream import (
     Columns,
     Piece,
@@ -23,6 +23,7 @@ from albertkit.datasets.text_stream import (
     kept_columns,
     lines_of,
     require_file,
+    require_lines,
     text_of,
 )
 from albertkit.errors import DataError
@@ -45,6 +46,7 @@ def columns_of(
     """
     require_file(path)
     if not is_table(path):
+        require_lines(path)
         return None
     if path.suffix.lower() == ".parquet":
         columns: Sequence[str] = open_table(path).columns
@@ -130,7 +132,7 @@ class SliceReader:
             table = pyarrow.Table.from_batches(batches, self._left.schema).combine_chunks()
         except StopIteration:
             raise DataError(f"{self.path}: ends before row {part.end}; it was changed while it was read") from None
-        except (OSError, pyarrow.ArrowException) as error:
+        except parquet_failures() as error:
             raise DataError(f"{self.path}: cannot be read as Parquet ({error!s:.200})") from error
         for name in dict.fromkeys((columns.text, columns.pair or columns.text)):
             for at, value in enumerate(table.column(name).to_pylist()):

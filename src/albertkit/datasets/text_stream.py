@@ -6,17 +6,18 @@ told when it is reached.
 
 from __future__ import annotations
 
-import csv
 import json
-import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, named, physical_lines
 from albertkit.datasets.rows import checked_text
 from albertkit.datasets.table import PAIR_COLUMNS, TEXT_COLUMNS
-from albertkit.datasets.table_files import is_table, open_table
+from albertkit.datasets.table_files import is_table, open_table, parquet_failures
+from albertkit.decoding import BLOCK, TextForm, bare, file_blocks, text_form, text_lines
 from albertkit.errors import DataError, did_you_mean
 
 ROWS = 2048
@@ -25,6 +26,10 @@ CHARACTERS = 8_000_000
 """A piece ends at so many characters of text, whatever its number of rows."""
 
 Values = Mapping[str, Any]
+
+
+class DataWarning(UserWarning):
+    """A file was read in a way that its user may want to know of."""
 
 
 @dataclass(frozen=True)
@@ -59,55 +64,83 @@ class Piece:
     """The table's other columns: lists of texts (or None), or pyarrow arrays."""
 
 
-def count_rows(path: Path) -> int:
+def count_rows(path: Path, *, encoding: str | None = None) -> int:
     """Return how many rows a file has, for a bar: of Parquet exactly, of others the number of its lines.
 
     Raises:
+        UsageError: there is no such encoding.
         DataError: the file is not there or cannot be read.
         MissingExtraError: Parquet without pyarrow.
     """
     require_file(path)
     if path.suffix.lower() == ".parquet":
-        open_table(path)  # whose errors are sentences
+        open_table(path, encoding=encoding)  # whose errors are sentences
         import pyarrow.parquet
 
         return int(pyarrow.parquet.ParquetFile(path).metadata.num_rows)
+    if not is_plain(path, encoding=encoding):
+        return sum(1 for _ in lines_of(path, encoding=encoding))
     lines, last = 0, b"\n"
     try:
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
+            for block in file_blocks(file):
                 lines, last = lines + block.count(b"\n"), block[-1:]
     except OSError as error:
         raise _unreadable(path, error) from error
     return lines + (last != b"\n")
 
 
-def text_pieces(path: Path, *, text_column: str | None = None) -> Iterator[Piece]:
-    r"""Give the texts of a file in order: its lines (which end at `\n` alone), or a column of a table.
+def is_plain(path: Path, *, encoding: str | None = None) -> bool:
+    """Tell whether the lines are UTF-8 between line feeds, so that bytes can be counted and cut.
+
+    Raises:
+        UsageError, DataError: as `text_pieces`.
+    """
+    form = _form(path, encoding)
+    return form.encoding == "utf-8" and not form.ends_at_cr
+
+
+def _form(path: Path, encoding: str | None) -> TextForm:
+    try:
+        with path.open("rb") as file:
+            return text_form(next(file_blocks(file), b""), encoding=encoding, where=str(path))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def text_pieces(path: Path, *, text_column: str | None = None, encoding: str | None = None) -> Iterator[Piece]:
+    r"""Give the texts of a file in order: its lines, or a column of a table.
+
+    Lines end at `\n` or `\r\n`; at `\r` in a file that has no `\n`. What is found out about a table, such as its
+    delimiter, is warned of.
 
     Args:
         path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
         text_column: of a table; its usual names if None, of a table of pairs the first of the two.
+        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
 
     Yields:
         Pieces. The other columns of .jsonl are the further keys of its first row, what is no text as JSON. A column
         that is called text or vector, but is not the text, is left out: a file of vectors has its own.
 
     Raises:
-        DataError: the file is not there or not UTF-8, has no such column, or a row cannot be used; with file and line.
+        UsageError: there is no such encoding.
+        DataError: the file is not there or not of its encoding, has no such column, or a row cannot be used; with file
+            and line.
         MissingExtraError: Parquet without pyarrow.
     """
     require_file(path)
     if not is_table(path):
-        yield from _pieces((line, {}) for _, line in lines_of(path))
+        require_lines(path)
+        yield from _pieces((line, {}) for _, line in lines_of(path, encoding=encoding))
         return
     if not path.stat().st_size:
         raise DataError(f"{path}: the file is empty; it needs rows")
     ending = path.suffix.lower()
     if ending == ".parquet":
-        yield from _parquet(path, text_column)
+        yield from _parquet(path, text_column, encoding)
     else:
-        yield from _pieces(_ROWS_OF[ending](path, text_column))
+        yield from _pieces(_ROWS_OF[ending](path, text_column, encoding))
 
 
 def require_file(path: Path) -> None:
@@ -135,28 +168,56 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: cannot be read ({error.strerror or error})")
 
 
-def lines_of(path: Path, encoding: str = "utf-8", part: Slice | None = None) -> Iterator[tuple[int, str]]:
-    r"""Lines with their numbers, without the `\n` that ends them."""
+def require_lines(path: Path) -> None:
+    """Refuse a file that holds JSON, by its ending, where one text per line is read.
+
+    Raises:
+        DataError: says what to do.
+    """
+    if path.suffix.lower() in (".json", ".ndjson"):
+        raise DataError(
+            f"{path}: texts come from a file with one text per line, or from a table (.csv .tsv .jsonl .parquet); "
+            "one JSON object per line goes into a .jsonl file"
+        )
+
+
+def lines_of(path: Path, *, encoding: str | None = None, part: Slice | None = None) -> Iterator[tuple[int, str]]:
+    """Give the lines with their numbers, without what ends them.
+
+    Args:
+        path: the file.
+        encoding: see `text_pieces`.
+        part: some lines of a file that `is_plain`.
+
+    Raises:
+        UsageError, DataError: as `text_pieces`.
+    """
+    form = _form(path, encoding)
     try:
         with path.open("rb") as file:
-            left = math.inf if part is None else part.end - file.seek(part.start)
-            for number, line in enumerate(file, 1 if part is None else part.first):
-                if left <= 0:
-                    return
-                left -= len(line)
-                try:
-                    yield number, line.decode(encoding if number == 1 else "utf-8").removesuffix("\n")
-                except UnicodeDecodeError as error:
-                    reason = f"not UTF-8 ({error.reason}); save the file as UTF-8"
-                    raise DataError(f"{path}, line {number}: {reason}") from error
+            blocks = file_blocks(file)
+            if part is not None:
+                file.seek(part.start)
+                blocks = _part_blocks(file, part.end - part.start)
+                form = form if part.start == 0 else replace(form, mark=0)
+            first = 1 if part is None else part.first
+            lines = text_lines(blocks, where=str(path), encoding=encoding, form=form, first_line=first)
+            for number, line in enumerate(lines, first):
+                yield number, bare(line)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
+def _part_blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
+    while size > 0 and (block := file.read(min(BLOCK, size))):
+        size -= len(block)
+        yield block
+
+
 def choose_column(path: Path, columns: Sequence[str], text_column: str | None) -> str:
-    there = f"there are: {', '.join(f'{column:.40}' for column in columns) or 'none'}"
+    there = f"there are: {named(columns)}"
     if text_column is not None:
-        if text_column not in columns:
+        if not text_column or text_column not in columns:
             nearest = did_you_mean(text_column, columns)
             raise DataError(f'{path}: no column "{text_column}" for the text ({there}){nearest}')
         return text_column
@@ -183,60 +244,52 @@ def text_of(value: object, *, column: str, where: str) -> str:
 
 
 def _cells(
-    path: Path, header: Sequence[str], rows: Iterator[tuple[int, list[str]]], text_column: str | None
+    path: Path, columns: Sequence[str], rows: Iterator[CsvRecord], text_column: str | None
 ) -> Iterator[tuple[str, Values]]:
-    twice = sorted({f'"{column}"' for column in header if header.count(column) > 1})
-    if twice:
-        raise DataError(f"{path}, line 1: column {', '.join(twice)} is there more than once; rename all but one")
-    text = choose_column(path, header, text_column)
-    kept = kept_columns(header, text)
-    for number, cells in rows:
-        if len(cells) != len(header):
-            raise DataError(f"{path}, line {number}: {len(cells)} columns instead of {len(header)}; repair the file")
-        row = dict(zip(header, cells, strict=True))
-        yield row[text], {name: row[name] for name in kept}
+    text = choose_column(path, columns, text_column)
+    places = {name: index for index, name in enumerate(columns) if name}
+    at = places[text]
+    kept = {name: places[name] for name in kept_columns(columns, text) if name}
+    for row in rows:
+        problem = row.problem
+        if not problem and len(row.cells) != len(columns):
+            problem = f"{len(row.cells)} columns instead of {len(columns)}"
+        if problem:
+            raise DataError(f"{path}, line {row.line}: {problem}; repair the file")
+        yield row.cells[at], {name: row.cells[index] for name, index in kept.items()}
 
 
-def _tsv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
-    lines = ((number, line.removesuffix("\r")) for number, line in lines_of(path, "utf-8-sig"))
-    cells = ((number, line.split("\t")) for number, line in lines if line)
-    _, header = next(cells, (1, []))
-    yield from _cells(path, header, cells, text_column)
+def _tsv(path: Path, text_column: str | None, encoding: str | None) -> Iterator[tuple[str, Values]]:
+    records = (CsvRecord(number, line.split("\t")) for number, line in lines_of(path, encoding=encoding) if line)
+    header = next(records, CsvRecord(1, []))
+    yield from _cells(path, column_names(header.cells, where=str(path)), records, text_column)
 
 
-def _csv(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
-    before = csv.field_size_limit(2**31 - 1)
-    reader = csv.reader((f"{line}\n" for _, line in lines_of(path, "utf-8-sig")), strict=True)
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        while True:
-            number = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                problem = "a quote that is not closed, or not doubled inside quotes"
-                raise DataError(f"{path}, line {number}: not CSV ({error}): {problem}; repair the file") from error
-            if cells:
-                yield number, cells
-
+def _csv(path: Path, text_column: str | None, encoding: str | None) -> Iterator[tuple[str, Values]]:
     try:
-        read = rows()
-        _, header = next(read, (1, []))
-        yield from _cells(path, header, read, text_column)
-    finally:
-        csv.field_size_limit(before)
+        with path.open("rb") as file:
+            lines = text_lines(file_blocks(file), where=str(path), encoding=encoding)
+            reader = CsvReader(physical_lines(lines), where=str(path))
+            if reader.note:
+                warnings.warn(f"{path}: {reader.note}", DataWarning, stacklevel=2)
+            yield from _cells(path, reader.columns, iter(reader), text_column)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
-def _jsonl(path: Path, text_column: str | None) -> Iterator[tuple[str, Values]]:
-    yield from json_texts(path, None, text_column=text_column)
+def _jsonl(path: Path, text_column: str | None, encoding: str | None) -> Iterator[tuple[str, Values]]:
+    yield from json_texts(path, None, text_column=text_column, encoding=encoding)
 
 
 def json_texts(
-    path: Path, columns: Columns | None, *, text_column: str | None = None, part: Slice | None = None
+    path: Path,
+    columns: Columns | None,
+    *,
+    text_column: str | None = None,
+    encoding: str | None = None,
+    part: Slice | None = None,
 ) -> Iterator[tuple[str, Values]]:
-    for where, row in json_rows(path, part):
+    for where, row in json_rows(path, encoding=encoding, part=part):
         if columns is None:  # by the first row
             text = choose_column(path, list(row), text_column)
             columns = Columns(text, tuple(kept_columns(list(row), text)))
@@ -248,9 +301,11 @@ def json_texts(
         yield text_of(row[columns.text], column=columns.text, where=where), values
 
 
-def json_rows(path: Path, part: Slice | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+def json_rows(
+    path: Path, *, encoding: str | None = None, part: Slice | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """(place, object) of every line that is not blank."""
-    for number, line in lines_of(path, "utf-8-sig", part):
+    for number, line in lines_of(path, encoding=encoding, part=part):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
@@ -268,8 +323,8 @@ def _json_text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _parquet(path: Path, text_column: str | None) -> Iterator[Piece]:
-    columns = open_table(path).columns  # whose errors are sentences
+def _parquet(path: Path, text_column: str | None, encoding: str | None) -> Iterator[Piece]:
+    columns = open_table(path, encoding=encoding).columns  # whose errors are sentences
     import pyarrow
     import pyarrow.parquet
 
@@ -283,11 +338,11 @@ def _parquet(path: Path, text_column: str | None) -> Iterator[Piece]:
             texts = [text_of(value, column=text, where=f"{path}, row {row + at}") for at, value in enumerate(values)]
             yield Piece(texts, {name: batch.column(name) for name in kept})
             row += len(texts)
-    except (OSError, pyarrow.ArrowException) as error:
+    except parquet_failures() as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
 
 
-_ROWS_OF: Mapping[str, Callable[[Path, str | None], Iterator[tuple[str, Values]]]] = {
+_ROWS_OF: Mapping[str, Callable[[Path, str | None, str | None], Iterator[tuple[str, Values]]]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _jsonl,

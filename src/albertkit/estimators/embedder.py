@@ -24,7 +24,8 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Args:
         model: a known model, a model folder or a run directory.
-        pooling: `mean` of the tokens' vectors, the first token's (`cls`), or the `pooler`'s output.
+        pooling: `mean` of the tokens' vectors, the first token's (`cls`), or the `pooler`'s output; if None what the
+            model was trained with or its files declare, else `mean`.
         max_length: longest input in tokens, longer texts are cut; as many as the model takes if None.
         threads: processor threads; torch's own choice if None.
 
@@ -38,7 +39,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self,
         model: str | os.PathLike[str] = "albert-nano",
         *,
-        pooling: str = "mean",
+        pooling: str | None = None,
         max_length: int | None = None,
         threads: int | None = None,
     ) -> None:

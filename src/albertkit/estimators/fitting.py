@@ -17,6 +17,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from albertkit.data.examples import TextExample
+from albertkit.device import set_threads
 from albertkit.errors import UsageError
 from albertkit.estimators.saving import PREFIX, owned_model
 from albertkit.evaluation.report import Report
@@ -95,9 +96,12 @@ def fit(
 
 
 def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, Any]]], tuple[str, ...]]:
-    """Return history and notes without what is about rows that decide nothing; warn of a training that got nowhere."""
+    """Return history and notes without what is about rows that decide nothing; warn of a training that got nowhere.
+
+    A note on labels would name them by number.
+    """
     parts = ("train", "validation") if held_out else ("train",)
-    unread = ("the classification head", "the regression head", "test: ") + (
+    unread = ("the classification head", "the regression head", "test: ", "rare labels") + (
         () if held_out else ("dev: ", "the probab")
     )
     notes = []
@@ -160,7 +164,7 @@ def on_threads(threads: int | None) -> Iterator[None]:
         if threads is not None:
             if threads < 1:
                 raise UsageError(f"threads is {threads}; it must be 1 or more")
-            torch.set_num_threads(threads)
+            set_threads(threads)
         yield
     finally:
-        torch.set_num_threads(before)
+        set_threads(before)

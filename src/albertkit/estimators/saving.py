@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from albertkit.errors import UsageError
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.loaded import Model
 from albertkit.model_files import model_path
 from albertkit.pretrained import load_model, save_model
@@ -39,7 +39,16 @@ def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
     """
     with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         for name, content in files.items():
-            (Path(folder) / Path(name).name).write_bytes(content)
+            # A name with a folder in it could point anywhere on the machine.
+            if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\") or not name.isprintable():
+                raise CheckpointError(
+                    f'{source}: the saved state names the file "{name!r:.60}", which is not a plain name'
+                )
+            if not isinstance(content, bytes):
+                raise CheckpointError(
+                    f"{source}: the saved state holds no bytes under {name:.60}; save the model again"
+                )
+            (Path(folder) / name).write_bytes(content)
         return owned_model(folder, source=source)
 
 
@@ -64,10 +73,17 @@ def save_folder(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[
 
 
 def folder_facts(name: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what `task.json` of a model folder or a run directory says; empty where there is none."""
+    """Return what `task.json` of a model folder or a run directory says; empty where there is none.
+
+    Raises:
+        CheckpointError: the file is not JSON.
+    """
     path = model_path(name)
     file = None if path is None else path / "task.json"
     if file is None or not file.is_file():
         return {}
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))  # read_model has already judged it
-    return found
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: cannot be read as JSON ({error}); copy the folder or save it again") from error
+    return dict(found) if isinstance(found, dict) else {}  # what a model needs of it read_model has judged

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
+from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
 from albertkit.evaluation.metrics import confusion_matrix, score
 from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
 from albertkit.evaluation.report import Confusion, Report
-from albertkit.evaluation.write_predictions import write_predictions
+from albertkit.evaluation.write_predictions import require_ending, write_predictions
 from albertkit.predictor import Predictor, Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
@@ -41,6 +42,8 @@ class Scored:
     """The same without the temperature; None where the task has none."""
     logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """Of a classification, `[n, labels]`, so that calibration can be measured anew."""
+    given_tags: Mapping[str, int] = field(default_factory=dict)
+    """Of tags, how many words got each."""
 
 
 def score_outputs(
@@ -72,7 +75,8 @@ def score_outputs(
         return score_logits(task, unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
     found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics, data=data)
-    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes))
+    given_tags = Counter(tag for row in predictions for tag in row.get("tags", ()))
+    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes), given_tags=given_tags)
 
 
 def score_logits(
@@ -161,7 +165,7 @@ def evaluate(
         progress: called with the number of examples just finished.
 
     Raises:
-        UsageError: the model has no task head.
+        UsageError: the model has no task head, or the file of predictions has another ending than they need.
         DataError: a label is missing or was not seen in training, or the tasks differ.
         WriteError: the system refused the predictions.
     """
@@ -175,6 +179,8 @@ def evaluate(
             f"{dataset.name} is a {dataset.task} data set, but {predictor.model.source} was trained for {task.name}"
         )
     dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
+    if predictions is not None:
+        require_ending(predictions, dataset=dataset)
     encoded = predictor.encode(dataset.examples)
     truncated = Truncation.of(encoded, max_length=predictor.model.max_length).note(task)
     outputs = run_outputs(predictor.runtime, encoded.sequences, progress=progress)
@@ -215,9 +221,13 @@ def evaluate(
 def scored_split(source: DataSource, name: str | None) -> Dataset:
     """Return the named split; without a name `test` where it is labelled, else `dev`, else the only split there is.
 
+    The only split of a file is called `all`: nothing is trained on it here.
+
     Raises:
         UsageError: there is no such split.
     """
+    if name in (None, WHOLE) and WHOLE in source.aliases:
+        return replace(source.split(WHOLE), split=WHOLE)
     if name is not None:
         return source.split(name)
     for candidate in ("test", "dev"):

@@ -105,7 +105,7 @@ def _score_tags(
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     del data
     wanted = [[labels[tag] for tag in example.tags or ()] for example in examples]
-    found = tag_scores(wanted, tags_predicted=[list(row["tags"]) for row in predictions])
+    found = tag_scores(wanted, tags_predicted=[list(row["tags"]) for row in predictions], labels=labels)
     return dict(found.metrics), found.notes
 
 

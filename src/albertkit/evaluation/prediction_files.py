@@ -10,13 +10,17 @@ Every prediction counts: an id that comes twice, a broken row, or a column that 
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from albertkit.datasets.conll import read_columns
-from albertkit.datasets.rows import BadRows, decode_text
+from albertkit.datasets.csv_files import named
+from albertkit.datasets.rows import BadRows, decode_text, own_bytes
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, did_you_mean
 
@@ -101,18 +105,19 @@ class Predictions:
         if len(set(own)) == len(ids) and len(rows.keys() & set(own)) >= len(rows.keys() & set(numbers)):
             names = own
         missing = [name for name in names if name not in rows]
-        extra = sorted(rows.keys() - set(names), key=list(rows).index) if len(rows) + len(missing) > len(names) else []
+        known = set(names)
+        extra = [key for key in rows if key not in known]
         if missing or extra:
             parts = []
             if missing:
                 parts.append(
-                    f'{len(missing)} of {len(ids)} {what}s have no prediction (the first is "{missing[0]}"'
+                    f'{len(missing)} of {len(ids)} {what}s have no prediction (the first is "{missing[0]:.60}"'
                     f"{did_you_mean(missing[0], extra[:1000])})"
                 )
             if extra:
                 parts.append(
                     f"{len(extra)} predictions belong to no {what} "
-                    f'(the first is "{extra[0]}" at {rows[extra[0]].place})'
+                    f'(the first is "{extra[0]:.60}" at {rows[extra[0]].place})'
                 )
             hint = "" if own else f" (the data has no ids of its own, so they are the numbers 0 to {len(ids) - 1})"
             raise DataError(f"{self.where}: {' and '.join(parts)}{hint}; are the predictions of this split?")
@@ -169,9 +174,12 @@ def read_numbers(path: Path) -> dict[str, float]:
     found = read_predictions(path)
     numbers = {}
     for key, row in found.by_id().items():
-        if isinstance(row.value, bool) or not isinstance(row.value, (int, float)) or not abs(row.value) < float("inf"):
+        numbers[key] = math.nan
+        if isinstance(row.value, (int, float)) and not isinstance(row.value, bool):
+            with suppress(OverflowError):  # a whole number of hundreds of digits
+                numbers[key] = float(row.value)
+        if not math.isfinite(numbers[key]):
             raise DataError(f"{found.where}, {row.place}: {row.value!r:.40} is not a finite number")
-        numbers[key] = float(row.value)
     return numbers
 
 
@@ -193,14 +201,14 @@ def _read(path: Path, *, column: str | None, columns: Sequence[str], what: str) 
 
 def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: str) -> Predictions:
     where = str(path)
-    text = decode_text(_content(path), where=where)
+    text = decode_text(_content(path), where=where, encoding=None)
 
     def kept(pairs: list[tuple[str, Any]]) -> Any:
         # The json module would keep the last of two equal keys and say nothing.
         seen = dict(pairs)
         if len(seen) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            counts = Counter(name for name, _ in pairs)
+            twice = next(name for name in counts if counts[name] > 1)
             raise DataError(f'{where}: the id "{twice:.60}" comes twice; keep one of its predictions')
         return seen
 
@@ -216,7 +224,7 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
     if isinstance(content, dict):
         if not content:
             raise DataError(f"{where}: the JSON object is empty; it needs ids and {what}s")
-        return Predictions(where, tuple(PredictedRow(f'id "{key}"', key, value) for key, value in content.items()))
+        return Predictions(where, tuple(PredictedRow(f'id "{key:.60}"', key, value) for key, value in content.items()))
     if not isinstance(content, list) or not content:
         kind = "an empty list" if content == [] else f"a {type(content).__name__}"
         raise DataError(f"{where}: the JSON is {kind}; an object of ids and {what}s, or a list of objects, is needed")
@@ -233,14 +241,15 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
         place = f"entry {number}"
         without = [name for name in (key, value) if name is not None and name not in entry]
         if without:
-            raise DataError(f'{where}, {place}: no key "{without[0]}", which the first entry has')
+            raise DataError(f'{where}, {place}: no key "{without[0]:.60}", which the first entry has')
         rows.append(PredictedRow(place, None if key is None else _key(entry[key], where, place), entry[value]))
     return Predictions(where, _without_doubles(where, rows))
 
 
 def _read_conll(path: Path) -> Predictions:
     where = str(path)
-    file = read_columns(_content(path), where=where, skip_bad_rows=True)
+    _content(path)
+    file = read_columns(own_bytes(path, encoding=None), where=where, skip_bad_rows=True)
     _refuse_bad(file.bad)
     rows = []
     for row in file.rows:
@@ -274,7 +283,7 @@ def _column(where: str, there: Sequence[str], name: str | None, defaults: Sequen
         name = next((default for default in defaults if default in there), None)
     if name is not None and name in there:
         return name
-    known = ", ".join(f'"{column:.40}"' for column in there)
+    known = named(there)
     if name is None:
         raise DataError(
             f"{where}: no column with the {what}s (there are: {known}; looked for {', '.join(defaults)}); "
@@ -295,6 +304,8 @@ def _without_doubles(where: str, rows: Sequence[PredictedRow]) -> tuple[Predicte
         if row.key is not None:
             if row.key in seen:
                 before = seen[row.key]
-                raise DataError(f'{where}, {row.place}: the id "{row.key}" is at {before} already; keep one of the two')
+                raise DataError(
+                    f'{where}, {row.place}: the id "{row.key:.60}" is at {before} already; keep one of the two'
+                )
             seen[row.key] = row.place
     return tuple(rows)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from albertkit.datasets.dataset import WHOLE
 from albertkit.evaluation.metrics import metric_title
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ def render(report: Report, *, console: Console) -> None:
         console: where; a rich console.
     """
     _line(console, f"{report.model} on {report.data} ({report.task})", style="bold")
-    _line(console, f"Scores on {report.split}")
+    scored = Path(report.data).name if report.split == WHOLE else report.split
+    _line(console, f"Scores on {scored}")
     console.print(_scores(report))
     for sentence in _sentences(report):
         _line(console, sentence)
@@ -39,7 +42,7 @@ def render(report: Report, *, console: Console) -> None:
             )
     if report.confusion is not None:
         if len(report.confusion.labels) <= _MOST_LABELS:
-            _line(console, f"Confusion on {report.split}: rows are true labels, columns predicted ones")
+            _line(console, f"Confusion on {scored}: rows are true labels, columns predicted ones")
             console.print(_confusion(report))
         else:
             count = len(report.confusion.labels)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from albertkit.data.examples import ChoiceExample, SpanExample, TextExample, TokenExample
 from albertkit.datasets.choices import choice_index
 from albertkit.datasets.dataset import Dataset, DataSource, require_labelled
-from albertkit.datasets.labels import parse_label
+from albertkit.datasets.labels import label_index, parse_label
+from albertkit.datasets.tags import known_tag
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.choice_metrics import choice_scores
 from albertkit.evaluation.metrics import metric_title, score
@@ -202,7 +203,7 @@ def _score_tags(dataset: Dataset, path: Path, options: ScoreOptions) -> Predicti
     def checked(row: PredictedRow, number: int) -> list[str]:
         example = examples[number]
         words = [example.text[start:end] for start, end in example.words]
-        tags: list[str] = row.value
+        tags = [known_tag(tag, labels=dataset.labels) for tag in row.value]
         if row.words is not None and list(row.words) != words:
             at = next((i for i, (a, b) in enumerate(zip(row.words, words, strict=False)) if a != b), None)
             differs = (
@@ -214,12 +215,12 @@ def _score_tags(dataset: Dataset, path: Path, options: ScoreOptions) -> Predicti
         if len(tags) != len(words):
             raise ValueError(f"{len(tags)} tags for the {len(words)} words of text {number}")
         for tag in tags:
-            parse_label(tag, task="classification", labels=dataset.labels)
+            label_index(tag, labels=dataset.labels)
         return tags
 
     predicted = _read_rows(predictions, rows, checked)
     true = [[dataset.labels[tag] for tag in example.tags or ()] for example in examples]
-    found = tag_scores(true, tags_predicted=predicted, scheme=options.scheme)
+    found = tag_scores(true, tags_predicted=predicted, scheme=options.scheme, labels=dataset.labels)
     first = [name for name in dataset.metrics if name in found.metrics]
     metrics = {name: found.metrics[name] for name in [*first, *(n for n in found.metrics if n not in first)]}
     return _result(dataset, metrics, found.parts, found.notes)

@@ -2,10 +2,12 @@
 
 An entity is right when its type, first and last word are. Two ways to read tags:
 
-    loose    seqeval's default, conlleval's: every word that is not O stands in an entity. I- or E- goes on with the
+    loose    seqeval's default, conlleval's: every word that is not O is in an entity. I- or E- continues the
              entity of the word before it where that has the same type and does not end there; else a new one starts.
     strict   seqeval's mode="strict" with a scheme: IOB2 entities are B I*, IOBES entities B I* E or S; tags that do not
              make one are passed over.
+
+Tags without prefixes beside O (IO) are read the loose way: a run of words with one tag is an entity.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from albertkit.data.entities import SCHEMES, Entity, find_entities, marks_entities
+from albertkit.data.entities import SCHEMES, Entity, find_entities, marks_entities, tag_scheme
 from albertkit.errors import DataError, UsageError
 
 
@@ -34,7 +36,11 @@ class TagScore:
 
 
 def tag_scores(
-    tags_true: Sequence[Sequence[str]], *, tags_predicted: Sequence[Sequence[str]], scheme: str | None = None
+    tags_true: Sequence[Sequence[str]],
+    *,
+    tags_predicted: Sequence[Sequence[str]],
+    scheme: str | None = None,
+    labels: Sequence[str] | None = None,
 ) -> TagScore:
     """Score the tags of texts.
 
@@ -46,6 +52,7 @@ def tag_scores(
         tags_true: a tag for each word of each text.
         tags_predicted: the same for the predictions.
         scheme: "IOB2" or "IOBES" for the strict way; the loose way if None.
+        labels: all tags of the data, which say whether they mark entities (`marks_entities`); the true ones if None.
 
     Raises:
         UsageError: an unknown scheme.
@@ -57,7 +64,8 @@ def tag_scores(
         raise DataError(f"{len(tags_predicted)} predicted texts against {len(tags_true)}: the numbers must agree")
     words = right = 0
     wanted, given, shared = Counter[str](), Counter[str](), Counter[str]()
-    entities = scheme is not None or marks_entities({tag for tags in tags_true for tag in tags})
+    kind = tag_scheme({tag for tags in tags_true for tag in tags} if labels is None else labels)
+    reading = "IO" if scheme is None and kind == "IO" else scheme
     for row, (true, predicted) in enumerate(zip(tags_true, tags_predicted, strict=True)):
         if len(true) != len(predicted):
             raise DataError(
@@ -65,10 +73,10 @@ def tag_scores(
             )
         words += len(true)
         right += sum(one == other for one, other in zip(true, predicted, strict=True))
-        if not entities:
+        if kind == "plain" and scheme is None:
             continue
         try:
-            true_set, predicted_set = (set(find_entities(tags, scheme=scheme)) for tags in (true, predicted))
+            true_set, predicted_set = (set(find_entities(tags, scheme=reading)) for tags in (true, predicted))
         except DataError as error:
             raise DataError(f"text {row}, {error}") from None
         wanted.update(entity.type for entity in true_set)
@@ -77,10 +85,14 @@ def tag_scores(
     if not words:
         raise DataError("there is nothing to score: the split holds 0 words")
     accuracy = 100 * right / words
-    if not entities:
-        note = "the true tags are not of the kind O, B-PER, I-PER, so words are counted and no entities"
+    if kind == "plain" and scheme is None:
+        note = "the tags have no B- or I-, so they are classes: accuracy counts words, and there are no entities"
+        if all(tag.isdecimal() for tags in tags_true for tag in tags):
+            note += "; if these numbers mean tags of entities, write their names (O, B-PER, I-PER) into the data"
         return TagScore({"accuracy": accuracy}, words=words, notes=(note,))
     notes = []
+    if reading == "IO":
+        notes.append("the tags have no B- or I- beside O, so a run of words with the same tag counts as one entity")
     for what, counted, name in (("true", wanted, "recall"), ("predicted", given, "precision")):
         if not counted.total():
             notes.append(f"{name} is undefined and given as 0: there is no {what} entity")

@@ -48,19 +48,37 @@ def write_predictions(
         WriteError: the system refused; what stood there before is untouched.
     """
     target = Path(path)
+    require_ending(target, dataset=dataset)
     files = _FORMS.get(dataset.task, _labels)(dataset, predictions)
-    if target.is_dir() or not target.suffix:
+    if _is_folder(target):
         for name, content in files.items():
             _write(target / name, content)
         return tuple(target / name for name in files)
-    main = next((name for name in files if Path(name).suffix == target.suffix.lower()), None)
-    if main is None:
-        endings = " or ".join(dict.fromkeys(Path(name).suffix for name in files))
-        raise UsageError(
-            f"{target}: predictions for these {dataset.task} data go into a {endings} file, or into a folder"
-        )
-    _write(target, files[main])
+    _write(target, next(iter(files.values())))
     return (target,)
+
+
+def require_ending(path: str | os.PathLike[str], *, dataset: Dataset) -> None:
+    """Refuse a file whose ending does not go with the predictions for a split, before these are made.
+
+    Raises:
+        UsageError: names the ending that does.
+    """
+    target = Path(path)
+    if dataset.task == "token_classification":
+        ending = ".conll" if _fits_columns(dataset) else ".jsonl"
+    elif dataset.task in _FORMS:
+        ending = ".json"
+    else:
+        ending = ".tsv" if _fits_cells(dataset) else ".jsonl"
+    if not _is_folder(target) and target.suffix.lower() != ending:
+        raise UsageError(
+            f"{target}: predictions for these {dataset.task} data go into a {ending} file, or into a folder"
+        )
+
+
+def _is_folder(target: Path) -> bool:
+    return target.is_dir() or not target.suffix
 
 
 def example_ids(examples: Sequence[Any]) -> tuple[str, ...] | None:
@@ -111,8 +129,8 @@ def _choices(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, A
 
 
 def _tags(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    texts = [[example.text[start:end] for start, end in example.words] for example in dataset]
-    if all(words and all(map(_in_columns, words)) for words in texts):
+    texts = _words(dataset)
+    if _fits_columns(dataset):
         lines = []
         for example, words, row in zip(dataset, texts, predictions, strict=True):
             true = ["_"] * len(words) if example.tags is None else [dataset.labels[tag] for tag in example.tags]
@@ -126,6 +144,15 @@ def _tags(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, Any]
     return {"predictions.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)}
 
 
+def _words(dataset: Dataset) -> list[list[str]]:
+    return [[example.text[start:end] for start, end in example.words] for example in dataset]
+
+
+def _fits_columns(dataset: Dataset) -> bool:
+    """Tell whether all words can be in columns."""
+    return all(words and all(map(_in_columns, words)) for words in _words(dataset))
+
+
 def _in_columns(word: str) -> bool:
     # A byte order mark would be taken off the file's beginning, and -DOCSTART- is no word to those who read columns.
     return _IN_COLUMNS.fullmatch(word) is not None and word != "-DOCSTART-" and "\ufeff" not in word
@@ -135,8 +162,7 @@ def _labels(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, An
     own = example_ids(dataset.examples)
     key = "index" if own is None else "id"
     cells = [_label(row) for row in predictions]
-    no_cell = re.compile(r"[\t\r\n|]" if dataset.task == "multilabel" else r"[\t\r\n]")
-    if any(map(no_cell.search, (*dataset.labels, *(own or ())))):
+    if not _fits_cells(dataset):
         rows = [
             {key: name, "prediction": row.get("labels", cell)}
             for name, cell, row in zip(_keys(dataset), cells, predictions, strict=True)
@@ -144,6 +170,12 @@ def _labels(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, An
         return {"predictions.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)}
     lines = [f"{key}\tprediction", *("\t".join(pair) for pair in zip(_keys(dataset), cells, strict=True))]
     return {"predictions.tsv": "\n".join(lines) + "\n"}
+
+
+def _fits_cells(dataset: Dataset) -> bool:
+    """Tell whether labels and ids can be in the cells of a TSV file."""
+    no_cell = re.compile(r"[\t\r\n|]" if dataset.task == "multilabel" else r"[\t\r\n]")
+    return not any(map(no_cell.search, (*dataset.labels, *(example_ids(dataset.examples) or ()))))
 
 
 def _label(row: Prediction) -> str:

@@ -87,7 +87,7 @@ def gradient_scores(predictor: Predictor, reading: Reading, *, output: int) -> l
     if not reading.words:
         return []
     model = predictor.model
-    task, network, device = model.task, model.network, predictor.execution.torch_device
+    task, network, device = model.task, model.network.in_evaluation_mode(copied=True), predictor.execution.torch_device
     assert isinstance(task, ClassificationTask)
     objective, head = objective_of(task), network.heads[task.head]
     owners = torch.from_numpy(np.concatenate(reading.owners)).to(device)
@@ -111,14 +111,11 @@ def gradient_scores(predictor: Predictor, reading: Reading, *, output: int) -> l
         rows = objective.outputs(head, states, lengths=batch.lengths, segments=batch.token_type_ids)
         return _values(task, mean_by_unit(rows, encoded.counts), output)
 
-    was_training = network.training
-    network.eval()
     with torch.enable_grad():
         present = torch.ones(1, len(reading.words), device=device)
         found: Tensor = attr.IntegratedGradients(forward).attribute(
             present, baselines=0, n_steps=STEPS, internal_batch_size=_copies_at_once(reading)
         )
-    network.train(was_training)
     return [float(score) for score in found[0]]
 
 

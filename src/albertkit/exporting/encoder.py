@@ -92,7 +92,7 @@ def _embed(graph: Graph, config: AlbertConfig, length: str) -> str:
     hidden = graph.norm(summed, "embeddings.norm", epsilon=config.layer_norm_eps)
     flat = graph.constant("embeddings.rows", [-1, config.embedding_size], "int64")
     rows = graph.node("Reshape", hidden, flat, name="embeddings.out")  # t E
-    if config.embedding_size == config.hidden_size:  # Google's code has no projection between equal widths
+    if not config.has_projection:
         return rows
     return graph.linear(rows, "embeddings.projection")
 

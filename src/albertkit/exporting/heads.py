@@ -67,7 +67,9 @@ def _pooled(graph: Graph, encoded: Encoded, pooling: str) -> str:
     middle = graph.constant("number.1", [1], "int64")
     total = graph.node("ReduceSum", encoded.sequence, middle, name="mean.sum", keepdims=0)
     tokens = graph.node("ReduceSum", encoded.mask, middle, name="mean.tokens", keepdims=0)
-    return graph.node("Div", total, tokens, name="mean")
+    # A row that is padding throughout has the sum 0 of no tokens: its mean is 0, not 0 / 0.
+    divisor = graph.node("Max", tokens, graph.constant("mean.least", 1.0), name="mean.divisor")
+    return graph.node("Div", total, divisor, name="mean")
 
 
 def _tags(graph: Graph, encoded: Encoded) -> tuple[str, int]:
@@ -124,10 +126,12 @@ def _answer(graph: Graph, encoded: Encoded) -> tuple[str, int]:
     raw = graph.node("Reshape", graph.linear(encoded.rows, "heads.answer.start"), tokens, name="heads.answer.start.raw")
     start = graph.node("Where", allowed, raw, masked, name="heads.answer.start.logits")
 
-    # Padding stands behind every token, as -inf does in torch; five columns more, so that there are five starts.
+    # Padding comes after every token, as -inf does in torch, but is a number: a row of padding has shares, too. Five
+    # columns more, so that there are five starts.
     nothing = graph.constant("heads.answer.nothing", -np.inf)
+    padding = graph.constant("heads.answer.padding", np.finfo(np.float32).min)
     own = graph.node("Cast", "attention_mask", name="heads.answer.own", to=TensorProto.BOOL)
-    known = graph.node("Where", own, start, nothing, name="heads.answer.start.own")
+    known = graph.node("Where", own, start, padding, name="heads.answer.start.own")
     # Tokens that cannot be chosen are ordered by place: among equal ones not every runtime takes the first.
     place = graph.node("CumSum", "attention_mask", graph.constant("axis.1", 1, "int64"), name="heads.answer.place")
     step = graph.constant("heads.answer.step", MASKED / 1000)

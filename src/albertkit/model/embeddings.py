@@ -18,7 +18,7 @@ class Embeddings(nn.Module):
         self.token_type = nn.Embedding(config.type_vocab_size, config.embedding_size)
         self.norm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        if config.embedding_size != config.hidden_size:
+        if config.has_projection:
             self.projection: nn.Module = nn.Linear(config.embedding_size, config.hidden_size)
         else:
             self.projection = nn.Identity()  # Google's code has no projection between equal widths

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from albertkit.batch import Batch, IntArray
+from albertkit.model.checksum import checksum
 from albertkit.model.encoder import Encoder, EncoderOutput
 from albertkit.model.layer import Group, Layer
 from albertkit.model.packed_linear import PackedLinear
@@ -26,9 +27,6 @@ _STRIP_TOKENS = 512
 
 _WORKER_TOKENS = 64
 """A batch is shared out between cores when each gets at least so many tokens."""
-
-_SAMPLE = 8
-"""Rows and columns of each weight, spread over it, whose numbers tell whether it has changed."""
 
 
 def can_prepare(device: torch.device, dtype: torch.dtype) -> bool:
@@ -120,7 +118,7 @@ class PreparedEncoder:
         self.check = encoder.check
         self.layers = _depth(encoder, dtype)
         embeddings = encoder.embeddings
-        self.tables = [table.weight.detach() for table in (embeddings.word, embeddings.position, embeddings.token_type)]
+        self.tables = [table.detach() for table in _tables(encoder)]
         self.norm = embeddings.norm
         projection = embeddings.projection
         self.projection = None
@@ -129,18 +127,19 @@ class PreparedEncoder:
         self.pooler = PackedLinear(encoder.pooler.weight, encoder.pooler.bias, dtype=dtype)
         self._encoder = encoder
         self._places = _places(encoder)
-        self._watched = [_spread(weight.detach()) for weight in _packed(encoder)]
-        self._seen = self._sample()
+        self._watched = [_in_memory_order(weight.detach()) for weight in _packed(encoder)]
+        self._seen = self._checksums()
 
     def is_current(self) -> bool:
         """Tell whether the encoder's weights are still those that were packed.
 
-        Fused optimizers write to weights without leaving a mark on them, so a sample of every weight is compared.
+        torch counts a tensor's changes, but not those by fused optimizers, through `.data` or through NumPy. Every
+        byte is therefore read: 0.2 ms for albert-nano, 2 ms for albert-base, a tenth of what one short text takes.
         """
-        return self._places == _places(self._encoder) and torch.equal(self._sample(), self._seen)
+        return self._places == _places(self._encoder) and self._checksums() == self._seen
 
-    def _sample(self) -> Tensor:
-        return torch.cat([numbers.reshape(-1) for numbers in self._watched])
+    def _checksums(self) -> list[int]:
+        return [checksum(weight) for weight in self._watched]
 
     def __call__(self, batch: Batch, *, first_only: bool = False, threads: int = 1) -> EncoderOutput:
         """Encode a packed batch.
@@ -219,17 +218,20 @@ def _packed(encoder: Encoder) -> list[Tensor]:
     return [weight for module in modules for weight in module.parameters()]
 
 
-def _spread(weight: Tensor) -> Tensor:
-    """Return a view of some numbers of a weight; weights from other formats may be transposed in memory."""
-    for dimension, size in enumerate(weight.shape):
-        steps = [slice(None)] * weight.ndim
-        steps[dimension] = slice(None, None, size // _SAMPLE + 1)
-        weight = weight[tuple(steps)]
-    return weight
+def _tables(encoder: Encoder) -> list[Tensor]:
+    embeddings = encoder.embeddings
+    return [table.weight for table in (embeddings.word, embeddings.position, embeddings.token_type)]
+
+
+def _in_memory_order(weight: Tensor) -> Tensor:
+    """Return a view whose numbers follow each other in memory; weights from other formats may be transposed there."""
+    return weight.permute(sorted(range(weight.ndim), key=weight.stride, reverse=True))
 
 
 def _places(encoder: Encoder) -> tuple[int, ...]:
-    return (encoder.active_layers, *(weight.data_ptr() for weight in _packed(encoder)))
+    """Return how many layers run, and where each weight lies in memory."""
+    weights = [*_packed(encoder), *_tables(encoder)]
+    return (encoder.active_layers, *(weight.data_ptr() for weight in weights))
 
 
 def _depth(encoder: Encoder, dtype: torch.dtype) -> list[PreparedLayer]:

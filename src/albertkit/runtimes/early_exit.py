@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from albertkit.batch import Batch, IntArray
 from albertkit.device import Execution
@@ -30,7 +32,7 @@ class EarlyExitRuntime:
     """Runs a network with exits; `logits` come early, every other output from full depth.
 
     Args:
-        network: with the head of the task and `exits`; put into evaluation mode and onto the device.
+        network: with the head of the task and `exits`; put onto the device, see `PyTorchRuntime`.
         execution: device, precision, threads.
         task: classification, regression or multilabel.
         pooling: what the heads read: `pooler`, `cls` or `mean`.
@@ -57,8 +59,11 @@ class EarlyExitRuntime:
         self.rule = rule
         self.layers = np.zeros(network.config.num_hidden_layers, np.int64)
         """How many sequences left after each layer, of all batches so far."""
-        self._heads = every_head(network, head=task.head)
         self._prepared: PreparedEncoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
 
     @property
     def mean_layers(self) -> float:
@@ -77,29 +82,26 @@ class EarlyExitRuntime:
         return found
 
     def _leave(self, batch: Batch) -> Left:
-        was_training = self.network.training
-        self.network.eval()
+        network = self.network.in_evaluation_mode()
+        heads = every_head(network, head=self.task.head)
         pooled = self.pooling == "pooler"
-        encoder = self.network.encoder
         dtype = torch.bfloat16 if self.execution.precision == "bf16" else torch.float32
         with torch.inference_mode():
             if can_prepare(self.execution.torch_device, dtype):
-                if self._prepared is None or not self._prepared.is_current():
-                    self._prepared = PreparedEncoder(encoder, dtype=dtype)
-                found = self._in_parts(self._prepared, batch)
-            else:
-                with self.execution.autocast():
-                    found = leave_early(EncoderStepper(encoder, pooled=pooled), batch, decide=self._decide())
-        self.network.train(was_training)
-        return found
+                prepared = self._prepared
+                if prepared is None or not prepared.is_current():
+                    self._prepared = prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
+                return self._in_parts(prepared, batch, heads)
+            with self.execution.autocast():
+                return leave_early(EncoderStepper(network.encoder, pooled=pooled), batch, decide=self._decide(heads))
 
-    def _in_parts(self, prepared: PreparedEncoder, batch: Batch) -> Left:
+    def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList) -> Left:
         parts = _parts(batch, threads=self.execution.threads)
         sequences = list(batch)
 
         def work(numbers: IntArray) -> Left:
             stepper = PreparedStepper(prepared, pooled=self.pooling == "pooler", first_only=self.pooling != "mean")
-            return leave_early(stepper, Batch.pack(sequences[number] for number in numbers), decide=self._decide())
+            return leave_early(stepper, Batch.pack(sequences[number] for number in numbers), decide=self._decide(heads))
 
         workers = min(self.execution.threads, len(parts))
         done = on_workers(work, parts, workers=workers) if workers > 1 else [work(part) for part in parts]
@@ -108,7 +110,7 @@ class EarlyExitRuntime:
             np.concatenate([one.rows for one in done])[back], np.concatenate([one.layers for one in done])[back]
         )
 
-    def _decide(self) -> Decide:
+    def _decide(self, heads: nn.ModuleList) -> Decide:
         """Return the decisions on one batch, which remember what the layers before have said."""
         watch = self.rule.watch(self.task)
 
@@ -116,7 +118,7 @@ class EarlyExitRuntime:
             # The heads are small: in full precision they cost nothing and keep close calls right.
             with torch.autocast(self.execution.torch_device.type, enabled=False):
                 states = head_states(output, reads="sequences", pooling=self.pooling)
-                logits: FloatArray = self._heads[layer](states).float().cpu().numpy()
+                logits: FloatArray = heads[layer](states).float().cpu().numpy()
             return logits, watch(logits)
 
         return decide

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, *, execution: Execution) -> None:
+        self.path, self.execution = path, execution
         try:
             onnxruntime: Any = importlib.import_module("onnxruntime")  # which has no types
         except ImportError as error:
@@ -44,6 +46,10 @@ class OnnxRuntime:
             raise CheckpointError(
                 f"{path}: ONNX Runtime cannot read it ({reason:.160}); export the model again"
             ) from error
+
+    def __reduce__(self) -> tuple[Callable[[], OnnxRuntime], tuple[()]]:
+        """Say how a pickle or a copy is made: the file is read again."""
+        return partial(OnnxRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class OpenVinoRuntime:
     """
 
     def __init__(self, path: Path, *, execution: Execution) -> None:
+        self.path, self.execution = path, execution
         try:
             openvino: Any = importlib.import_module("openvino")  # which has no types
         except ImportError as error:
@@ -52,6 +54,10 @@ class OpenVinoRuntime:
         except RuntimeError as error:
             reason = " ".join((str(error) or type(error).__name__).split())
             raise CheckpointError(f"{path}: OpenVINO cannot read it ({reason:.160}); export the model again") from error
+
+    def __reduce__(self) -> tuple[Callable[[], OpenVinoRuntime], tuple[()]]:
+        """Say how a pickle or a copy is made: the file is read again."""
+        return partial(OpenVinoRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`,

@@ -26,10 +26,10 @@ OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logi
 
 
 class PyTorchRuntime:
-    """Runs a network without gradients.
+    """Runs a network without gradients; several threads may.
 
     Args:
-        network: encoder and heads; put into evaluation mode and onto the device.
+        network: encoder and heads; put onto the device. It runs in evaluation mode whatever its own mode, which stays.
         execution: device, precision, threads.
         task: whose head gives `logits`; None when there is no task head.
         pooling: what a head reads that takes one vector of each sequence: `pooler`, `cls` or `mean`.
@@ -58,6 +58,10 @@ class PyTorchRuntime:
         self.pooling = pooling
         self._prepared: PreparedEncoder | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
+
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the named outputs as fp32 arrays.
 
@@ -67,13 +71,10 @@ class PyTorchRuntime:
                 `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits` `[tokens, vocabulary]`,
                 `sop_logits` `[sequences, 2]`.
         """
-        network = self.network
-        was_training = network.training
-        if was_training:  # a walk through all modules, which one short text would wait for
-            network.eval()
+        network = self.network.in_evaluation_mode()
         autocast = nullcontext() if self.execution.precision == "int8" else self.execution.autocast()
         with torch.inference_mode(), autocast:
-            encoded = self._encode(batch, outputs)
+            encoded = self._encode(network, batch, outputs)
             found: dict[str, Any] = {}
             for name in outputs:
                 if name == "logits":
@@ -93,25 +94,24 @@ class PyTorchRuntime:
                     found[name] = network.heads["sop"](encoded.pooled_output)
                 else:
                     found[name] = getattr(encoded, name)
-        if was_training:
-            network.train()
         return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
 
-    def _encode(self, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
-        encoder = self.network.encoder
+    def _encode(self, network: Network, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
         whole = self.execution.precision == "int8"
         half = self.execution.precision == "bf16" or (whole and capabilities().bf16)
         dtype = torch.bfloat16 if half else torch.float32
         if not can_prepare(self.execution.torch_device, dtype):
-            return self.network(batch)  # type: ignore[no-any-return]
-        if self._prepared is None or not self._prepared.is_current():
-            self._prepared = PreparedEncoder(encoder, dtype=dtype)
+            return network(batch)  # type: ignore[no-any-return]
+        prepared = self._prepared
+        if prepared is None or not prepared.is_current():
+            prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
             if whole:
                 assert self.sample is not None
-                with_int8_products(self._prepared, self.sample())
+                with_int8_products(prepared, self.sample())
+            self._prepared = prepared  # only now: another thread may be predicting, too
         with torch.autocast("cpu", enabled=False):
             first_only = all(self._reads_first(name) for name in outputs)
-            return self._prepared(batch, first_only=first_only, threads=self.execution.threads)
+            return prepared(batch, first_only=first_only, threads=self.execution.threads)
 
     def _reads_first(self, output: str) -> bool:
         """Tell whether an output is made of the first tokens' states alone."""

@@ -16,6 +16,7 @@ from albertkit.datasets import text_stream
 from albertkit.datasets.table_files import is_table
 from albertkit.datasets.text_slices import is_blank
 from albertkit.datasets.text_stream import Columns, Slice
+from albertkit.decoding import bare
 from albertkit.errors import DataError, UsageError
 
 
@@ -38,14 +39,18 @@ class Part:
 
 
 def require_sliceable(path: Path) -> None:
-    """Refuse a table that cannot be cut.
+    """Refuse a file that cannot be cut.
 
     Raises:
-        UsageError: CSV or TSV.
+        UsageError: CSV, TSV, or lines that are not UTF-8 between line feeds.
     """
     if path.suffix.lower() in (".csv", ".tsv"):
         raise UsageError(
             f"{path}: with --ray the input is .parquet, .jsonl or a file of lines; convert it, or leave --ray out"
+        )
+    if path.suffix.lower() != ".parquet" and path.is_file() and not text_stream.is_plain(path):
+        raise UsageError(
+            f"{path}: with --ray the input is UTF-8 whose lines end at line feeds; convert it, or leave --ray out"
         )
 
 
@@ -119,7 +124,7 @@ def _characters(line: bytes, columns: Columns | None) -> int:
     """Characters of a row's text; 0 of a row that cannot be used, which is told by who reads it."""
     try:
         if columns is None:
-            return len(line.decode().removesuffix("\n"))
+            return len(bare(line.decode()))
         return len(json.loads(line.decode("utf-8-sig"))[columns.text])
     except (ValueError, TypeError, KeyError, RecursionError):
         return 0

@@ -26,6 +26,7 @@ OF_HEAD: Mapping[str, str] = {
     "choice": "choose",
 }
 """Head of a task -> verb; of similarity it is `compare`, which every encoder can."""
+_TEXTS = ("text", "pair", "question", "context", "options")
 Results = list[dict[str, Any]]
 
 
@@ -62,22 +63,32 @@ class Abilities:
         if verb not in self.names:
             raise Refusal(409, f"this server runs {self.name}, which cannot {verb}; it can {', '.join(self.names)}")
 
+    def size(self, values: Mapping[str, Any]) -> int:
+        """Return the characters of a request's texts, see `Limits.check_texts`.
+
+        Args:
+            values: the fields of its body.
+
+        Raises:
+            Refusal: too many or too long ones.
+        """
+        fields = {name: values[name] for name in _TEXTS if values.get(name) is not None}
+        return self.limits.check_texts(
+            {name: [value] if isinstance(value, str) else value for name, value in fields.items()}
+        )
+
     def prepare(self, verb: str, values: Mapping[str, Any]) -> Work:
         """Return the work of a request.
 
         Args:
             verb: its name.
-            values: the fields of its body.
+            values: the fields of its body, whose `size` was found to be allowed.
 
         Raises:
             Refusal: the model cannot, or the request asks for too much.
             AlbertkitError: texts that cannot be read.
         """
         self.require(verb)
-        for field in ("text", "pair", "question", "context", "options"):
-            value = values.get(field)
-            if value is not None:
-                self.limits.check_texts(field, [value] if isinstance(value, str) else value)
         texts, pairs = values.get("text"), values.get("pair")
         if texts is not None and pairs is not None and len(texts) != len(pairs):
             raise Refusal(422, f'"text" holds {len(texts)} and "pair" {len(pairs)}: give as many of both')
@@ -107,6 +118,9 @@ class Abilities:
         return self._predict([TextExample(*both) for both in _pairs(values)])
 
     def _answer(self, values: Mapping[str, Any]) -> Work:
+        # Each question reads the whole context: counted before its windows are made.
+        (context,) = self.model.tokenizer.ids_of([values["context"]], threads=1)
+        self.limits.check_tokens(len(context) * len(values["question"]))
         return self._predict([SpanExample(each, values["context"]) for each in values["question"]], cut=False)
 
     def _tag(self, values: Mapping[str, Any]) -> Work:
@@ -146,7 +160,7 @@ class Abilities:
 
         def finish(rows: Sequence[FloatArray]) -> Results:
             return [
-                {"vector": row.tolist(), "cut_tokens": one.truncated}
+                {"vector": self.predictor.scaled(row).tolist(), "cut_tokens": one.truncated}
                 for row, one in zip(rows, job.sequences, strict=True)
             ]
 
@@ -174,6 +188,10 @@ class Abilities:
         return Work(job, finish)
 
     def _tokenize(self, values: Mapping[str, Any]) -> Work:
+        # Ids are quickly counted; pieces and offsets, which the answer holds, take twenty times as long.
+        texts = [text for pair in _pairs(values) for text in pair if text is not None]
+        self.limits.check_tokens(sum(map(len, self.model.tokenizer.ids_of(texts, threads=1))))
+
         def finish(rows: Sequence[FloatArray]) -> Results:
             del rows
             encodings = [

@@ -37,6 +37,8 @@ _STATUSES: dict[int, str] = {
     408: "The body did not arrive in time",
     409: "The model that is loaded cannot do this; the sentence names what it can",
     413: "The body is too large",
+    415: "The body is compressed",
+    421: "The Host header names a host that this server does not answer for",
     422: "The body is no JSON of this form, or asks for too much; the sentence says what",
     429: "All places are taken; Retry-After says when to come again",
     500: "The server failed",
@@ -46,13 +48,18 @@ _STATUSES: dict[int, str] = {
 
 
 def make_app(
-    service: Service, *, keys: Sequence[str] = (), started: Callable[[], Awaitable[None]] | None = None
+    service: Service,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    started: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         service: not started yet: the application's own start loads the model, in the background.
         keys: of which a client must show one; empty for no such need.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         started: called when the model is loaded, or could not be.
     """
 
@@ -104,7 +111,7 @@ def make_app(
         app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
     verbs = [f"/{verb.name}" for verb in VERBS]
     known = {*verbs, *_FREE, "/model", "/metrics"}
-    app.add_middleware(Gate, service=service, keys=keys, free=_FREE, verbs=verbs)
+    app.add_middleware(Gate, service=service, keys=keys, hosts=hosts, free=_FREE, verbs=verbs)
     app.add_middleware(Observer, service=service, paths=known)
     return app
 
@@ -121,20 +128,20 @@ def _endpoint(verb: Verb, service: Service) -> Callable[..., Awaitable[Response]
 
 
 def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> None:
-    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 503))
+    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 421, 503))
     async def health() -> Response:
         return JSONResponse({"status": "alive"})
 
-    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 503))
+    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 421, 503))
     async def ready() -> Response:
-        assert service.abilities
+        service.check_ready()
         return JSONResponse({"status": "ready"})
 
     @app.get(
         "/model",
         summary="What is served, and what it can do",
         response_model=Described,
-        responses=_responses(400, 401, 500, 503, keys=bool(secured)),
+        responses=_responses(400, 401, 421, 500, 503, keys=bool(secured)),
         dependencies=secured,
     )
     async def model() -> Response:
@@ -146,12 +153,16 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
         response_class=Response,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-            **_responses(400, 401, 500, 503, keys=bool(secured)),
+            **_responses(400, 401, 421, 500, 503, keys=bool(secured)),
         },
         dependencies=secured,
     )
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+    # Load balancers ask with HEAD; the library answers it of the page's files by itself.
+    for path, answer in (("/health", health), ("/ready", ready), ("/model", model), ("/metrics", metrics)):
+        app.head(path, include_in_schema=False)(answer)
 
 
 def _responses(*statuses: int, keys: bool = False, example: Any = None) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Gate: what a request passes before the model hears of it, and what ends it early.
 
     observer    request id, log line, counters, headers of every answer, connections (503), 500 for what nobody foresaw
-    gate        key (401), state (503), body (408, 413), place (429), deadline (504), clients that leave (499)
+    gate        host (421), key (401), state (503), body (408, 413, 415), place (429), deadline (504), clients that
+                leave (499)
 
 A place is taken when the whole body is there: who sends half of it holds a connection for some seconds, no more.
 """
@@ -14,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any
 
+from albertkit.serving.hosts import host_name
 from albertkit.serving.logs import Visit, log, request_id, where
 from albertkit.serving.refusals import Refusal, refusal_body
 from albertkit.serving.service import RETRY, Service
@@ -83,14 +85,22 @@ class Gate:
         app: what answers.
         service: whose state, places and limits count.
         keys: of which a client must show one; empty for no such need.
-        free: paths that need none.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
+        free: paths that need no key.
         verbs: paths whose requests the model reads.
     """
 
     def __init__(
-        self, app: App, *, service: Service, keys: Sequence[str], free: Collection[str], verbs: Collection[str]
+        self,
+        app: App,
+        *,
+        service: Service,
+        keys: Sequence[str],
+        hosts: Sequence[str],
+        free: Collection[str],
+        verbs: Collection[str],
     ) -> None:
-        self.app, self.service = app, service
+        self.app, self.service, self.hosts = app, service, tuple(hosts)
         self.keys = [key.encode() for key in keys]
         self.free, self.verbs = frozenset(free), frozenset(verbs)
 
@@ -101,6 +111,7 @@ class Gate:
             return
         visit: Visit = scope[VISIT]
         try:
+            self._check_host(scope)
             self._check_key(scope)
             if scope["method"] != "POST" or scope["path"] not in self.verbs:
                 await self.app(scope, receive, send)
@@ -112,6 +123,16 @@ class Gate:
                 await self._answer(scope, body, receive, send)
         except Refusal as refusal:
             await refuse(send, refusal, visit)
+
+    def _check_host(self, scope: Scope) -> None:
+        asked = _header(scope, b"host")
+        if self.hosts and asked is not None and host_name(asked) not in self.hosts:
+            raise Refusal(
+                421,
+                "the Host header names a host that this server does not answer for (it does for "
+                f"{', '.join(self.hosts)}); start it with --allowed-host NAME to add one",
+                headers={"Connection": "close"},
+            )
 
     def _check_key(self, scope: Scope) -> None:
         if not self.keys or scope["path"] in self.free:
@@ -131,6 +152,7 @@ class Gate:
         """Return the body of a request that the model can answer."""
         try:
             self.service.abilities.require(scope["path"].strip("/"))
+            _check_encoding(scope)
         except Refusal:
             # A connection that closes with a body unread is reset, and the refusal may be lost on its way.
             await self._body(scope, receive)
@@ -195,6 +217,15 @@ async def refuse(send: Send, refusal: Refusal, visit: Visit) -> None:
     encoded = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
+
+
+def _check_encoding(scope: Scope) -> None:
+    if (_header(scope, b"content-encoding") or "identity").strip().lower() not in ("", "identity"):
+        raise Refusal(
+            415,
+            "the body is compressed (Content-Encoding); send it as plain JSON",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 async def _read(receive: Receive, most: int, large: Refusal) -> bytes | None:

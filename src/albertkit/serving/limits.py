@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from albertkit.errors import UsageError
@@ -11,6 +12,10 @@ from albertkit.serving.refusals import Refusal
 
 CONNECTIONS = 900
 """Open connections at most, below the 1,024 files that a process may have open by default."""
+
+
+_SLICE = 64
+"""Characters that are taken apart at once: Python sorts marks in a bad order by insertion, and no other thread runs."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Limits:
     max_characters: int = 100_000
     """Characters of one text."""
     max_tokens: int = 65_536
-    """Tokens that the model reads for one request. An explanation reads a text once for each of its words."""
+    """Tokens that are read for one request. An explanation reads a text once for each of its words."""
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -50,29 +55,55 @@ class Limits:
             elif not 0 < value < float("inf"):
                 raise UsageError(f"{option} is {value}; it must be above 0")
 
-    def check_texts(self, name: str, texts: Sequence[str]) -> None:
-        """Refuse too many texts or too long ones.
+    def check_texts(self, by_field: Mapping[str, Sequence[str]]) -> int:
+        """Refuse too many texts or too long ones, and return their characters.
 
-        >>> Limits().check_texts("text", ["short"])
+        Characters count as what Unicode's NFKD makes of them: the tokenizer reads 18 for the ligature U+FDFA.
+
+        >>> Limits().check_texts({"text": ["short", "\ufb01ne"]})
+        9
 
         Args:
-            name: of the field.
-            texts: its texts.
+            by_field: name of the field -> its texts.
 
         Raises:
-            Refusal: 422.
+            Refusal: 422; 413 where all texts together have more characters than a body may have bytes.
         """
-        if len(texts) > self.max_texts:
-            raise Refusal(
-                422, f'"{name}" holds {len(texts)} texts and a request may hold {self.max_texts}; send several requests'
-            )
-        for number, text in enumerate(texts):
-            if len(text) > self.max_characters:
-                which = f'the "{name}"' if len(texts) == 1 else f'text {number} of "{name}"'
+        total = 0
+        for name, texts in by_field.items():
+            if len(texts) > self.max_texts:
                 raise Refusal(
                     422,
-                    f"{which} has {len(text):,} characters and may have {self.max_characters:,}; send it in parts",
+                    f'"{name}" holds {len(texts)} texts and a request may hold {self.max_texts}; send several requests',
                 )
+            for number, text in enumerate(texts):
+                which = f'the "{name}"' if len(texts) == 1 else f'text {number} of "{name}"'
+                total += self._characters(text, which)
+                if total > self.max_body:
+                    raise Refusal(
+                        413,
+                        f"the texts have more than {self.max_body:,} characters once ligatures and the like are taken "
+                        "apart (Unicode NFKD); send several requests",
+                    )
+        return total
+
+    def _characters(self, text: str, which: str) -> int:
+        if len(text) > self.max_characters:
+            raise Refusal(
+                422, f"{which} has {len(text):,} characters and may have {self.max_characters:,}; send it in parts"
+            )
+        if text.isascii():
+            return len(text)
+        total = 0
+        for start in range(0, len(text), _SLICE):  # no more work than the limit allows
+            total += len(unicodedata.normalize("NFKD", text[start : start + _SLICE]))
+            if total > self.max_characters:
+                raise Refusal(
+                    422,
+                    f"{which} has more than the {self.max_characters:,} characters that it may have once ligatures and "
+                    "the like are taken apart (Unicode NFKD); send it in parts",
+                )
+        return total
 
     def check_tokens(self, tokens: int) -> None:
         """Refuse what would keep the model too long.
@@ -83,6 +114,6 @@ class Limits:
         if tokens > self.max_tokens:
             raise Refusal(
                 422,
-                f"the model would read {tokens:,} tokens for this request and may read {self.max_tokens:,}; "
+                f"{tokens:,} tokens would be read for this request and {self.max_tokens:,} may be; "
                 "send fewer or shorter texts",
             )

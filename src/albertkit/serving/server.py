@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -25,6 +26,9 @@ DRAIN_SECONDS = 0.5
 LAST_WORDS = 0.1
 """Seconds between the last connection that is let in and the end of those that say nothing: a request on its way over
 one of them is answered 503, where closing at once would reset it."""
+TURN = 0.0005
+"""Seconds after which a thread that splits text lets others run, a tenth of Python's own: a short request waits for its
+turn a hundred times, once at each operation of the model."""
 KEEP_ALIVE = 5
 """Seconds that an idle connection stays open."""
 
@@ -135,13 +139,18 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def make_server(
-    service: Service, *, keys: Sequence[str] = (), ready: Callable[[Service], None] | None = None
+    service: Service,
+    *,
+    keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
+    ready: Callable[[Service], None] | None = None,
 ) -> Server:
     """Return a server: `await server.serve(sockets=[..])` runs it.
 
     Args:
         service: not started yet.
         keys: of which a client must show one.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
     """
 
@@ -153,7 +162,7 @@ def make_server(
 
     limits = service.limits
     config = uvicorn.Config(
-        make_app(service, keys=keys, started=started),
+        make_app(service, keys=keys, hosts=hosts, started=started),
         http=_protocol(limits.body_seconds),
         ws="none",
         loop="asyncio",
@@ -176,6 +185,7 @@ def serve(
     *,
     limits: Limits,
     keys: Sequence[str] = (),
+    hosts: Sequence[str] = (),
     ready: Callable[[Service], None] | None = None,
 ) -> None:
     """Answer requests until a signal comes.
@@ -188,6 +198,7 @@ def serve(
         listening: see `bind`.
         limits: of requests.
         keys: of which a client must show one.
+        hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
 
     Raises:
@@ -195,8 +206,13 @@ def serve(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each counter, that says when the process began
     service = Service(load, limits=limits)
-    server = make_server(service, keys=keys, ready=ready)
-    server.run(sockets=[listening])
+    server = make_server(service, keys=keys, hosts=hosts, ready=ready)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        sys.setswitchinterval(interval)
     log("stopped")
     if service.failure is not None:
         raise service.failure

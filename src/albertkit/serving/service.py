@@ -24,6 +24,8 @@ from albertkit.serving.metrics import Metrics
 from albertkit.serving.refusals import Refusal
 
 RETRY = {"Retry-After": "1"}
+LONG_TEXTS = 20_000
+"""Longer requests, in characters, have a thread of their own for their texts: short ones never wait for long ones."""
 
 
 class Service:
@@ -51,6 +53,7 @@ class Service:
         self._abilities: Abilities | None = None
         self._batcher: Batcher | None = None
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="albertkit-text")
+        self._long_pool = ThreadPoolExecutor(1, thread_name_prefix="albertkit-long-text")
 
     async def start(self) -> None:
         """Load the model and run it once, so that the first request finds it warm."""
@@ -77,10 +80,7 @@ class Service:
     def _loaded(self) -> Predictor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FreshWeightsWarning)  # its notes are logged
-            predictor = self._load()
-        if hasattr(type(predictor.model.network), "eval"):  # an exported one has no modes, and says so when asked
-            predictor.model.network.eval()  # two threads use it: neither may find it in training mode
-        return predictor
+            return self._load()
 
     def drain(self) -> None:
         """Take no new requests; those accepted are answered."""
@@ -93,18 +93,28 @@ class Service:
         if self._batcher is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._batcher.close)
         self._pool.shutdown(wait=False)
+        self._long_pool.shutdown(wait=False)
+
+    def check_ready(self) -> None:
+        """Refuse requests while there is no model, or no more time for it.
+
+        Raises:
+            Refusal: 503: it is not loaded, or the server is about to stop.
+        """
+        if self._draining:
+            raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
+        if self._abilities is None:
+            raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
 
     @property
     def abilities(self) -> Abilities:
         """The model's verbs.
 
         Raises:
-            Refusal: it is not loaded, or the server is about to stop.
+            Refusal: as `check_ready`.
         """
-        if self._draining:
-            raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
-        if self._abilities is None:
-            raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
+        self.check_ready()
+        assert self._abilities is not None
         return self._abilities
 
     @contextmanager
@@ -114,7 +124,7 @@ class Service:
         Raises:
             Refusal: all are taken, or the server takes no requests.
         """
-        assert self.abilities
+        self.check_ready()
         if self.open >= self.limits.queue:
             raise Refusal(
                 429,
@@ -144,8 +154,12 @@ class Service:
         abilities = self._abilities
         assert abilities is not None  # it has a place, so the model was there
         assert self._batcher is not None
+        pool = self._pool
         try:
-            work = await loop.run_in_executor(self._pool, abilities.prepare, verb, values)
+            work = await loop.run_in_executor(pool, _prepared_if_short, abilities, verb, values)
+            if work is None:
+                pool = self._long_pool
+                work = await loop.run_in_executor(pool, abilities.prepare, verb, values)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
         rows: list[FloatArray] = []
@@ -155,7 +169,7 @@ class Service:
             rows = await self._batcher.run(work.job)
             visit.waited = work.job.started - work.job.since
         try:
-            return await loop.run_in_executor(self._pool, _answer, work, rows)
+            return await loop.run_in_executor(pool, _answer, work, rows)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
 
@@ -188,6 +202,10 @@ class Service:
         if not passes or not requests:
             return 1
         return max(1, min(60, math.ceil(self.open / 2 * seconds / requests)))
+
+
+def _prepared_if_short(abilities: Abilities, verb: str, values: Mapping[str, Any]) -> Work | None:
+    return abilities.prepare(verb, values) if abilities.size(values) <= LONG_TEXTS else None
 
 
 def _answer(work: Work, rows: Sequence[FloatArray]) -> bytes:

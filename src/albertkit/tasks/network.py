@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -21,6 +23,9 @@ class Network(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.heads = nn.ModuleDict(heads)
+        for module in self.heads.modules():
+            if isinstance(getattr(module, "weight", None), nn.Parameter):
+                module.register_forward_pre_hook(_in_type_of_weight)
 
     @property
     def config(self) -> AlbertConfig:
@@ -31,6 +36,19 @@ class Network(nn.Module):
         """Encode a packed batch; heads are applied by who needs them."""
         output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states)
         return output
+
+    def in_evaluation_mode(self, *, copied: bool = False) -> Network:
+        """Return the network, or where a part of it is in training mode a copy of its modules in evaluation mode.
+
+        The copy shares every weight and buffer. Switching the network itself to evaluation mode and back would give
+        other threads that predict with it dropout in between.
+
+        Args:
+            copied: copy the modules in any case, for hooks that other threads must not run.
+        """
+        if copied or any(module.training for module in self.modules()):
+            return _in_evaluation_mode(self)
+        return self
 
     @property
     def mlm_head(self) -> MaskedPieceHead:
@@ -65,6 +83,29 @@ class Network(nn.Module):
             name: state[name.removeprefix("encoder.")].to(tensor.dtype) for name, tensor in self.state_dict().items()
         }
         self.load_state_dict(own, assign=True)
+
+
+Kind = TypeVar("Kind", bound=nn.Module)
+
+
+def _in_evaluation_mode(module: Kind) -> Kind:
+    found = copy.copy(module)  # the dictionaries of weights and buffers are the same objects
+    found.__dict__["_modules"] = {
+        name: None if part is None else _in_evaluation_mode(part) for name, part in module._modules.items()
+    }
+    found.__dict__.pop("_compiled_call_impl", None)  # it is bound to the module itself
+    found._forward_hooks = found._forward_hooks.copy()
+    found.training = False
+    return found
+
+
+def _in_type_of_weight(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Give a part of a head its input in the type of its weight: states are fp32, and `half()` changes the weights."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    if torch.is_autocast_enabled(weight.device.type):  # which chooses the type itself
+        return inputs
+    return tuple(each.to(weight.dtype) for each in inputs)
 
 
 def pretraining_heads(config: AlbertConfig, names: tuple[str, ...]) -> dict[str, nn.Module]:

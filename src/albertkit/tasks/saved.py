@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields, is_dataclass, replace
 from typing import Any
 
 from albertkit.tasks.task import Task
 
 SAVED: Mapping[str, Any] = {"saved": True}
 """Metadata of a field that `task.json` keeps: `dataclasses.field(metadata=SAVED)`."""
+
+
+def saved_as(write: Callable[[Any], Any], read: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """Return `SAVED` for a field whose value is not of JSON's kinds.
+
+    Args:
+        write: makes a JSON-ready value of it.
+        read: the other way; raises UsageError for what cannot be one.
+    """
+    return {**SAVED, "write": write, "read": read}
 
 
 def saved_settings(task: Task) -> dict[str, Any]:
@@ -19,7 +29,11 @@ def saved_settings(task: Task) -> dict[str, Any]:
     >>> saved_settings(TASKS["question_answering_v2"]), saved_settings(TASKS["classification"])
     ({'null_threshold': 0.0}, {})
     """
-    return {name: value for name in _names(task) if (value := getattr(task, name)) is not None}
+    return {
+        entry.name: entry.metadata["write"](value) if "write" in entry.metadata else value
+        for entry in _saved(task)
+        if (value := getattr(task, entry.name)) is not None
+    }
 
 
 def with_saved_settings(task: Task, settings: Mapping[str, Any]) -> Task:
@@ -32,11 +46,13 @@ def with_saved_settings(task: Task, settings: Mapping[str, Any]) -> Task:
     Raises:
         UsageError: a value cannot be.
     """
-    there = {name: settings[name] for name in _names(task) if name in settings}
+    there = {
+        entry.name: entry.metadata["read"](settings[entry.name]) if "read" in entry.metadata else settings[entry.name]
+        for entry in _saved(task)
+        if entry.name in settings
+    }
     return replace(task, **there) if there else task  # type: ignore[type-var]
 
 
-def _names(task: Task) -> list[str]:
-    if not is_dataclass(task):
-        return []
-    return [entry.name for entry in fields(task) if entry.metadata.get("saved")]
+def _saved(task: Task) -> list[Field[Any]]:
+    return [entry for entry in fields(task) if entry.metadata.get("saved")] if is_dataclass(task) else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,8 @@ from albertkit.text.sequences import build_sequence, token_budget, truncated_len
 
 
 class AnyTokenizer(ABC):
-    """Text -> pieces, ids and offsets; `Tokenizer` (SentencePiece) and `WordPieceTokenizer` (vocab.txt) are the two.
+    """Text -> pieces, ids and offsets; there are `Tokenizer` (SentencePiece), `WordPieceTokenizer` (vocab.txt) and
+    `JsonTokenizer` (a tokenizer.json without either).
 
     Text is always text: a literal "[MASK]" is six ordinary characters unless it is allowed by name.
     """
@@ -31,6 +33,8 @@ class AnyTokenizer(ABC):
     """Whose ids it reproduces."""
     keep_accents: bool
     """Whether accents stay where the mode drops them."""
+    vocabulary_file: ClassVar[str]
+    """Name of the vocabulary in a Hugging Face directory."""
     specials: tuple[str, str, str, str, str]
     """The special pieces: padding, unknown, [CLS], [SEP], [MASK]."""
 

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albertkit.config import PUBLISHED
-from albertkit.errors import CheckpointError, UsageError, did_you_mean
+from albertkit.config import PUBLISHED, nearest_model
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_file, write_json, write_text
 from albertkit.known_models import cached_model_folder
+from albertkit.text.added_tokens import AddedTokenError, added_tokens, unknown_tokens
 from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.json_tokenizer import JSON_MODE, JsonTokenizer, parsed
 from albertkit.text.normalize import MODES
-from albertkit.text.self_test import self_test_record
-from albertkit.text.settings import read_settings
+from albertkit.text.self_test import are_official_pieces, self_test_record
+from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.tokenizer_json import tokenizer_json
 from albertkit.text.wordpiece import WordPieceTokenizer, wordpiece_json
@@ -25,6 +27,11 @@ MODEL_FILES = ("spiece.model", "30k-clean.model")
 
 WORDPIECE_FILE = "vocab.txt"
 """Name of the WordPiece vocabulary, which counts where no SentencePiece model is."""
+
+JSON_FILE = "tokenizer.json"
+"""Name of the tokenizers library's file, which counts where there is no other, or where it holds added tokens."""
+
+VOCABULARIES = (*MODEL_FILES, WORDPIECE_FILE, JSON_FILE)
 
 _MAX_LENGTH = 512  # tokens; the published position embeddings
 
@@ -44,9 +51,9 @@ def read_directory(
         UsageError: the mode does not go with the vocabulary.
         MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
     """
-    names = (*MODEL_FILES, WORDPIECE_FILE, "tokenizer_config.json")
+    names = (*VOCABULARIES, "tokenizer_config.json", "added_tokens.json")
     files = {name: Path(folder, name) for name in names if Path(folder, name).is_file()}
-    if not files.keys() - {"tokenizer_config.json"}:
+    if files.keys().isdisjoint(VOCABULARIES):
         raise CheckpointError(
             f"{os.fspath(folder)}: holds no {' or '.join(MODEL_FILES)}, and no {WORDPIECE_FILE}; copy the file there"
         )
@@ -59,23 +66,66 @@ def read_tokenizer_files(
     """Read a tokenizer from files that need not stand in one folder or have their usual names.
 
     Args:
-        files: name in a Hugging Face directory -> path; of `spiece.model`, `30k-clean.model` and `vocab.txt` the first
-            counts, and `tokenizer_config.json`, where it is among them, says what it says.
+        files: name in a Hugging Face directory -> path; of `spiece.model`, `30k-clean.model`, `vocab.txt` and
+            `tokenizer.json` the first counts, unless tokens were added that only `tokenizer.json` holds, and
+            `tokenizer_config.json`, where it is among them, says what it says.
         mode: whose ids to reproduce; what the settings record when left out, else google.
         keep_accents: what the settings record when left out.
 
     Raises:
-        CheckpointError: no vocabulary among them, or settings that cannot be followed.
+        CheckpointError: no vocabulary among them, settings that cannot be followed, or added tokens that no vocabulary
+            holds.
         UsageError: the mode does not go with the vocabulary.
-        MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
+        MissingExtraError: a vocabulary that the tokenizers library splits, which is not installed.
     """
-    name = next((name for name in (*MODEL_FILES, WORDPIECE_FILE) if name in files), None)
+    name = next((name for name in VOCABULARIES if name in files), None)
     if name is None:
         raise CheckpointError(f"no tokenizer among {', '.join(files) or 'no files'}; bring spiece.model or vocab.txt")
+    added = added_tokens(files)
+    if name == JSON_FILE and not _is_official(files[JSON_FILE], added):
+        return _read_json(files, added, mode=mode)
+    tokenizer = _read_vocabulary(files, name, mode=mode, keep_accents=keep_accents)
+    if not (unknown := unknown_tokens(added, tokenizer)):
+        return tokenizer
+    if JSON_FILE in files:
+        return _read_json(files, added, mode=mode)
+    piece, number = next(iter(unknown.items()))
+    raise AddedTokenError(
+        f'{files[name].parent}: the added token "{piece:.60}" (id {number}) is not in {name}, and there is no '
+        f"{JSON_FILE} that holds it; save the tokenizer again with transformers 5, which writes that file"
+    )
+
+
+def _is_official(path: Path, added: Mapping[str, int]) -> bool:
+    """Tell whether a tokenizer.json is that of the official vocabulary, which needs no library, and nothing more."""
+    vocabulary = parsed(read_bounded(path), where=str(path))["model"].get("vocab")
+    if not isinstance(vocabulary, list) or not all(isinstance(entry, list) and entry for entry in vocabulary):
+        return False
+    pieces = [str(entry[0]) for entry in vocabulary]
+    return are_official_pieces(pieces) and not unknown_tokens(added, Tokenizer.official())
+
+
+def _read_json(files: Mapping[str, Path], added: Mapping[str, int], *, mode: str | None) -> JsonTokenizer:
+    path = files[JSON_FILE]
+    if mode is not None:
+        raise UsageError(f"{path}: its ids are those of the file, which knows no modes; leave the mode out")
+    tokenizer = JsonTokenizer.from_file(path)
+    for piece, number in added.items():
+        if not 0 <= number < tokenizer.vocab_size or tokenizer.all_pieces[number] != piece:
+            raise AddedTokenError(
+                f'{path}: does not hold the added token "{piece:.60}" (id {number}), which another file of its folder '
+                "names; save the tokenizer again with transformers 5"
+            )
+    return tokenizer
+
+
+def _read_vocabulary(
+    files: Mapping[str, Path], name: str, *, mode: str | None, keep_accents: bool | None
+) -> AnyTokenizer:
     where = files.get("tokenizer_config.json")
     settings = read_settings(where) if where is not None else {}
     own = settings.get("albertkit", {})
-    if mode is None and "mode" in own:
+    if mode is None and own.get("mode") not in (None, JSON_MODE):
         mode = own["mode"]
         if not isinstance(mode, str) or mode not in MODES:
             raise CheckpointError(
@@ -95,6 +145,8 @@ def read_tokenizer_files(
         raise CheckpointError(
             f"{where}: do_lower_case false fits no mode for certain; name one (keras splits the text as it is)"
         )
+    if name == JSON_FILE:
+        return Tokenizer.official(mode=mode or "google", keep_accents=accents)
     return Tokenizer.from_file(files[name], mode=mode or "google", keep_accents=accents)
 
 
@@ -114,22 +166,22 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
     Raises:
         WriteError: the system refused.
     """
+    content: dict[str, Any] | None = None
+    steps: dict[str, Any] = {}
     if isinstance(tokenizer, WordPieceTokenizer):
-        name, content = WORDPIECE_FILE, wordpiece_json(tokenizer)
-        lower = tokenizer.lower
-        steps = {"strip_accents": lower and not tokenizer.keep_accents, "tokenize_chinese_chars": True}
-    else:
-        assert isinstance(tokenizer, Tokenizer), "no third kind of tokenizer"
-        name, content = MODEL_FILES[0], tokenizer_json(tokenizer)
-        lower = tokenizer.normalization.case is not None
-        steps = {"keep_accents": tokenizer.normalization.strip is None, "remove_space": True}
-    target = Path(folder)
+        content, lower = wordpiece_json(tokenizer), tokenizer.lower
+        strips = lower and not tokenizer.keep_accents
+        steps = {"do_lower_case": lower, "strip_accents": strips, "tokenize_chinese_chars": True}
+    elif isinstance(tokenizer, Tokenizer):
+        content, rules = tokenizer_json(tokenizer), tokenizer.normalization
+        steps = {"do_lower_case": rules.case is not None, "keep_accents": rules.strip is None, "remove_space": True}
+    name, target = tokenizer.vocabulary_file, Path(folder)
     with atomic_file(target / name) as temporary:
         temporary.write_bytes(tokenizer.model)
-    if name == WORDPIECE_FILE:
-        for other in MODEL_FILES:  # of an older model here: it would be read instead of this one
-            (target / other).unlink(missing_ok=True)
-    write_text(target / "tokenizer.json", json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    for other in (*VOCABULARIES[: VOCABULARIES.index(name)], "added_tokens.json"):  # would be read before or with this
+        (target / other).unlink(missing_ok=True)
+    if content is not None:
+        write_text(target / JSON_FILE, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
     pad, unk, cls, sep, mask = tokenizer.specials
     tokens: dict[str, Any] = {
         "bos_token": cls,
@@ -148,7 +200,6 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
             "model_max_length": _MAX_LENGTH,
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             "clean_up_tokenization_spaces": False,
-            "do_lower_case": lower,
             **steps,
             **tokens,
             "albertkit": {
@@ -158,7 +209,7 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
             },
         },
     )
-    return [name, "tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"]
+    return [*dict.fromkeys((name, JSON_FILE)), "special_tokens_map.json", "tokenizer_config.json"]
 
 
 def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | None = None) -> AnyTokenizer:
@@ -189,13 +240,15 @@ def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | N
     path = Path(name)
     if path.is_file() and path.suffix == ".txt":
         return WordPieceTokenizer.from_file(path, mode=mode or "google", keep_accents=bool(keep_accents))
+    if path.is_file() and path.suffix == ".json":
+        return _read_json({JSON_FILE: path}, {}, mode=mode)
     if path.is_file():
         return Tokenizer.from_file(path, mode=mode or "google", keep_accents=bool(keep_accents))
     if path.is_dir():
         inner = path / "model"
-        run = inner.is_dir() and not any((path / file).is_file() for file in (*MODEL_FILES, WORDPIECE_FILE))
+        run = inner.is_dir() and not any((path / file).is_file() for file in VOCABULARIES)
         return read_directory(inner if run else path, mode=mode, keep_accents=keep_accents)
     raise UsageError(
-        f'no tokenizer "{name}"{did_you_mean(name, PUBLISHED)} (a known model, a directory with {MODEL_FILES[0]}, '
-        "or a file: a SentencePiece model or a vocab.txt)"
+        f'no tokenizer "{name}"{nearest_model(name)} (a known model, a directory with {MODEL_FILES[0]}, '
+        "or a file: a SentencePiece model, a vocab.txt or a tokenizer.json)"
     )

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from albertkit.errors import UsageError, did_you_mean
@@ -59,7 +60,7 @@ class Normalization:
             text = _double_quotes(text)
         if not text.isascii():
             if self.decompose:
-                text = unicodedata.normalize(self.decompose, text)
+                text = unicodedata.normalize(self.decompose, _with_sorted_marks(text, self.decompose))
             if self.strip:
                 dropped = _DROPPED[self.strip]
                 # Few texts hold marks, and those that do hold few kinds: ask once a kind, not once a character.
@@ -158,8 +159,32 @@ def nfkc_casefold(text: str) -> str:
     >>> nfkc_casefold("Stra\\u00dfe \\ufb01t\\u200b")
     'strasse fit'
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold()).casefold()
+    folded = unicodedata.normalize("NFD", _with_sorted_marks(text, "NFD")).casefold()
+    folded = unicodedata.normalize("NFKC", _with_sorted_marks(folded, "NFKD")).casefold()
     return unicodedata.normalize("NFKC", _IGNORABLE.sub("", folded))
+
+
+_LONG_RUN = re.compile("[\\W\uff9e\uff9f]{100,}")
+"""No mark is a letter, but for two Japanese ones that become marks in NFKD."""
+
+
+def _with_sorted_marks(text: str, form: Literal["NFD", "NFKD"]) -> str:
+    """Return the text with long runs of marks decomposed and in canonical order, which normalization gives anyway.
+
+    Python sorts them by insertion: 100,000 marks in a bad order would take it 17 seconds, in which no other thread
+    runs. Texts that people write have runs of three at most.
+    """
+
+    def in_order(run: re.Match[str]) -> str:
+        parts = [part for character in run.group() for part in unicodedata.normalize(form, character)]
+        groups = groupby(parts, key=lambda part: unicodedata.combining(part) > 0)
+        return "".join(
+            part
+            for are_marks, group in groups
+            for part in (sorted(group, key=unicodedata.combining) if are_marks else group)
+        )
+
+    return text if text.isascii() else _LONG_RUN.sub(in_order, text)
 
 
 def _double_quotes(text: str) -> str:

@@ -47,7 +47,9 @@ def piece_offsets(
         # A character reaches to the next one that comes from elsewhere: what the library dropped belongs to it.
         if origins[index + 1] > origins[index]:
             following = origins[index + 1]
-        ends.append(aligned.ends[max(following, origins[index] + 1) - 1])
+        # A mark that a vocabulary puts behind the last word comes from the end of the text.
+        reach = min(max(following, origins[index] + 1), len(aligned.text))
+        ends.append(aligned.ends[reach - 1] if reach else length)
     ends.reverse()
     return _walk(pieces, starts=starts, ends=ends)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from albertkit.errors import CheckpointError
 from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.json_tokenizer import JsonTokenizer
 from albertkit.text.normalize import MODES
 from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
@@ -105,7 +106,9 @@ def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[
         as_recorded = own.get("mode") == tokenizer.mode and bool(own.get("keep_accents")) == tokenizer.keep_accents
         # Who asks for another mode than the folder's own wants other ids.
         found += _against_record(tokenizer, record, where) if as_recorded else []
-    elif "mode" not in own:  # a folder saved before there was a record is ours as well
+    elif "mode" not in own and not isinstance(
+        tokenizer, JsonTokenizer
+    ):  # a folder saved before there was a record is ours as well
         found += _against_tokenizer_json(tokenizer, where)
     return tuple(found)
 
@@ -121,7 +124,7 @@ def _digest(ids: list[int]) -> str:
 def _against_record(tokenizer: AnyTokenizer, record: dict[str, Any], folder: Path) -> list[str]:
     if record.get("version") != SELF_TEST_VERSION:
         return []
-    file = "vocab.txt" if isinstance(tokenizer, WordPieceTokenizer) else "spiece.model"
+    file = tokenizer.vocabulary_file
     exchanged = record.get("vocabulary") != hashlib.sha256(tokenizer.model).hexdigest()
     digests, split = str(record.get("ids")).split(" "), _split(tokenizer)
     pairs = zip(SELF_TEST_TEXTS, digests, strict=False)
@@ -154,9 +157,14 @@ def _against_google(tokenizer: AnyTokenizer) -> list[str]:
 def _has_official_pieces(vocabulary: Vocabulary) -> bool:
     if hashlib.sha256(vocabulary.model).hexdigest() == _OFFICIAL_MODEL:
         return True  # without a list of the pieces, which takes some ten milliseconds
-    if len(vocabulary.pieces) != _OFFICIAL_SIZE:
+    return are_official_pieces(vocabulary.pieces)
+
+
+def are_official_pieces(pieces: Sequence[str]) -> bool:
+    """Tell whether pieces by id are those of the official vocabulary."""
+    if len(pieces) != _OFFICIAL_SIZE:
         return False
-    joined = "".join(f"{piece}\n" for piece in vocabulary.pieces)
+    joined = "".join(f"{piece}\n" for piece in pieces)
     return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest() == _OFFICIAL_PIECES
 
 

@@ -39,6 +39,7 @@ class Tokenizer(AnyTokenizer):
     """
 
     specials = SPECIALS
+    vocabulary_file = "spiece.model"
 
     def __init__(
         self, model: bytes, *, mode: str = "google", keep_accents: bool = False, where: str = "SentencePiece model"
@@ -159,11 +160,11 @@ def with_sentencepiece(tokenizer: AnyTokenizer) -> Tokenizer:
     """Return the same tokenizer where it is one of SentencePiece, for the preparing of text to pretrain on.
 
     Raises:
-        UsageError: it has a WordPiece vocabulary.
+        UsageError: it has another vocabulary.
     """
     if not isinstance(tokenizer, Tokenizer):
         raise UsageError(
-            "pretraining needs a SentencePiece vocabulary, and this model has WordPiece's vocab.txt; "
+            f"pretraining needs a SentencePiece vocabulary, and this model has a {tokenizer.vocabulary_file}; "
             "take an English model, or albertkit train-vocab for one of your own"
         )
     return tokenizer

@@ -15,6 +15,7 @@ from typing import Any
 
 import sentencepiece
 
+from albertkit.decoding import file_blocks, text_lines
 from albertkit.errors import AlbertkitError, DataError, UsageError
 from albertkit.files import WriteError, atomic_folder
 from albertkit.progress import Silent, Teller, counted
@@ -97,6 +98,7 @@ def train_vocabulary(
     sentences: int = SENTENCES,
     seed: int = SEED,
     threads: int = THREADS,
+    encoding: str | None = None,
     teller: Teller | None = None,
 ) -> TrainedVocabulary:
     """Train a vocabulary on text files and write it as a tokenizer folder, whole or not at all.
@@ -113,12 +115,13 @@ def train_vocabulary(
         sentences: of more than so many, as many are drawn at random.
         seed: of this draw.
         threads: threads of sentencepiece.
+        encoding: of the files; what the byte order mark of each says, else UTF-8, if None.
         teller: where progress is told.
 
     Raises:
         WriteError: `out` exists and is not empty, or cannot be written.
         UsageError: a number that cannot be, or a size that is too large or too small for this text.
-        DataError: a file that is not there or not UTF-8, or files without text.
+        DataError: a file that is not there or not of its encoding, or files without text.
     """
     started = time.perf_counter()
     teller = teller or Silent()
@@ -136,11 +139,11 @@ def train_vocabulary(
         if not path.is_file():  # nor a pipe, which cannot be read twice
             raise DataError(f"{path}: there is no such file")
     teller.say(f"counting the sentences of {len(paths)} file{'s' if len(paths) != 1 else ''}")
-    total = sum(1 for path in paths for _ in _raw_sentences(path))
+    total = sum(1 for path in paths for _ in _raw_sentences(path, encoding))
     if not total:
         raise DataError(f"{', '.join(map(str, paths))}: no text to train on; every line is blank")
     used = min(total, sentences)
-    feed = _Feed(paths, total=total, wanted=used, seed=seed)
+    feed = _Feed(paths, total=total, wanted=used, seed=seed, encoding=encoding)
     with teller.bar("reading", total=used) as advance:
         feed.advance = counted(advance)
         feed.when_read = lambda: teller.say(f"training {size:,} pieces on {used - feed.left_out:,} sentences")
@@ -156,8 +159,10 @@ def train_vocabulary(
 class _Feed:
     """The sentences for sentencepiece, once: `wanted` of `total`, each choice equally likely, in their order."""
 
-    def __init__(self, paths: Sequence[Path], *, total: int, wanted: int, seed: int) -> None:
-        self.paths, self.total, self.wanted = paths, total, wanted
+    def __init__(
+        self, paths: Sequence[Path], *, total: int, wanted: int, seed: int, encoding: str | None = None
+    ) -> None:
+        self.paths, self.encoding, self.total, self.wanted = paths, encoding, total, wanted
         self.random = random.Random(seed)
         self.left_out = 0
         self.advance: Callable[[int], None] = lambda _: None
@@ -176,40 +181,35 @@ class _Feed:
         steps = normalization("google")
         seen = chosen = 0
         for path in self.paths:
-            for number, raw in _raw_sentences(path):
+            for raw in _raw_sentences(path, self.encoding):
                 seen += 1
                 if self.random.random() * (self.total - seen + 1) >= self.wanted - chosen:
                     continue
                 chosen += 1
                 self.advance(1)
-                try:
-                    sentence = steps.apply(raw.decode("utf-8"))
-                except UnicodeDecodeError as error:
-                    raise DataError(
-                        f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8"
-                    ) from error
+                sentence = steps.apply(raw.decode("utf-8"))
                 if not sentence or len(sentence.encode("utf-8")) > _LONGEST or _RESERVED in sentence:
                     self.left_out += 1
                     continue
                 yield sentence
 
 
-def _raw_sentences(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each line with text, from 1, and its bytes, a long one in parts of whole words."""
+def _raw_sentences(path: Path, encoding: str | None) -> Iterator[bytes]:
+    """Yield the UTF-8 bytes of each line with text, a long one in parts of whole words."""
     try:
         with open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                rest = line.strip()
+            for line in text_lines(file_blocks(file), where=str(path), encoding=encoding):
+                rest = line.encode().strip()
                 while len(rest) > _LONGEST_PART:
                     # No piece reaches over a space: no word is lost in cutting there.
                     end = rest.rfind(b" ", 0, _LONGEST_PART)
                     end = rest.find(b" ", _LONGEST_PART) if end < 0 else end
                     if end < 0:
                         break
-                    yield number, rest[:end]
+                    yield rest[:end]
                     rest = rest[end:].strip()
                 if rest:
-                    yield number, rest
+                    yield rest
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -44,8 +44,18 @@ class Vocabulary:
 
     @cached_property
     def pieces(self) -> list[str]:
-        """All pieces, by id."""
-        return [self._processor.IdToPiece(number) for number in range(self._processor.GetPieceSize())]
+        """All pieces, by id.
+
+        Raises:
+            CheckpointError: a piece is not UTF-8.
+        """
+        pieces: list[str] = []
+        try:
+            for number in range(self._processor.GetPieceSize()):
+                pieces.append(self._processor.IdToPiece(number))
+        except UnicodeDecodeError as error:
+            raise CheckpointError(f"{self.where}: piece {len(pieces)} is not UTF-8; copy the file again") from error
+        return pieces
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float64]:

@@ -56,6 +56,7 @@ class WordPieceTokenizer(AnyTokenizer):
     """
 
     specials = WORDPIECE_SPECIALS
+    vocabulary_file = "vocab.txt"
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from torch import nn
 
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import DataSource
+from albertkit.datasets.label_check import data_warnings
 from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
@@ -32,6 +33,7 @@ from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
+from albertkit.tasks.token_classification import TokenClassificationTask
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
@@ -89,6 +91,8 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         pair_column=settings.pair_column,
         label_column=settings.label_column,
         task=None if settings.task is None else TASKS[settings.task].data_task,
+        labels=settings.labels,
+        encoding=settings.encoding,
         skip_bad_rows=settings.skip_bad_rows,
     )
     base = load_model(settings.model)
@@ -109,6 +113,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
     )
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
+    splits = replace(splits, notes=(*splits.notes, *data_warnings(splits.train, splits.validation, splits.scored)))
     inputs = finetune_inputs(
         labels=source.labels,
         train=splits.train,
@@ -125,6 +130,8 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         model = with_exits(model, seed=settings.seed)
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
+    if isinstance(model.task, TokenClassificationTask):
+        model.task = model.task.split_as(splits.train.examples)
     for note in (*run.notes, *model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)

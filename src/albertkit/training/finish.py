@@ -19,7 +19,7 @@ from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.class_weights import class_weights
-from albertkit.training.history import constant_loss, stuck_note
+from albertkit.training.history import constant_loss, one_tag_note, stuck_note
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
@@ -74,6 +74,14 @@ def finish(
         weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
         reference = constant_loss(task.name, targets, weights=weights)
         stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
+    else:
+        stuck = one_tag_note(
+            splits.scored,
+            given=scored.given_tags,
+            epochs=len(epochs),
+            batch_size=settings.batch_size or 1,
+            learning_rate=settings.learning_rate or 0.0,
+        )
     if stuck:
         teller.say(f"warning: {stuck}")
         notes.append(stuck)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.metrics import compute_metrics
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.encoded import UnitTargets
@@ -67,6 +68,34 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
     both = np.stack([1 - shares, shares])
     both = both if weights is None else both * weights
     return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
+
+
+def one_tag_note(
+    scored: Dataset, *, given: Mapping[str, int], epochs: int, batch_size: int, learning_rate: float
+) -> str | None:
+    """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
+
+    Args:
+        scored: the split.
+        given: how many words got each tag.
+        epochs: those trained.
+        batch_size: examples per step.
+        learning_rate: the run's highest rate.
+    """
+    if not given:
+        return None
+    tag = max(given, key=lambda name: given[name])
+    words = sum(given.values())
+    others = sum(scored.labels[index] != tag for example in scored for index in example.tags or ())
+    # Fewer than one in twenty of the words that should have another tag got one.
+    if 20 * (words - given[tag]) >= others:
+        return None
+    return (
+        f'{given[tag]:,} of the {words:,} words of {scored.split} were given the tag "{tag}", though {others:,} have '
+        f"another: the network has not learned to tell the tags apart yet. It needs more steps: try --epochs "
+        f"{3 * epochs} or --batch-size {max(batch_size // 4, 1)}; if the training loss no longer falls, try a "
+        f"--learning-rate of {learning_rate / 3:.1g} or {3 * learning_rate:.1g}"
+    )
 
 
 def stuck_note(

@@ -29,6 +29,10 @@ class FinetuneSettings:
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    labels: tuple[str, ...] | None = None
+    """Names of the classes of a table in the order of their indices; those of the training file when left out."""
+    encoding: str | None = None
+    """Of a text file; what its byte order mark says, else UTF-8, when left out."""
     skip_bad_rows: bool = False
     """Count malformed rows and go on, instead of stopping at the first."""
     train_split: str = "train"
@@ -136,7 +140,8 @@ class FinetuneSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        return {**asdict(self), "head_hidden": list(self.head_hidden)}
+        labels = None if self.labels is None else list(self.labels)
+        return {**asdict(self), "head_hidden": list(self.head_hidden), "labels": labels}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
@@ -151,7 +156,14 @@ class FinetuneSettings:
         for key, value in kept.items():
             if not any(_KINDS[kind](value) for kind in known[key]):
                 raise TypeError(f'"{key}" is {value!r:.80}')
-        return cls(**{**kept, "head_hidden": tuple(kept.get("head_hidden", ()))})
+        labels = kept.get("labels")
+        return cls(
+            **{
+                **kept,
+                "head_hidden": tuple(kept.get("head_hidden", ())),
+                "labels": None if labels is None else tuple(labels),
+            }
+        )
 
 
 def _is_int(value: Any) -> bool:
@@ -165,6 +177,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
     "None": lambda value: value is None,
     "tuple[int, ...]": lambda value: isinstance(value, list | tuple) and all(_is_int(width) for width in value),
+    "tuple[str, ...]": lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
     "dict[str, float]": lambda value: isinstance(value, dict),
 }
 """Annotation of a field -> whether a value is of that kind."""

@@ -11,10 +11,9 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
-from albertkit.files import read_json
+from albertkit.training.run_data import run_settings
 from albertkit.training.settings import FinetuneSettings
 
-CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
 DEFAULT_SHARE = 0.1
 SHARES = {"imdb": 0.4}
 """Share of train to hold out where a data set has no dev split; IMDB's 60/40 is the TF Hub tutorial's."""
@@ -135,10 +134,9 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         DataError: as `choose_splits`.
     """
     try:
-        settings = FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
-        trained_on = Path(settings.data).resolve()
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read); give --split") from error
-    if trained_on != Path(source.name).resolve():
+        settings = run_settings(run)
+    except UsageError as error:
+        raise UsageError(f"{error}; give --split") from error
+    if Path(settings.data).resolve() != Path(source.name).resolve():
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
     return choose_splits(source, settings).scored

@@ -18,7 +18,7 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def text() -> bytes:
-    """150 documents, 40 KB: stops, capitals, blank lines of several kinds, long lines, bytes that are no text."""
+    """150 documents, 40 KB: stops, capitals, blank lines of several kinds, long lines, control characters."""
     draw = random.Random(3)
     words = 'the river of Mr. Smith ran 3.5 miles, no. 7 caf\u00e9 \u4e2d\u56fd "Why?" (U.S.) it\'s over etc. I'.split()
     lines: list[bytes] = []
@@ -27,7 +27,7 @@ def text() -> bytes:
             line = " ".join(draw.choice(words) + draw.choice(["", "", ".", "!"]) for _ in range(draw.randrange(1, 25)))
             lines.append(line.encode())
         if number % 20 == 3:
-            lines[-1] += b" \xff\xfe \x00"
+            lines[-1] += b" \xc3\xbf\xef\xbf\xbe \x00"
         lines.append(draw.choice([b"", b"\r", b" \t ", b"\n\n", "\u3000".encode()]))
     lines[400:400] = [b"", b"word " * 600, b"x" * 2500]
     return b"\n".join(lines)

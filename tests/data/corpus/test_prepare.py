@@ -115,7 +115,7 @@ def test_processes_and_packing_change_no_byte(files: list[Path], tmp_path: Path,
         "empty_documents": 0,
         "empty_sentences": 0,
         "empty_files": 1,
-        "bad_bytes": 8,
+        "bad_bytes": 0,
         "control_characters": 8,
         "split_lines": 2,
     }

@@ -42,7 +42,13 @@ from albertkit.checkpoints.kerashub.keras_preset import (
     tokenizer_object,
     unsayable,
 )
-from albertkit.checkpoints.state import check_state, encoder_shapes, is_deep
+from albertkit.checkpoints.state import (
+    add_identity_projection,
+    check_state,
+    drop_identity_projection,
+    encoder_shapes,
+    is_deep,
+)
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 from albertkit.files import atomic_file, write_json
@@ -102,8 +108,7 @@ class KerasFormat:
             strays += [f"{_TASK_WEIGHTS}:{inner}" for inner in task_strays]
         if (path / _HEADS).is_file():
             _add(state, _other_heads(path / _HEADS), where=path / _HEADS)
-        if config.embedding_size == config.hidden_size:
-            _drop_identity_projection(state, config.hidden_size, where=weights)
+        config = drop_identity_projection(config, state)
         check_state(
             config,
             state,
@@ -148,11 +153,8 @@ class KerasFormat:
         if not checkpoint.has_pooler:
             raise CheckpointError(f"{where}: has no pooler, and KerasHub's ALBERT always has one; write another format")
         check_state(config, checkpoint.state, where=where, heads=checkpoint.heads)
-        state = dict(checkpoint.state)
+        state = add_identity_projection(config, checkpoint.state)
         word = state["embeddings.word.weight"]
-        if config.embedding_size == config.hidden_size:
-            state["embeddings.projection.weight"] = torch.eye(config.hidden_size, dtype=word.dtype)
-            state["embeddings.projection.bias"] = torch.zeros(config.hidden_size, dtype=word.dtype)
         if odd := [name for name, tensor in state.items() if tensor.dtype not in _FLOATS]:
             raise CheckpointError(f"{where}: {odd[0]} is {state[odd[0]].dtype}, which KerasHub does not hold")
         head = _task_head(checkpoint)
@@ -253,19 +255,6 @@ def _other_heads(path: Path) -> dict[str, torch.Tensor]:
     if strays := [name for name in tensors if not name.startswith("heads.")]:
         raise CheckpointError(f'{path}: holds "{strays[0]}", but only tensors under "heads." belong there')
     return tensors
-
-
-def _drop_identity_projection(state: dict[str, torch.Tensor], width: int, *, where: Path) -> None:
-    for name, neutral in zip(_PROJECTION, (torch.eye(width), torch.zeros(width)), strict=True):
-        tensor = state.get(name)
-        if tensor is None:
-            continue  # the shape check expects none
-        if tensor.shape != neutral.shape or not torch.equal(tensor.to(neutral.dtype), neutral):
-            raise CheckpointError(
-                f"{where}: embedding_dim equals hidden_dim, where ALBERT has no projection, but embedding_projection "
-                "is not the identity; this network is not supported"
-            )
-        del state[name]
 
 
 def _task_head(checkpoint: Checkpoint) -> str | None:

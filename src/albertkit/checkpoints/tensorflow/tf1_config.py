@@ -90,6 +90,11 @@ def tf1_config_values(config: AlbertConfig, *, where: str) -> dict[str, Any]:
             f"{where}: layer_norm_eps is {config.layer_norm_eps}, Google's code has {_EPSILON} and no setting for it; "
             "convert to huggingface instead"
         )
+    if config.project_equal_widths:
+        raise CheckpointError(
+            f"{where}: projects embeddings that are as wide as the layers, and Google's code has no projection there; "
+            "convert to huggingface or keras instead"
+        )
     if groups_differ(config):
         raise CheckpointError(
             f"{where}: with {config.num_hidden_layers} layers in {config.num_hidden_groups} groups Google's code would "

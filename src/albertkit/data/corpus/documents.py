@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from albertkit.data.corpus.inputs import Input, InputReader, InputRecord
+from albertkit.data.corpus.inputs import Input, InputReader, InputRecord, TextRules
 from albertkit.errors import RunError
 
 CHUNK_BYTES = 1 << 20
@@ -57,7 +57,11 @@ class Chunk:
 
 
 def read_chunks(
-    inputs: Sequence[Input], *, chunk_bytes: int = CHUNK_BYTES, start: Position | None = None
+    inputs: Sequence[Input],
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
+    start: Position | None = None,
+    rules: TextRules | None = None,
 ) -> Iterator[Chunk]:
     """Read the inputs one after the other in chunks of at most about `chunk_bytes`.
 
@@ -65,15 +69,16 @@ def read_chunks(
         inputs: where the text is; the end of each ends a document.
         chunk_bytes: bytes of text of a chunk, and of the longest line, 16 or more.
         start: the end of an earlier chunk, from which to go on; the same chunks follow as did then.
+        rules: how their bytes become text.
 
     Raises:
-        DataError: a file cannot be read or decompressed.
+        DataError: a file cannot be read or decompressed, or is not of its encoding.
         RunError: the text before `start` is not what it was.
     """
     start = start or Position()
     small = _SmallFiles()
     for number in range(start.file, len(inputs)):
-        with InputReader(inputs[number]) as reader:
+        with InputReader(inputs[number], rules) as reader:
             digest = hashlib.sha256()
             offset = _skip(reader, start, digest) if number == start.file else 0
             rest, mid_line, raw_bytes = b"", False, 0

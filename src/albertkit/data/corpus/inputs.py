@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from albertkit.decoding import file_blocks, utf8_blocks
 from albertkit.errors import DataError, UsageError
 
 STANDARD_INPUT = "-"
@@ -45,15 +46,16 @@ class InputRecord(NamedTuple):
     """Of the file as it lies on disk."""
 
 
-def find_inputs(names: Iterable[str | os.PathLike[str]]) -> list[Input]:
+def find_inputs(names: Iterable[str | os.PathLike[str]], rules: TextRules | None = None) -> list[Input]:
     """Return the files behind names, each of which could be opened and read from.
 
     Args:
         names: text files, plain, .gz or .xz; folders, which stand for their .txt, .txt.gz and .txt.xz files in sorted
             order; "-" for standard input.
+        rules: how their bytes become text; a file whose beginning is not so is refused here.
 
     Raises:
-        UsageError: there are no names, or standard input is named twice.
+        UsageError: there are no names, standard input is named twice, or there is no such encoding.
         DataError: a file is missing or unreadable, a folder has no text; the sentence says how many more are.
     """
     found: list[Input] = []
@@ -72,7 +74,7 @@ def find_inputs(names: Iterable[str | os.PathLike[str]]) -> list[Input]:
         else:
             problems.append(f"{name}: there is no such file; check the path")
     for source in found:
-        problems += _unreadable(source)
+        problems += _unreadable(source, rules)
     if problems:
         more = f" (and {len(problems) - 1} more such problems)" if len(problems) > 1 else ""
         raise DataError(problems[0] + more)
@@ -83,14 +85,23 @@ def find_inputs(names: Iterable[str | os.PathLike[str]]) -> list[Input]:
     return found
 
 
+class TextRules(NamedTuple):
+    """How the bytes of the inputs become text."""
+
+    encoding: str | None = None
+    """Of all inputs; what the byte order mark of each says, else UTF-8, if None."""
+    keep_bad: bool = False
+    """Whether bytes that are not UTF-8 are passed on, to be replaced and counted, instead of an error."""
+
+
 class InputReader:
-    """Reads the text of an input from its start.
+    """Reads the text of an input from its start, as UTF-8 whose lines end at LF.
 
     Raises:
         DataError: it cannot be opened.
     """
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, rules: TextRules | None = None) -> None:
         self.source = source
         try:
             raw = sys.stdin.buffer if source.path is None else open(source.path, "rb")  # noqa: SIM115 - closed below
@@ -102,6 +113,10 @@ class InputReader:
             self._text = gzip.GzipFile(fileobj=self._raw, mode="rb")  # type: ignore[call-overload]
         elif source.name.endswith(".xz"):
             self._text = lzma.LZMAFile(self._raw)  # type: ignore[arg-type]  # noqa: SIM115 - closed below
+        encoding, keep_bad = rules or TextRules()
+        where = str(source.path or "standard input")
+        self._blocks = utf8_blocks(file_blocks(self._text), where=where, encoding=encoding, keep_bad=keep_bad)
+        self._left = b""
 
     @property
     def raw_bytes(self) -> int:
@@ -112,14 +127,16 @@ class InputReader:
         """Return the next `count` bytes of text; fewer only at the end.
 
         Raises:
-            DataError: the file cannot be read or decompressed.
+            UsageError: there is no such encoding.
+            DataError: the file cannot be read or decompressed, or a byte is not of its encoding.
         """
         parts: list[bytes] = []
         missing = count
         try:
-            while missing and (part := self._text.read(missing)):
-                parts.append(part)
-                missing -= len(part)
+            while missing and (block := self._left or next(self._blocks, b"")):
+                parts.append(block[:missing])
+                self._left = block[missing:]
+                missing -= len(parts[-1])
         except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise _damaged(self.source, error) from error
         return b"".join(parts)
@@ -166,11 +183,11 @@ class _Digested:
         return block
 
 
-def _unreadable(source: Input) -> list[str]:
+def _unreadable(source: Input, rules: TextRules | None) -> list[str]:
     if source.path is None:
         return []
     try:
-        with InputReader(source) as reader:
+        with InputReader(source, rules) as reader:
             reader.read(1)
     except DataError as error:
         return [str(error)]

@@ -34,6 +34,10 @@ COUNTS = ("empty_documents", "empty_sentences", "empty_files", "bad_bytes", "con
 """What is counted instead of being dropped silently."""
 
 
+_NEW: Mapping[str, Any] = {"encoding": None}
+"""Settings that a folder of an older version does not name -> what they were then."""
+
+
 class Journal:
     """What a folder of shards holds so far.
 
@@ -156,7 +160,8 @@ class Journal:
     def _restore(self, content: Mapping[str, Any], *, tell: Teller) -> None:
         try:
             names = content["names"] if "names" in content else [entry["name"] for entry in content["inputs"]]
-            before = {**{key: content[key] for key in self.settings}, "inputs": names}
+            before = {**{key: content[key] for key in self.settings if key not in _NEW}, "inputs": names}
+            before |= {key: content.get(key, value) for key, value in _NEW.items()}
             counts = [*(content[name] for name in TOTALS), *(content["counts"][name] for name in COUNTS)]
             self.inputs = [dict(entry) for entry in content["inputs"]]
             self.shards = [dict(record) for record in content["shards"]]

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from albertkit.data.corpus.documents import CHUNK_BYTES, read_chunks
-from albertkit.data.corpus.inputs import Input, find_inputs
+from albertkit.data.corpus.inputs import Input, TextRules, find_inputs
 from albertkit.data.corpus.journal import Journal
 from albertkit.data.corpus.shards import PROGRESS, ShardWriter
 from albertkit.data.corpus.tokens import SENTENCES, ChunkTokens, tokenize_chunks
+from albertkit.decoding import check_encoding
 from albertkit.errors import DataError, UsageError
 from albertkit.locks import locked
 from albertkit.progress import Silent, Teller
@@ -33,6 +34,9 @@ from albertkit.worker_pool import available_processes
 
 SHARD_TOKENS = 16_000_000
 """Tokens after which a shard ends, with the document and the chunk of text that are being read."""
+
+BAD_BYTES = ("refuse", "replace")
+"""What becomes of bytes that are not of the encoding."""
 
 _WORTH_A_PROCESS = 4 << 20  # bytes; below, starting a worker costs more than it saves
 
@@ -47,6 +51,8 @@ def prepare(
     shard_tokens: int = SHARD_TOKENS,
     chunk_bytes: int = CHUNK_BYTES,
     processes: int | None = None,
+    encoding: str | None = None,
+    bad_bytes: str = "refuse",
     teller: Teller | None = None,
 ) -> dict[str, Any]:
     """Write the shards of some text, or go on where the same call was stopped.
@@ -63,12 +69,16 @@ def prepare(
         shard_tokens: tokens after which a shard ends.
         chunk_bytes: bytes of text that a worker gets at a time; a longer line is split.
         processes: workers; as many as there are cores for, when left out.
+        encoding: of the text, such as cp1252; what the byte order mark of each file says, else UTF-8, if None.
+        bad_bytes: "refuse" stops at a byte that is not of the encoding; "replace" replaces what is not UTF-8 and counts
+            the lines.
         teller: hears of the progress.
 
     Returns:
         `documents`, `sentences`, `tokens`, `shards`, `bytes` (of text, decompressed), `seconds` (of this call) and
         `counts` of oddities: `empty_documents` and `empty_sentences` (without any token), `empty_files`, `bad_bytes`
-        (lines with bytes that are not UTF-8, replaced), `control_characters` (replaced by spaces), `split_lines`.
+        (lines with bytes that are not UTF-8, where they are replaced), `control_characters` (replaced by spaces),
+        `split_lines`.
 
     Raises:
         UsageError: an argument that cannot be.
@@ -85,9 +95,14 @@ def prepare(
     for name, value, least in (*limits, ("processes", 1 if processes is None else processes, 1)):
         if value < least:
             raise UsageError(f"{name} is {value}; it must be {least} or more")
+    if bad_bytes not in BAD_BYTES:
+        raise UsageError(f'bad-bytes is "{bad_bytes}"; it must be {" or ".join(BAD_BYTES)}')
+    if bad_bytes == "replace" and encoding is not None and check_encoding(encoding) != "utf-8":
+        raise UsageError(f"bad-bytes replace is for UTF-8, but the encoding is {encoding}; give one of the two")
+    rules = TextRules(encoding, bad_bytes == "replace")
     for piece in SPECIALS:
         tokenizer.vocabulary.special_id(piece)
-    sources = find_inputs([inputs] if isinstance(inputs, str | os.PathLike) else inputs)
+    sources = find_inputs([inputs] if isinstance(inputs, str | os.PathLike) else inputs, rules)
     settings = {
         "tokenizer": {
             "sha256": hashlib.sha256(tokenizer.model).hexdigest(),
@@ -99,6 +114,7 @@ def prepare(
         "sentence_rule": sentences,
         "shard_tokens": shard_tokens,
         "chunk_bytes": chunk_bytes,
+        "encoding": encoding,
     }
     with locked(out):
         journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
@@ -109,6 +125,7 @@ def prepare(
             _write_shards(
                 journal,
                 tokenizer=tokenizer,
+                rules=rules,
                 processes=processes or _useful_processes(sources),
                 tell=tell,
             )
@@ -123,9 +140,9 @@ def prepare(
     }
 
 
-def _write_shards(journal: Journal, *, tokenizer: Tokenizer, processes: int, tell: Teller) -> None:
+def _write_shards(journal: Journal, *, tokenizer: Tokenizer, rules: TextRules, processes: int, tell: Teller) -> None:
     settings = journal.settings
-    chunks = read_chunks(journal.sources, chunk_bytes=settings["chunk_bytes"], start=journal.position)
+    chunks = read_chunks(journal.sources, chunk_bytes=settings["chunk_bytes"], start=journal.position, rules=rules)
     results = tokenize_chunks(chunks, tokenizer=tokenizer, sentences=settings["sentence_rule"], processes=processes)
     writer = ShardWriter(journal.folder, vocab_size=tokenizer.vocab_size, number=len(journal.shards))
     unfinished = _OpenDocument()

@@ -180,7 +180,12 @@ function showAnswer(result, sent) {
 }
 
 function showNames(result, sent) {
-  if (!result.entities.length) return [node("p", { class: "big" }, "No names.")];
+  if (!result.entities.length) {
+    const words = result.words.map(([start, end], i) => ({ start, end, type: result.tags[i] }));
+    if (words.every((word) => word.type === "O")) return [node("p", { class: "big" }, "No names.")];
+    return [marked(sent.text, words, (word, text) =>
+      node("mark", { class: "entity" }, text, node("span", { class: "type" }, word.type)))];
+  }
   return [
     marked(sent.text, result.entities, (entity, text) =>
       node("mark", { class: "entity" }, text, node("span", { class: "type" }, entity.type))),

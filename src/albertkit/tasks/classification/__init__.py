@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from albertkit.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import CheckpointError, DataError, UsageError
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
@@ -41,7 +41,11 @@ class ClassificationTask:
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
 
     def __post_init__(self) -> None:
-        assert self.windows is None or self.windows.most > 0  # which refuses numbers that cannot be
+        # Refuses numbers that cannot be, also where one of the two is left out.
+        Windows(
+            1 if self.window_stride is None else self.window_stride,
+            MOST if self.max_windows is None else self.max_windows,
+        )
         if self.temperature is None:
             return
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < float("inf")):
@@ -159,9 +163,17 @@ class ClassificationTask:
 
         >>> CLASSIFICATION.decode(np.array([[0.0, 0.0]], np.float32), labels=("no", "yes"))
         [{'label': 'no', 'probabilities': {'no': 0.5, 'yes': 0.5}}]
+
+        Raises:
+            CheckpointError: the model has another number of outputs than labels.
         """
         if self.name == "regression":
             return [{"value": float(value)} for value in logits[:, 0]]
+        if logits.shape[1] != len(labels):
+            raise CheckpointError(
+                f"the model gives {logits.shape[1]} numbers for a text and names {len(labels)} labels; "
+                "its files are not of one model"
+            )
         rows: list[Mapping[str, Any]] = []
         for probabilities, choice in zip(self.probabilities(logits), self.predicted(logits), strict=True):
             named = {label: float(probability) for label, probability in zip(labels, probabilities, strict=True)}

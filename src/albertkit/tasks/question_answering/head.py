@@ -74,11 +74,10 @@ class _End(nn.Module):
         """Return logits `[tokens]` for states `[tokens, hidden]`; `window` is the number of each token's window."""
         # The map of [token; start] is the sum of two maps, and that of the start is the same for all of a window.
         weight, width = self.dense.weight, states.shape[1]
-        mixed = (
-            F.linear(states, weight[:, :width]) + F.linear(starts, weight[:, width:], self.dense.bias)[window]
-        )  # t H
-        logits: Tensor = self.output(self.norm(torch.tanh(mixed)))[:, 0]
-        return logits
+        by_token = F.linear(states.to(weight.dtype), weight[:, :width])  # t H
+        by_start = F.linear(starts.to(weight.dtype), weight[:, width:], self.dense.bias)  # w H
+        logits: Tensor = self.output(self.norm(torch.tanh(by_token + by_start[window])))[:, 0]
+        return logits.float()
 
 
 class _Answerable(nn.Module):
@@ -96,7 +95,7 @@ class _Answerable(nn.Module):
         """Return logits `[windows]`."""
         mixed = torch.tanh(self.dense(torch.cat([expected_start, first], dim=1)))  # w H
         logits: Tensor = self.output(self.dropout(mixed))[:, 0]
-        return logits
+        return logits.float()
 
 
 class AnswerHead(nn.Module):
@@ -116,7 +115,7 @@ class AnswerHead(nn.Module):
     ) -> Float[Tensor, " tokens"]:
         """Return the logits of starts `[tokens]`, `MASKED` where a token cannot be chosen."""
         logits: Tensor = self.start(states)[:, 0]
-        return logits.masked_fill(~allowed, MASKED)
+        return logits.float().masked_fill(~allowed, MASKED)  # fp16 has no such numbers
 
     def no_answer_logits(
         self, states: Float[Tensor, "tokens hidden"], start_logits: Float[Tensor, " tokens"], lengths: IntArray

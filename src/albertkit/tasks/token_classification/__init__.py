@@ -12,7 +12,7 @@ an answer ("max context").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ import numpy.typing as npt
 
 from albertkit.batch import IntArray
 from albertkit.batch import Sequence as TokenSequence
-from albertkit.data.entities import find_entities, marks_entities
+from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_scheme
 from albertkit.data.examples import TokenExample
-from albertkit.data.words import split_words
+from albertkit.data.word_joins import WordJoins, learn_joins
+from albertkit.data.words import join_words, split_words
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.saved import saved_as
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, token_budget
 
@@ -33,8 +35,6 @@ Span = tuple[int, int]
 
 IGNORED = -100
 """Target of a token that speaks for no word: torch's and transformers' number for "no loss here"."""
-OUTSIDE = "O"
-"""Tag of a word in no entity, in every scheme."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,16 @@ class TokenClassificationTask:
     """Hugging Face has no word for it: the class of the model says it."""
     metrics: tuple[str, ...] = ("f1", "precision", "recall", "accuracy")
     """Metrics for data that names none; the first is the main one."""
+    word_joins: WordJoins | None = field(default=None, metadata=saved_as(WordJoins.to_lists, WordJoins.from_lists))
+    """How raw text is split into words, where the training texts were words: they are read with a blank between them,
+    so every text is. None where the training texts were raw: `split_words` splits others, too, and the blanks stay."""
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the number of tags."""
         return len(labels)
 
     def example_of(self, text: str, pair: str | None = None) -> TokenExample:
-        """Part a raw text into words, none of them tagged; see `albertkit.data.words.split_words`.
+        """Split a raw text into words as the training data were split, none of them tagged.
 
         Raises:
             UsageError: there is a second text.
@@ -79,7 +82,13 @@ class TokenClassificationTask:
         """
         if pair is not None:
             raise UsageError("tags are of one text; leave the second one out, or give it as a text of its own")
-        return TokenExample(text, split_words(text))
+        return TokenExample(text, split_words(text) if self.word_joins is None else self.word_joins.split(text))
+
+    def split_as(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
+        """Return the task that reads raw text as it reads these examples: split into words in their way."""
+        if any(example.text != " ".join(_words(example)) for example in examples):
+            return replace(self, word_joins=None)
+        return replace(self, word_joins=learn_joins(map(_words, examples)))
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TokenExample], *, max_length: int) -> Encoded:
         """Tokenise texts; a unit is a window, its detail says which words it decides.
@@ -101,9 +110,12 @@ class TokenClassificationTask:
         details: list[WindowWords] = []
         owners: list[int] = []
         for number, example in enumerate(examples):
-            tokens = tokenizer.encode(example.text, specials=False)
+            text, spans = example.text, example.words
+            if self.word_joins is not None:
+                text, spans = join_words(_words(example))
+            tokens = tokenizer.encode(text, specials=False)
             ids = np.array(tokens.input_ids, np.int64)
-            words, rows = word_rows(example.words, tokens.offsets)
+            words, rows = word_rows(spans, tokens.offsets)
             windows = window_spans(len(ids), size=budget, overlap=max_length // 4)
             chosen = best_windows(rows, windows)
             for window, (start, end) in enumerate(windows):
@@ -146,8 +158,8 @@ class TokenClassificationTask:
         `tags` is the likeliest tag of each word, `words` their spans `[start, end)`, `entities` a list of
         `{type, text, start, end, probability}` as seqeval's default reads the tags. All places are characters of the
         text as given, so `text[start:end]` is the entity's text. An entity's probability is the product of its words'
-        probabilities of their tags: the network's own, since it decides each word by itself. Labels that belong to no
-        scheme of entities (parts of speech) make none.
+        probabilities of their tags: the network's own, since it decides each word by itself. Labels that mark no
+        entities (parts of speech, see `albertkit.data.entities`) make none.
 
         Args:
             outputs: logits of each window, `[tokens, labels]`.
@@ -156,7 +168,7 @@ class TokenClassificationTask:
             labels: names of the tags.
         """
         outside = labels.index(OUTSIDE) if OUTSIDE in labels else 0
-        has_entities = marks_entities(labels)
+        scheme = tag_scheme(labels)
         # A word without a token (control characters alone) has the tag of words in no entity; 1 says nothing of it.
         tags = [np.full(len(example.words), outside, np.int64) for example in examples]
         shares = [np.ones(len(example.words)) for example in examples]
@@ -164,13 +176,13 @@ class TokenClassificationTask:
             if not len(detail.words):
                 continue
             best, share = _likeliest(logits[detail.rows])
-            if has_entities:  # one token cannot begin two
+            if scheme != "plain":  # one token cannot begin two
                 for index in np.flatnonzero(detail.rows[1:] == detail.rows[:-1]) + 1:
                     best[index] = _going_on(int(best[index - 1]), labels)
             tags[owner][detail.words] = best
             shares[owner][detail.words] = share
         return [
-            _prediction(example, [labels[tag] for tag in own.tolist()], share, has_entities=has_entities)
+            _prediction(example, [labels[tag] for tag in own.tolist()], share, scheme=scheme)
             for example, own, share in zip(examples, tags, shares, strict=True)
         ]
 
@@ -241,6 +253,10 @@ def best_windows(rows: IntArray, windows: Sequence[Span]) -> IntArray:
     return best
 
 
+def _words(example: TokenExample) -> list[str]:
+    return [example.text[start:end] for start, end in example.words]
+
+
 def _check_tags(example: TokenExample, row: int, num_labels: int) -> None:
     name = f"example {example.id or row}"
     if example.tags is None:
@@ -262,14 +278,15 @@ def _likeliest(logits: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
 def _going_on(tag: int, labels: Sequence[str]) -> int:
     # B-PER of the first word is I-PER of the next, where that is a label.
     following = f"I{labels[tag][1:]}"
-    return labels.index(following) if labels[tag][:1] == "B" and following in labels else tag
+    return labels.index(following) if split_tag(labels[tag])[0] == "B" and following in labels else tag
 
 
 def _prediction(
-    example: TokenExample, tags: list[str], shares: npt.NDArray[np.float64], *, has_entities: bool
+    example: TokenExample, tags: list[str], shares: npt.NDArray[np.float64], *, scheme: str
 ) -> Mapping[str, Any]:
     entities = []
-    for entity in find_entities(tags) if has_entities else ():
+    found = [] if scheme == "plain" else find_entities(tags, scheme="IO" if scheme == "IO" else None)
+    for entity in found:
         start, end = example.words[entity.first][0], example.words[entity.last][1]
         entities.append(
             {

@@ -16,7 +16,7 @@ from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.cache import CachedTeacher
 from albertkit.training.distillation.given import given_digest, is_given, read_given
 from albertkit.training.distillation.settings import DistillSettings
-from albertkit.training.distillation.texts import Texts, prepare_texts, read_rows
+from albertkit.training.distillation.texts import Row, Texts, prepare_texts, read_rows
 
 MOST_HELD_OUT = 2000
 """Texts that score a run, at most."""
@@ -84,7 +84,9 @@ def read_source(settings: DistillSettings, tokenizer: AnyTokenizer, execution: E
     own_texts = settings.teacher.lower().endswith(".parquet")
     if not settings.data and not own_texts:
         raise UsageError("--data is missing: the texts to distil from")
-    rows = read_rows(settings.data, text_column=settings.text_column, every_line=given) if settings.data else []
+    rows: list[Row] = []
+    if settings.data:
+        rows = read_rows(settings.data, text_column=settings.text_column, every_line=given, encoding=settings.encoding)
     vectors, teacher = None, None
     if given:
         rows, vectors = read_given(settings.teacher, rows)

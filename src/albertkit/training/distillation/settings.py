@@ -29,6 +29,8 @@ class DistillSettings:
     """Known name or config.json of a student that starts from fresh weights."""
     text_column: str | None = None
     """Column of the text, where `data` is a table."""
+    encoding: str | None = None
+    """Of text files; the byte order mark says it, else it is UTF-8, when left out."""
     start: str | None = None
     """`teacher` or `keep`; `teacher` for a student with fresh weights, where the teacher can embed pieces."""
     by_sentence: bool = False

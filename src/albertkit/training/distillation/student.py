@@ -13,6 +13,7 @@ from torch import nn
 
 from albertkit.config import PUBLISHED, AlbertConfig
 from albertkit.errors import UsageError
+from albertkit.loaded import EmbeddingSpec
 from albertkit.pretrained import Model, fresh_model, load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.any_tokenizer import AnyTokenizer
@@ -55,6 +56,7 @@ def starting_student(settings: DistillSettings) -> Model:
             notes = (*notes, f"the head {' and '.join(left)} of {settings.model} is left out{hint}")
         ordered: dict[str, nn.Module] = {name: (kept | fresh)[name] for name in heads}
         model = replace(model, network=Network(model.network.encoder, ordered), task=None, labels=(), notes=notes)
+    model = replace(model, embedding=EmbeddingSpec("mean"))
     if settings.pretraining:
         with_sentencepiece(model.tokenizer)
     positions = model.network.config.max_position_embeddings

@@ -10,11 +10,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.data.corpus.inputs import Input, InputReader, find_inputs
+from albertkit.data.corpus.inputs import Input, InputReader, TextRules, find_inputs
 from albertkit.data.corpus.sentences import split_sentences
 from albertkit.data.corpus.shards import token_dtype
 from albertkit.data.pretraining.segments import SPECIALS
-from albertkit.datasets.rows import decode_text
 from albertkit.datasets.table_files import is_table
 from albertkit.datasets.text_stream import text_pieces
 from albertkit.errors import DataError
@@ -86,36 +85,45 @@ def texts_digest(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def read_rows(data: Sequence[str], *, text_column: str | None, every_line: bool) -> list[Row]:
+def read_rows(
+    data: Sequence[str], *, text_column: str | None, every_line: bool, encoding: str | None = None
+) -> list[Row]:
     """Read the texts of files and folders: one per line, or a column of a table.
 
     Args:
         data: files (plain, .gz or .xz, or tables) and folders of them.
         text_column: of tables; its usual names when left out.
-        every_line: whether an empty line counts as a text; otherwise it only parts documents.
+        every_line: whether an empty line counts as a text; otherwise it only separates documents.
+        encoding: of text files; the byte order mark says it, else it is UTF-8, if None.
 
     Raises:
-        DataError: a file is missing, is not UTF-8, or has no such column.
+        UsageError: there is no such encoding.
+        DataError: a file is missing or not of its encoding, or has no such column.
     """
     rows: list[Row] = []
-    for source in find_inputs(data):
+    rules = TextRules(encoding)
+    for source in find_inputs(data, rules):
         where = source.path or source.name
         if source.path is not None and is_table(source.path):
-            texts = (text for piece in text_pieces(source.path, text_column=text_column) for text in piece.texts)
+            texts = (
+                text
+                for piece in text_pieces(source.path, text_column=text_column, encoding=encoding)
+                for text in piece.texts
+            )
             rows += [Row(text, f"{where}, row {number}") for number, text in enumerate(texts, 1)]
         else:
-            lines = enumerate(_lines(source), 1)
+            lines = enumerate(_lines(source, rules), 1)
             rows += [Row(line, f"{where}, line {number}") for number, line in lines if every_line or line.strip()]
     return rows
 
 
-def _lines(source: Input) -> list[str]:
+def _lines(source: Input, rules: TextRules) -> list[str]:
     blocks: list[bytes] = []
-    with InputReader(source) as reader:
+    with InputReader(source, rules) as reader:
         while block := reader.read(_BLOCK):
             blocks.append(block)
-    lines = decode_text(b"".join(blocks), where=str(source.path or source.name)).split("\n")
-    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+    lines = b"".join(blocks).decode().split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def prepare_texts(

@@ -1,0 +1,123 @@
+"""Folders of sentence-transformers: where the network is, and what a text's vector is by `modules.json`.
+
+modules.json                        the modules in order: Transformer, Pooling, Normalize
+config.json, model.safetensors ..   the transformer, in older folders in `0_Transformer/`
+sentence_bert_config.json           beside it: max_seq_length, do_lower_case
+1_Pooling/config.json               what is pooled
+config_sentence_transformers.json   prompts
+
+What the folder declares becomes the entries `embedding` and `max_length` of `task.json`. A module or setting that
+would give other vectors is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from albertkit.checkpoints.folder import read_json, read_mapping
+from albertkit.errors import CheckpointError
+
+MODULES = "modules.json"
+_MAX_LENGTH_FILES = ("sentence_bert_config.json", "sentence_albert_config.json")
+_TRANSFORMERS = ("Transformer", "ALBERT")  # the second in folders of 2019 and 2020
+_POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
+_WITHOUT = f"remove {MODULES} to use the encoder without it"
+
+
+def transformer_folder(folder: Path) -> Path:
+    """Return where the network of a folder is: in the folder itself, or where its `modules.json` says.
+
+    Raises:
+        CheckpointError: a `modules.json` that cannot be followed.
+    """
+    return _read_modules(folder)[0][1] if (folder / MODULES).is_file() else folder
+
+
+def declared_embedding(folder: Path) -> dict[str, Any]:
+    """Return the entries of `task.json` that a folder declares; none where it has no `modules.json`.
+
+    Raises:
+        CheckpointError: a module, a pooling mode or a setting that is not supported, or a damaged file.
+    """
+    if not (folder / MODULES).is_file():
+        return {}
+    modules = _read_modules(folder)
+    kinds = [kind for kind, _ in modules]
+    for number, (kind, place) in enumerate(modules[1:]):
+        if kind not in ("Pooling", "Normalize") or (kind == "Pooling") != (number == 0):
+            raise CheckpointError(
+                f'{folder / MODULES}: declares the module "{kind:.60}" in {place.name or folder.name}, and albertkit '
+                f"computes Transformer, Pooling and Normalize in this order; {_WITHOUT}"
+            )
+    if "Pooling" not in kinds:
+        raise CheckpointError(f"{folder / MODULES}: declares no Pooling after the Transformer; {_WITHOUT}")
+    _refuse_prompt(folder / "config_sentence_transformers.json")
+    values: dict[str, Any] = {
+        "embedding": {"pooling": _pooling(modules[1][1] / "config.json"), "normalize": "Normalize" in kinds}
+    }
+    length = _max_length(modules[0][1])
+    return values if length is None else {**values, "max_length": length}
+
+
+def _read_modules(folder: Path) -> list[tuple[str, Path]]:
+    """Return kind and folder of each module, in order."""
+    path = folder / MODULES
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise CheckpointError(f"{path}: is not a list of modules; copy or download the file again")
+    modules = []
+    for row in rows:
+        kind, place = row.get("type"), row.get("path", "")
+        # A name with a folder in it could point anywhere on the machine.
+        if not isinstance(kind, str) or not isinstance(place, str) or place in (".", "..") or set(place) & set("/\\\0"):
+            raise CheckpointError(f"{path}: {row!s:.80} is not a module with a type and a path inside the folder")
+        modules.append((kind.rpartition(".")[2], folder / place))
+    if modules[0][0] not in _TRANSFORMERS:
+        raise CheckpointError(
+            f'{path}: begins with the module "{modules[0][0]:.60}", not with a Transformer; {_WITHOUT}'
+        )
+    return modules
+
+
+def _pooling(path: Path) -> str:
+    values = read_mapping(path)
+    mode = values.get("pooling_mode")
+    named = [mode] if isinstance(mode, str) else mode
+    if named is None:
+        flags = {key.removeprefix("pooling_mode_"): on for key, on in values.items() if key.startswith("pooling_mode_")}
+        named = [name for name, on in flags.items() if on] if flags else ["mean"]  # the default there
+    if not isinstance(named, list) or len(named) != 1 or str(named[0]) not in _POOLINGS:
+        shown = " + ".join(map(str, named)) if isinstance(named, list) else str(named)
+        raise CheckpointError(f'{path}: the pooling is "{shown:.80}", and albertkit computes mean and cls; {_WITHOUT}')
+    return _POOLINGS[str(named[0])]
+
+
+def _max_length(transformer: Path) -> int | None:
+    path = next((transformer / name for name in _MAX_LENGTH_FILES if (transformer / name).is_file()), None)
+    values: Mapping[str, Any] = {} if path is None else read_mapping(path)
+    file = transformer / "tokenizer_config.json"
+    settings = read_mapping(file) if file.is_file() else {}
+    if values.get("do_lower_case") is True and settings.get("do_lower_case") is False:
+        raise CheckpointError(
+            f"{path}: do_lower_case is true and that of {file.name} false, which is not supported; set both alike"
+        )
+    length = values.get("max_seq_length")
+    if length is None:  # then the tokenizer's counts there; where it has none, it writes a huge number
+        length = settings.get("model_max_length")
+        return length if type(length) is int and 0 < length < 10**6 else None
+    if type(length) is not int or length < 3:
+        raise CheckpointError(f"{path}: max_seq_length is {length!r:.40}, not a number of tokens from 3 up")
+    return length
+
+
+def _refuse_prompt(path: Path) -> None:
+    values = read_mapping(path) if path.is_file() else {}
+    name, prompts = values.get("default_prompt_name"), values.get("prompts")
+    prompt = prompts.get(name) if isinstance(name, str) and isinstance(prompts, dict) else name
+    if prompt:
+        raise CheckpointError(
+            f'{path}: puts the prompt "{prompt!s:.60}" before each text by default, which albertkit does not; set '
+            "default_prompt_name to null and put the prompt before the texts yourself"
+        )

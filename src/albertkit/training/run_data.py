@@ -1,0 +1,97 @@
+"""The data that a run was trained on: its settings, and other data read by the same columns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from albertkit.datasets import DATASETS, open_data
+from albertkit.datasets.csv_files import named
+from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
+from albertkit.datasets.table_files import is_table, open_table
+from albertkit.errors import DataError, UsageError
+from albertkit.files import read_json
+from albertkit.training.settings import FinetuneSettings
+
+CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
+COLUMNS = ("text_column", "pair_column", "label_column")
+
+
+def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
+    """Return what a run of `finetune` was asked for.
+
+    Raises:
+        UsageError: it is no run directory.
+    """
+    try:
+        return FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read)") from error
+
+
+def trained_columns(run: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the columns that a run was told to train on; none of what is no run directory.
+
+    Args:
+        run: a run directory, or any other model.
+
+    Returns:
+        Those of `COLUMNS` that were given -> their names.
+    """
+    try:
+        settings = run_settings(run)
+    except UsageError:
+        return {}
+    return {use: name for use in COLUMNS if (name := getattr(settings, use)) is not None}
+
+
+def open_for_run(
+    run: str | os.PathLike[str],
+    data: str,
+    *,
+    task: str | None,
+    labels: tuple[str, ...],
+    columns: dict[str, str | None],
+    given_labels: tuple[str, ...] | None = None,
+    **options: Any,
+) -> DataSource:
+    """Open data to score a model on; a table is read by the columns of its training where no others are given.
+
+    Args:
+        run: a run directory, or any other model.
+        data: as `open_data`.
+        task: the kind of data that the model is for; None of a model without a head.
+        labels: names of the model's classes.
+        columns: those of `COLUMNS` that the user gave.
+        given_labels: names of the table's classes in their order, where the user gave them.
+        options: the others of `open_data`.
+
+    Raises:
+        UsageError: as `open_data`.
+        DataError: as `open_data`; a column of the training that is not there is named as one.
+    """
+    own = data not in DATASETS and task is not None
+    chosen = {use: name for use, name in columns.items() if name is not None}
+    before = trained_columns(run) if own and task not in STRUCTURED_METRICS else {}
+    before = {use: name for use, name in before.items() if use not in chosen}
+    names = given_labels or (labels if own else ())
+    every: dict[str, Any] = {**options, **before, **chosen}
+    try:
+        return open_data(data, task=task if own else None, labels=names or None, **every)
+    except DataError:
+        there = _columns(data, options.get("encoding")) if before else None
+        if there is None:
+            raise
+        for use, name in before.items():
+            if name not in there:
+                option = f"--{use.replace('_', '-')}"
+                raise DataError(
+                    f'{data}: no column "{name}", which {run} was trained on ({option}; there are: {named(there)}); '
+                    f"give {option}"
+                ) from None
+        raise
+
+
+def _columns(data: str, encoding: str | None) -> tuple[str, ...] | None:
+    return open_table(Path(data), encoding=encoding).columns if is_table(Path(data)) else None
