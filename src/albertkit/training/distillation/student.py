@@ -13,8 +13,7 @@ from torch import nn
 
 from albertkit.config import PUBLISHED, AlbertConfig
 from albertkit.errors import UsageError
-from albertkit.loaded import EmbeddingSpec
-from albertkit.pretrained import Model, fresh_model, load_model
+from albertkit.pretrained import EmbeddingSpec, Model, fresh_model, load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import with_sentencepiece

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -100,18 +101,16 @@ def read_rows(
         UsageError: there is no such encoding.
         DataError: a file is missing or not of its encoding, or has no such column.
     """
-    rows: list[Row] = []
     rules = TextRules(encoding)
-    for source in find_inputs(data, rules):
-        where = source.path or source.name
-        if source.path is not None and is_table(source.path):
-            texts = (
-                text
-                for piece in text_pieces(source.path, text_column=text_column, encoding=encoding)
-                for text in piece.texts
-            )
-            rows += [Row(text, f"{where}, row {number}") for number, text in enumerate(texts, 1)]
-        else:
+    rows: list[Row] = []
+    for name in data:
+        if is_table(Path(name)):
+            pieces = text_pieces(Path(name), text_column=text_column, encoding=encoding)
+            texts = (text for piece in pieces for text in piece.texts)
+            rows += [Row(text, f"{name}, row {number}") for number, text in enumerate(texts, 1)]
+            continue
+        for source in find_inputs([name], rules):
+            where = source.path or "standard input"
             lines = enumerate(_lines(source, rules), 1)
             rows += [Row(line, f"{where}, line {number}") for number, line in lines if every_line or line.strip()]
     return rows
@@ -123,7 +122,7 @@ def _lines(source: Input, rules: TextRules) -> list[str]:
         while block := reader.read(_BLOCK):
             blocks.append(block)
     lines = b"".join(blocks).decode().split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def prepare_texts(
