@@ -41,6 +41,13 @@ from albertkit.cli.options import encoding_option, execution_options, json_optio
     "--by-sentence", is_flag=True, help="Cut every text into sentences and short runs of them: for running prose."
 )
 @click.option(
+    "--pooler-weight",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Weight of the pooler's losses beside the mean's.",
+)
+@click.option(
     "--pretraining", is_flag=True, help="Also train masked words and sentence order, so that fill and order work."
 )
 @click.option("--pretraining-weight", type=float, default=1.0, show_default=True, help="Weight of these two losses.")

@@ -11,6 +11,7 @@ from tests.tiny import CONFIG, tiny_network
 
 from albertkit.data.pretraining.batches import UNORDERED
 from albertkit.errors import UsageError
+from albertkit.pretrained import fresh_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.inputs import with_masks
@@ -107,3 +108,15 @@ def test_masks_and_halves() -> None:
         assert sequence.token_type_ids.max() == segments - 1
     first, again = ([entry[0].batch.input_ids for entry in made.in_order()] for _ in range(2))
     assert all((one == other).all() for one, other in zip(first, again, strict=True))
+
+
+def test_logits_of_masked_words_stay_small_beside_long_word_vectors() -> None:
+    network = fresh_model(CONFIG, seed=1, heads=("mlm", "sop")).network
+    _, pieces = piece_texts(TOKENIZER)
+    given = np.random.default_rng(0).standard_normal((len(pieces), 8)).astype(np.float16)
+    begin_with_pieces(network, TOKENIZER, texts("a film"), vectors=lambda _: given)
+    with torch.no_grad():
+        logits = network.masked_piece_logits(
+            torch.randn(5, CONFIG.hidden_size, generator=torch.Generator().manual_seed(2))
+        )
+    assert float(logits.std()) < 2  # a vector of length sqrt(8) / 10 times words of length 10

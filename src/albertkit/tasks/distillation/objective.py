@@ -91,14 +91,18 @@ def relation_error(own: Float[Tensor, "texts hidden"], teacher: Float[Tensor, "t
     return squares.sum() / max(pairs, 1)
 
 
-def total_loss(losses: DistillLosses, *, pretraining_weight: float) -> Tensor:
+def total_loss(losses: DistillLosses, *, pooler_weight: float, pretraining_weight: float) -> Tensor:
     """Return what is minimized: of each vector (1 - cosine) + 2 x relation error, and the mean losses of the heads.
 
     Args:
         losses: of one batch.
+        pooler_weight: of the pooler's vector, beside 1 for the mean.
         pretraining_weight: of the losses of masked words and sentence order.
     """
-    loss = torch.stack([1 - part.cosine + RELATION_WEIGHT * part.relation for part in losses.vectors.values()]).sum()
+    mean, pooler = (
+        1 - losses.vectors[name].cosine + RELATION_WEIGHT * losses.vectors[name].relation for name in VECTORS
+    )
+    loss = mean + pooler_weight * pooler
     heads = losses.pretraining
     if heads is not None:
         loss = loss + pretraining_weight * (heads.mlm / max(heads.masked, 1) + heads.sop / max(heads.sequences, 1))

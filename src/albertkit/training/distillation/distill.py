@@ -166,6 +166,7 @@ class _Distillation:
                     batches.at(state.step),
                     learning_rate=current_rate,
                     clip_norm=settings.clip_norm,
+                    pooler_weight=settings.pooler_weight,
                     pretraining_weight=settings.pretraining_weight,
                     execution=self.execution,
                     seed=settings.seed * 1_000_003 + state.step,

@@ -35,6 +35,9 @@ class DistillSettings:
     """`teacher` or `keep`; `teacher` for a student with fresh weights, where the teacher can embed pieces."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
+    pooler_weight: float = 0.1
+    """Of the losses of the pooler's output, beside 1 for the mean: at 1 they push the encoder away from the teacher's
+    vectors of words before it has learned to gather them in the first token."""
     pretraining: bool = False
     """Also train masked words and sentence order, on the same passes."""
     pretraining_weight: float = 1.0
@@ -79,7 +82,7 @@ class DistillSettings:
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("steps", 1), ("tokens", 1), ("batch_size", 2), ("max_length", LEAST_LENGTH),
                                 ("seed", 0), ("weight_decay", 0), ("clip_norm", 0), ("save_seconds", 0),
-                                ("workers", 1), ("pretraining_weight", 0))
+                                ("workers", 1), ("pretraining_weight", 0), ("pooler_weight", 0))
             if (value := getattr(self, name)) is not None and not value >= bound
         ]  # fmt: skip
         if not 0 <= self.warmup < 1:

@@ -66,6 +66,7 @@ def train_step(
     *,
     learning_rate: float,
     clip_norm: float,
+    pooler_weight: float,
     pretraining_weight: float,
     execution: Execution,
     seed: int,
@@ -78,6 +79,7 @@ def train_step(
         batch: texts, and the teacher's vectors.
         learning_rate: of this step; each group of the optimizer multiplies it with its `rate_factor`.
         clip_norm: longest gradient; 0 does not clip.
+        pooler_weight: of the pooler's losses.
         pretraining_weight: of the losses of masked words and sentence order.
         execution: device and precision.
         seed: of dropout in this step.
@@ -89,7 +91,7 @@ def train_step(
     torch.manual_seed(seed % 2**63)
     with execution.autocast():
         losses = objective(texts, teacher.to(execution.torch_device))
-    loss = total_loss(losses, pretraining_weight=pretraining_weight)
+    loss = total_loss(losses, pooler_weight=pooler_weight, pretraining_weight=pretraining_weight)
     loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf))

@@ -21,8 +21,9 @@ from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.texts import Texts
 
 HEADS = ("mlm", "sop")
-WORD_NORM = 1.0
-"""Mean length of a word's vector. Positions and segments are shorter, so the word decides on the normalized sum."""
+WORD_NORM = 10.0
+"""Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
+then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
 FREQUENT = 1e-3
 """A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
 
@@ -125,6 +126,8 @@ def begin_with_pieces(
     with torch.no_grad():
         table = network.encoder.embeddings.word.weight
         table[torch.from_numpy(ids)] = torch.from_numpy(rows).to(table)
+        if "mlm" in network.heads:  # its logits are products with these long vectors
+            network.mlm_head.norm.weight.div_(WORD_NORM)
 
 
 def principal_components(vectors: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.float64]:
