@@ -63,16 +63,24 @@ def _parent() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def tiny_folder() -> Path:
-    """A saved model folder with the tiny network and the official tokenizer; made once, never written to.
+    """A saved model folder with the tiny network and the official tokenizer; made once, never written to."""
+    folder = Path(_parent().name) / "tiny"
+    save_model(Model(tiny_network(), Tokenizer.official()), folder)
+    return folder
 
-    Pieces of good and of bad words start apart, as in a pretrained network, so that trainings need no lucky seed.
+
+@cache
+def keyword_folder() -> Path:
+    """The same, but pieces of good and of bad words start apart, as in a pretrained network.
+
+    So trainings on `keyword_rows` need no lucky seed.
     """
     tokenizer, network = Tokenizer.official(), tiny_network()
     apart = torch.randn(CONFIG.embedding_size, generator=torch.Generator().manual_seed(5)) / 2
     with torch.no_grad():
         for sign, words in ((1, GOOD), (-1, BAD)):
             network.encoder.embeddings.word.weight[np.unique(tokenizer(words).input_ids)] += sign * apart
-    folder = Path(_parent().name) / "tiny"
+    folder = Path(_parent().name) / "keywords"
     save_model(Model(network, tokenizer), folder)
     return folder
 
@@ -98,7 +106,7 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]], *, columns: Sequence[st
 def settings(data: Path | str, out: Path, **changes: Any) -> FinetuneSettings:
     """Settings of a short run of the tiny network on one thread."""
     start = FinetuneSettings(
-        model=str(tiny_folder()),
+        model=str(keyword_folder()),
         data=str(data),
         out=str(out),
         epochs=2,

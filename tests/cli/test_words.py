@@ -56,7 +56,7 @@ def test_truncated_texts_are_counted(verb: str, albertkit: Runner, run_folder: P
     words = "2 of 7 texts exceed 32 tokens (longest 43) and were truncated"
     if verb == "evaluate":
         outcome = albertkit("evaluate", run_folder, "--data", data, *ONE_THREAD, "--json")
-        assert f"train: {words}" in outcome.json["notes"]
+        assert f"all: {words}" in outcome.json["notes"]
         return
     run = run_folder
     if verb == "predict an exported run":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import warnings
@@ -14,7 +15,11 @@ from tests.cli.running import ONE_THREAD, Outcome, Runner
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-"""```sh: lines that begin with `albertkit`; ```python: run in one namespace; ```csv NAME (or any kind): a file."""
+"""```sh: lines that begin with `albertkit`; ```json: what the last of them printed; ```python: run in one namespace;
+```csv NAME (or any kind): a file."""
+
+TO_THE_END: Mapping[str, Sequence[str]] = {"finetune": ("--no-baseline",)}
+"""Instead of `SMALL`, for pages that show what a trained model answers."""
 
 SMALL: Mapping[str, Sequence[str]] = {
     "finetune": ("--limit", "12", "--steps", "2", "--batch-size", "4", "--max-length", "48", "--no-baseline"),
@@ -23,6 +28,21 @@ SMALL: Mapping[str, Sequence[str]] = {
     "embed": (),
 }
 """What every story's commands get as well: a few examples and steps, one thread."""
+
+
+def assert_printed(found: Any, shown: Any) -> None:
+    """Hold what a command printed to what the page shows: lists may be cut, other processors round otherwise."""
+    if isinstance(shown, dict):
+        assert list(found) == list(shown)
+        for name, value in shown.items():
+            assert_printed(found[name], value)
+    elif isinstance(shown, list):
+        for one, other in zip(found, shown, strict=len(found) == len(shown)):
+            assert_printed(one, other)
+    elif isinstance(shown, float):
+        assert found == pytest.approx(shown, abs=0.2, rel=0.5)
+    else:
+        assert found == shown
 
 
 def run_guide(
@@ -61,6 +81,8 @@ def run_guide(
                 outcome = runner(command, *arguments, *added)
                 assert outcome.status == 0, (line, outcome)
                 outcomes.append(outcome)
+        elif kind == "json":
+            assert_printed(json.loads(outcomes[-1].out.splitlines()[0]), json.loads(body))
         elif kind == "python":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.cli.running import ONE_THREAD, Runner
-from tests.docs.guide import run_guide
+from tests.docs.guide import TO_THE_END, run_guide
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = run_guide("multiple_choice.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch)
+    outcomes = run_guide("multiple_choice.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small=TO_THE_END)
     assert len(outcomes) == 4
     run = tmp_path / "runs" / "quiz"
     report = json.loads((run / "report.json").read_text())

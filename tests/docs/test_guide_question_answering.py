@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from tests.cli.running import ONE_THREAD, Runner
-from tests.docs.guide import run_guide
+from tests.docs.guide import TO_THE_END, run_guide
 
 NAMED = re.compile(r"log odds of that are above\s+(\S+)")
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = run_guide("question_answering.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch)
+    outcomes = run_guide(
+        "question_answering.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small=TO_THE_END
+    )
     trained, evaluated, scored, with_odds, predicted = outcomes
     run = tmp_path / "runs" / "manuals"
     report = json.loads((run / "report.json").read_text())

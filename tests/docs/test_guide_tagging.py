@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.cli.running import ONE_THREAD, Runner
-from tests.docs.guide import run_guide
+from tests.docs.guide import TO_THE_END, run_guide
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = run_guide("tagging.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch)
+    outcomes = run_guide("tagging.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small=TO_THE_END)
     *_, predicted = outcomes
     assert len(outcomes) == 4
     assert predicted.json["words"] == [[0, 6], [7, 11], [12, 15], [16, 21], [22, 23], [24, 26], [27, 31], [31, 32]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.tiny import SEED, THREADS, keyword_rows, tiny_folder
+from tests.tiny import SEED, THREADS, keyword_folder, keyword_rows
 
 from albertkit.estimators import AlbertClassifier, AlbertRegressor
 
@@ -14,18 +14,18 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "max_length": 32,
     "threads": THREADS,
-    "random_state": SEED,
+    "random_state": 12345 + SEED,
 }
 
 
 def classifier(**changes: Any) -> AlbertClassifier:
     """A classifier of the tiny network."""
-    return AlbertClassifier(str(tiny_folder()), **{**SETTINGS, **changes})
+    return AlbertClassifier(str(keyword_folder()), **{**SETTINGS, **changes})
 
 
 def regressor(**changes: Any) -> AlbertRegressor:
     """A regressor of the tiny network."""
-    return AlbertRegressor(str(tiny_folder()), **{**SETTINGS, **changes})
+    return AlbertRegressor(str(keyword_folder()), **{**SETTINGS, **changes})
 
 
 def rows(count: int = 120, *, seed: int = 3) -> tuple[list[str], list[str]]:

@@ -95,7 +95,9 @@ def test_a_rare_class_is_found_more_often_with_weights(tmp_path: Path, monkeypat
     data = write_csv(tmp_path / "t.csv", rows)
     found = {}
     for asked in (None, "balanced"):
-        given = settings(data, tmp_path / str(asked), epochs=6, learning_rate=1e-2, validation=0.3, class_weights=asked)
+        given = settings(
+            data, tmp_path / str(asked), epochs=12, learning_rate=1e-2, validation=0.3, class_weights=asked
+        )
         report = finetune(given)
         assert report.confusion is not None
         found[asked] = sum(row[0] for row in report.confusion.matrix)  # how often it says "bad"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tiny import BAD, FILLER, GOOD, execution, settings, write_csv
+from tests.tiny import BAD, FILLER, GOOD, execution, settings, tiny_folder, write_csv
 
 from albertkit.errors import DataError
 from albertkit.predictor import Predictor
@@ -32,8 +32,9 @@ def pairs(count: int, *, graded: bool) -> list[tuple[str, str, str]]:
 def test_it_learns_which_texts_belong_together(graded: bool, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "pairs.csv", pairs(80, graded=graded), columns=("text1", "text2", "label"))
     asked = settings(
-        data, tmp_path / "run", task="similarity", pooling="mean", epochs=8, learning_rate=1e-2, batch_tokens=64
-    )
+        data, tmp_path / "run", model=str(tiny_folder()), task="similarity", pooling="mean", validation=0.3, epochs=8,
+        learning_rate=1e-2, batch_tokens=64,
+    )  # fmt: skip
     report = finetune(asked)
     assert report.epochs[-1]["train"]["loss"] < report.epochs[0]["train"]["loss"]
     assert report.epochs[report.best_epoch - 1]["validation"]["spearman"] > 30

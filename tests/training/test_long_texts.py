@@ -46,7 +46,7 @@ WINDOWS: dict[str, Any] = {"long": "windows", "max_length": 16, "learning_rate":
 
 @pytest.mark.learning
 def test_windows_find_what_truncation_cuts_off(short: Path, late: Path, tmp_path: Path) -> None:
-    report = finetune(settings(late, tmp_path / "run", model=str(short), epochs=4, **WINDOWS))
+    report = finetune(settings(late, tmp_path / "run", model=str(short), epochs=8, **WINDOWS))
     assert report.metrics["accuracy"] is not None
     assert report.metrics["accuracy"] > 75  # what is cut off leaves a coin: 50
     assert any("texts are longer than 16 tokens and were read in" in note for note in report.notes)

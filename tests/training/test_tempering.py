@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import softmax
-from tests.tiny import execution, keyword_rows, settings, write_csv
+from tests.tiny import execution, keyword_rows, settings, tiny_folder, write_csv
 
 import albertkit
 from albertkit.errors import CheckpointError
@@ -38,7 +38,7 @@ def run(request: pytest.FixtureRequest, noisy: Path, tmp_path_factory: pytest.Te
     changes: dict[str, Any] = {"epochs": 8, "learning_rate": 1e-2}
     if request.param:
         changes = {"epochs": 20, "learning_rate": 5e-2, "freeze_encoder": True, "pooling": "mean"}
-    return finetune(settings(noisy, out, **changes)), out
+    return finetune(settings(noisy, out, model=str(tiny_folder()), **changes)), out
 
 
 def test_the_temperature_is_the_best_for_the_validation_split(run: tuple[Report, Path], noisy: Path) -> None:
