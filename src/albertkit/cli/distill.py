@@ -45,7 +45,7 @@ from albertkit.cli.options import encoding_option, execution_options, json_optio
     type=float,
     default=0.1,
     show_default=True,
-    help="Weight of the pooler's losses beside the mean's.",
+    help="Weight of the pooler's losses; the mean's is 1.",
 )
 @click.option(
     "--pretraining", is_flag=True, help="Also train masked words and sentence order, so that fill and order work."

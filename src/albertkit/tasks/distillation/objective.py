@@ -20,7 +20,7 @@ from albertkit.tasks.pretraining.objective import PretrainingLosses, pretraining
 VECTORS = ("mean", "pooler")
 """The poolings whose vectors are trained."""
 RELATION_WEIGHT = 2.0
-"""Of the relation error, beside 1 - cosine."""
+"""Of the relation error; that of 1 - cosine is 1."""
 
 
 class VectorLosses(NamedTuple):
@@ -96,7 +96,7 @@ def total_loss(losses: DistillLosses, *, pooler_weight: float, pretraining_weigh
 
     Args:
         losses: of one batch.
-        pooler_weight: of the pooler's vector, beside 1 for the mean.
+        pooler_weight: of the pooler's vector; the mean's is 1.
         pretraining_weight: of the losses of masked words and sentence order.
     """
     mean, pooler = (

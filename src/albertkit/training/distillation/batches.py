@@ -1,4 +1,4 @@
-"""Batches of a distillation: each a function of the seed and its number alone, so a stop needs no state of a loader."""
+"""Batches of a distillation: each a function of only the seed and its number, so a checkpoint needs no loader state."""
 
 from __future__ import annotations
 

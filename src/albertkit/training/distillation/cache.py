@@ -39,7 +39,7 @@ class CachedTeacher:
     Args:
         name: a known model's name, or a path.
         execution: where it runs, in fp32.
-        workers: processes; one per core when left out, and none beside this one on a GPU.
+        workers: processes; one per core when left out; on a GPU only this one.
 
     Raises:
         UsageError, CheckpointError, MissingExtraError: see `open_teacher`.

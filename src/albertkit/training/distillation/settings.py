@@ -36,8 +36,8 @@ class DistillSettings:
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
     pooler_weight: float = 0.1
-    """Of the losses of the pooler's output, beside 1 for the mean: at 1 they push the encoder away from the teacher's
-    vectors of words before it has learned to gather them in the first token."""
+    """Of the losses of the pooler's output; the mean's weight is 1. At 1 they change the encoder faster than it learns
+    to gather a text in its first token, and the mean gets worse."""
     pretraining: bool = False
     """Also train masked words and sentence order, on the same passes."""
     pretraining_weight: float = 1.0
@@ -72,7 +72,7 @@ class DistillSettings:
     precision: str = "auto"
     threads: int | None = None
     workers: int | None = None
-    """Processes of the teacher, with one thread each; one per core when left out, none beside this one on a GPU."""
+    """Processes of the teacher, with one thread each; one per core when left out; on a GPU only this one."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
 

@@ -106,7 +106,7 @@ def begin_with_pieces(
 ) -> None:
     """Fill the word embeddings with the teacher's vectors of single pieces, by their principal components.
 
-    Pieces that are no text keep what they have. Frequent pieces are shorter, and so say less, beside positions and
+    Pieces that are no text keep what they have. Frequent pieces are shorter, and so count less against positions and
     segments: the normalization of the embeddings removes a length that all words share, but not this.
 
     Args:
