@@ -34,6 +34,7 @@ BASE = {
     "transfer",
     "vectors",
     "web",
+    "worker_pool",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
@@ -59,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "model",
         "tasks",
         "checkpoints",
+        "model_files",
         "pretrained",
         "evaluation",
         "runtimes",

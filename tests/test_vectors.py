@@ -102,12 +102,16 @@ def test_files_that_cannot_be_searched(tmp_path: Path) -> None:
     tables: dict[str, tuple[dict[str, Any], str]] = {
         "text": ({"words": ["a"]}, 'no column "text"'),
         "vector": ({"text": ["a"]}, 'no column "vector"'),
-        "kind": ({"text": ["a"], "vector": [[1.0, 2.0]]}, "not lists of float32 of one size"),
+        "kind": ({"text": ["a"], "vector": [[1, 2]]}, "holds list<.*int64>, not lists of floating-point numbers"),
         "null": (
             {"text": ["a", None], "vector": pyarrow.array([[1, 2], [1, 2]], kind)},
             "rows 1 to 2: a text or vector is",
         ),
         "nan": ({"text": ["a", "b"], "vector": pyarrow.array([[1, 2], [1, float("nan")]], kind)}, "row 2: .*finite"),
+        "width": (
+            {"text": ["a", "b"], "vector": [[1.0, 2.0], [1.0]]},
+            "row 2: the vector has 1 numbers and the first one 2; all need the same width",
+        ),
     }
     for name, (table, words) in tables.items():
         parquet.write_table(pyarrow.table(table), tmp_path / f"{name}.parquet")
@@ -122,6 +126,18 @@ def test_files_that_cannot_be_searched(tmp_path: Path) -> None:
         VectorFile(tmp_path / "v.npy")
     with pytest.raises(UsageError, match=r"must end in \.npy or \.parquet"), open_vectors(tmp_path / "v", dimensions=1):
         pass
+
+
+def test_lists_of_other_floating_point_types_are_read(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for number, kind in enumerate((pyarrow.float16(), pyarrow.float64())):
+        values = pyarrow.array(np.array([[1, 0], [0.5, 2]], kind.to_pandas_dtype()).tolist(), pyarrow.list_(kind))
+        parquet.write_table(pyarrow.table({"text": ["a", "b"], "vector": values}), tmp_path / f"{number}.parquet")
+        file = VectorFile(tmp_path / f"{number}.parquet")
+        assert file.dimensions == 2
+        [(texts, vectors)] = file.pieces()
+        assert (texts, vectors.tolist(), vectors.dtype) == (["a", "b"], [[1, 0], [0.5, 2]], np.float32)
 
 
 def test_without_pyarrow_the_pip_command_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

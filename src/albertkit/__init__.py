@@ -19,9 +19,11 @@ _PUBLIC = {
     "AlbertRegressor": "albertkit.estimators.regressor",
     "AlbertkitError": "albertkit.errors",
     "Batch": "albertkit.batch",
+    "DistillSettings": "albertkit.training.distillation.settings",
     "FinetuneSettings": "albertkit.training.settings",
     "PretrainSettings": "albertkit.training.pretraining.settings",
     "TextExample": "albertkit.data.examples",
+    "distill": "albertkit.training.distillation.distill",
     "evaluate": "albertkit.evaluation.evaluate",
     "finetune": "albertkit.training.finetune",
     "load": "albertkit.predictor",
@@ -39,9 +41,11 @@ __all__ = [
     "AlbertRegressor",
     "AlbertkitError",
     "Batch",
+    "DistillSettings",
     "FinetuneSettings",
     "PretrainSettings",
     "TextExample",
+    "distill",
     "evaluate",
     "finetune",
     "load",
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
     from albertkit.evaluation.evaluate import evaluate
     from albertkit.predictor import load
     from albertkit.pretrained import load_encoder, load_tokenizer
+    from albertkit.training.distillation.distill import distill
+    from albertkit.training.distillation.settings import DistillSettings
     from albertkit.training.finetune import finetune
     from albertkit.training.pretraining.pretrain import pretrain
     from albertkit.training.pretraining.settings import PretrainSettings

@@ -17,7 +17,16 @@ from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
-from albertkit.loaded import FreshWeightsWarning, HeadSpec, Model, TaskFile, announce, read_task_values, task_values
+from albertkit.loaded import (
+    EmbeddingSpec,
+    FreshWeightsWarning,
+    HeadSpec,
+    Model,
+    TaskFile,
+    announce,
+    read_task_values,
+    task_values,
+)
 from albertkit.model.encoder import Encoder, initialize
 from albertkit.model_files import known_folder, model_path, read_model, tokenizer_of
 from albertkit.tasks import TASKS
@@ -32,6 +41,7 @@ from albertkit.text.self_test import self_test
 from albertkit.text.tokenizer import Tokenizer
 
 __all__ = [
+    "EmbeddingSpec",
     "FreshWeightsWarning",
     "HeadSpec",
     "Model",

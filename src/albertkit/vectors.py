@@ -1,6 +1,7 @@
 """Files of vectors, written and read piece by piece: .npy holds the array, .parquet the texts beside their vectors.
 
-A Parquet file has the columns `text` and `vector` (a fixed-size list of float32), then those of the table that they
+A Parquet file has the columns `text` and `vector` (written as a fixed-size list of float32, read as a list of any
+floating-point type), then those of the table that they
 came from. Its schema metadata says under "albertkit" what made the vectors, so that a question is embedded alike.
 """
 
@@ -170,10 +171,13 @@ class VectorFile:
         for name in COLUMNS:
             if name not in schema.names:
                 raise DataError(f'{path}: no column "{name}"; give a file that albertkit embed made')
-        kind = schema.field("vector").type
-        if not (pyarrow.types.is_fixed_size_list(kind) and kind.value_type == pyarrow.float32()):
-            raise DataError(f'{path}: the column "vector" holds {kind}, not lists of float32 of one size')
-        self.dimensions = int(kind.list_size)
+        kind, types = schema.field("vector").type, pyarrow.types
+        self._fixed = types.is_fixed_size_list(kind)
+        if not (self._fixed or types.is_list(kind) or types.is_large_list(kind)) or not types.is_floating(
+            kind.value_type
+        ):
+            raise DataError(f'{path}: the column "vector" holds {kind}, not lists of floating-point numbers')
+        self.dimensions = int(kind.list_size) if self._fixed else self._first_width()
         self._said = (schema.metadata or {}).get(_KEY)
 
     def __len__(self) -> int:
@@ -188,6 +192,12 @@ class VectorFile:
         except self.failures as error:
             raise DataError(f"{file}: cannot be read as Parquet ({error!s:.200})") from error
 
+    def _first_width(self) -> int:
+        """Numbers in the first vector, of a column whose type does not say it."""
+        for batch in self._open(self.files[0]).iter_batches(batch_size=1, columns=["vector"]):
+            return len(batch.column(0)[0].as_py() or ())
+        return 0
+
     @property
     def made_by(self) -> MadeBy | None:
         """What the file says of itself; None where it says nothing that can be understood."""
@@ -201,7 +211,8 @@ class VectorFile:
         """Give texts and vectors `[rows, dimensions]` in the order of the file.
 
         Raises:
-            DataError: the file is damaged, or a text or vector is missing or not finite; the sentence names the row.
+            DataError: the file is damaged, or a text or vector is missing, not finite, or of another width; the
+                sentence names the row.
         """
         for file in self.files:
             yield from self._pieces(file, rows)
@@ -213,7 +224,9 @@ class VectorFile:
                 texts, column = batch.column(0), batch.column(1)
                 if texts.null_count or column.null_count:
                     raise DataError(f"{path}, rows {start} to {start + len(texts) - 1}: a text or vector is missing")
-                flat = column.flatten().to_numpy(zero_copy_only=False)
+                if not self._fixed:
+                    self._check_widths(path, column, start=start)
+                flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
                 vectors: FloatArray = flat.reshape(len(texts), self.dimensions)
                 broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
                 if len(broken):
@@ -222,6 +235,17 @@ class VectorFile:
                 start += len(texts)
         except self.failures as error:
             raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
+
+    def _check_widths(self, path: Path, column: Any, *, start: int) -> None:
+        import pyarrow.compute
+
+        widths = pyarrow.compute.list_value_length(column).to_numpy(zero_copy_only=False)
+        other = np.flatnonzero(widths != self.dimensions)
+        if len(other):
+            raise DataError(
+                f"{path}, row {start + int(other[0])}: the vector has {int(widths[other[0]])} numbers and the first "
+                f"one {self.dimensions}; all need the same width"
+            )
 
 
 def question_vector(

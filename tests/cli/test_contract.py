@@ -23,6 +23,7 @@ def test_the_commands_are_frozen() -> None:
     assert set(NAMES) >= {
         "benchmark",
         "convert",
+        "distill",
         "download",
         "embed",
         "encode",

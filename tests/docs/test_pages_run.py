@@ -12,6 +12,7 @@ import pytest
 from tests.cli.running import Runner
 from tests.docs.guide import run_guide
 from tests.tiny_glue import write_glue
+from tests.tiny_teacher import tiny_teacher, tiny_texts
 
 import albertkit
 from albertkit.checkpoints import ReadOptions, read_checkpoint
@@ -86,3 +87,17 @@ def _what_the_reader_has(folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(f"A {label} review, number {number} of {split}.", encoding="utf-8")
     write_glue(folder / "glue", ["qnli"], rows=12)
+
+
+def test_distillation(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    shutil.copytree(tiny_teacher(), tmp_path / "all-MiniLM-L6-v2")
+    lines = tiny_texts().read_text().splitlines()[:12]
+    (tmp_path / "texts.txt").write_text("\n".join(lines) + "\n")
+    # The tiny teacher has fewer dimensions than nano's word embeddings.
+    short = ("--start", "keep", "--steps", "1", "--batch-size", "4", "--workers", "1")
+    outcomes = run_guide(
+        "../distillation.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"distill": short}
+    )
+    assert len(outcomes) == 3
+    assert (tmp_path / "runs" / "python" / "report.json").is_file()

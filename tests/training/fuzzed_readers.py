@@ -21,7 +21,7 @@ from albertkit.data.corpus.journal import COUNTS, Journal
 from albertkit.data.corpus.shards import Corpus, ShardWriter
 from albertkit.datasets import open_data
 from albertkit.evaluation.plots import history_figure
-from albertkit.evaluation.pretraining_plots import is_pretraining, pretraining_figure, read_curves
+from albertkit.evaluation.pretraining_plots import panels_of, pretraining_figure, read_curves
 from albertkit.evaluation.report import ChosenBy, Confusion, Report
 from albertkit.progress import Silent
 from albertkit.text.tokenizer import Tokenizer
@@ -63,7 +63,7 @@ def settings_of_a_run(folder: Path) -> Reader:
     source = open_data("polarity")
 
     def read(folder: Path, number: int) -> None:
-        is_pretraining(folder)
+        panels_of(folder)
         if number % 8:
             RunFolder.open(folder, SETTINGS, resume=True, inputs=INPUTS)
         else:

@@ -22,6 +22,7 @@ COMMANDS = Registry(
         for name in (
             "benchmark",
             "convert",
+            "distill",
             "download",
             "embed",
             "encode",
@@ -50,6 +51,7 @@ COMMANDS = Registry(
 SUMMARIES = {
     "benchmark": "Time albertkit beside its peers on this machine.",
     "convert": "Any checkpoint format to any other.",
+    "distill": "A small encoder whose vectors are a teacher's.",
     "download": "Fetch a known model or data set, after asking.",
     "embed": "One vector for each text of a file, of any size.",
     "encode": "Run a model on padded arrays of token ids.",

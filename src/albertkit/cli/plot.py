@@ -16,7 +16,8 @@ def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
 
     Each RUN is a run directory with a report.json. The curves are the runs' main metric (accuracy, F1, ...) by epoch:
     solid lines are validation, dashed ones training; the legend holds the names of the runs. Pretraining runs, also
-    those that are still training, show loss and accuracy of masked pieces and sentence order by tokens.
+    those that are still training, show loss and accuracy of masked pieces and sentence order by tokens, distillations
+    how near their vectors are to the teacher's.
 
     \b
     Example:
@@ -26,12 +27,16 @@ def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
     import json
 
     from albertkit.evaluation.plots import plot_runs
-    from albertkit.evaluation.pretraining_plots import is_pretraining, plot_pretraining, read_curves
+    from albertkit.evaluation.pretraining_plots import panels_of, plot_pretraining, read_curves
     from albertkit.evaluation.runs import read_runs, run_names
 
-    if all(is_pretraining(run) for run in runs):
+    kinds = [panels_of(run) for run in runs]
+    shared = [panel for panel in kinds[0] or () if all(panel in (kind or ()) for kind in kinds)]
+    if shared:
         names = run_names(runs)
-        plot_pretraining(dict(zip(names, map(read_curves, runs), strict=True)), path=out)
+        plot_pretraining(
+            {name: read_curves(run, shared) for name, run in zip(names, runs, strict=True)}, shared, path=out
+        )
     else:
         reports = read_runs(runs)
         names = list(reports)

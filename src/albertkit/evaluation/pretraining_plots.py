@@ -1,4 +1,4 @@
-"""Curves of pretraining runs: losses and accuracies by tokens, training smoothed, held-out text as points."""
+"""Curves of pretraining and distillation runs by tokens: training smoothed, held-out text as points."""
 
 from __future__ import annotations
 
@@ -27,12 +27,23 @@ from albertkit.files import read_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANELS = (
+Panels = Sequence[tuple[str, str]]
+"""Key of an event, and what the axis says."""
+
+PANELS: Panels = (
     ("mlm_loss", "masked pieces: loss (nats)"),
     ("mlm_accuracy", "masked pieces: accuracy (%)"),
     ("sop_loss", "sentence order: loss (nats)"),
     ("sop_accuracy", "sentence order: accuracy (%)"),
 )
+"""Of a pretraining."""
+VECTOR_PANELS: Panels = (
+    ("vector_cosine", "mean vector: cosine to the teacher's"),
+    ("relation_error", "mean vector: relation error"),
+    ("pooler_vector_cosine", "pooler: cosine to the teacher's"),
+    ("pooler_relation_error", "pooler: relation error"),
+)
+"""Of a distillation."""
 _POINTS = 200  # of a training curve: each is the mean of the steps around it
 
 
@@ -46,52 +57,65 @@ class Curves:
     """Of held-out text."""
 
 
-def is_pretraining(run: str | os.PathLike[str]) -> bool:
-    """Tell whether a run directory is one of a pretraining, by its settings."""
+def panels_of(run: str | os.PathLike[str]) -> Panels | None:
+    """Return what is drawn of a run directory, by its settings; None where it is no pretraining or distillation."""
     try:
         settings = read_json(Path(run) / "config.json")
     except (OSError, ValueError):
-        return False
-    return isinstance(settings, dict) and "mask_share" in settings
+        return None
+    if not isinstance(settings, dict):
+        return None
+    if "mask_share" in settings:
+        return PANELS
+    if "mlm_probability" not in settings:
+        return None
+    heads = [panel for panel in PANELS if panel[0].endswith("_accuracy")] if settings.get("pretraining") is True else []
+    return (*VECTOR_PANELS, *heads)
 
 
-def read_curves(run: str | os.PathLike[str]) -> Curves:
-    """Read `metrics.jsonl` of a pretraining run.
+def read_curves(run: str | os.PathLike[str], panels: Panels = PANELS) -> Curves:
+    """Read `metrics.jsonl` of a pretraining or distillation run.
+
+    Args:
+        run: the directory.
+        panels: what every event has to hold.
 
     Raises:
         RunError: there is none, it holds no step, or a line is damaged.
     """
     events = read_events(run)
-    steps = [event for event in events if event.get("event") == "step" and "mlm_loss" in event]
+    steps = [event for event in events if event.get("event") == "step" and panels[0][0] in event]
     evaluations = [event for event in events if event.get("event") == "evaluation"]
     path = Path(run) / EVENTS
     if not steps:
-        raise RunError(f"{path}: holds no step of a pretraining")
+        raise RunError(f"{path}: holds no step with {panels[0][0]}")
     for event in (*steps, *evaluations):
-        for name in ("training_tokens", *(name for name, _ in PANELS)):
+        for name in ("training_tokens", *(name for name, _ in panels)):
             value = event.get(name)
             if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e18:
                 raise RunError(f'{path}: the event of step {event["step"]} has {value!r:.40} as "{name}", not a number')
     return Curves(steps, evaluations)
 
 
-def pretraining_figure(runs: Mapping[str, Curves]) -> Figure:
-    """Draw the four figures of each run by tokens.
+def pretraining_figure(runs: Mapping[str, Curves], panels: Panels = PANELS) -> Figure:
+    """Draw the figures of each run by tokens, two per row.
 
     Args:
         runs: the name in the legend -> its events.
+        panels: what is drawn.
 
     Raises:
         UsageError: no runs.
     """
     if not runs:
-        raise UsageError("there is no pretraining to plot")
-    figure = new_figure(9.0, 6.4)
-    axes = figure.subplots(2, 2).flatten()
+        raise UsageError("there is no run to plot")
+    height = -(-len(panels) // 2)
+    figure = new_figure(9.0, 3.2 * height)
+    axes = figure.subplots(height, 2).flatten()
     names, lines = list(runs), []
     for number, curves in enumerate(runs.values()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]
-        for panel, (name, _) in zip(axes, PANELS, strict=True):
+        for panel, (name, _) in zip(axes, panels, strict=True):
             x, y = _smoothed(curves.steps, name)
             held_out = [(event["training_tokens"] / 1e6, event[name]) for event in curves.evaluations]
             panel.plot(x, y, color=colour, linewidth=1.1, alpha=0.6, linestyle=(0, (4, 2)) if held_out else "-")
@@ -101,7 +125,7 @@ def pretraining_figure(runs: Mapping[str, Curves]) -> Figure:
                 color=colour, linewidth=1.8, marker=marker if held_out else None, markersize=4,
             )[0]  # fmt: skip
         lines.append(line)
-    for panel, (_, title) in zip(axes, PANELS, strict=True):
+    for panel, (_, title) in zip(axes, panels, strict=True):
         style_axes(panel, x="million tokens", y=title)
     add_legend(figure, lines, names, loc="outside lower center", columns=min(3, len(names)))
     key = [key_line(axes[0], dashed=False), key_line(axes[0], dashed=True)]
@@ -109,9 +133,9 @@ def pretraining_figure(runs: Mapping[str, Curves]) -> Figure:
     return figure
 
 
-def plot_pretraining(runs: Mapping[str, Curves], *, path: str | os.PathLike[str]) -> Path:
+def plot_pretraining(runs: Mapping[str, Curves], panels: Panels = PANELS, *, path: str | os.PathLike[str]) -> Path:
     """Write the picture of `pretraining_figure` as PNG and return its path."""
-    return write_png(pretraining_figure(runs), path)
+    return write_png(pretraining_figure(runs, panels), path)
 
 
 def _smoothed(steps: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,19 +15,32 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-6
 
 
-def parameter_groups(modules: Iterable[nn.Module], *, weight_decay: float) -> list[dict[str, Any]]:
-    """Split trainable parameters into decayed weights, and biases and norms without decay (`optimization.py`)."""
+def parameter_groups(
+    modules: Iterable[nn.Module], *, weight_decay: float, rate_factors: Mapping[Tensor, float] | None = None
+) -> list[dict[str, Any]]:
+    """Split trainable parameters into decayed weights, and biases and norms without decay (`optimization.py`).
+
+    Args:
+        modules: what is trained.
+        weight_decay: of the first group.
+        rate_factors: weights whose learning rate is the others' times a factor; each is a group of its own.
+    """
+    factors = rate_factors or {}
     decayed: list[Tensor] = []
     free: list[Tensor] = []
     for module in modules:
         for part in module.modules():
             for name, parameter in part.named_parameters(recurse=False):
-                if parameter.requires_grad:
+                if parameter.requires_grad and parameter not in factors:
                     norm = isinstance(part, nn.LayerNorm | nn.BatchNorm1d)
                     (free if norm or name == "bias" else decayed).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": weight_decay, "adapt": True},
-        {"params": free, "weight_decay": 0.0, "adapt": False},
+        {"params": decayed, "weight_decay": weight_decay, "adapt": True, "rate_factor": 1.0},
+        {"params": free, "weight_decay": 0.0, "adapt": False, "rate_factor": 1.0},
+        *(
+            {"params": [parameter], "weight_decay": weight_decay, "adapt": True, "rate_factor": factor}
+            for parameter, factor in factors.items()
+        ),
     ]
     return [group for group in groups if group["params"]]
 
@@ -101,8 +114,11 @@ def build_optimizer(
     weight_decay: float,
     bias_correction: bool = True,
     betas: tuple[float, float] = BETAS,
+    rate_factors: Mapping[Tensor, float] | None = None,
 ) -> torch.optim.Optimizer:
     """Return an optimizer over the trainable parameters; the loop sets the rate before each step.
+
+    Each of its groups has a `rate_factor`, 1 but for those of `rate_factors`; it is the loop that multiplies by it.
 
     Args:
         name: `adamw` (decoupled decay), `adam` (no decay, as the two tutorials use it), or `lamb`.
@@ -110,11 +126,12 @@ def build_optimizer(
         weight_decay: decay per unit of learning rate, for weights only.
         bias_correction: False is Google's form, made for large batches.
         betas: how far the running means of gradient and squared gradient look back.
+        rate_factors: see `parameter_groups`.
 
     Raises:
         UsageError: an unknown name.
     """
-    groups = parameter_groups(modules, weight_decay=0.0 if name == "adam" else weight_decay)
+    groups = parameter_groups(modules, weight_decay=0.0 if name == "adam" else weight_decay, rate_factors=rate_factors)
     if name == "lamb":
         return Lamb(groups, lr=0.0, betas=betas, bias_correction=bias_correction)
     if name == "adamw" and not bias_correction:

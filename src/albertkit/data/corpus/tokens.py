@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import chain
-from multiprocessing import connection, get_context, parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +18,7 @@ from albertkit.data.corpus.sentences import split_sentences
 from albertkit.data.corpus.shards import token_dtype
 from albertkit.errors import RunError
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.worker_pool import worker_pool
 
 SENTENCES = ("split", "line")
 """How paragraphs become sentences: by the rules of sentences.py, or each line is one."""
@@ -106,12 +103,8 @@ def tokenize_chunks(
         for chunk in chunks:
             yield replace(chunk, text=b""), tokenize(chunk.text, mid_line=chunk.mid_line)
         return
-    # A fresh interpreter for each: a fork would copy the threads that draw the progress bar, half alive.
-    pool = ProcessPoolExecutor(
-        processes,
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(tokenizer.model, tokenizer.mode, tokenizer.keep_accents, sentences),
+    pool = worker_pool(
+        processes, begin=_begin, arguments=(tokenizer.model, tokenizer.mode, tokenizer.keep_accents, sentences)
     )
     waiting: deque[tuple[Chunk, Future[ChunkTokens]]] = deque()
     try:
@@ -132,30 +125,12 @@ def tokenize_chunks(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def available_processes() -> int:
-    """Return how many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
-
-
 _tokenizer: ChunkTokenizer | None = None  # of a worker process
 
 
 def _begin(model: bytes, mode: str, keep_accents: bool, sentences: str) -> None:
     global _tokenizer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears of Ctrl-C and ends its workers
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
     _tokenizer = ChunkTokenizer(Tokenizer(model, mode=mode, keep_accents=keep_accents), sentences=sentences)
-
-
-def _leave_with_parent() -> None:
-    # The pool's workers would wait for ever for a main process that was killed.
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(text: bytes, mid_line: bool) -> ChunkTokens:

@@ -22,19 +22,19 @@ LEAST_LENGTH = 8
 
 
 class SegmentPair(NamedTuple):
-    """Two segments that stand side by side in one document, in the order in which they are shown."""
+    """Two segments that follow each other in one document, in the order that is shown; or only a first one."""
 
     first: TokenArray
     """Tokens between [CLS] and the first [SEP]."""
     second: TokenArray
-    """Tokens between the two [SEP]."""
+    """Tokens between the two [SEP]; where it is empty, the sequence is `[CLS] first [SEP]`."""
     swapped: bool
     """Whether `first` comes after `second` in the document."""
 
     @property
     def length(self) -> int:
         """Tokens of the sequence, special ones included."""
-        return len(self.first) + len(self.second) + SPECIALS
+        return len(self.first) + len(self.second) + (SPECIALS if len(self.second) else SPECIALS - 1)
 
 
 def segment_pairs(
@@ -94,12 +94,30 @@ def segment_pairs(
             end = total if total - position <= most else _earlier(tokens, position, total - 2, ends, word_starts)
         boundaries = ends[sentence : bisect_left(ends, end)]
         middle = _middle(tokens, position, end, boundaries, word_starts, random)
-        first, second = tokens[position:middle], tokens[middle:end]
-        swapped = bool(random.random() < 0.5)
-        yield SegmentPair(second, first, True) if swapped else SegmentPair(first, second, False)
+        yield _shown(tokens[position:middle], tokens[middle:end], random)
         position = end
         short = short_share and random.random() < short_share
         budget = int(random.integers(LEAST_LENGTH - SPECIALS, most + 1)) if short else most
+
+
+def divided(
+    tokens: TokenArray, ends: Sequence[int], *, word_starts: npt.NDArray[np.bool_], random: np.random.Generator
+) -> SegmentPair:
+    """Divide a short text as `segment_pairs` divides a chunk, and swap the two segments half of the time.
+
+    Args:
+        tokens: of the text, two or more, without special ones.
+        ends: where its sentences end, without the last end.
+        word_starts: for each piece of the vocabulary, whether a word starts with it.
+        random: where every choice comes from.
+    """
+    middle = _middle(tokens, 0, len(tokens), ends, word_starts, random)
+    return _shown(tokens[:middle], tokens[middle:], random)
+
+
+def _shown(first: TokenArray, second: TokenArray, random: np.random.Generator) -> SegmentPair:
+    swapped = bool(random.random() < 0.5)
+    return SegmentPair(second, first, True) if swapped else SegmentPair(first, second, False)
 
 
 def _word_before(tokens: TokenArray, start: int, end: int, word_starts: npt.NDArray[np.bool_]) -> int:

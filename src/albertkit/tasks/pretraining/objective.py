@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from albertkit.data.pretraining.batches import PretrainingBatch
+from albertkit.data.pretraining.batches import UNORDERED, PretrainingBatch
+from albertkit.model.encoder import EncoderOutput
 from albertkit.model.kernels import distinct_rows, on_device
 from albertkit.tasks.network import Network
 from albertkit.tasks.pretraining.cross_entropy import masked_cross_entropy
@@ -41,25 +42,34 @@ class PretrainingObjective(nn.Module):
 
     def forward(self, batch: PretrainingBatch) -> PretrainingLosses:
         """Encode a batch and compare with what was masked and swapped."""
-        network = self.network
-        device = network.encoder.pooler.weight.device
-        positions, targets, swapped = (
-            on_device(array, device) for array in (batch.masked_positions, batch.masked_ids, batch.swapped)
-        )
-        encoded = network(batch.batch)
-        head = network.mlm_head
-        mlm, mlm_correct = masked_cross_entropy(
-            head.transform(distinct_rows(encoded.sequence_output, positions)),
-            network.encoder.embeddings.word.weight,
-            head.bias,
-            targets,
-        )
-        order = network.heads["sop"](encoded.pooled_output).float()
-        return PretrainingLosses(
-            mlm,
-            F.cross_entropy(order, swapped, reduction="sum"),
-            mlm_correct,
-            (order.argmax(1) == swapped).sum(),
-            len(targets),
-            len(swapped),
-        )
+        return pretraining_losses(self.network, self.network(batch.batch), batch)
+
+
+def pretraining_losses(network: Network, encoded: EncoderOutput, batch: PretrainingBatch) -> PretrainingLosses:
+    """Compare what a network made of a batch with what was masked and swapped.
+
+    Args:
+        network: with the heads `mlm` and `sop`.
+        encoded: its output for `batch.batch`.
+        batch: the masks and orders.
+    """
+    device = network.encoder.pooler.weight.device
+    positions, targets, swapped = (
+        on_device(array, device) for array in (batch.masked_positions, batch.masked_ids, batch.swapped)
+    )
+    head = network.mlm_head
+    mlm, mlm_correct = masked_cross_entropy(
+        head.transform(distinct_rows(encoded.sequence_output, positions)),
+        network.encoder.embeddings.word.weight,
+        head.bias,
+        targets,
+    )
+    order = network.heads["sop"](encoded.pooled_output).float()
+    return PretrainingLosses(
+        mlm,
+        F.cross_entropy(order, swapped, reduction="sum", ignore_index=UNORDERED),
+        mlm_correct,
+        (order.argmax(1) == swapped).sum(),
+        len(targets),
+        batch.num_ordered,
+    )

@@ -1,0 +1,1 @@
+"""Distillation: a student's vectors of texts towards a teacher's."""

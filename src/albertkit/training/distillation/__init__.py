@@ -1,0 +1,1 @@
+"""Distillation: from a teacher's vectors of texts to an encoder."""

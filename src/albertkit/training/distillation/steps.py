@@ -1,0 +1,183 @@
+"""One optimizer step of a distillation, and the scores of held-out texts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import Tensor
+
+from albertkit.data.pretraining.batches import PretrainingBatch
+from albertkit.device import Execution
+from albertkit.tasks.distillation.objective import DistillLosses, DistillObjective, total_loss
+from albertkit.training.distillation.batches import DistillBatches
+
+
+@dataclass(frozen=True)
+class DistillScores:
+    """Means over texts; None where masked words and sentence order are not trained."""
+
+    vector_cosine: float
+    """Of the mean vector, mapped, and the teacher's, in [-1, 1]."""
+    relation_error: float
+    """Mean squared difference of the cosines between two texts: of the mean vectors, and of the teacher's."""
+    pooler_vector_cosine: float
+    pooler_relation_error: float
+    mlm_loss: float | None = None
+    """Nats per masked position."""
+    mlm_accuracy: float | None = None
+    """On 0-100."""
+    sop_loss: float | None = None
+    """Nats per pair."""
+    sop_accuracy: float | None = None
+    """On 0-100."""
+
+    def to_dict(self) -> dict[str, float]:
+        """Return JSON-ready values, without those that are None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class DistillStep:
+    """One optimizer step that was just made, or refused because a number was not finite."""
+
+    scores: DistillScores
+    """Before the update."""
+    loss: float
+    gradient_norm: float
+    """Before clipping."""
+    texts: int
+    tokens: int
+    seconds: float
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the weights were updated."""
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
+
+
+def train_step(
+    objective: DistillObjective,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[PretrainingBatch, Tensor],
+    *,
+    learning_rate: float,
+    clip_norm: float,
+    pooler_weight: float,
+    pretraining_weight: float,
+    execution: Execution,
+    seed: int,
+) -> DistillStep:
+    """Make one step on a batch. Weights stay as they are when loss or gradient is not finite.
+
+    Args:
+        objective: network and maps, training.
+        optimizer: updates their parameters.
+        batch: texts, and the teacher's vectors.
+        learning_rate: of this step; each group of the optimizer multiplies it with its `rate_factor`.
+        clip_norm: longest gradient; 0 does not clip.
+        pooler_weight: of the pooler's losses.
+        pretraining_weight: of the losses of masked words and sentence order.
+        execution: device and precision.
+        seed: of dropout in this step.
+    """
+    started = time.perf_counter()
+    texts, teacher = batch
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["rate_factor"]
+    torch.manual_seed(seed % 2**63)
+    with execution.autocast():
+        losses = objective(texts, teacher.to(execution.torch_device))
+    loss = total_loss(losses, pooler_weight=pooler_weight, pretraining_weight=pretraining_weight)
+    loss.backward()  # type: ignore[no-untyped-call]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf))
+    sums = _Sums()
+    sums.add(losses, texts=len(texts.batch))
+    step = DistillStep(
+        sums.means(), float(loss.detach()), norm, len(texts.batch), texts.batch.tokens, time.perf_counter() - started
+    )
+    if step.is_finite:
+        optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return step
+
+
+def held_out_scores(
+    objective: DistillObjective,
+    *,
+    plain: DistillBatches,
+    masked: DistillBatches | None,
+    execution: Execution,
+) -> DistillScores:
+    """Score texts without training.
+
+    Args:
+        objective: network and maps.
+        plain: the texts as `embed` sees them: their vectors are scored.
+        masked: the same texts masked and divided, where masked words and sentence order are scored.
+        execution: device and precision.
+    """
+    vectors = _scored(objective, plain.in_order(), execution=execution, with_pretraining=False)
+    if masked is None:
+        return vectors.means()
+    heads = _scored(objective, masked.in_order(), execution=execution, with_pretraining=True)
+    vectors.heads, vectors.masked, vectors.pairs = heads.heads, heads.masked, heads.pairs
+    return vectors.means()
+
+
+def _scored(
+    objective: DistillObjective,
+    batches: Iterable[tuple[PretrainingBatch, Tensor]],
+    *,
+    execution: Execution,
+    with_pretraining: bool,
+) -> _Sums:
+    was_training, trained = objective.training, objective.with_pretraining
+    objective.eval()
+    objective.with_pretraining = with_pretraining
+    sums = _Sums()
+    with torch.no_grad(), execution.autocast():
+        for batch, teacher in batches:
+            sums.add(objective(batch, teacher.to(execution.torch_device)), texts=len(batch.batch))
+    objective.train(was_training)
+    objective.with_pretraining = trained
+    return sums
+
+
+class _Sums:
+    """Losses of several batches, to divide by what they are of."""
+
+    def __init__(self) -> None:
+        self.vectors = [0.0] * 4
+        self.texts = 0
+        self.heads = [0.0] * 4
+        self.masked: int | None = None
+        self.pairs: int | None = None
+
+    def add(self, losses: DistillLosses, *, texts: int) -> None:
+        parts = [float(value.detach()) for name in ("mean", "pooler") for value in losses.vectors[name]]
+        self.vectors = [total + texts * part for total, part in zip(self.vectors, parts, strict=True)]
+        self.texts += texts
+        if losses.pretraining is not None:
+            *values, masked, pairs = losses.pretraining
+            self.heads = [total + float(value.detach()) for total, value in zip(self.heads, values, strict=True)]
+            self.masked, self.pairs = (self.masked or 0) + masked, (self.pairs or 0) + pairs
+
+    def means(self) -> DistillScores:
+        cosine, relation, pooler_cosine, pooler_relation = (total / max(self.texts, 1) for total in self.vectors)
+        scores = DistillScores(cosine, relation, pooler_cosine, pooler_relation)
+        if self.masked is None or self.pairs is None:
+            return scores
+        mlm, sop, mlm_correct, sop_correct = self.heads
+        masked, pairs = max(self.masked, 1), max(self.pairs, 1)
+        return replace(
+            scores,
+            mlm_loss=mlm / masked,
+            mlm_accuracy=100 * mlm_correct / masked,
+            sop_loss=sop / pairs,
+            sop_accuracy=100 * sop_correct / pairs,
+        )

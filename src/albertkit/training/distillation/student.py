@@ -1,0 +1,145 @@
+"""Where a student begins: its network and heads, and word embeddings from the teacher's vectors of single pieces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from albertkit.config import PUBLISHED, AlbertConfig
+from albertkit.errors import UsageError
+from albertkit.pretrained import EmbeddingSpec, Model, fresh_model, load_model
+from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.tokenizer import with_sentencepiece
+from albertkit.training.distillation.settings import DistillSettings
+from albertkit.training.distillation.texts import Texts
+
+HEADS = ("mlm", "sop")
+WORD_NORM = 10.0
+"""Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
+then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
+FREQUENT = 1e-3
+"""A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
+
+
+def starting_student(settings: DistillSettings) -> Model:
+    """Return the student with the heads that are trained, and no task.
+
+    Raises:
+        UsageError, CheckpointError, ConfigError: the model or configuration cannot be used, or has no tokenizer.
+    """
+    heads = HEADS if settings.pretraining else ()
+    notes: tuple[str, ...] = ()
+    if settings.config is not None:
+        path = settings.config.endswith(".json") and settings.config not in PUBLISHED
+        config = AlbertConfig.from_file(settings.config) if path else settings.config
+        model = fresh_model(config, seed=settings.seed, heads=heads)
+    else:
+        assert settings.model is not None
+        model = load_model(settings.model)
+        kept = {name: head for name, head in model.network.heads.items() if name in heads}
+        missing = tuple(name for name in heads if name not in kept)
+        torch.manual_seed(settings.seed)
+        fresh = pretraining_heads(model.network.config, missing)
+        notes = model.notes
+        if missing:
+            notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
+        left = [name for name in model.network.heads if name not in heads]
+        if left:
+            hint = "" if settings.pretraining else "; --pretraining trains masked words and sentence order, too"
+            notes = (*notes, f"the head {' and '.join(left)} of {settings.model} is left out{hint}")
+        ordered: dict[str, nn.Module] = {name: (kept | fresh)[name] for name in heads}
+        model = replace(model, network=Network(model.network.encoder, ordered), task=None, labels=(), notes=notes)
+    model = replace(model, embedding=EmbeddingSpec("mean"))
+    if settings.pretraining:
+        with_sentencepiece(model.tokenizer)
+    positions = model.network.config.max_position_embeddings
+    if settings.max_length > positions:
+        raise UsageError(f"max-length is {settings.max_length}, and the student has {positions} positions")
+    return model
+
+
+def piece_texts(tokenizer: AnyTokenizer) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return the ids of the pieces that are text, and what a teacher reads of each.
+
+    >>> from albertkit.text.tokenizer import Tokenizer
+    >>> ids, texts = piece_texts(Tokenizer.official())
+    >>> texts[list(ids).index(48)], 2 in ids
+    ('this', False)
+    """
+    special = {tokenizer.special_id(piece) for piece in tokenizer.specials}
+    found = [
+        (number, piece.replace("\u2581", " ").removeprefix("##").strip())
+        for number, piece in enumerate(tokenizer.all_pieces)
+        if number not in special
+    ]
+    kept = [(number, text) for number, text in found if text]
+    return np.array([number for number, _ in kept], np.int64), [text for _, text in kept]
+
+
+def check_dimensions(teacher: str, dimensions: int, config: AlbertConfig) -> None:
+    """Check that a teacher's vectors can fill the word embeddings.
+
+    Raises:
+        UsageError: they have fewer dimensions.
+    """
+    if dimensions < config.embedding_size:
+        raise UsageError(
+            f"{teacher} has vectors of {dimensions} dimensions, fewer than the {config.embedding_size} of the "
+            "student's word embeddings; pass --start keep to begin with the student's own, or give a --config with a "
+            "smaller embedding_size"
+        )
+
+
+def begin_with_pieces(
+    network: Network,
+    tokenizer: AnyTokenizer,
+    texts: Texts,
+    *,
+    vectors: Callable[[list[str]], npt.NDArray[np.float16]],
+) -> None:
+    """Fill the word embeddings with the teacher's vectors of single pieces, by their principal components.
+
+    Pieces that are no text keep what they have. Frequent pieces are shorter, and so count less against positions and
+    segments: the normalization of the embeddings removes a length that all words share, but not this.
+
+    Args:
+        network: of the student.
+        tokenizer: its tokenizer.
+        texts: to train on; they count how frequent each piece is.
+        vectors: texts -> the teacher's vectors `[texts, dimensions]`.
+    """
+    ids, pieces = piece_texts(tokenizer)
+    rows = principal_components(vectors(pieces).astype(np.float64), size=network.config.embedding_size)
+    counts = np.zeros(network.config.vocab_size)
+    for tokens in texts.tokens:
+        counts += np.bincount(tokens, minlength=len(counts))
+    frequencies = counts[ids] / max(counts.sum(), 1)
+    rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
+    rows *= (FREQUENT / (FREQUENT + frequencies))[:, None]
+    with torch.no_grad():
+        table = network.encoder.embeddings.word.weight
+        table[torch.from_numpy(ids)] = torch.from_numpy(rows).to(table)
+        if "mlm" in network.heads:  # its logits are products with these long vectors
+            network.mlm_head.norm.weight.div_(WORD_NORM)
+
+
+def principal_components(vectors: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.float64]:
+    """Return vectors without their mean in the `size` directions of the largest variance, `[vectors, size]`.
+
+    >>> principal_components(np.array([[0.0, 0.0], [0.0, 4.0]]), size=1).__abs__().tolist()
+    [[2.0], [2.0]]
+    """
+    centred = vectors - vectors.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)  # by rising variance
+    largest = directions[:, ::-1][:, :size]
+    # The sign of a direction is the library's choice; this makes it ours.
+    signs = np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(largest.shape[1])])
+    found: npt.NDArray[np.float64] = centred @ (largest * np.where(signs == 0, 1, signs))
+    return found

@@ -1,0 +1,194 @@
+"""Teachers: what gives the vectors that a student is trained towards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.checkpoints.sentence_transformers import declared_embedding, transformer_folder
+from albertkit.data.batches import inference_batches
+from albertkit.device import Execution
+from albertkit.errors import CheckpointError, MissingExtraError
+from albertkit.model_files import SHIPPED, known_folder, model_path, shipped_folder
+from albertkit.predictor import Predictor
+
+FloatArray = npt.NDArray[np.float32]
+BATCH_TOKENS = 4096
+"""Tokens of one forward pass of a teacher."""
+_TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+)  # fmt: skip
+_BLOCK = 1 << 20
+
+
+class Teacher(Protocol):
+    """Gives one vector per text."""
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return the vectors of texts, `[texts, dimensions]`."""
+        ...
+
+
+def teacher_source(name: str) -> Path:
+    """Return the folder or file that a teacher's name means.
+
+    Raises:
+        UsageError: neither a path that is there nor a known model's name.
+    """
+    path = model_path(name)
+    return path or (shipped_folder() if name == SHIPPED else known_folder(name))
+
+
+def teacher_digest(name: str) -> str:
+    """Return the SHA-256 of a teacher's files: the same teacher in another folder has the same vectors.
+
+    Raises:
+        UsageError: there is no such teacher.
+        CheckpointError: a file cannot be read.
+    """
+    source = teacher_source(name)
+    digest = hashlib.sha256()
+    inside = source.rglob("*") if source.is_dir() else source.parent.glob(f"{source.name}*")  # TensorFlow's: a prefix
+    for path in sorted(path for path in inside if path.is_file() and not path.name.startswith(".")):
+        name_inside = path.relative_to(source) if source.is_dir() else path.name
+        digest.update(f"{name_inside} {path.stat().st_size} ".encode("utf-8", "surrogateescape"))
+        try:
+            with open(path, "rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return digest.hexdigest()
+
+
+def open_teacher(name: str, execution: Execution) -> Teacher:
+    """Load a sentence-transformers folder, or an albertkit model, run or export.
+
+    Args:
+        name: a known model's name, or a path.
+        execution: where it runs, in fp32.
+
+    Raises:
+        UsageError, CheckpointError: it cannot be loaded, or has no tokenizer.
+        MissingExtraError: the folder is no ALBERT, and transformers is not installed.
+    """
+    source = teacher_source(name)
+    if _model_type(source) in ("albert", None):
+        return _AlbertTeacher(name, execution)
+    return _TransformersTeacher(source, execution)
+
+
+def _model_type(source: Path) -> str | None:
+    """Return the kind of network that a Hugging Face folder holds; None where it says none, and of other formats."""
+    if not source.is_dir():
+        return None
+    path = transformer_folder(source) / "config.json"
+    if not path.is_file():
+        return None
+    try:
+        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as a configuration ({error}); copy the file again") from error
+    return kind if isinstance(kind, str) else None
+
+
+class _AlbertTeacher:
+    def __init__(self, name: str, execution: Execution) -> None:
+        self.predictor = Predictor.load(name, execution=execution)
+        self.predictor.embed(["a"])  # a model without a tokenizer says so now
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        return self.predictor.embed(list(texts))
+
+
+class _TransformersTeacher:
+    """A folder of sentence-transformers whose network is not ALBERT, run by transformers."""
+
+    def __init__(self, folder: Path, execution: Execution) -> None:
+        import torch
+
+        try:
+            import transformers
+        except ImportError as error:
+            raise MissingExtraError("transformers", extra="distill", purpose=f"the teacher {folder}") from error
+        declared = declared_embedding(folder)
+        inner = transformer_folder(folder)
+        if not any((inner / name).is_file() for name in _TOKENIZER_FILES):
+            raise CheckpointError(
+                f"{folder}: holds no tokenizer ({', '.join(_TOKENIZER_FILES[:3])}, ..); copy the tokenizer's files "
+                "beside the weights"
+            )
+        if not any(inner.glob("*.safetensors")):
+            raise CheckpointError(
+                f"{folder}: holds no .safetensors file, and weights in other files could run code when they are read; "
+                "save the teacher with safetensors"
+            )
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        logging: Any = transformers.utils.logging
+        verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(logging.ERROR)  # what matters of its notes is looked at below
+        logging.disable_progress_bar()
+        try:
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(str(inner), **options)
+            network, report = transformers.AutoModel.from_pretrained(
+                str(inner), use_safetensors=True, output_loading_info=True, dtype=torch.float32, **options
+            )
+        except Exception as error:  # transformers raises what its many parts raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CheckpointError(f"{folder}: transformers cannot load this teacher ({reason:.300})") from error
+        finally:
+            logging.set_verbosity(verbosity)
+            if has_bar:
+                logging.enable_progress_bar()
+        missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
+        if missing:
+            raise CheckpointError(
+                f"{folder}: the weights lack {missing[0]} ({len(missing)} are missing), which would be random; copy "
+                "the files again"
+            )
+        self.network: Any = network.eval().to(execution.torch_device)
+        self.device = execution.torch_device
+        self.pooling = declared.get("embedding", {"pooling": "mean"})["pooling"]
+        known = [declared.get("max_length"), getattr(self.tokenizer, "model_max_length", None)]
+        known.append(getattr(network.config, "max_position_embeddings", None))
+        self.max_length = min(length for length in known if isinstance(length, int) and length > 0)
+        self.lower = _lowers(inner)
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        import torch
+
+        given = [text.lower() for text in texts] if self.lower else list(texts)
+        rows = self.tokenizer(given, truncation=True, max_length=self.max_length, padding=False)
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        found: FloatArray | None = None
+        with torch.inference_mode():
+            for numbers in inference_batches(lengths, batch_tokens=BATCH_TOKENS):
+                batch = self.tokenizer.pad(
+                    {name: [column[number] for number in numbers] for name, column in rows.items()}, return_tensors="pt"
+                ).to(self.device)
+                hidden = self.network(**batch).last_hidden_state.float()  # n s h
+                if self.pooling == "cls":
+                    vectors = hidden[:, 0]
+                else:
+                    mask = batch["attention_mask"].unsqueeze(-1).float()
+                    vectors = (hidden * mask).sum(1) / mask.sum(1)
+                if found is None:
+                    found = np.zeros((len(given), vectors.shape[1]), np.float32)
+                found[numbers] = vectors.cpu().numpy()
+        assert found is not None
+        return found
+
+
+def _lowers(folder: Path) -> bool:
+    """Tell whether sentence-transformers puts texts into lower case before its tokenizer."""
+    path = folder / "sentence_bert_config.json"
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("do_lower_case")) if path.is_file() else False
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy the file again") from error
