@@ -108,6 +108,7 @@ def test_a_copy_with_early_exit(how: str, predictor: Predictor) -> None:
     np.testing.assert_allclose(_probabilities(copied(early, how), TEXTS), wanted, rtol=0, atol=1e-6)
 
 
+@pytest.mark.usefixtures("unlimited_openvino")
 @pytest.mark.parametrize("how, to", [("pickle", "onnx"), ("deepcopy", "onnx"), ("pickle", "openvino")])
 def test_a_copy_of_an_exported_model(how: str, to: str, folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")

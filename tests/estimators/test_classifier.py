@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tests.estimators.small import classifier, rows
-from tests.tiny import tiny_folder
+from tests.tiny import keyword_folder
 
 from albertkit.errors import UsageError
 from albertkit.estimators import AlbertClassifier
@@ -157,7 +157,7 @@ def test_frozen_keeps_the_encoder() -> None:
     fitted = classifier(frozen=True).fit(texts, labels)
     from albertkit.pretrained import load_model
 
-    before = load_model(tiny_folder()).network.encoder.state_dict()
+    before = load_model(keyword_folder()).network.encoder.state_dict()
     after = fitted.predictor_.model.network.encoder.state_dict()
     assert all((before[name] == after[name]).all() for name in before)
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load as load_tensors
 from tests.cli.running import Runner
 from tests.estimators.small import classifier, regressor, rows
-from tests.tiny import settings, tiny_folder, write_csv
+from tests.tiny import keyword_folder, settings, tiny_folder, write_csv
 
 import albertkit
 from albertkit.errors import CheckpointError, UsageError
@@ -41,7 +41,7 @@ def test_pickles_hold_no_tensors_of_torch(trained: AlbertClassifier) -> None:
     np.testing.assert_array_equal(again.predict_proba(TEXTS), trained.predict_proba(TEXTS))
     assert again.get_params() == trained.get_params()
     assert again.history_ == trained.history_
-    assert again.predictor_.model.source == str(tiny_folder())
+    assert again.predictor_.model.source == str(keyword_folder())
     assert pickle.loads(pickle.dumps(again)).predict(TEXTS).tolist() == trained.predict(TEXTS).tolist()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import BAD, GOOD, execution, keyword_rows, leftovers, settings, tiny_folder, write_csv
+from tests.tiny import BAD, GOOD, execution, keyword_folder, keyword_rows, leftovers, settings, tiny_folder, write_csv
 
 import albertkit
 from albertkit.consent import DownloadError
@@ -136,7 +136,7 @@ def test_a_head_on_the_mean_predicts_as_it_was_validated(
     for split, logits in zip(("dev", "test"), seen, strict=True):  # the validation of the one epoch, then the score
         examples = list(albertkit.load_dataset(keywords, split=split).examples)
         np.testing.assert_allclose(model.logits(examples), np.stack(logits), rtol=0, atol=1e-5)
-    before, after = (load_model(path).network.encoder.state_dict() for path in (tiny_folder(), tmp_path / "run"))
+    before, after = (load_model(path).network.encoder.state_dict() for path in (keyword_folder(), tmp_path / "run"))
     changed = {name for name in before if not np.array_equal(before[name].numpy(), after[name].numpy())}
     assert not changed & {"pooler.weight", "pooler.bias"}  # which no head reads
     assert ("embeddings.word.weight" in changed) == (not freeze)
