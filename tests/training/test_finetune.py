@@ -25,7 +25,7 @@ from albertkit.training import finetune as module
 from albertkit.training.finetune import finetune
 
 
-def keyword_folder(folder: Path, *, counts: dict[str, int]) -> Path:
+def keyword_splits(folder: Path, *, counts: dict[str, int]) -> Path:
     folder.mkdir()
     for number, (split, count) in enumerate(counts.items()):
         write_csv(folder / f"{split}.csv", keyword_rows(count, seed=number))
@@ -34,7 +34,7 @@ def keyword_folder(folder: Path, *, counts: dict[str, int]) -> Path:
 
 @pytest.fixture(scope="module")
 def keywords(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return keyword_folder(tmp_path_factory.mktemp("data") / "keywords", counts={"train": 200, "dev": 60, "test": 80})
+    return keyword_splits(tmp_path_factory.mktemp("data") / "keywords", counts={"train": 200, "dev": 60, "test": 80})
 
 
 @pytest.fixture(autouse=True)
@@ -242,9 +242,9 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
     (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:5000])
     one_class = write_csv(tmp_path / "one.csv", [("a", "good")] * 30)
     few_of_one_class = write_csv(tmp_path / "few.csv", [("a", "good")] * 3)
-    folder = keyword_folder(tmp_path / "unlabelled", counts={"train": 40})
+    folder = keyword_splits(tmp_path / "unlabelled", counts={"train": 40})
     write_csv(folder / "test.csv", [("a",), ("b",)], columns=("text",))
-    strange = keyword_folder(tmp_path / "strange", counts={"train": 40, "dev": 10})
+    strange = keyword_splits(tmp_path / "strange", counts={"train": 40, "dev": 10})
     write_csv(strange / "test.csv", [("a", "good"), ("b", "ugly")])
     return {
         "no such column": (
