@@ -88,9 +88,9 @@ def test_a_rare_class_is_found_more_often_with_weights(tmp_path: Path, monkeypat
         monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
     random = np.random.RandomState(0)
     rows = []
-    for number in range(240):  # 1 of 8 is bad, and a keyword is right in 3 of 4 cases: no text can be sure
-        bad = number % 8 == 0
-        words = [str(random.choice(FILLER)), str(random.choice(BAD if bad == (random.rand() < 0.75) else GOOD))]
+    for number in range(600):  # 1 of 10 is bad, and a keyword is right in 17 of 20 cases: no text can be sure
+        bad = number % 10 == 0
+        words = [str(random.choice(FILLER)), str(random.choice(BAD if bad == (random.rand() < 0.85) else GOOD))]
         rows.append((" ".join(words), "bad" if bad else "good"))
     data = write_csv(tmp_path / "t.csv", rows)
     found = {}
