@@ -153,6 +153,13 @@ def test_zeros_and_ones_need_names(ending: str, tmp_path: Path) -> None:
         open_data(path, labels=["sport", "money"])
 
 
+def test_lists_of_the_classes_0_and_1(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text,labels\na,[0]\nb,[1]\nc,"[0, 1]"\n')
+    data = load_dataset(path)
+    assert (data.task, data.labels) == ("multilabel", ("0", "1"))
+    assert [row.label for row in data] == [(0,), (1,), (0, 1)]
+
+
 @pytest.mark.parametrize(
     ("train", "test"), [("1.0 0.0", "1 0"), ("1 0", "1.0 0.0"), ("True False", "TRUE false"), ("True False", "1 0")]
 )

@@ -111,10 +111,12 @@ def holds_list_texts(values: Iterable[Any]) -> bool:
 def zeros_and_ones(values: Iterable[Any]) -> int:
     """Return the length of the lists in a multi-label column if these hold zeros and ones for labels; else 0.
 
-    >>> zeros_and_ones([[0, 1, 0], [1, 1, 0]]), zeros_and_ones([["a"], ["b"]]), zeros_and_ones([[0], [1]])
+    Lists of unequal length in which nothing is there twice hold the labels "0" and "1" themselves.
+
+    >>> zeros_and_ones([[0, 1, 0], [1, 1, 0]]), zeros_and_ones([["a"], ["b"]]), zeros_and_ones([[0], [0, 1]])
     (3, 0, 0)
     """
-    longest = 0
+    lengths, repeats = {0}, False
     for value in values:
         try:
             names = label_texts(value)
@@ -122,8 +124,10 @@ def zeros_and_ones(values: Iterable[Any]) -> int:
             continue  # reading it tells what is wrong
         if not _ZEROS_AND_ONES.issuperset(names):
             return 0
-        longest = max(longest, len(names))
-    return longest if longest > 1 else 0
+        lengths.add(len(names))
+        repeats = repeats or len(set(names)) < len(names)
+    longest = max(lengths)
+    return longest if repeats or (longest > 1 and lengths == {0, longest}) else 0
 
 
 def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:
