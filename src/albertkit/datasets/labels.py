@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from albertkit.datasets.list_texts import is_list_text, parse_list
+from albertkit.datasets.list_texts import is_list_text, may_be_list, parse_list
 from albertkit.datasets.rows import checked_text
 from albertkit.errors import DataError, did_you_mean
 
@@ -106,6 +106,19 @@ def holds_list_texts(values: Iterable[Any]) -> bool:
     there = [value for value in values if not is_missing(value)]
     lists = [isinstance(value, str) and is_list_text(value) for value in there]
     return bool(lists) and (all(lists) or any(lists[at] and "'" in there[at] for at in range(len(there))))
+
+
+def unreadable_list(values: Iterable[Any]) -> str | None:
+    """Return the first text that only looks like a list, if most labels of a column look like lists; else None.
+
+    >>> unreadable_list(["[a, b]", "[a]"]), unreadable_list(["['a']", "[]"]), unreadable_list(["[a]", "b", "c"])
+    ('[a, b]', None, None)
+    """
+    there = [value for value in values if not is_missing(value)]
+    alike = [value for value in there if isinstance(value, str) and may_be_list(value)]
+    if 2 * len(alike) <= len(there):
+        return None
+    return next((value for value in alike if not is_list_text(value)), None)
 
 
 def zeros_and_ones(values: Iterable[Any]) -> int:
