@@ -105,7 +105,9 @@ def holds_list_texts(values: Iterable[Any]) -> bool:
     """
     there = [value for value in values if not is_missing(value)]
     lists = [isinstance(value, str) and is_list_text(value) for value in there]
-    return bool(lists) and (all(lists) or any(lists[at] and "'" in there[at] for at in range(len(there))))
+    return bool(lists) and (
+        all(lists) or any(lists[at] and not {"'", '"'}.isdisjoint(there[at]) for at in range(len(there)))
+    )
 
 
 def unreadable_list(values: Iterable[Any]) -> str | None:
