@@ -71,12 +71,27 @@ def test_refusals(content: bytes, encoding: str | None, sentence: str) -> None:
         list(utf8_blocks([content], where="a.txt", encoding=encoding))
 
 
-@pytest.mark.parametrize("name", ["cp1251x", "hex", "idna", "", "a\0b", "unicode_escape"])
+@pytest.mark.parametrize("name", ["cp1251x", "", "a\0b"])
 def test_names_that_are_no_encoding(name: str) -> None:
     with pytest.raises(UsageError, match="unknown encoding"):
         check_encoding(name)
     with pytest.raises(UsageError, match="unknown encoding"):
         text_form(b"", encoding=name, where="a.txt")
+
+
+@pytest.mark.parametrize("name", ["rot13", "base64", "hex", "idna", "unicode_escape", "ZIP", "undefined"])
+def test_codecs_that_are_not_of_text(name: str) -> None:
+    with pytest.raises(UsageError, match=f'^"{name}" is no text encoding; give one such as utf-8') as refusal:
+        check_encoding(name)
+    assert "did you mean" not in str(refusal.value)
+
+
+def test_no_codec_that_is_refused_is_suggested() -> None:
+    for name in ("rot-133", "base645", "zlibb", "punycodes"):
+        with pytest.raises(UsageError, match="unknown encoding") as refusal:
+            check_encoding(name)
+        for refused in ('"rot', '"base', '"zlib', '"punycode"'):
+            assert f"did you mean {refused}" not in str(refusal.value)
 
 
 def test_the_nearest_encoding_is_named() -> None:

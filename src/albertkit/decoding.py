@@ -43,17 +43,31 @@ def check_encoding(name: str) -> str:
     ('iso8859-1', 'cp1252')
 
     Raises:
-        UsageError: there is no such encoding of text; the sentence names the nearest one.
+        UsageError: there is no such encoding, and the sentence names the nearest one; or it is not one of text.
     """
     try:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
         codec = None
-    if codec is None or not codec._is_text_encoding or codec.name in _NOT_OF_FILES:
+    if codec is not None and not _is_of_files(codec):
+        raise UsageError(f'"{name:.40}" is no text encoding; give one such as utf-8, cp1252, latin-1, utf-16')
+    if codec is None:
         known = encodings.aliases.aliases
-        nearest = did_you_mean(name.lower(), {each.replace("_", "-") for each in (*known, *known.values())})
+        spelled = {each.replace("_", "-") for pair in known.items() if _is_known(pair[1]) for each in pair}
+        nearest = did_you_mean(name.lower(), spelled)
         raise UsageError(f'unknown encoding "{name:.40}"{nearest} (such as utf-8, cp1252, latin-1, utf-16)')
     return codec.name
+
+
+def _is_of_files(codec: codecs.CodecInfo) -> bool:
+    return codec._is_text_encoding and codec.name not in _NOT_OF_FILES
+
+
+def _is_known(name: str) -> bool:
+    try:
+        return _is_of_files(codecs.lookup(name))
+    except LookupError:  # another system's
+        return False
 
 
 def text_form(head: bytes, *, encoding: str | None, where: str) -> TextForm:

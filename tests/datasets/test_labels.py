@@ -132,6 +132,10 @@ def test_names_of_older_runs_and_truth_values_are_found() -> None:
         (["[0 1 0]", ""], 3),
         (["0|1|0|1"], 4),
         ([[0], [1]], 0),
+        ([[0], [1], [0, 1]], 0),  # classes that are called 0 and 1
+        (["[0]", "[0, 1]", "[]"], 0),
+        ([[0, 1], [1, 0], []], 2),
+        ([[0, 1, 0], [1, 0]], 3),  # a row is too short
         ([[0, 1], [2]], 0),
         ([["a"], ["b", "0"]], 0),
     ],
@@ -157,3 +161,7 @@ def test_labels_by_position() -> None:
 def test_a_decimal_comma_says_what_to_write() -> None:
     with pytest.raises(ValueError, match=r'"3,5" is not a number, which regression needs; write 3\.5'):
         parse_label("3,5", task="regression", labels=())
+
+
+def test_lists_as_json_writes_them_beside_a_name() -> None:
+    assert infer_task(['["a", "b"]', '["b"]', "c"]) == infer_task(["['a', 'b']", "['b']", "c"]) == "multilabel"

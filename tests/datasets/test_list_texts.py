@@ -18,12 +18,20 @@ def test_what_is_written_comes_back(items: list[str]) -> None:
         assert is_list_text(text)
         assert parse_list(text) == items
     assert parse_list(repr(tuple(items))) == items
-    assert parse_list(str(np.array(items, dtype=object))) == items
+    array = np.array(items, dtype=object)
+    assert parse_list(str(array)) == items
+    for text in (repr(array), f"np.{array!r}", repr(np.array(items))):
+        assert is_list_text(text)
+        assert parse_list(text) == items
 
 
 def test_numbers_truth_values_and_gaps() -> None:
     assert parse_list("[1, -2.5, 1e3, True, False, None, nan]") == [1, -2.5, 1000.0, True, False, None, None]
     assert parse_list(str(np.array([0, 1, 0]))) == [0, 1, 0]
+    assert parse_list(repr(np.array([0, 1, 0], dtype=np.int8))) == [0, 1, 0]
+    assert is_list_text("0,1, 0")
+    assert parse_list("0,1, 0") == [0, 1, 0]
+    assert not is_list_text("0,1")  # a decimal comma
     assert parse_list(str(np.array([0.0, 1.0]))) == [0, 1]
 
 
@@ -33,7 +41,19 @@ def test_names_are_no_lists(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["['a' ... 'b']", "[['a'], ['b']]", "[__import__('os')]", "['a']['b']", "['\\x']", "[np.str_('a']", "['a"]
+    "text",
+    [
+        "['a' ... 'b']",
+        "[['a'], ['b']]",
+        "[__import__('os')]",
+        "['a']['b']",
+        "['\\x']",
+        "[np.str_('a']",
+        "['a",
+        "['a', 'b'",
+        "['a', b",
+        "[",
+    ],
 )
 def test_what_cannot_be_read(text: str) -> None:
     with pytest.raises(ValueError, match="cannot be read as a list of labels"):

@@ -153,6 +153,50 @@ def test_zeros_and_ones_need_names(ending: str, tmp_path: Path) -> None:
         open_data(path, labels=["sport", "money"])
 
 
+def labelled(path: Path, labels: list[str]) -> Path:
+    return write(path, "text,label\n" + "".join(f'text {n},"{label}"\n' for n, label in enumerate(labels)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (["[a, b]", "[a]", "[b]"], r"\[a, b\]"),
+        (["[sport]", "[money]"], r"\[sport\]"),
+        (["[0 0 0 ... 0 0 1]", "[0 0 0 ... 1 0 0]"], r"\[0 0 0 ... 0 0 1\]"),
+        (["array([a, b])", "array([b])"], r"array\(\[a, b\]\)"),
+    ],
+)
+def test_lists_that_cannot_be_read_are_no_classes(labels: list[str], shown: str, tmp_path: Path) -> None:
+    path = labelled(tmp_path / "a.csv", labels)
+    for task in (None, "multilabel"):
+        with pytest.raises(
+            DataError, match=rf'column "label" holds what looks like lists, but .{shown}. cannot be read'
+        ):
+            open_data(path, task=task)
+    assert sorted(open_data(path, task="classification").labels) == sorted(labels)
+
+
+def test_lists_as_arrays_and_without_brackets(tmp_path: Path) -> None:
+    data = load_dataset(labelled(tmp_path / "a.csv", ["array(['a', 'b'], dtype=object)", "array(['b'], dtype=object)"]))
+    assert (data.task, data.labels, [row.label for row in data]) == ("multilabel", ("a", "b"), [(0, 1), (1,)])
+    path = labelled(tmp_path / "b.csv", ["0,1,0", "1,1,0"])
+    with pytest.raises(DataError, match=r"holds lists of 3 zeros and ones, .* with --labels a,b,c"):
+        open_data(path)
+    assert [row.label for row in load_dataset(path, labels=["a", "b", "c"])] == [(1,), (0, 1)]
+
+
+def test_a_list_without_its_end(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 2: .*\['a', 'b'. cannot be read as a list of labels"):
+        open_data(labelled(tmp_path / "a.csv", ["['a', 'b'", "['b']"]))
+
+
+def test_lists_of_the_classes_0_and_1(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text,labels\na,[0]\nb,[1]\nc,"[0, 1]"\n')
+    data = load_dataset(path)
+    assert (data.task, data.labels) == ("multilabel", ("0", "1"))
+    assert [row.label for row in data] == [(0,), (1,), (0, 1)]
+
+
 @pytest.mark.parametrize(
     ("train", "test"), [("1.0 0.0", "1 0"), ("1 0", "1.0 0.0"), ("True False", "TRUE false"), ("True False", "1 0")]
 )

@@ -87,6 +87,24 @@ def test_added_tokens_have_the_ids_of_transformers(made: Callable[[Path], Path],
     assert_ids_are_those_of_transformers(again, tmp_path / "again")
 
 
+@pytest.mark.parametrize("made", [ours, foreign])
+def test_added_tokens_with_capitals_and_accents(made: Callable[[Path], Path], tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    folder = made(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["COVID-19", "Ix", "\u00c9mile"])
+    tokenizer.save_pretrained(folder)
+    found = AnyTokenizer.load(folder)
+    texts = ["the COVID-19 end, covid-19", "Ix ix", "\u00c9mile emile \u00e9mile"]
+    assert found.ids_of(texts) == [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+    assert [found.ids(found.tokenize(text)) for text in texts] == found.ids_of(texts)
+    written = ["COVID-19", "Ix", "\u00c9mile", "<unk>", "nowhere"]
+    assert found.ids(written) == tokenizer.convert_tokens_to_ids(written)
+    assert_ids_are_those_of_transformers(found, folder)
+    found.save(tmp_path / "again")
+    assert AnyTokenizer.load(tmp_path / "again").ids_of(texts) == found.ids_of(texts)
+
+
 def test_a_foreign_tokenizer_json_is_read(tmp_path: Path) -> None:
     folder = foreign(tmp_path)
     found = AnyTokenizer.load(folder)

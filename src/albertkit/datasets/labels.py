@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from albertkit.datasets.list_texts import is_list_text, parse_list
+from albertkit.datasets.list_texts import is_list_text, may_be_list, parse_list
 from albertkit.datasets.rows import checked_text
 from albertkit.errors import DataError, did_you_mean
 
@@ -105,16 +105,33 @@ def holds_list_texts(values: Iterable[Any]) -> bool:
     """
     there = [value for value in values if not is_missing(value)]
     lists = [isinstance(value, str) and is_list_text(value) for value in there]
-    return bool(lists) and (all(lists) or any(lists[at] and "'" in there[at] for at in range(len(there))))
+    return bool(lists) and (
+        all(lists) or any(lists[at] and not {"'", '"'}.isdisjoint(there[at]) for at in range(len(there)))
+    )
+
+
+def unreadable_list(values: Iterable[Any]) -> str | None:
+    """Return the first text that only looks like a list, if most labels of a column look like lists; else None.
+
+    >>> unreadable_list(["[a, b]", "[a]"]), unreadable_list(["['a']", "[]"]), unreadable_list(["[a]", "b", "c"])
+    ('[a, b]', None, None)
+    """
+    there = [value for value in values if not is_missing(value)]
+    alike = [value for value in there if isinstance(value, str) and may_be_list(value)]
+    if 2 * len(alike) <= len(there):
+        return None
+    return next((value for value in alike if not is_list_text(value)), None)
 
 
 def zeros_and_ones(values: Iterable[Any]) -> int:
     """Return the length of the lists in a multi-label column if these hold zeros and ones for labels; else 0.
 
-    >>> zeros_and_ones([[0, 1, 0], [1, 1, 0]]), zeros_and_ones([["a"], ["b"]]), zeros_and_ones([[0], [1]])
+    Lists of unequal length in which nothing is there twice hold the labels "0" and "1" themselves.
+
+    >>> zeros_and_ones([[0, 1, 0], [1, 1, 0]]), zeros_and_ones([["a"], ["b"]]), zeros_and_ones([[0], [0, 1]])
     (3, 0, 0)
     """
-    longest = 0
+    lengths, repeats = {0}, False
     for value in values:
         try:
             names = label_texts(value)
@@ -122,8 +139,10 @@ def zeros_and_ones(values: Iterable[Any]) -> int:
             continue  # reading it tells what is wrong
         if not _ZEROS_AND_ONES.issuperset(names):
             return 0
-        longest = max(longest, len(names))
-    return longest if longest > 1 else 0
+        lengths.add(len(names))
+        repeats = repeats or len(set(names)) < len(names)
+    longest = max(lengths)
+    return longest if repeats or (longest > 1 and lengths == {0, longest}) else 0
 
 
 def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ _STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _ITEM = re.compile(rf"(np\.\w+\()?(?:({_STRING})|({_NUMBER})|(\w+))(\))?", re.DOTALL)
 _BETWEEN = re.compile(r"\s*,\s*|\s+")  # NumPy writes no commas
 _BEGIN = re.compile(r"""\[\s*(?:['"\[]|np\.)|[({]\s*(?:['"]|np\.)""")
+_UNCLOSED = re.compile(r"""\[\s*['"][^\]]*""")
+_ARRAY = re.compile(r"(?:np\.|numpy\.)?array\((.*?)(?:,\s*dtype=[^\])=]*)?\)", re.DOTALL)
+_BARE = re.compile(r"[01](?:\s*,\s*[01]){2,}")  # two would be a number with a decimal comma
+_MAYBE = re.compile(r"\[[^\]]*\]?|\[\s*\[.*|(?:np\.|numpy\.)?array\(.*", re.DOTALL)
 _WORDS = {"True": True, "true": True, "False": False, "false": False}
 _GAPS = ("None", "null", "nan", "NaN")
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
@@ -19,10 +23,14 @@ _CLOSING = {"[": "]", "(": ")", "{": "}"}
 def is_list_text(text: str) -> bool:
     """Tell whether a text is meant to be a list: it has brackets and, inside, strings, numbers or nothing.
 
-    >>> [is_list_text(text) for text in ("['a', 'b']", "[]", "[0 1 0]", "[spam]", "a")]
-    [True, True, True, False, False]
+    So are three or more zeros and ones with commas, and a list of strings whose bracket nothing closes.
+
+    >>> [is_list_text(text) for text in ("['a', 'b']", "array(['a'])", "[0 1 0]", "0,1,0", "[spam]", "a")]
+    [True, True, True, True, False, False]
     """
-    text = text.strip()
+    text = _bracketed(text)
+    if _UNCLOSED.fullmatch(text):
+        return True
     if len(text) < 2 or text[-1] != _CLOSING.get(text[0]):
         return False
     if _BEGIN.match(text):
@@ -34,6 +42,24 @@ def is_list_text(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def may_be_list(text: str) -> bool:
+    """Tell whether a text looks like a list, whether or not it can be read as one.
+
+    >>> [may_be_list(text) for text in ("[a, b]", "[0 0 ... 1]", "array([a])", "[1] Smith", "a")]
+    [True, True, True, False, False]
+    """
+    return _MAYBE.fullmatch(text.strip()) is not None
+
+
+def _bracketed(text: str) -> str:
+    """Return a list in its brackets only: without NumPy's array( ), and with them where zeros and ones have none."""
+    text = text.strip()
+    array = _ARRAY.fullmatch(text)
+    if array is not None:
+        return array[1].strip()
+    return f"[{text}]" if _BARE.fullmatch(text) else text
 
 
 def parse_list(text: str) -> list[Any]:
@@ -48,7 +74,10 @@ def parse_list(text: str) -> list[Any]:
     Raises:
         ValueError: it is no such list, or holds other lists.
     """
-    inner = text.strip()[1:-1].strip()
+    listed = _bracketed(text)
+    if len(listed) < 2 or listed[-1] != _CLOSING.get(listed[0]):
+        raise ValueError(f"{text!r:.60} cannot be read as a list of labels")
+    inner = listed[1:-1].strip()
     items: list[Any] = []
     at = 0
     while at < len(inner):

@@ -16,6 +16,7 @@ from albertkit.datasets.labels import (
     infer_task,
     is_missing,
     parse_label,
+    unreadable_list,
     zeros_and_ones,
 )
 from albertkit.datasets.remarks import Remarks
@@ -106,6 +107,8 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
     task = options.task or infer_task(values)
     if options.task is None and options.labels and task == "regression":
         task = "classification"  # classes were named, so "1.5" is the name of one
+    if options.task in (None, "multilabel") and options.labels is None:
+        _require_readable(read, values)
     if task == "multilabel" and options.labels is None:
         _require_names(read, values)
     if options.labels is None or task == "regression":
@@ -128,6 +131,16 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
     hint = f" (a file {path / 'SPLIT'}.csv would be it)" if path.is_dir() else " (a single table has the split train)"
     aliases = {WHOLE: "train"} if len(files) == 1 else {}
     return DataSource(str(path), task, labels, METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+
+
+def _require_readable(read: _Read, values: Sequence[Any]) -> None:
+    text = unreadable_list(values)
+    if text is not None:
+        raise DataError(
+            f'{read.where}: column "{read.label_column}" holds what looks like lists, but {text!r:.60} cannot be read '
+            "as one; write lists whole and with quotes, ['a', 'b'], or pass --task classification to take each text "
+            "as a name"
+        )
 
 
 def _require_names(read: _Read, values: Sequence[Any]) -> None:

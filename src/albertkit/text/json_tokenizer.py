@@ -52,6 +52,7 @@ class JsonTokenizer(AnyTokenizer):
         self.where = where
         content = parsed(model, where=where)
         added = added_of(content)
+        self._added = {number: piece for piece, number in added.items()}
         whole = _built({**content, "truncation": None, "padding": None}, where=where)
         known = whole.get_vocab(with_added_tokens=False)
         kinds = [kind for kind in (SPECIALS, WORDPIECE_SPECIALS) if all(piece in known for piece in kind)]
@@ -93,7 +94,8 @@ class JsonTokenizer(AnyTokenizer):
     @cached_property
     def all_pieces(self) -> list[str]:
         """The pieces by id, added tokens after those of the vocabulary."""
-        return [self._splitter.id_to_token(number) or "" for number in range(self.vocab_size)]
+        numbers = range(self.vocab_size)
+        return self._as_written(numbers, [self._splitter.id_to_token(number) or "" for number in numbers])
 
     @property
     def vocab_size(self) -> int:
@@ -129,7 +131,8 @@ class JsonTokenizer(AnyTokenizer):
             TextError: not a str, or a lone surrogate in it.
         """
         clean = checked_text(text, number=0)
-        return list(_asked(lambda: self._splitter.encode(clean, add_special_tokens=False).tokens, where=self.where))
+        found = _asked(lambda: self._splitter.encode(clean, add_special_tokens=False), where=self.where)
+        return self._as_written(found.ids, found.tokens)
 
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """Return the ids of pieces; the id of the unknown piece for those that the vocabulary does not hold."""
@@ -143,7 +146,12 @@ class JsonTokenizer(AnyTokenizer):
 
     def _part_tokens(self, part: str) -> Tokens:
         found = _asked(lambda: self._splitter.encode(part, add_special_tokens=False), where=self.where)
-        return Tokens(list(found.ids), list(found.tokens), [_trimmed(part, *span) for span in found.offsets])
+        pieces = self._as_written(found.ids, found.tokens)
+        return Tokens(list(found.ids), pieces, [_trimmed(part, *span) for span in found.offsets])
+
+    def _as_written(self, numbers: Iterable[int], pieces: Iterable[str]) -> list[str]:
+        """Return pieces with added tokens as the file has them: the library may normalize "Ix" to the piece "ix"."""
+        return [self._added.get(number, piece) for number, piece in zip(numbers, pieces, strict=True)]
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:  # noqa: ARG002 - the library's own
         clean = [checked_text(text, number=number) for number, text in enumerate(texts)]
