@@ -87,10 +87,11 @@ def _acquired(path: Path, *, option: str) -> FileLock:
             raise RunError(
                 f"{path}: another albertkit{_holder(path)} writes there; wait for it, or give another {option}"
             ) from error
-        except FileNotFoundError:  # the folder was removed between the two lines
-            continue
         except OSError as error:
             blocking = next((each for each in (path, *path.parents) if each.is_file()), None)
+            # The folder was removed between the two lines, or while mkdir found it there.
+            if blocking is None and isinstance(error, FileNotFoundError | FileExistsError):
+                continue
             reason = error.strerror or error if blocking is None else f"{blocking} is a file, not a folder"
             raise WriteError(f"{path}: cannot be written ({reason}); give another {option}") from error
         return lock

@@ -12,6 +12,7 @@ from albertkit.cli import COMMANDS
 from albertkit.processor import Capabilities
 
 CALLS = {
+    "distill": ["--teacher", "no-teacher", "--config", "albert-nano", "--data", "no.txt", "--out", "{out}"],
     "embed": ["no-model", "--input", "no.txt", "--output", "{out}.npy"],
     "encode": ["no-model", "--input", "no.npz", "--output", "{out}.npz"],
     "evaluate": ["no-model", "--data", "no.csv"],
