@@ -62,7 +62,7 @@ def test_a_head_set_to_zero_after_a_prediction_counts_in_the_next(precision: str
     assert np.abs(found - before).max() > 1e-3
 
 
-@pytest.mark.skipif(not capabilities().bf16, reason="no bf16 products")
+@pytest.mark.skipif(not capabilities().prepacked_bf16, reason="no prepacked bf16 products")
 def test_half_weights_run_in_bf16_products() -> None:
     batch, made = batch_of(5, 9), network()
     whole = PyTorchRuntime(made, execution=Execution("cpu", "fp32", 1)).run(batch, outputs=["pooled_output"])
