@@ -22,7 +22,7 @@ from checkpoints.folders import CONFIG, change_config, change_weights, made, ref
 @pytest.mark.parametrize(
     "values, expected",
     [
-        ({"model_type": "bert"}, 'model_type is "bert", and albertkit reads ALBERT models ("albert") alone'),
+        ({"model_type": "bert"}, 'model_type is "bert", and albertkit reads only ALBERT models ("albert")'),
         ({"model_type": ..., "num_hidden_groups": ...}, 'model_type is "unknown"'),
         ({"hidden_act": "swish"}, 'hidden_act is "swish", only gelu, gelu_new, relu, gelu_pytorch_tanh are supported'),
         ({"hidden_act": None}, 'hidden_act is "None"'),

@@ -77,17 +77,17 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise CheckpointError(f"{path}: {_diagnosis(path, error)}") from error
     if not isinstance(tensors, Mapping):
         raise CheckpointError(
-            f"{path}: holds a {type(tensors).__name__}, not named tensors; save the model's state_dict() alone"
+            f"{path}: holds a {type(tensors).__name__}, not named tensors; save only the model's state_dict()"
         )
     for name, value in tensors.items():
         if not isinstance(value, torch.Tensor):
             raise CheckpointError(
-                f"{path}: holds {_shown(name)}, which is no tensor; save the model's state_dict() alone"
+                f"{path}: holds {_shown(name)}, which is no tensor; save only the model's state_dict()"
             )
         if not isinstance(name, str):
-            raise CheckpointError(f"{path}: {_shown(name)} is no name of a tensor; save the model's state_dict() alone")
+            raise CheckpointError(f"{path}: {_shown(name)} is no name of a tensor; save only the model's state_dict()")
         if wrong := check_tensor(value):
-            raise CheckpointError(f"{path}: {_shown(name)} {wrong}; save the model's state_dict() alone")
+            raise CheckpointError(f"{path}: {_shown(name)} {wrong}; save only the model's state_dict()")
     return dict(tensors)
 
 

@@ -58,7 +58,7 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
     kind = values.get("model_type", "albert" if "num_hidden_groups" in values else "unknown")
     if kind != "albert":
         raise CheckpointError(
-            f'{where}: model_type is "{kind!s:.60}", and albertkit reads ALBERT models ("albert") alone'
+            f'{where}: model_type is "{kind!s:.60}", and albertkit reads only ALBERT models ("albert")'
         )
     positions = values.get("position_embedding_type", "absolute")
     if positions != "absolute":
