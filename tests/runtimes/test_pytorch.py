@@ -68,3 +68,10 @@ def test_half_weights_run_in_bf16_products() -> None:
     whole = PyTorchRuntime(made, execution=Execution("cpu", "fp32", 1)).run(batch, outputs=["pooled_output"])
     rough = PyTorchRuntime(made.half(), execution=Execution("cpu", "bf16", 1)).run(batch, outputs=["pooled_output"])
     np.testing.assert_allclose(rough["pooled_output"], whole["pooled_output"], atol=0.1)
+
+
+def test_half_weights_are_refused_in_bf16_where_nothing_is_prepacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("albertkit.runtimes.pytorch.can_prepare", lambda device, dtype: False)
+    runtime = PyTorchRuntime(network().half(), execution=Execution("cpu", "bf16", 1))
+    with pytest.raises(UsageError, match=r"weights in float16 cannot run in bf16 here: call \.float\(\)"):
+        runtime.run(batch_of(5, 9), outputs=["pooled_output"])

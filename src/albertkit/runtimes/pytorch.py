@@ -101,6 +101,12 @@ class PyTorchRuntime:
         half = self.execution.precision == "bf16" or (whole and capabilities().bf16)
         dtype = torch.bfloat16 if half else torch.float32
         if not can_prepare(self.execution.torch_device, dtype):
+            kept = network.encoder.embeddings.word.weight.dtype
+            if half and kept is not torch.float32:
+                raise UsageError(
+                    f"weights in {str(kept).removeprefix('torch.')} cannot run in bf16 here: call .float() on the "
+                    "network first, or use precision fp32"
+                )
             return network(batch)  # type: ignore[no-any-return]
         with torch.autocast("cpu", enabled=False):
             prepared = self._prepared
