@@ -71,7 +71,7 @@ def test_half_weights_run_in_bf16_products() -> None:
 
 
 def test_half_weights_are_refused_in_bf16_where_nothing_is_prepacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("albertkit.runtimes.pytorch.can_prepare", lambda device, dtype: False)
+    monkeypatch.setattr("albertkit.runtimes.pytorch.can_prepare", lambda *_: False)
     runtime = PyTorchRuntime(network().half(), execution=Execution("cpu", "bf16", 1))
     with pytest.raises(UsageError, match=r"weights in float16 cannot run in bf16 here: call \.float\(\)"):
         runtime.run(batch_of(5, 9), outputs=["pooled_output"])
