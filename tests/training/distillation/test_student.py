@@ -20,6 +20,7 @@ from albertkit.training.distillation.student import (
     check_dimensions,
     piece_texts,
     principal_components,
+    rotated_towards,
 )
 from albertkit.training.distillation.texts import Row, Texts, prepare_texts
 
@@ -63,6 +64,31 @@ def test_word_embeddings_are_the_teachers_and_frequent_pieces_short() -> None:
     other = np.linalg.norm(table[ids[7]]) / np.linalg.norm(centred[7])
     assert share / other == pytest.approx(1e-3 / (1e-3 + 0.8))  # "this" is 4 of 5 tokens
     np.testing.assert_array_equal(table[:5], before[:5])
+
+
+def test_a_rotation_is_found_again() -> None:
+    random = np.random.default_rng(1)
+    rows = random.standard_normal((40, 5))
+    turn, _ = np.linalg.qr(random.standard_normal((5, 5)))
+    np.testing.assert_allclose(rotated_towards(rows @ turn, rows), rows @ turn, atol=1e-9)
+    lengths = random.uniform(1, 9, (40, 1))  # of the target, which do not turn it
+    np.testing.assert_allclose(rotated_towards(lengths * (rows @ turn), rows), rows @ turn, atol=1e-9)
+
+
+def test_a_blend_of_the_students_own_embeddings_turned_is_the_students_own() -> None:
+    network = tiny_network()
+    before = network.encoder.embeddings.word.weight.detach().clone()
+    ids, pieces = piece_texts(TOKENIZER)
+    own = before[torch.from_numpy(ids)].double().numpy()
+    turn, _ = np.linalg.qr(np.random.default_rng(2).standard_normal((8, 8)))
+    shift = own.mean(axis=0)  # components are without their mean
+    begin_with_pieces(network, TOKENIZER, texts("film"), vectors=lambda _: 3 * (own - shift) @ turn, blend=True)
+    centred = own - shift
+    lengths = np.linalg.norm(own, axis=1, keepdims=True)
+    expected = 0.2 * own + 0.8 * centred * lengths / np.linalg.norm(centred, axis=1, keepdims=True)
+    found = network.encoder.embeddings.word.weight.detach()
+    np.testing.assert_allclose(found[torch.from_numpy(ids)].numpy(), expected, atol=0.02)
+    np.testing.assert_array_equal(found[:5], before[:5])
 
 
 def test_a_teacher_needs_as_many_dimensions_as_the_embeddings() -> None:

@@ -74,13 +74,13 @@ class _Distillation:
         student = starting_student(settings)
         source, steps = read_source(settings, student.tokenizer, execution)
         start = settings.start
-        if source.teacher is None and start == "teacher":
+        if source.teacher is None and start in ("teacher", "blend"):
             raise UsageError(
                 f"{settings.teacher} holds vectors and cannot embed the student's pieces; pass --start keep"
             )
         if start is None:
             start = "teacher" if settings.config is not None and source.teacher is not None else "keep"
-        if start == "teacher":
+        if start != "keep":
             check_dimensions(settings.teacher, source.dimensions, student.network.config)
         settings = replace(settings, start=start)
         folder = RunFolder.open(
@@ -117,12 +117,13 @@ class _Distillation:
         self.folder.begin(settings.to_dict(), step=state.step)
         vectors = source.vectors(source.train, teller=self.teller, what="the teacher's vectors")
         scored = source.vectors(source.held_out, teller=self.teller, what="the teacher's vectors, held-out texts")
-        if not restored and settings.start == "teacher":
+        if not restored and settings.start != "keep":
             begin_with_pieces(
                 network,
                 self.student.tokenizer,
                 source.train,
                 vectors=partial(source.computed, teller=self.teller, what="the teacher's vectors of single pieces"),
+                blend=settings.start == "blend",
             )
         if state.step:
             self.teller.say(f"continuing after step {state.step:,} of {self.steps:,}")

@@ -7,8 +7,9 @@ from typing import Any
 
 from albertkit.errors import UsageError
 
-STARTS = ("teacher", "keep")
-"""Where word embeddings begin: with the teacher's vectors of single pieces, or with what the student has."""
+STARTS = ("teacher", "blend", "keep")
+"""Where word embeddings begin: with the teacher's vectors of single pieces, with a blend of these and the student's own,
+or with what the student has."""
 LEAST_LENGTH = 8
 
 
@@ -32,7 +33,7 @@ class DistillSettings:
     encoding: str | None = None
     """Of text files; the byte order mark says it, else it is UTF-8, when left out."""
     start: str | None = None
-    """`teacher` or `keep`; `teacher` for a student with fresh weights, where the teacher can embed pieces."""
+    """`teacher`, `blend` or `keep`. None: `teacher` for fresh weights, where the teacher can embed pieces; else `keep`."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
     pooler_weight: float = 0.1
@@ -99,7 +100,7 @@ class DistillSettings:
         if not 0 < self.word_rate <= 100:
             problems.append(f"word-rate is {self.word_rate}; it is a factor above 0, such as 3")
         if self.start is not None and self.start not in STARTS:
-            problems.append(f'start is "{self.start}"; it must be {" or ".join(STARTS)}')
+            problems.append(f'start is "{self.start}"; it must be one of {", ".join(STARTS)}')
         if self.steps is not None and self.tokens is not None:
             problems.append("steps and tokens are both given; give one of them")
         if self.seed >= 2**32:

@@ -24,6 +24,9 @@ HEADS = ("mlm", "sop")
 WORD_NORM = 10.0
 """Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
 then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
+OWN_SHARE = 0.2
+"""Of the word embeddings that a blended start keeps; the rest is the teacher's. With less, masked words and fine-tuning
+suffer; with more, the vectors learn slowly."""
 FREQUENT = 1e-3
 """A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
 
@@ -103,31 +106,64 @@ def begin_with_pieces(
     texts: Texts,
     *,
     vectors: Callable[[list[str]], npt.NDArray[np.float16]],
+    blend: bool = False,
 ) -> None:
     """Fill the word embeddings with the teacher's vectors of single pieces, by their principal components.
 
-    Pieces that are no text keep what they have. Frequent pieces are shorter, and so count less against positions and
-    segments: the normalization of the embeddings removes a length that all words share, but not this.
+    Pieces that are no text keep what they have. In fresh layers frequent pieces are shorter, and so count less against
+    positions and segments: the normalization of the embeddings removes a length that all words share, but not this.
+    Trained layers read a space of their own: there the components are rotated towards the student's embeddings, take
+    over the length of each, and a part of the student's remains.
 
     Args:
         network: of the student.
         tokenizer: its tokenizer.
         texts: to train on; they count how frequent each piece is.
         vectors: texts -> the teacher's vectors `[texts, dimensions]`.
+        blend: whether the layers are trained, so that a part of the student's embeddings remains.
     """
     ids, pieces = piece_texts(tokenizer)
     rows = principal_components(vectors(pieces).astype(np.float64), size=network.config.embedding_size)
-    counts = np.zeros(network.config.vocab_size)
-    for tokens in texts.tokens:
-        counts += np.bincount(tokens, minlength=len(counts))
-    frequencies = counts[ids] / max(counts.sum(), 1)
-    rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
-    rows *= (FREQUENT / (FREQUENT + frequencies))[:, None]
+    table = network.encoder.embeddings.word.weight
+    numbers = torch.from_numpy(ids)
+    if blend:
+        own = table.detach()[numbers].cpu().numpy().astype(np.float64)
+        rows = OWN_SHARE * own + (1 - OWN_SHARE) * _of_length(rotated_towards(own, rows), own)
+    else:
+        rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
+        rows *= (FREQUENT / (FREQUENT + _frequencies(texts, network.config.vocab_size)[ids]))[:, None]
     with torch.no_grad():
-        table = network.encoder.embeddings.word.weight
-        table[torch.from_numpy(ids)] = torch.from_numpy(rows).to(table)
-        if "mlm" in network.heads:  # its logits are products with these long vectors
+        table[numbers] = torch.from_numpy(rows).to(table)
+        if "mlm" in network.heads and not blend:  # its logits are products with these long vectors
             network.mlm_head.norm.weight.div_(WORD_NORM)
+
+
+def _frequencies(texts: Texts, vocab_size: int) -> npt.NDArray[np.float64]:
+    counts = np.zeros(vocab_size)
+    for tokens in texts.tokens:
+        counts += np.bincount(tokens, minlength=vocab_size)
+    return counts / max(counts.sum(), 1)
+
+
+def _of_length(rows: npt.NDArray[np.float64], of: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Scale each row to the length of the same row of another array."""
+    lengths = np.linalg.norm(of, axis=1, keepdims=True)
+    return rows * (lengths / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+def rotated_towards(target: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return rows, `[rows, size]`, rotated so that they come as near to a target's as a rotation can bring them.
+
+    The orthogonal Procrustes problem (Schoenemann, 1966), on rows of length 1.
+
+    >>> turned = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    >>> rotated_towards(np.eye(2), turned).round(6).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    ones = np.ones((len(rows), 1))
+    left, _, right = np.linalg.svd(_of_length(rows, ones).T @ _of_length(target, ones))
+    found: npt.NDArray[np.float64] = rows @ (left @ right)
+    return found
 
 
 def principal_components(vectors: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.float64]:
