@@ -78,7 +78,7 @@ def test_a_rotation_is_found_again() -> None:
 def test_a_blend_of_the_students_own_embeddings_turned_is_the_students_own() -> None:
     network = tiny_network()
     before = network.encoder.embeddings.word.weight.detach().clone()
-    ids, pieces = piece_texts(TOKENIZER)
+    ids, _ = piece_texts(TOKENIZER)
     own = before[torch.from_numpy(ids)].double().numpy()
     turn, _ = np.linalg.qr(np.random.default_rng(2).standard_normal((8, 8)))
     shift = own.mean(axis=0)  # components are without their mean

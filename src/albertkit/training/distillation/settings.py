@@ -8,8 +8,8 @@ from typing import Any
 from albertkit.errors import UsageError
 
 STARTS = ("teacher", "blend", "keep")
-"""Where word embeddings begin: with the teacher's vectors of single pieces, with a blend of these and the student's own,
-or with what the student has."""
+"""Where word embeddings begin: with the teacher's vectors of single pieces, with a blend of these and the student's
+own, or with what the student has."""
 LEAST_LENGTH = 8
 
 
@@ -33,7 +33,7 @@ class DistillSettings:
     encoding: str | None = None
     """Of text files; the byte order mark says it, else it is UTF-8, when left out."""
     start: str | None = None
-    """`teacher`, `blend` or `keep`. None: `teacher` for fresh weights, where the teacher can embed pieces; else `keep`."""
+    """`teacher`, `blend` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
     pooler_weight: float = 0.1

@@ -142,13 +142,15 @@ def _frequencies(texts: Texts, vocab_size: int) -> npt.NDArray[np.float64]:
     counts = np.zeros(vocab_size)
     for tokens in texts.tokens:
         counts += np.bincount(tokens, minlength=vocab_size)
-    return counts / max(counts.sum(), 1)
+    shares: npt.NDArray[np.float64] = counts / max(counts.sum(), 1)
+    return shares
 
 
 def _of_length(rows: npt.NDArray[np.float64], of: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Scale each row to the length of the same row of another array."""
     lengths = np.linalg.norm(of, axis=1, keepdims=True)
-    return rows * (lengths / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+    scaled: npt.NDArray[np.float64] = rows * (lengths / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+    return scaled
 
 
 def rotated_towards(target: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
