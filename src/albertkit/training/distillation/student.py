@@ -25,8 +25,11 @@ WORD_NORM = 10.0
 """Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
 then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
 OWN_SHARE = 0.2
-"""Of the word embeddings that a blended start keeps; the rest is the teacher's. With less, masked words and fine-tuning
-suffer; with more, the vectors learn slowly."""
+"""Of a rare piece's embedding that a blended start keeps; the rest is the teacher's. A piece of frequency f keeps a
+further f / (f + KNOWN) of the rest: the student knows frequent pieces well, and masked words are mostly these."""
+KNOWN = 1e-4
+SEEN = 1e-5
+"""Frequency from which a piece takes part in finding the rotation between the two spaces."""
 FREQUENT = 1e-3
 """A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
 
@@ -113,7 +116,7 @@ def begin_with_pieces(
     Pieces that are no text keep what they have. In fresh layers frequent pieces are shorter, and so count less against
     positions and segments: the normalization of the embeddings removes a length that all words share, but not this.
     Trained layers read a space of their own: there the components are rotated towards the student's embeddings, take
-    over the length of each, and a part of the student's remains.
+    over the length of each, and a part of the student's remains, more of frequent pieces.
 
     Args:
         network: of the student.
@@ -126,12 +129,15 @@ def begin_with_pieces(
     rows = principal_components(vectors(pieces).astype(np.float64), size=network.config.embedding_size)
     table = network.encoder.embeddings.word.weight
     numbers = torch.from_numpy(ids)
+    frequencies = _frequencies(texts, network.config.vocab_size)[ids][:, None]
     if blend:
         own = table.detach()[numbers].cpu().numpy().astype(np.float64)
-        rows = OWN_SHARE * own + (1 - OWN_SHARE) * _of_length(rotated_towards(own, rows), own)
+        turned = _of_length(rotated_towards(own * (frequencies > SEEN), rows), own)
+        shares = OWN_SHARE + (1 - OWN_SHARE) * frequencies / (frequencies + KNOWN)
+        rows = shares * own + (1 - shares) * turned
     else:
         rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
-        rows *= (FREQUENT / (FREQUENT + _frequencies(texts, network.config.vocab_size)[ids]))[:, None]
+        rows *= FREQUENT / (FREQUENT + frequencies)
     with torch.no_grad():
         table[numbers] = torch.from_numpy(rows).to(table)
         if "mlm" in network.heads and not blend:  # its logits are products with these long vectors
