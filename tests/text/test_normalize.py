@@ -124,5 +124,5 @@ def test_no_mark_is_a_letter() -> None:
         character = chr(number)
         if not 0xD800 <= number < 0xE000 and all(map(unicodedata.combining, unicodedata.normalize("NFKD", character))):
             found.append(character)
-    assert len(found) > 900
+    assert len(found) > 850  # by Python's Unicode: 877 in 3.10
     assert [character for character in found if not _LONG_RUN.fullmatch(character * 100)] == []

@@ -95,6 +95,8 @@ class CsvReader:
                     return
                 except csv.Error as error:
                     problem = f"not CSV ({error}): a quote that is not closed, or not doubled inside quotes"
+                    if "NUL" in str(error):
+                        problem = "a NUL character, which Python cannot read in CSV before version 3.11"
                     cells = []
                 else:
                     problem = ""
