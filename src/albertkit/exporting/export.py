@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.device import Execution
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
 from albertkit.exported import FORMAT_VERSION, RECORD, RUNTIMES
@@ -81,6 +82,7 @@ def export(
         save_model(model, temporary)  # config.json, task.json and the tokenizer, as in every other folder of ours
         for name in ("model.safetensors", "head.safetensors"):
             (temporary / name).unlink(missing_ok=True)
+        remove_declaration(temporary)  # sentence-transformers looks for the weights
         files = _WRITERS[to](model, temporary, precision)
         runtime = RUNTIMES[to](temporary / files[0], execution=execution)
         found = differences(model, runtime, execution=execution)
