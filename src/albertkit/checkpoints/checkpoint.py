@@ -117,8 +117,9 @@ class Checkpoint:
         found = values.get("embedding")
         if found is None and values.get("task") == "similarity":
             found = {"pooling": self.pooling, "normalize": False}
-        known = isinstance(found, dict) and found.get("pooling") in EMBEDDING_POOLINGS
-        return {"pooling": found["pooling"], "normalize": bool(found.get("normalize"))} if known else None
+        if not isinstance(found, dict) or found.get("pooling") not in EMBEDDING_POOLINGS:
+            return None
+        return {"pooling": found["pooling"], "normalize": bool(found.get("normalize"))}
 
     @property
     def max_length(self) -> int:

@@ -130,6 +130,8 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
         click.echo(f"stopped; the same command with --resume goes on from the last checkpoint of {folder}", err=True)
         raise SystemExit(130) from None
     if as_json:
+        for line in report.verdict.lines if report.verdict is not None else ():
+            console.say(line)
         print_json(report.to_dict())
         return
     replace(report, notes=[note for note in report.notes if note not in console.said]).render(

@@ -15,6 +15,7 @@ from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.report_checks import report_problems
+from albertkit.evaluation.verdict import Verdict
 from albertkit.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Report:
     """Reliability without the temperature, on the scored split; None where there is no temperature."""
     baselines: Sequence[Baseline] = ()
     """What simple methods score on the same split."""
+    verdict: Verdict | None = None
+    """Whether the score beats them, and what to try next; None where nothing was trained."""
     notes: Sequence[str] = ()
     """Sentences that belong beside the numbers."""
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -155,13 +158,15 @@ class Report:
         if values.get("confusion") is not None:
             rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
             changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
+        if values.get("verdict") is not None:
+            changed["verdict"] = Verdict.from_dict(values["verdict"])
         for name in ("calibration", "calibration_before"):
             if values.get(name) is not None:
                 changed[name] = Calibration.from_dict(values[name])
         return cls(**changed)
 
     def render(self, console: Console) -> None:
-        """Print the report for people: scores beside baselines, epochs, confusion matrix, notes."""
+        """Print the report for people: scores beside baselines, epochs, confusion matrix, notes, verdict."""
         from albertkit.evaluation.report_table import render
 
         render(self, console=console)
@@ -175,7 +180,7 @@ def _json_value(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, (np.generic, np.ndarray)):
         return _json_value(value.tolist())
-    if isinstance(value, (Baseline, Calibration)):
+    if isinstance(value, (Baseline, Calibration, Verdict)):
         return _json_value(value.to_dict())
     if isinstance(value, (ChosenBy, Confusion)):
         return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}

@@ -62,6 +62,11 @@ _CALIBRATION = _record(
 )  # fmt: skip
 _WHOLE_BASELINE = _record(name=_text, metrics=_mapping_to(_score), seconds=_score, notes=_list_of(_text))
 
+_VERDICT = _record(
+    outcome=_text, sentence=_text, advice=_list_of(_text), metric=_optional(_text), baseline=_optional(_text),
+    difference=_score, spread=_score,
+)  # fmt: skip
+
 
 def _baseline(value: Any) -> bool:
     return isinstance(value, Mapping) and _WHOLE_BASELINE({"notes": [], **value})  # notes may be left out
@@ -85,6 +90,7 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "temperature": (_score, "a number or null"),
     "calibration_before": (_optional(_CALIBRATION), "a calibration or null"),
     "baselines": (_list_of(_baseline), "a list of baselines (name, metrics, seconds, notes)"),
+    "verdict": (_optional(_VERDICT), "a verdict (outcome, sentence, advice, ..) or null"),
     "notes": (_list_of(_text), "a list of texts"),
     "environment": (_mapping, "a mapping"),
     "command": (_mapping, "a mapping"),

@@ -20,7 +20,8 @@ _MOST_LABELS = 10
 
 
 def render(report: Report, *, console: Console) -> None:
-    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes.
+    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes,
+    verdict.
 
     Args:
         report: what to print.
@@ -49,6 +50,8 @@ def render(report: Report, *, console: Console) -> None:
             _line(console, f"The confusion matrix of {count} labels is in report.json.", style="dim")
     for note in report.notes:
         _line(console, f"Note: {note}")
+    for line in report.verdict.lines if report.verdict is not None else ():
+        _line(console, line, style="bold")
 
 
 def _line(console: Console, text: str, *, style: str = "") -> None:

@@ -18,13 +18,12 @@ from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.training.class_weights import class_weights
-from albertkit.training.history import constant_loss, one_tag_note, stuck_note
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
 from albertkit.training.tempering import validation_temperature
+from albertkit.training.verdict import verdict_of
 
 
 def finish(
@@ -68,23 +67,6 @@ def finish(
         teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {splits.validation.split}")
     elif reason is not None:
         notes.append(reason)
-    stuck = None
-    if isinstance(task, ClassificationTask):
-        targets = task.targets(splits.train.examples, num_labels=len(model.labels))
-        weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
-        reference = constant_loss(task.name, targets, weights=weights)
-        stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
-    else:
-        stuck = one_tag_note(
-            splits.scored,
-            given=scored.given_tags,
-            epochs=len(epochs),
-            batch_size=settings.batch_size or 1,
-            learning_rate=settings.learning_rate or 0.0,
-        )
-    if stuck:
-        teller.say(f"warning: {stuck}")
-        notes.append(stuck)
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
     baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
@@ -107,6 +89,15 @@ def finish(
         temperature=temperature,
         calibration_before=scored.calibration_before,
         baselines=tuple(baselines),
+        verdict=verdict_of(
+            model,
+            splits=splits,
+            settings=settings,
+            scored=scored,
+            baselines=baselines,
+            epochs=epochs,
+            best_epoch=best_epoch,
+        ),
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),
