@@ -11,7 +11,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.verdict import Verdict, judge
-from albertkit.loaded import Model
+from albertkit.pretrained import Model
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
@@ -118,7 +118,8 @@ def one_tag(scored: Dataset, *, given: Mapping[str, int]) -> str | None:
         return None
     figures = f'{given[tag]:,} of {words:,} words got the tag "{tag}", and {others:,} have another'
     what = "predicting no entity" if tag == "O" else "giving every word the same tag"
-    return f"The score is no better than {what}: {figures}."
+    than = "no better than" if given[tag] == words else "hardly better than"
+    return f"The score is {than} {what}: {figures}."
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     rate = settings.learning_rate or 0.0
     higher = _rounded(3 * rate)
     may_rise = higher <= _HIGHEST_RATE["small" if run.is_small else "large"] and not settings.freeze_encoder
-    if run.is_stuck:
+    if run.is_stuck and not unfinished:
         found.append(f"another learning rate (--learning-rate {higher:g} or {_rounded(rate / 3):g})")
     elif may_rise and (few or unfinished):
         found.append(f"a higher rate (--learning-rate {higher:g})")
