@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exported": {"text", "tasks", "loaded", "runtimes"},
     "runtimes": {"data"},
     "predictor": {"text", "data", "tasks", "loaded", "pretrained", "exported", "runtimes"},
-    "exporting": {"tasks", "checkpoints", "loaded", "pretrained", "exported", "runtimes", "predictor"},
+    "exporting": {"tasks", "loaded", "pretrained", "exported", "runtimes", "predictor"},
     "pretraining_predictor": {"text", "pretrained", "runtimes"},
     "evaluation": {"data", "datasets", "tasks", "predictor"},
     "training": {

@@ -4,6 +4,7 @@ and NumPy, and with the library itself where it is installed."""
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -235,3 +236,11 @@ def test_a_dense_module_that_is_not_the_pooler_is_refused(tmp_path: Path) -> Non
     save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
     with pytest.raises(CheckpointError, match='declares the module "Dense" in 2_Dense'):
         read_checkpoint(folder)
+
+
+def test_a_pickled_embedder_keeps_the_vectors(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling="cls", normalize=True)
+    fitted = AlbertEmbedder(str(folder), threads=1).fit(TEXTS)
+    expected = fitted.transform(TEXTS)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(again.transform(TEXTS), expected, atol=1e-6)

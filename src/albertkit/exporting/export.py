@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.device import Execution
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
 from albertkit.exported import FORMAT_VERSION, RECORD, RUNTIMES
@@ -79,10 +78,10 @@ def export(
 
     execution = Execution("cpu", "fp32", 1)
     with atomic_folder(target) as temporary:
-        save_model(model, temporary)  # config.json, task.json and the tokenizer, as in every other folder of ours
+        # config.json, task.json and the tokenizer, as in every other folder of ours
+        save_model(model, temporary, modules=False)
         for name in ("model.safetensors", "head.safetensors"):
             (temporary / name).unlink(missing_ok=True)
-        remove_declaration(temporary)  # sentence-transformers looks for the weights
         files = _WRITERS[to](model, temporary, precision)
         runtime = RUNTIMES[to](temporary / files[0], execution=execution)
         found = differences(model, runtime, execution=execution)
