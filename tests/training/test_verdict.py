@@ -95,6 +95,17 @@ LARGE = {"rows": 10_000, "classes": 2, "pools": True}  # 939 steps
             [],
         ),
         (
+            {"rows": 32, "classes": 2, "pools": True},
+            "16 rows per class are few: train only a head (--freeze-encoder)",
+            ["the loss still fell in the last epoch: train longer (--epochs 300)", "a higher rate"],
+        ),
+        (
+            {"settings": FinetuneSettings("m", "d", "o", pooling="mean"), "rows": 10_000, "classes": 2, "pools": True,
+             "is_small": False, "losses": (1.0, 0.999), "best_epoch": 2},
+            "more labelled rows",
+            [],
+        ),
+        (
             {"settings": FinetuneSettings("m", "d", "o", steps=50, batch_size=32, learning_rate=1e-3)},
             "the loss still fell in the last epoch: train longer (--steps 200)",
             [],
@@ -131,7 +142,8 @@ def test_a_run_without_steps_to_speak_of_loses_to_word_counts(tmp_path: Path) ->
     assert verdict.difference == pytest.approx(
         report.metrics["accuracy"] - report.baselines[1].metrics["accuracy"], abs=0.01
     )
-    assert verdict.advice[0].endswith("train longer (--steps 8)")
+    assert verdict.advice[0] == "40 rows per class are few: train only a head (--freeze-encoder)"
+    assert verdict.advice[1].endswith("train longer (--steps 8)")
     assert Report.read(tmp_path / "run").verdict == verdict
     assert not any("stuck" in note for note in report.notes)
 

@@ -170,6 +170,8 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     few = run.steps < FEW_STEPS and not settings.freeze_encoder
     last_is_best = run.best_epoch == len(run.losses)
     unfinished = last_is_best and run.still_falling
+    if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
+        found.append(f"{run.rows // run.classes:,} rows per class are few: train only a head (--freeze-encoder)")
     if few or unfinished or (last_is_best and len(run.losses) == 1):
         why = f"it made only {run.steps:,} steps" if few else "the last epoch was the best"
         why = "the loss still fell in the last epoch" if unfinished else why
@@ -185,15 +187,13 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
         found.append("the mean of all tokens (--pooling mean)")
     if settings.freeze_encoder:
         found.append("train the encoder, too (without --freeze-encoder)")
-    elif run.classes and run.rows < FEW_ROWS * run.classes:
-        found.append(f"{run.rows // run.classes:,} rows per class are few: train only a head (--freeze-encoder)")
     if not last_is_best and not few:
         found.append(
             f"epoch {run.best_epoch} of {len(run.losses)} was the best: more epochs will not help, more rows may"
         )
     if run.is_small:
         found.append("a larger model (--model albert-base-v2)")
-    return tuple(found[:MOST_ADVICE])
+    return tuple(found[:MOST_ADVICE]) or ("more labelled rows",)
 
 
 def _longer(run: RunFacts) -> str:
