@@ -15,6 +15,7 @@ from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.report_checks import report_problems
+from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Report:
     """Reliability without the temperature, on the scored split; None where there is no temperature."""
     baselines: Sequence[Baseline] = ()
     """What simple methods score on the same split."""
+    teacher: TeacherReport | None = None
+    """The teacher that the model learned from, and what both take; None without one."""
     notes: Sequence[str] = ()
     """Sentences that belong beside the numbers."""
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -158,6 +161,8 @@ class Report:
         for name in ("calibration", "calibration_before"):
             if values.get(name) is not None:
                 changed[name] = Calibration.from_dict(values[name])
+        if values.get("teacher") is not None:
+            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
         return cls(**changed)
 
     def render(self, console: Console) -> None:
@@ -177,7 +182,7 @@ def _json_value(value: Any) -> Any:
         return _json_value(value.tolist())
     if isinstance(value, (Baseline, Calibration)):
         return _json_value(value.to_dict())
-    if isinstance(value, (ChosenBy, Confusion)):
+    if isinstance(value, (ChosenBy, Confusion, TeacherReport, Cost)):
         return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _json_value(entry) for key, entry in value.items()}

@@ -67,6 +67,20 @@ def _baseline(value: Any) -> bool:
     return isinstance(value, Mapping) and _WHOLE_BASELINE({"notes": [], **value})  # notes may be left out
 
 
+_COST = _record(parameters=_optional(_count), megabytes=_number, texts_per_second=_number)
+_TEACHER = _record(
+    model=_text,
+    metrics=_mapping_to(_score),
+    agreement=_score,
+    cost=_COST,
+    student=_COST,
+    weight=_number,
+    temperature=_score,
+    labelled=_count,
+    unlabelled=_count,
+)
+
+
 KINDS: Mapping[str, tuple[Check, str]] = {
     "task": (_text, "a text"),
     "data": (_text, "a text"),
@@ -85,6 +99,7 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "temperature": (_score, "a number or null"),
     "calibration_before": (_optional(_CALIBRATION), "a calibration or null"),
     "baselines": (_list_of(_baseline), "a list of baselines (name, metrics, seconds, notes)"),
+    "teacher": (_optional(_TEACHER), "a teacher with its student, or null"),
     "notes": (_list_of(_text), "a list of texts"),
     "environment": (_mapping, "a mapping"),
     "command": (_mapping, "a mapping"),

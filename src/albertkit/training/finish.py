@@ -20,6 +20,7 @@ from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.class_weights import class_weights
 from albertkit.training.history import constant_loss, one_tag_note, stuck_note
+from albertkit.training.lessons import Lessons
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
@@ -38,6 +39,7 @@ def finish(
     chosen_by: ChosenBy,
     best_epoch: int,
     epochs: Sequence[Mapping[str, Mapping[str, float]]],
+    lessons: Lessons | None = None,
     seconds: float,
     teller: Teller,
 ) -> Report:
@@ -72,7 +74,10 @@ def finish(
     if isinstance(task, ClassificationTask):
         targets = task.targets(splits.train.examples, num_labels=len(model.labels))
         weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
-        reference = constant_loss(task.name, targets, weights=weights)
+        if lessons is None:
+            reference = constant_loss(task.name, targets, weights=weights)
+        else:
+            reference = lessons.constant_loss(targets, weights=weights)
         stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
     else:
         stuck = one_tag_note(
@@ -88,6 +93,9 @@ def finish(
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
     baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
+    teacher = None
+    if lessons is not None:
+        teacher = lessons.report(Predictor(model, execution=predictor.execution), scored, splits, folder=run.path)
     roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
     report = Report(
         task=task.name,
@@ -100,13 +108,15 @@ def finish(
         seconds=round(seconds, 2),
         examples=len(splits.scored),
         chosen_by=chosen_by,
-        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()},
+        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()}
+        | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
         confusion=scored.confusion,
         calibration=scored.calibration,
         temperature=temperature,
         calibration_before=scored.calibration_before,
         baselines=tuple(baselines),
+        teacher=teacher,
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),
