@@ -92,7 +92,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="What a mistake on each class counts: balanced gives each class the same weight in all; labels not named "
     "have 1.",
 )  # fmt: skip
-@click.option("--limit", type=int, help="Only the first N examples of each split.")
+@click.option("--limit", type=int, help="Only the first N examples of each split, and of the unlabelled texts.")
 @click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
 @click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
 @click.option(

@@ -81,7 +81,7 @@ class FinetuneSettings:
     class_weights: str | dict[str, float] | None = None
     """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
-    """Use only the first N examples of each split."""
+    """Use only the first N examples of each split, and of the unlabelled texts."""
     train_limit: int | None = None
     """Train on only N examples, drawn by seed; the other splits stay whole."""
     patience: int | None = None
