@@ -18,6 +18,7 @@ import albertkit
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.evaluation.report import Report
 from albertkit.predictor import Predictor
+from albertkit.pretrained import load_model
 from albertkit.progress import Silent
 from albertkit.tasks.classification.taught import Lesson
 from albertkit.training.finetune import finetune
@@ -182,6 +183,23 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(
     stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
     finetune(given, resume=True)
     assert outcome(tmp_path / "stopped") == outcome(tmp_path / "alone")
+
+
+def test_an_exported_model_teaches(keywords: Path, teacher: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from albertkit.exporting.export import export
+
+    export(load_model(teacher), tmp_path / "onnx")
+    reports = [
+        finetune(settings(keywords, tmp_path / name, epochs=1, teacher=str(folder))).teacher
+        for name, folder in (("one", teacher), ("two", tmp_path / "onnx"))
+    ]
+    assert reports[0] is not None
+    assert reports[1] is not None
+    assert reports[1].metrics == reports[0].metrics
+    assert reports[1].cost.parameters is None
+    assert reports[1].cost.megabytes > 0
 
 
 def test_a_changed_teacher_or_changed_texts_are_refused(

@@ -144,9 +144,9 @@ def _agreement(task: ClassificationTask, student: FloatArray, teacher: FloatArra
 
 def _cost(predictor: Predictor, folder: str | os.PathLike[str], *, speed: float) -> Cost:
     size = sum(path.stat().st_size for path in teacher_files(os.fspath(folder)))
-    parameters = getattr(predictor.model.network, "parameters", None)  # an exported model has none to count
+    network = getattr(predictor.runtime, "network", None)  # an exported model has none
     return Cost(
-        parameters=None if parameters is None else sum(each.numel() for each in parameters()),
+        parameters=None if network is None else sum(each.numel() for each in network.parameters()),
         megabytes=round(size / 1e6, 3),
         texts_per_second=round(speed, 1),
     )
