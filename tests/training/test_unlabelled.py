@@ -104,6 +104,7 @@ def test_pairs_come_from_tables(tmp_path: Path) -> None:
         ("head.csv", "text\n", r"head\.csv: no row that can be used"),
         ("columns.csv", "a,b\n1,2\n", r"columns\.csv: no column for the text \(there are: a, b; .* give --text-column"),
         ("known.txt", "a film\nTWO ACTORS\n", r"none of the 2 unlabelled texts is left, .* \(1 in its validation or"),
+        ("rows.json", '{"text": "new"}', r"rows\.json: texts come from a file with one text per line, or from a table"),
         ("missing.txt", None, r"missing\.txt: there is no such file"),
     ],
 )

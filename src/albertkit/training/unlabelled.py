@@ -10,6 +10,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.table_files import is_table
+from albertkit.datasets.text_stream import require_lines
 from albertkit.errors import DataError
 from albertkit.training.distillation.texts import read_rows
 from albertkit.training.settings import FinetuneSettings
@@ -85,6 +86,7 @@ def _read(name: str, settings: FinetuneSettings, *, pairs: bool, data: str) -> _
     if is_table(Path(name)):
         found = _table(name, settings)
     else:
+        require_lines(Path(name))
         rows = read_rows([name], text_column=None, every_line=False, encoding=settings.encoding)
         found = _Read([TextExample(row.text) for row in rows])
     if not found.examples:
