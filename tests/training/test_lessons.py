@@ -15,6 +15,7 @@ from tests.tiny_task_teacher import keyword_teacher, random_teacher
 from tests.training.test_resume import outcome, stop_after
 
 import albertkit
+from albertkit.datasets.dataset import divide
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.evaluation.report import Report
 from albertkit.predictor import Predictor
@@ -232,6 +233,22 @@ def test_a_run_of_an_older_version_continues(keywords: Path, tmp_path: Path, mon
         del values[name]
     path.write_text(json.dumps(values))
     finetune(given, resume=True)
+
+
+def test_a_teacher_that_was_trained_on_scored_texts_is_told(tmp_path: Path) -> None:
+    data = write_csv(
+        tmp_path / "t.csv", [(f"{text} {number}", label) for number, (text, label) in enumerate(keyword_rows(60))]
+    )
+    told = []
+    finetune(settings(data, tmp_path / "teacher", epochs=1, test=0.2))
+    for name, changes in (("same", {}), ("other", {"seed": 3})):
+        given = settings(data, tmp_path / name, epochs=1, test=0.2, teacher=str(tmp_path / "teacher"), **changes)
+        told.append([note for note in finetune(given).notes if note.startswith("the teacher was trained on")])
+    assert told[0] == []
+    assert len(told[1]) == 1
+    scored = {row.text for row in divide(albertkit.load_dataset(data), fractions=(0.2,), seed=3)[1]}
+    trained = divide(albertkit.load_dataset(data), fractions=(0.2, 0.1), seed=settings(data, tmp_path).seed)[0]
+    assert f"{len(scored & {row.text for row in trained})} of the 12 scored texts" in told[1][0]
 
 
 def test_another_student_finds_the_answers(

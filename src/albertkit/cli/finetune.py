@@ -112,8 +112,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option(
     "--temperature", type=float,
-    help="The probabilities of teacher and student are learned at this temperature: 1 as they are, higher ones say "
-    "more of the labels that are not the first. 2 when left out.",
+    help="The teacher's probabilities are learned at this temperature: above 1 the less probable labels count more. "
+    "2 when left out.",
 )  # fmt: skip
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)

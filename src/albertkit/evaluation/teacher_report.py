@@ -1,4 +1,4 @@
-"""TeacherReport: a student beside the teacher that it learned from; `teacher` in report.json."""
+"""TeacherReport: what a student and the teacher that it learned from score and take; `teacher` in report.json."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from albertkit.training.exits import check_exits
 from albertkit.training.finish import finish
 from albertkit.training.history import EpochRecord, step_event
 from albertkit.training.inputs import inputs_of
-from albertkit.training.lessons import Lessons, teacher_inputs
+from albertkit.training.lessons import Lessons, seen_by_teacher, teacher_inputs
 from albertkit.training.long_texts import complete_windows, with_windows
 from albertkit.training.loop import Step, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
@@ -132,6 +132,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         teacher = TaskTeacher(
             settings.teacher, task=TASKS[task], labels=source.labels, data=source.name, execution=execution
         )
+        splits = seen_by_teacher(teacher, splits, source)
         inputs |= teacher_inputs(teacher, splits)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
     set_seed(settings.seed)

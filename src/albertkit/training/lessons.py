@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from albertkit.datasets.dataset import DataSource
+from albertkit.errors import AlbertkitError
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.speed import texts_per_second
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
@@ -23,9 +25,11 @@ from albertkit.tasks.encoded import UnitTargets
 from albertkit.tasks.objective import Objective
 from albertkit.training.digest import examples_digests
 from albertkit.training.distillation.teachers import teacher_files
+from albertkit.training.run_data import run_settings
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.splits import Splits
+from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.task_teacher import TaskTeacher
+from albertkit.training.unlabelled import text_key
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -37,6 +41,25 @@ def teacher_inputs(teacher: TaskTeacher, splits: Splits) -> dict[str, Any]:
         texts = examples_digests(splits.unlabelled)["texts"]
         inputs["unlabelled texts"] = {"number": len(splits.unlabelled), "texts": texts}
     return inputs
+
+
+def seen_by_teacher(teacher: TaskTeacher, splits: Splits, source: DataSource) -> Splits:
+    """Return the splits with a note where the teacher, a run on the same data, was trained on texts that are scored."""
+    try:
+        settings = run_settings(teacher.name)
+        if Path(settings.data).resolve() != Path(source.name).resolve():
+            return splits
+        trained = {text_key(example) for example in choose_splits(source, settings).train}
+    except AlbertkitError:  # no run, or one whose data have changed since
+        return splits
+    seen = sum(text_key(example) in trained for example in splits.scored)
+    if not seen or splits.scored is splits.train:
+        return splits
+    note = (
+        f"the teacher was trained on {seen:,} of the {len(splits.scored):,} scored texts, so its score is too high; "
+        "train it with the same --test and --seed"
+    )
+    return replace(splits, notes=(*splits.notes, note))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
     kept: list[TextExample] = []
     empty = again = held = 0
     for example in given:
-        key = _key(example)
+        key = text_key(example)
         if not any(key):
             empty += 1
         elif key in seen:
@@ -74,12 +74,13 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
     return replace(splits, unlabelled=unlabelled, notes=(*splits.notes, *notes))
 
 
-def _key(example: TextExample) -> tuple[str, str]:
+def text_key(example: TextExample) -> tuple[str, str]:
+    """Return what is compared of a text or pair: without case, and with single blanks."""
     return " ".join(example.text.split()).casefold(), " ".join((example.pair or "").split()).casefold()
 
 
 def _keys(examples: Iterable[TextExample]) -> set[tuple[str, str]]:
-    return {_key(example) for example in examples}
+    return {text_key(example) for example in examples}
 
 
 def _read(name: str, settings: FinetuneSettings, *, pairs: bool, data: str) -> _Read:
