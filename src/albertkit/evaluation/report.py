@@ -76,6 +76,8 @@ class Report:
     """Split -> number of examples used."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Split -> number of rows left out."""
+    teacher: TeacherReport | None = None
+    """The teacher that the model learned from, and what both take; None without one."""
     confusion: Confusion | None = None
     """Counts on the scored split; None where the task has none."""
     calibration: Calibration | None = None
@@ -86,8 +88,6 @@ class Report:
     """Reliability without the temperature, on the scored split; None where there is no temperature."""
     baselines: Sequence[Baseline] = ()
     """What simple methods score on the same split."""
-    teacher: TeacherReport | None = None
-    """The teacher that the model learned from, and what both take; None without one."""
     notes: Sequence[str] = ()
     """Sentences that belong beside the numbers."""
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -155,14 +155,14 @@ class Report:
         changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
         if values.get("chosen_by") is not None:
             changed["chosen_by"] = ChosenBy(**values["chosen_by"])
+        if values.get("teacher") is not None:
+            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
         if values.get("confusion") is not None:
             rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
             changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
         for name in ("calibration", "calibration_before"):
             if values.get(name) is not None:
                 changed[name] = Calibration.from_dict(values[name])
-        if values.get("teacher") is not None:
-            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
         return cls(**changed)
 
     def render(self, console: Console) -> None:

@@ -30,11 +30,11 @@ def render(report: Report, *, console: Console) -> None:
     scored = Path(report.data).name if report.split == WHOLE else report.split
     _line(console, f"Scores on {scored}")
     console.print(_scores(report))
-    for sentence in _sentences(report):
-        _line(console, sentence)
     if report.teacher is not None:
         _line(console, f"The model and its teacher, {report.teacher.model}")
         console.print(_teacher(report))
+    for sentence in _sentences(report):
+        _line(console, sentence)
     if report.epochs:
         _line(console, "Epochs (* = kept)")
         console.print(_epochs(report))

@@ -118,7 +118,6 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     )
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
     splits = replace(splits, notes=(*splits.notes, *data_warnings(splits.train, splits.validation, splits.scored)))
-    splits = with_unlabelled(splits, settings)
     inputs = finetune_inputs(
         labels=source.labels,
         train=splits.train,
@@ -129,6 +128,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     )
     teacher = None
     if settings.teacher is not None:
+        splits = with_unlabelled(splits, settings)
         teacher = TaskTeacher(
             settings.teacher, task=TASKS[task], labels=source.labels, data=source.name, execution=execution
         )
@@ -149,6 +149,8 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
     roles = prepare_roles(predictor, splits, settings, tell)
+    if teacher is not None:
+        roles["train"] = replace(roles["train"], lessons=Lessons.of(teacher, splits, settings, tell))
     splits = replace(
         splits,
         notes=(
@@ -157,10 +159,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
             *question_notes(roles, settings, task=model.task),
         ),
     )
-    lessons = None if teacher is None else Lessons.of(teacher, splits, settings, tell)
-    best, epochs = _train(
-        predictor, roles, source, settings, weights=weights, lessons=lessons, run=run, resume=resume, teller=tell
-    )
+    best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
         predictor,
@@ -172,7 +171,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
         best_epoch=best,
         epochs=epochs,
-        lessons=lessons,
+        lessons=roles["train"].lessons,
         seconds=seconds,
         teller=tell,
     )
@@ -185,7 +184,6 @@ def _train(
     settings: FinetuneSettings,
     *,
     weights: npt.NDArray[np.float32] | None,
-    lessons: Lessons | None,
     run: RunFolder,
     resume: bool,
     teller: Teller,
@@ -196,7 +194,7 @@ def _train(
     assert task is not None
     assert settings.learning_rate is not None
     assert settings.optimizer is not None
-    train = roles["train"]
+    train, lessons = roles["train"], roles["train"].lessons
     head = model.network.heads[task.head]
     trained: nn.Module = head if settings.freeze_encoder else model.network
     model.network.encoder.requires_grad_(not settings.freeze_encoder)

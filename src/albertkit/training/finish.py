@@ -93,10 +93,10 @@ def finish(
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
     baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
+    roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
     teacher = None
     if lessons is not None:
         teacher = lessons.report(Predictor(model, execution=predictor.execution), scored, splits, folder=run.path)
-    roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
     report = Report(
         task=task.name,
         data=splits.train.name,
@@ -111,12 +111,12 @@ def finish(
         examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()}
         | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
+        teacher=teacher,
         confusion=scored.confusion,
         calibration=scored.calibration,
         temperature=temperature,
         calibration_before=scored.calibration_before,
         baselines=tuple(baselines),
-        teacher=teacher,
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),

@@ -20,6 +20,7 @@ from albertkit.tasks.objective import Objective
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
 from albertkit.tasks.window_notes import window_notes
+from albertkit.training.lessons import Lessons
 from albertkit.training.probe import cached_features
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -38,6 +39,8 @@ class Role:
     targets: UnitTargets
     features: torch.Tensor | None
     """What the head reads, `[sequences, hidden]`, when the encoder is frozen."""
+    lessons: Lessons | None = None
+    """What a teacher says of the training texts."""
 
 
 def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
