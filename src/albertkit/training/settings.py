@@ -88,7 +88,7 @@ class FinetuneSettings:
     """Stop after so many epochs without a better validation score; None goes to the end."""
     teacher: str | None = None
     """A run, model folder or export whose answers are learned, too; of the same task and labels."""
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] | None = None
     """Files of further training texts, for which only the teacher has an answer: one per line, or tables."""
     teacher_weight: float | None = None
     """Share of the teacher's loss, in (0, 1]; the labels' loss has the rest. 0.5 with a teacher."""
@@ -108,8 +108,9 @@ class FinetuneSettings:
     """Draw curves and tables into `plots/`."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.unlabelled, str):
-            object.__setattr__(self, "unlabelled", (self.unlabelled,))
+        if self.unlabelled is not None:
+            files = (self.unlabelled,) if isinstance(self.unlabelled, str) else tuple(self.unlabelled)
+            object.__setattr__(self, "unlabelled", files or None)
         problems = [
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
@@ -151,7 +152,7 @@ class FinetuneSettings:
     def _problems_of_teacher(self) -> list[str]:
         problems = []
         given = {"unlabelled": self.unlabelled, "teacher-weight": self.teacher_weight, "temperature": self.temperature}
-        lonely = [name for name, value in given.items() if value not in (None, ())]
+        lonely = [name for name, value in given.items() if value is not None]
         if self.teacher is None and lonely:
             problems.append(f"{' and '.join(lonely)} without a teacher; add --teacher RUN, a model that is trained")
         if self.temperature is not None and not 0 < self.temperature <= 100:
@@ -163,8 +164,9 @@ class FinetuneSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
         labels = None if self.labels is None else list(self.labels)
-        lists = {"head_hidden": list(self.head_hidden), "unlabelled": list(self.unlabelled)}
-        return {**asdict(self), **lists, "labels": labels}
+        unlabelled = None if self.unlabelled is None else list(self.unlabelled)
+        lists = {"head_hidden": list(self.head_hidden), "labels": labels, "unlabelled": unlabelled}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
@@ -184,7 +186,6 @@ class FinetuneSettings:
             **{
                 **kept,
                 "head_hidden": tuple(kept.get("head_hidden", ())),
-                "unlabelled": tuple(kept.get("unlabelled", ())),
                 "labels": None if labels is None else tuple(labels),
             }
         )
