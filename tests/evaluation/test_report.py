@@ -18,7 +18,7 @@ MakeReport = Callable[..., Report]
 
 def test_keys_are_a_contract(make_report: MakeReport) -> None:
     keys = """
-        task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped
+        task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped teacher
         confusion calibration temperature calibration_before baselines verdict notes environment command
     """
     assert list(make_report().to_dict()) == keys.split()

@@ -15,6 +15,7 @@ from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.report_checks import report_problems
+from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.evaluation.verdict import Verdict
 from albertkit.files import read_json, write_json
 
@@ -76,6 +77,8 @@ class Report:
     """Split -> number of examples used."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Split -> number of rows left out."""
+    teacher: TeacherReport | None = None
+    """The teacher that the model learned from, and what both take; None without one."""
     confusion: Confusion | None = None
     """Counts on the scored split; None where the task has none."""
     calibration: Calibration | None = None
@@ -155,6 +158,8 @@ class Report:
         changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
         if values.get("chosen_by") is not None:
             changed["chosen_by"] = ChosenBy(**values["chosen_by"])
+        if values.get("teacher") is not None:
+            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
         if values.get("confusion") is not None:
             rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
             changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
@@ -182,7 +187,7 @@ def _json_value(value: Any) -> Any:
         return _json_value(value.tolist())
     if isinstance(value, (Baseline, Calibration, Verdict)):
         return _json_value(value.to_dict())
-    if isinstance(value, (ChosenBy, Confusion)):
+    if isinstance(value, (ChosenBy, Confusion, TeacherReport, Cost)):
         return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _json_value(entry) for key, entry in value.items()}

@@ -56,6 +56,18 @@ def _confusion(value: Any) -> bool:
     return parts(value) and all(len(rows) == len(value["labels"]) for rows in (value["matrix"], *value["matrix"]))
 
 
+_COST = _record(parameters=_optional(_count), megabytes=_number, texts_per_second=_number)
+_TEACHER = _record(
+    model=_text,
+    metrics=_mapping_to(_score),
+    agreement=_score,
+    cost=_COST,
+    student=_COST,
+    weight=_number,
+    temperature=_score,
+    labelled=_count,
+    unlabelled=_count,
+)
 _BIN = _record(lower=_number, upper=_number, examples=_count, confidence=_score, accuracy=_score)
 _CALIBRATION = _record(
     expected_calibration_error=_number, confidence=_number, accuracy=_number, bins=_list_of(_BIN)
@@ -85,6 +97,7 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "chosen_by": (_optional(_record(split=_text, metric=_text)), "a split and a metric, or null"),
     "examples_by_split": (_mapping_to(_count), "a mapping of splits to counts"),
     "skipped": (_mapping_to(_count), "a mapping of splits to counts"),
+    "teacher": (_optional(_TEACHER), "a teacher with its student, or null"),
     "confusion": (_optional(_confusion), "labels with a square matrix of counts, or null"),
     "calibration": (_optional(_CALIBRATION), "a calibration or null"),
     "temperature": (_score, "a number or null"),

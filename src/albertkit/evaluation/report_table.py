@@ -31,6 +31,9 @@ def render(report: Report, *, console: Console) -> None:
     scored = Path(report.data).name if report.split == WHOLE else report.split
     _line(console, f"Scores on {scored}")
     console.print(_scores(report))
+    if report.teacher is not None:
+        _line(console, f"The model and its teacher, {report.teacher.model}")
+        console.print(_teacher(report))
     for sentence in _sentences(report):
         _line(console, sentence)
     if report.epochs:
@@ -88,6 +91,21 @@ def _scores(report: Report) -> Table:
     if report.seconds is not None:
         times = (baseline.seconds for baseline in report.baselines)
         _add_row(table, ["seconds", *(_number(value, digits=1) for value in (report.seconds, *times))], style="dim")
+    return table
+
+
+def _teacher(report: Report) -> Table:
+    assert report.teacher is not None
+    teacher = report.teacher
+    table = _table("", columns=["student", "teacher"])
+    for name, value in report.metrics.items():
+        _add_row(table, [metric_title(name), _number(value), _number(teacher.metrics.get(name))])
+    both = (teacher.student, teacher.cost)
+    _add_row(table, ["parameters", *("-" if cost.parameters is None else f"{cost.parameters:,}" for cost in both)])
+    _add_row(table, ["megabytes on disk", *(f"{cost.megabytes:,.1f}" for cost in both)])
+    _add_row(table, ["texts per second", *(f"{cost.texts_per_second:,.1f}" for cost in both)])
+    if teacher.agreement is not None:
+        _add_row(table, ["same answer, %", _number(teacher.agreement), ""])
     return table
 
 

@@ -18,6 +18,7 @@ from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.training.lessons import Lessons
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
@@ -37,6 +38,7 @@ def finish(
     chosen_by: ChosenBy,
     best_epoch: int,
     epochs: Sequence[Mapping[str, Mapping[str, float]]],
+    lessons: Lessons | None = None,
     seconds: float,
     teller: Teller,
 ) -> Report:
@@ -71,6 +73,9 @@ def finish(
     teller.say(f"model: {run.path / 'model'}")
     baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
     roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
+    teacher = None
+    if lessons is not None:
+        teacher = lessons.report(Predictor(model, execution=predictor.execution), scored, splits, folder=run.path)
     report = Report(
         task=task.name,
         data=splits.train.name,
@@ -82,8 +87,10 @@ def finish(
         seconds=round(seconds, 2),
         examples=len(splits.scored),
         chosen_by=chosen_by,
-        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()},
+        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()}
+        | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
+        teacher=teacher,
         confusion=scored.confusion,
         calibration=scored.calibration,
         temperature=temperature,
@@ -97,6 +104,7 @@ def finish(
             baselines=baselines,
             epochs=epochs,
             best_epoch=best_epoch,
+            lessons=lessons,
         ),
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),

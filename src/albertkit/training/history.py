@@ -28,15 +28,16 @@ class EpochRecord:
         self.losses[step.indices] = step.losses
 
     def scores(self, task: Task, targets: UnitTargets, *, metrics: Sequence[str], num_labels: int) -> dict[str, float]:
-        """Return `loss` and, of classifiers, metrics (0-100) over the units seen."""
+        """Return `loss` over the units seen and, of classifiers, metrics (0-100) over those with targets, the first."""
         seen = ~np.isnan(self.losses)
-        if not isinstance(task, ClassificationTask) or isinstance(targets, list):
+        known = seen[: len(targets)]
+        if not isinstance(task, ClassificationTask) or isinstance(targets, list) or not known.any():
             return {"loss": float(self.losses[seen].mean())}
         measured = compute_metrics(
             metrics,
             task=task.name,
-            labels_true=targets[seen],
-            outputs=task.predicted(self.logits[seen]),
+            labels_true=targets[known],
+            outputs=task.predicted(self.logits[: len(targets)][known]),
             num_labels=num_labels,
         )
         return {"loss": float(self.losses[seen].mean()), **measured}
@@ -44,6 +45,21 @@ class EpochRecord:
     def clear(self) -> None:
         """Begin the next epoch."""
         self.losses[:] = np.nan
+
+
+def step_event(step: Step) -> dict[str, Any]:
+    """Return the line of `metrics.jsonl` on a step."""
+    return {
+        "event": "step",
+        "step": step.number,
+        "epoch": step.epoch + 1,
+        "loss": step.loss,
+        "learning_rate": step.learning_rate,
+        "gradient_norm": step.gradient_norm,
+        "examples": len(step.indices),
+        "tokens": step.tokens,
+        "seconds": round(step.seconds, 4),
+    }
 
 
 def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[np.float32] | None = None) -> float:

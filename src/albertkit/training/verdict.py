@@ -16,6 +16,7 @@ from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
 from albertkit.training.history import constant_loss
+from albertkit.training.lessons import Lessons
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
 
@@ -39,6 +40,7 @@ def verdict_of(
     baselines: Sequence[Baseline],
     epochs: Epochs,
     best_epoch: int,
+    lessons: Lessons | None = None,
 ) -> Verdict | None:
     """Judge a run; one that does not beat its baselines gets advice.
 
@@ -50,8 +52,9 @@ def verdict_of(
         baselines: on the same split.
         epochs: each epoch's `train` and `validation` scores.
         best_epoch: the one whose weights were kept, from 1.
+        lessons: of a teacher; their loss is another.
     """
-    untrained = _untrained(model, splits=splits, settings=settings, scored=scored, epochs=epochs)
+    untrained = _untrained(model, splits=splits, settings=settings, scored=scored, epochs=epochs, lessons=lessons)
     found = judge(scored.metrics, baselines=baselines, examples=len(splits.scored), untrained=untrained)
     if found is None or found.outcome == "better":
         return found
@@ -71,7 +74,13 @@ def verdict_of(
 
 
 def _untrained(
-    model: Model, *, splits: Splits, settings: FinetuneSettings, scored: Scored, epochs: Epochs
+    model: Model,
+    *,
+    splits: Splits,
+    settings: FinetuneSettings,
+    scored: Scored,
+    epochs: Epochs,
+    lessons: Lessons | None,
 ) -> str | None:
     """Return a sentence where the training got nowhere, else None."""
     task = model.task
@@ -79,7 +88,9 @@ def _untrained(
         examples = splits.train.examples
         targets = task.targets(examples, num_labels=len(model.labels))
         weights = class_weights(settings.class_weights, task=task, examples=examples, labels=model.labels)
-        return stuck_at(epochs, reference=constant_loss(task.name, targets, weights=weights))
+        if lessons is None:
+            return stuck_at(epochs, reference=constant_loss(task.name, targets, weights=weights))
+        return stuck_at(epochs, reference=lessons.constant_loss(targets, weights=weights))
     return one_tag(splits.scored, given=scored.given_tags)
 
 
