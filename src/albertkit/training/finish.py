@@ -19,6 +19,7 @@ from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.class_weights import class_weights
+from albertkit.training.few_shot.train import FewShot
 from albertkit.training.history import constant_loss, one_tag_note, stuck_note
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
@@ -40,6 +41,7 @@ def finish(
     epochs: Sequence[Mapping[str, Mapping[str, float]]],
     seconds: float,
     teller: Teller,
+    few_shot: FewShot | None = None,
 ) -> Report:
     """Calibrate and save the model, score the baselines, write report and plots; return the report.
 
@@ -52,7 +54,10 @@ def finish(
     task = model.task
     assert task is not None
     notes = [*model.notes, *splits.notes, *scored.notes]
-    temperature, reason = validation_temperature(predictor, validation, splits=splits)
+    if few_shot is None:
+        temperature, reason = validation_temperature(predictor, validation, splits=splits)
+    else:
+        temperature, reason = few_shot.temperature, few_shot.reason
     if temperature is not None:
         assert isinstance(task, ClassificationTask)
         assert scored.logits is not None
@@ -65,11 +70,13 @@ def finish(
             labels=model.labels,
             metrics=tuple(scored.metrics),
         )
-        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {splits.validation.split}")
+        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by.split}")
     elif reason is not None:
         notes.append(reason)
     stuck = None
-    if isinstance(task, ClassificationTask):
+    if few_shot is not None:
+        pass  # it has no loss that could be stuck
+    elif isinstance(task, ClassificationTask):
         targets = task.targets(splits.train.examples, num_labels=len(model.labels))
         weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
         reference = constant_loss(task.name, targets, weights=weights)
@@ -87,7 +94,8 @@ def finish(
         notes.append(stuck)
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
-    baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
+    baselines = () if few_shot is None else few_shot.baselines
+    baselines = baselines or tuple(_baselines(predictor, splits, tfidf=settings.baseline, teller=teller))
     roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
     report = Report(
         task=task.name,
@@ -106,7 +114,8 @@ def finish(
         calibration=scored.calibration,
         temperature=temperature,
         calibration_before=scored.calibration_before,
-        baselines=tuple(baselines),
+        baselines=baselines,
+        few_shot=None if few_shot is None else few_shot.choice,
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),
