@@ -35,10 +35,11 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         frozen: train the head alone, on vectors that each text gives once. Much faster, less accurate. The vectors are
             kept in albertkit's cache, so a second fit on the same texts is faster still.
         pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
-        strategy: how to train. `finetune`: the whole network, or the head where `frozen`. `few-shot`: cross-validation on
-            the rows chooses between a linear head on frozen features and contrastive pairs; it takes neither `epochs`,
-            `learning_rate`, `batch_size` nor `frozen`, and every row trains. `auto`: `few-shot` where the median class
-            has fewer than 100 rows, every class two or more, and none of these four is given; else `finetune`.
+        strategy: how to train. `finetune`: the whole network, or the head where `frozen`. `few-shot`: cross-validation
+            on the rows chooses between a linear head on frozen features and contrastive pairs; it takes neither
+            `epochs`, `learning_rate`, `batch_size` nor `frozen`, and every row trains. `auto`: `few-shot` where the
+            median class has fewer than 100 rows, every class two or more, and none of these four is given; else
+            `finetune`.
         class_weight: what a mistake counts by class: None, `"balanced"`, or class -> weight (1 if not named).
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch and, from 100 such
             rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept.
@@ -103,7 +104,9 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         classes, numbers = classes_of(column_of(y, num_rows=len(examples)))
         # The run knows the classes by number, so that any name will do and the order is that of classes_.
         settings = replace(
-            self._settings(), class_weights=self._weights(classes), few_shot=self._is_few_shot(np.bincount(numbers))
+            self._settings(),
+            class_weights=self._weights(classes),
+            few_shot=self._is_few_shot(classes, np.bincount(numbers)),
         )
         fitted = self._train(examples, numbers, settings=settings)
         names = tuple(str(value) for value in classes.tolist())
@@ -111,8 +114,8 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         self.classes_ = classes
         return self
 
-    def _is_few_shot(self, rows: npt.NDArray[np.int64]) -> bool:
-        """Tell whether to train by `few-shot`, from the number of rows of each class."""
+    def _is_few_shot(self, classes: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> bool:
+        """Tell whether to train by `few-shot`, from the classes and the number of rows of each."""
         if self.strategy not in STRATEGIES:
             hint = did_you_mean(str(self.strategy), STRATEGIES)
             raise UsageError(f"strategy is {self.strategy!r:.60}; it must be auto, finetune or few-shot{hint}")
@@ -123,10 +126,14 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
                 f'strategy="few-shot" does not take {", ".join(given)}: it finds its own settings by cross-validation; '
                 'leave them out, or give strategy="finetune"'
             )
+        if self.strategy == "few-shot" and rows.min() < 2:
+            raise InputError(
+                f"the class {classes[rows.argmin()].item()!r:.60} has one row; few-shot training needs two of each class "
+                "to cross-validate: add rows, or leave the class out"
+            )
         if self.strategy != "auto":
             return self.strategy == "few-shot"
-        # A class of one row cannot be cross-validated.
-        return not given and rows.min() >= 2 and float(np.median(rows)) < FEW
+        return not given and bool(rows.min() >= 2 and np.median(rows) < FEW)
 
     def _weights(self, classes: npt.NDArray[Any]) -> str | dict[str, float] | None:
         if not isinstance(self.class_weight, Mapping):

@@ -189,7 +189,7 @@ def test_many_rows_are_not_tried_with_pairs_and_a_note_says_so(tmp_path: Path) -
     assert any("200 rows per label (median)" in note for note in report.notes)
 
 
-def refusals(tmp_path: Path) -> dict[str, tuple[list[tuple[str, ...]], dict[str, Any], type[AlbertkitError], str]]:
+def refusals() -> dict[str, tuple[list[tuple[str, ...]], dict[str, Any], type[AlbertkitError], str]]:
     rows = keyword_rows(12)
     return {
         "one row": (
@@ -218,9 +218,9 @@ def refusals(tmp_path: Path) -> dict[str, tuple[list[tuple[str, ...]], dict[str,
     }
 
 
-@pytest.mark.parametrize("case", list(refusals(Path())))
+@pytest.mark.parametrize("case", list(refusals()))
 def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(case: str, tmp_path: Path) -> None:
-    rows, changes, kind, words = refusals(tmp_path)[case]
+    rows, changes, kind, words = refusals()[case]
     data = write_csv(tmp_path / "t.csv", rows)
     with pytest.raises(kind, match=words) as caught:
         finetune(settings(data, tmp_path / "run", **changes))

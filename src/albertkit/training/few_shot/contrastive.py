@@ -30,7 +30,7 @@ TEXTS = 16
 STEPS = 100
 """The most steps of one training."""
 TOKENS = 12_000
-"""About how many tokens one training reads: six trainings (five folds and the last) are 40 s of albert-nano per core."""
+"""About how many tokens one training reads: six of albert-nano (five folds, then all rows) take 40 s per core."""
 LEAST_STEPS = 8
 RATE, NANO_RATE = 2e-5, 2e-4
 """Learning rates: SetFit's own, and ten times it for networks of nano's size."""
