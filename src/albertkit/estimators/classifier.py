@@ -128,8 +128,8 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
             )
         if self.strategy == "few-shot" and rows.min() < 2:
             raise InputError(
-                f"the class {classes[rows.argmin()].item()!r:.60} has one row; few-shot training needs two of each class "
-                "to cross-validate: add rows, or leave the class out"
+                f"the class {classes[rows.argmin()].item()!r:.60} has one row; few-shot training needs two of each "
+                "class to cross-validate: add rows, or leave the class out"
             )
         if self.strategy != "auto":
             return self.strategy == "few-shot"
