@@ -34,7 +34,8 @@ def data_warnings(train: Dataset, validation: Dataset | None, scored: Dataset) -
     else:
         warnings += tiny_split(validation, "choose the epoch")
         warnings += tiny_split(scored, "give the score")
-    splits = {id(dataset): dataset for dataset in (train, validation or train, scored)}.values()
+    chooses = train if validation is None else validation
+    splits = {id(dataset): dataset for dataset in (train, chooses, scored)}.values()
     return [*warnings, *rare_labels(train, splits), *contradictions(splits)]
 
 

@@ -42,7 +42,8 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
             `finetune`.
         class_weight: what a mistake counts by class: None, `"balanced"`, or class -> weight (1 if not named).
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch and, from 100 such
-            rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept.
+            rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept. Few-shot training
+            uses every row and calibrates from 100 rows on.
         random_state: of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
         verbose: tell how the training goes, on standard error.

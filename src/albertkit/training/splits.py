@@ -96,10 +96,11 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         validation = train if scored is None or settings.few_shot else scored
     if scored is None:
         scored = validation
-    if scored is train and settings.few_shot:
+    cross_validated = settings.few_shot and scored is train
+    if cross_validated:
         notes.append(
-            f"no other labelled split is there: the scores are cross-validated on the {len(train)} training rows; "
-            "--test 0.2 scores on a share of them instead"
+            "no other labelled split is there: the scores are cross-validated on the training rows; --test 0.2 scores "
+            "on a share of them instead"
         )
     elif scored is train:
         notes.append(
@@ -119,6 +120,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         )
         drawn = np.sort(np.random.RandomState(settings.seed).permutation(len(train))[: settings.train_limit])
         train = replace(train, examples=[train.examples[index] for index in drawn])
+    if settings.few_shot:
+        validation, scored = train, train if cross_validated else scored
     if settings.limit is not None:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
     for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():

@@ -129,13 +129,19 @@ def test_without_another_split_the_score_is_cross_validated(tmp_path: Path) -> N
     assert report.split == "train (5-fold cross-validation)"
     assert report.metrics["accuracy"] == report.epochs[0]["validation"]["accuracy"]
     assert report.examples == 40
-    assert any("the scores are cross-validated on the 40 training rows" in note for note in report.notes)
+    assert any("the scores are cross-validated on the training rows" in note for note in report.notes)
     tfidf = next(baseline for baseline in report.baselines if baseline.name.startswith("tfidf"))
     assert report.few_shot is not None
     assert report.few_shot.baseline is not None
     assert tfidf.metrics["accuracy"] == pytest.approx(report.few_shot.baseline.score)
     with pytest.raises(UsageError, match="held no rows out: its score is cross-validated"):
         scored_part(tmp_path / "run", albertkit.datasets.open_data(str(data)))
+
+
+def test_rows_that_a_limit_leaves_out_are_not_scored(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "t.csv", keyword_rows(40))
+    report = finetune(settings(data, tmp_path / "run", pooling="mean", baseline=False, train_limit=30))
+    assert (report.split, report.examples) == ("train (5-fold cross-validation)", 30)
 
 
 def test_it_starts_over_and_ends_with_the_same_bytes(splits: Path, tmp_path: Path) -> None:

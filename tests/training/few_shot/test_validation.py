@@ -50,9 +50,7 @@ def test_features_are_asked_for_fold_by_fold_and_a_worse_way_is_given_up() -> No
     assert (found.candidate().folds, found.candidate().score) == (2, 0.0)
     chosen, why = choose([rival, found], metric="accuracy", folds=5)
     assert chosen is rival
-    assert (
-        why == "frozen_mean: 100.0 accuracy (spread 0.0) in 5-fold cross-validation, and no other way is clearly better"
-    )
+    assert why == "frozen_mean: 100.0 accuracy (spread 0.0) in 5-fold cross-validation, no other way is clearly better"
 
 
 @pytest.mark.parametrize(

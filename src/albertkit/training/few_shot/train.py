@@ -115,8 +115,9 @@ def train_few_shot(
         _tell(ways[-1], problem, run, teller)
     chosen, why = choose(ways, metric=problem.metric, folds=len(folds))
     tfidf, answers = cross_validated_tfidf(dataset, problem) if settings.baseline else (None, None)
-    if tfidf is not None:
-        why += f"; TF-IDF with logistic regression: {tfidf.score:.1f}"
+    if tfidf is not None and tfidf.score is not None:
+        more = ", which is more" if tfidf.score > chosen.score else ""
+        why += f"; TF-IDF with logistic regression: {tfidf.score:.1f}{more}"
     teller.say(f"chosen: {why}")
     candidates = tuple(way.candidate() for way in ways)
     choice = FewShotChoice(chosen.name, why, problem.metric, len(folds), candidates, tfidf)

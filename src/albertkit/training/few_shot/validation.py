@@ -175,9 +175,9 @@ def choose(ways: Sequence[Way], *, metric: str, folds: int) -> tuple[Way, str]:
             chosen, close = way, ""
         elif gain > 0 and not close:
             close = f"; {way.name} is {gain:.1f} points better, within the standard error of {error:.1f}"
-    score = f"{chosen.score:.1f} {metric} (spread {np.std(chosen.scores):.1f}) in {folds}-fold cross-validation"
     if len(ways) == 1:
-        return chosen, f"{chosen.name}: {score}; it is the only way for these options"
-    return chosen, f"{chosen.name}: {score}, no simpler way is as good{close}" if chosen is not ways[0] else (
-        f"{chosen.name}: {score}, and no other way is clearly better{close}"
-    )
+        reason = "the only way for these options"
+    else:
+        reason = "no other way is clearly better" if chosen is ways[0] else "no simpler way is as good"
+    score = f"{chosen.score:.1f} {metric} (spread {np.std(chosen.scores):.1f}) in {folds}-fold cross-validation"
+    return chosen, f"{chosen.name}: {score}, {reason}{close}"
