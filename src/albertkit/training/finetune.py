@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -296,7 +295,7 @@ def _train(
         advance(first)
         while not stopped and (step := next(steps, None)) is not None:
             record.add(step)
-            run.log(_event(step))
+            run.log(step.event())
             advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
             if step.last_of_epoch or step.number == total:
                 _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)
@@ -317,20 +316,6 @@ def _set_mode(model: Model, settings: FinetuneSettings) -> None:
     model.network.train()
     if settings.freeze_encoder:
         model.network.encoder.eval()
-
-
-def _event(step: Step) -> dict[str, Any]:
-    return {
-        "event": "step",
-        "step": step.number,
-        "epoch": step.epoch + 1,
-        "loss": step.loss,
-        "learning_rate": step.learning_rate,
-        "gradient_norm": step.gradient_norm,
-        "examples": len(step.indices),
-        "tokens": step.tokens,
-        "seconds": round(step.seconds, 4),
-    }
 
 
 def _scored(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:

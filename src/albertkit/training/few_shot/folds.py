@@ -25,7 +25,7 @@ def stratified_folds(targets: npt.NDArray[np.int64], *, seed: int) -> list[Rows]
     number = min(MOST, int(counts.min()))
     random = np.random.RandomState(seed)
     fold_of = np.zeros(len(targets), np.int64)
-    next_fold = 0  # goes on from label to label, so that the folds have near-equal sizes
+    next_fold = 0  # continues from label to label, so that the folds have near-equal sizes
     for label in labels:
         rows = random.permutation(np.flatnonzero(targets == label))
         fold_of[rows] = (next_fold + np.arange(len(rows))) % number

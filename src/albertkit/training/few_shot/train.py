@@ -254,19 +254,7 @@ def _final(
         units = np.arange(len(problem.targets))
         with teller.bar("training on contrastive pairs", total=total) as advance:
             for step in _contrast(predictor, train, problem, settings, chosen.pooling, units=units, steps=total):
-                run.log(
-                    {
-                        "event": "step",
-                        "step": step.number,
-                        "epoch": 1,
-                        "loss": step.loss,
-                        "learning_rate": step.learning_rate,
-                        "gradient_norm": step.gradient_norm,
-                        "examples": len(step.indices),
-                        "tokens": step.tokens,
-                        "seconds": round(step.seconds, 4),
-                    }
-                )
+                run.log({**step.event(), "epoch": 1})
                 advance(1, info=f"loss {step.loss:.3f}")
         steps = total
         rows = _features(predictor, train, chosen.pooling)
