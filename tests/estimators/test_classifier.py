@@ -210,3 +210,55 @@ def test_calibrated() -> None:
     texts, labels = rows(90)
     fitted = CalibratedClassifierCV(classifier(epochs=2), cv=2).fit(texts, labels)
     assert fitted.predict_proba(texts[:3]).shape == (3, 2)
+
+
+@pytest.fixture
+def few_shot_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("albertkit.training.few_shot.contrastive.STEPS", 8)
+
+
+@pytest.mark.usefixtures("few_shot_cache")
+def test_few_rows_are_trained_by_cross_validation() -> None:
+    texts, labels = rows(40)
+    fitted = AlbertClassifier(str(keyword_folder()), max_length=32, threads=1).fit(texts, labels)
+    (why,) = (note for note in fitted.notes_ if note.startswith("few-shot training: "))
+    assert "in 5-fold cross-validation" in why
+    assert fitted.n_iter_ == 1
+    assert set(fitted.history_[0]) == {"train", "validation"}
+    assert fitted.history_[0]["train"]["accuracy"] == pytest.approx(100 * fitted.score(texts, labels))
+    assert fitted.classes_.tolist() == ["bad", "good"]
+    assert not any("--few-shot" in note for note in fitted.notes_)
+
+
+@pytest.mark.parametrize(
+    ("counts", "settings", "few"),
+    [
+        ((99, 99), {}, True),
+        ((100, 100), {}, False),
+        ((5, 500, 90), {}, True),  # the median class
+        ((50, 1), {}, False),  # one row cannot be cross-validated
+        ((9, 9), {"epochs": 2}, False),
+        ((9, 9), {"frozen": True}, False),
+        ((9, 9), {"strategy": "finetune"}, False),
+        ((900, 900), {"strategy": "few-shot"}, True),
+    ],
+    ids=str,
+)
+def test_the_strategy(counts: tuple[int, ...], settings: dict[str, Any], few: bool) -> None:
+    assert AlbertClassifier(**settings)._is_few_shot(np.arange(len(counts)), np.array(counts)) is few
+
+
+def test_strategies_that_cannot_be() -> None:
+    texts, labels = rows(24)
+    with pytest.raises(
+        UsageError, match=r"strategy is 'few_shot'; it must be auto, finetune or few-shot; did you mean"
+    ):
+        classifier(strategy="few_shot").fit(texts, labels)
+    with pytest.raises(
+        UsageError, match=r'strategy="few-shot" does not take epochs, learning_rate, batch_size: it finds'
+    ):
+        classifier(strategy="few-shot").fit(texts, labels)
+    names = ["a"] * 8 + ["b"] * 8 + ["c"]
+    with pytest.raises(InputError, match="the class 'c' has one row; few-shot training needs two of each class"):
+        AlbertClassifier(str(keyword_folder()), strategy="few-shot").fit(texts[:17], names)

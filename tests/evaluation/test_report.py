@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from albertkit.errors import RunError
+from albertkit.evaluation.few_shot import Candidate, FewShotChoice
 from albertkit.evaluation.report import Report
 
 MakeReport = Callable[..., Report]
@@ -19,7 +20,7 @@ MakeReport = Callable[..., Report]
 def test_keys_are_a_contract(make_report: MakeReport) -> None:
     keys = """
         task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped teacher
-        confusion calibration temperature calibration_before baselines verdict notes environment command
+        confusion calibration temperature calibration_before baselines verdict few_shot notes environment command
     """
     assert list(make_report().to_dict()) == keys.split()
 
@@ -37,6 +38,29 @@ def test_what_is_written_is_read(make_report: MakeReport, tmp_path: Path) -> Non
     )
     assert tuple(again.baselines) == report.baselines
     assert again.main_metric == "accuracy"
+
+
+CHOICE = FewShotChoice(
+    chosen="frozen_mean",
+    why="frozen_mean: 71.2 accuracy",
+    metric="accuracy",
+    folds=5,
+    candidates=(
+        Candidate("frozen_mean", 71.2, 3.1, 5, strength=0.01, seconds=1.5),
+        Candidate("contrastive_mean", 60.0, 2.0, 2, strength=0.1, seconds=9.5, note="stopped after 2 of 5 folds"),
+    ),
+    baseline=Candidate("tfidf_logistic_regression", 65.5, 4.0, 5),
+)
+
+
+def test_a_few_shot_choice_is_read_as_it_was_written(make_report: MakeReport, tmp_path: Path) -> None:
+    make_report(few_shot=CHOICE).write(tmp_path)
+    assert Report.read(tmp_path).few_shot == CHOICE
+    values = json.loads((tmp_path / "report.json").read_text())
+    assert list(values["few_shot"]) == ["chosen", "why", "metric", "folds", "candidates", "baseline"]
+    values["few_shot"]["candidates"][0]["folds"] = "five"
+    with pytest.raises(RunError, match='"few_shot" is not a choice among candidates, or null'):
+        Report.from_dict(values)
 
 
 def test_numbers_that_are_not_finite_become_null(make_report: MakeReport, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from albertkit.evaluation.few_shot import Candidate, FewShotChoice
 from albertkit.evaluation.report import Confusion, Report
 
 MakeReport = Callable[..., Report]
@@ -79,3 +80,20 @@ def test_numbers_that_are_missing_and_reports_without_extras_print(make_report: 
 
 def test_a_terminal_without_unicode_is_no_error(make_report: MakeReport) -> None:
     assert "87.50" in printed(make_report(), encoding="ascii")
+
+
+def test_few_shot_shows_its_candidates_instead_of_epochs(make_report: MakeReport) -> None:
+    choice = FewShotChoice(
+        chosen="frozen_mean",
+        why="frozen_mean: 71.2 accuracy",
+        metric="accuracy",
+        folds=5,
+        candidates=(Candidate("frozen_mean", 71.23, 3.1, 5, strength=0.01, seconds=1.5),),
+        baseline=Candidate("tfidf_logistic_regression", 65.5, 4.0, 5),
+    )
+    text = printed(make_report(few_shot=choice))
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["frozen_mean"] == ["*", "71.23", "3.10", "5", "0.01", "1.5"]
+    assert rows["tfidf_logistic_regression"] == ["65.50", "4.00", "5", "-", "0.0"]
+    assert "Chosen: frozen_mean: 71.2 accuracy." in text
+    assert "epoch" not in text

@@ -49,6 +49,11 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--validation", type=float, help="Instead: a share of the training split, such as 0.4, drawn by seed.")
 @click.option("--test-split", help="The split that scores; test where it is labelled, else dev.")
 @click.option("--test", type=float, help="Instead: a share of the training split, such as 0.2, drawn by seed.")
+@click.option(
+    "--few-shot", is_flag=True,
+    help="For few labelled rows (some 8 to 100 per label): cross-validation on the training rows chooses between a "
+    "linear head on frozen features and contrastive pairs. Takes seconds and no epochs, rates or batch sizes.",
+)  # fmt: skip
 @click.option("--freeze-encoder", is_flag=True, help="Train the head alone; each text passes the encoder once.")
 @click.option(
     "--head-hidden", default="", callback=_widths, metavar="N,N,..",
@@ -157,7 +162,8 @@ def command(
     try:
         report = finetune(settings, resume=resume, teller=console)
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command with --resume goes on from the last checkpoint of {folder}", err=True)
+        where = "starts again" if settings.few_shot else f"goes on from the last checkpoint of {folder}"
+        click.echo(f"stopped; the same command with --resume {where}", err=True)
         raise SystemExit(130) from None
     if as_json:
         for line in report.verdict.lines if report.verdict is not None else ():

@@ -18,21 +18,24 @@ _WITH_LABELS = ("classification", "multilabel")
 _CORRELATIONS = ("pearson", "spearman")
 
 
-def data_warnings(train: Dataset, validation: Dataset, scored: Dataset) -> list[str]:
+def data_warnings(train: Dataset, validation: Dataset | None, scored: Dataset) -> list[str]:
     """Return one sentence for each thing that makes a run's scores less than they look.
 
     Args:
         train: what is trained on.
-        validation: what chooses the epoch.
+        validation: what chooses the epoch; None where cross-validation on the training rows chooses.
         scored: what is scored; any of the three may be the same.
     """
     warnings = []
-    if validation is scored:
+    if validation is None:
+        warnings += tiny_split(scored, "give the score")
+    elif validation is scored:
         warnings += tiny_split(scored, "choose the epoch and give the score")
     else:
         warnings += tiny_split(validation, "choose the epoch")
         warnings += tiny_split(scored, "give the score")
-    splits = {id(dataset): dataset for dataset in (train, validation, scored)}.values()
+    chooses = train if validation is None else validation
+    splits = {id(dataset): dataset for dataset in (train, chooses, scored)}.values()
     return [*warnings, *rare_labels(train, splits), *contradictions(splits)]
 
 

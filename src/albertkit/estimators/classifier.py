@@ -11,9 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
+from albertkit.errors import UsageError, did_you_mean
 from albertkit.estimators.inputs import InputError, classes_of, column_of, examples_of
 from albertkit.estimators.trained import TrainedEstimator, plain
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.training.few_shot.checks import FEW
+
+STRATEGIES = ("auto", "finetune", "few-shot")
+"""How `AlbertClassifier` can train."""
 
 
 class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -30,9 +35,15 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         frozen: train the head alone, on vectors that each text gives once. Much faster, less accurate. The vectors are
             kept in albertkit's cache, so a second fit on the same texts is faster still.
         pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
+        strategy: how to train. `finetune`: the whole network, or the head where `frozen`. `few-shot`: cross-validation
+            on the rows chooses between a linear head on frozen features and contrastive pairs; it takes neither
+            `epochs`, `learning_rate`, `batch_size` nor `frozen`, and every row trains. `auto`: `few-shot` where the
+            median class has fewer than 100 rows, every class two or more, and none of these four is given; else
+            `finetune`.
         class_weight: what a mistake counts by class: None, `"balanced"`, or class -> weight (1 if not named).
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch and, from 100 such
-            rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept.
+            rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept. Few-shot training
+            uses every row and calibrates from 100 rows on.
         random_state: of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
         verbose: tell how the training goes, on standard error.
@@ -56,6 +67,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         max_length: int = 128,
         frozen: bool = False,
         pooling: str = "mean",
+        strategy: str = "auto",
         class_weight: str | Mapping[Any, float] | None = None,
         validation_fraction: float = 0.1,
         random_state: Any = 12345,
@@ -75,6 +87,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
             threads=threads,
             verbose=verbose,
         )
+        self.strategy = strategy
         self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any) -> AlbertClassifier:  # noqa: N803 - scikit-learn's names
@@ -91,12 +104,37 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         examples = examples_of(X)
         classes, numbers = classes_of(column_of(y, num_rows=len(examples)))
         # The run knows the classes by number, so that any name will do and the order is that of classes_.
-        settings = replace(self._settings(), class_weights=self._weights(classes))
+        settings = replace(
+            self._settings(),
+            class_weights=self._weights(classes),
+            few_shot=self._is_few_shot(classes, np.bincount(numbers)),
+        )
         fitted = self._train(examples, numbers, settings=settings)
         names = tuple(str(value) for value in classes.tolist())
         self._take(replace(fitted, model=replace(fitted.model, labels=names)), is_pair=examples[0].pair is not None)
         self.classes_ = classes
         return self
+
+    def _is_few_shot(self, classes: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> bool:
+        """Tell whether to train by `few-shot`, from the classes and the number of rows of each."""
+        if self.strategy not in STRATEGIES:
+            hint = did_you_mean(str(self.strategy), STRATEGIES)
+            raise UsageError(f"strategy is {self.strategy!r:.60}; it must be auto, finetune or few-shot{hint}")
+        given = [name for name in ("epochs", "learning_rate", "batch_size") if getattr(self, name) is not None]
+        given += ["frozen"] if self.frozen else []
+        if self.strategy == "few-shot" and given:
+            raise UsageError(
+                f'strategy="few-shot" does not take {", ".join(given)}: it finds its own settings by cross-validation; '
+                'leave them out, or give strategy="finetune"'
+            )
+        if self.strategy == "few-shot" and rows.min() < 2:
+            raise InputError(
+                f"the class {classes[rows.argmin()].item()!r:.60} has one row; few-shot training needs two of each "
+                "class to cross-validate: add rows, or leave the class out"
+            )
+        if self.strategy != "auto":
+            return self.strategy == "few-shot"
+        return not given and bool(rows.min() >= 2 and np.median(rows) < FEW)
 
     def _weights(self, classes: npt.NDArray[Any]) -> str | dict[str, float] | None:
         if not isinstance(self.class_weight, Mapping):

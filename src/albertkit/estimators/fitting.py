@@ -57,7 +57,7 @@ def fit(
         targets: number of each one's class, or its number, `[rows]`.
         settings: of the run, with its task; `data` and `out` are set here.
         validation_fraction: share of the rows that chooses the epoch and calibrates, in [0, 1). Where that is no row,
-            all of them train and the weights are those of the last epoch.
+            all of them train and the weights are those of the last epoch. Few-shot training uses every row.
         verbose: whether to tell how it goes, on standard error.
 
     A training whose loss got nowhere is a ConvergenceWarning, as in scikit-learn.
@@ -67,9 +67,8 @@ def fit(
     """
     if not 0 <= validation_fraction < 1:
         raise UsageError(f"validation_fraction is {validation_fraction}; it is a share of the rows, from 0 to below 1")
-    kept, held = divide(
-        targets, fraction=validation_fraction, seed=settings.seed, classes=settings.task != "regression"
-    )
+    fraction = 0.0 if settings.few_shot else validation_fraction  # cross-validation holds rows out itself
+    kept, held = divide(targets, fraction=fraction, seed=settings.seed, classes=settings.task != "regression")
     with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as parent:
         data, run = Path(parent) / "data", Path(parent) / "run"
         data.mkdir()
@@ -90,9 +89,9 @@ def fit(
         )
         report = finetune(settings, teller=Console() if verbose else Silent())
         model = owned_model(run, source=settings.model)
-        if not len(held):
+        if not len(held) and not settings.few_shot:
             _take_last_weights(model, RunFolder(run), frozen=settings.freeze_encoder)
-    return Fitted(model, *_said(report, held_out=len(held) > 0))
+    return Fitted(model, *_said(report, held_out=len(held) > 0 or settings.few_shot))
 
 
 def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, Any]]], tuple[str, ...]]:
@@ -101,7 +100,7 @@ def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, A
     A note on labels would name them by number.
     """
     parts = ("train", "validation") if held_out else ("train",)
-    unread = ("the classification head", "the regression head", "test: ", "rare labels") + (
+    unread = ("the classification head", "the regression head", "test: ", "rare labels", "train has ") + (
         () if held_out else ("dev: ", "the probab")
     )
     notes = [note for note in report.notes if not note.startswith(unread)]
@@ -109,6 +108,8 @@ def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, A
         said = f"{report.verdict.sentence} Try another learning_rate or random_state, more epochs, or frozen=True."
         warnings.warn(said, ConvergenceWarning, stacklevel=5)
         notes.append(said)
+    if report.few_shot is not None:
+        notes.append(f"few-shot training: {report.few_shot.why}")
     return [{part: dict(epoch[part]) for part in parts} for epoch in report.epochs], tuple(notes)
 
 

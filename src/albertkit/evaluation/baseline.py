@@ -118,20 +118,32 @@ def tfidf_baseline(
     for texts, labels, split in ((train_texts, train, "training"), (test_texts, test, "scored")):
         if len(texts) != len(labels):
             raise DataError(f"the {split} split has {len(texts)} texts and {len(labels)} labels; each text needs one")
-    notes: list[str] = []
     check_labels(test, task=task, num_labels=num_labels)  # before the long work, not after it
-    features, test_features = _features(train_texts, test_texts, notes=notes)
-    outputs: npt.NDArray[Any]
-    if task == "regression":
-        outputs = _ridge(features, train, test_features)
-    elif task == "multilabel":
-        columns = [_logistic(features, column, test_features, notes=notes) for column in train.T]
-        outputs = np.stack(columns, axis=1)
-    else:
-        outputs = _logistic(features, train, test_features, notes=notes)
+    outputs, notes = tfidf_outputs(train_texts, train_labels=train, test_texts=test_texts, task=task)
     found = score(metrics, task=task, labels_true=test, outputs=outputs, num_labels=num_labels)
     name = "tfidf_ridge" if task == "regression" else "tfidf_logistic_regression"
     return Baseline(name, found.metrics, time.perf_counter() - started, tuple(dict.fromkeys([*notes, *found.notes])))
+
+
+def tfidf_outputs(
+    train_texts: Sequence[Text], *, train_labels: npt.NDArray[Any], test_texts: Sequence[Text], task: str
+) -> tuple[npt.NDArray[Any], list[str]]:
+    """Return what the baseline answers for each test text, and sentences on what was done otherwise than planned.
+
+    Args:
+        train_texts: the training split.
+        train_labels: its labels, checked.
+        test_texts: what to answer.
+        task: "classification", "regression" or "multilabel".
+    """
+    notes: list[str] = []
+    features, test_features = _features(train_texts, test_texts, notes=notes)
+    if task == "regression":
+        return _ridge(features, train_labels, test_features), notes
+    if task == "multilabel":
+        columns = [_logistic(features, column, test_features, notes=notes) for column in train_labels.T]
+        return np.stack(columns, axis=1), notes
+    return _logistic(features, train_labels, test_features, notes=notes), notes
 
 
 def _joined(text: Text) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
+from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.evaluation.report_checks import report_problems
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.evaluation.verdict import Verdict
@@ -91,6 +92,8 @@ class Report:
     """What simple methods score on the same split."""
     verdict: Verdict | None = None
     """Whether the score beats them, and what to try next; None where nothing was trained."""
+    few_shot: FewShotChoice | None = None
+    """What few-shot training tried and chose; None of any other training."""
     notes: Sequence[str] = ()
     """Sentences that belong beside the numbers."""
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -168,6 +171,8 @@ class Report:
         for name in ("calibration", "calibration_before"):
             if values.get(name) is not None:
                 changed[name] = Calibration.from_dict(values[name])
+        if values.get("few_shot") is not None:
+            changed["few_shot"] = FewShotChoice.from_dict(values["few_shot"])
         return cls(**changed)
 
     def render(self, console: Console) -> None:
@@ -185,7 +190,7 @@ def _json_value(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, (np.generic, np.ndarray)):
         return _json_value(value.tolist())
-    if isinstance(value, (Baseline, Calibration, Verdict)):
+    if isinstance(value, (Baseline, Calibration, Verdict, FewShotChoice)):
         return _json_value(value.to_dict())
     if isinstance(value, (ChosenBy, Confusion, TeacherReport, Cost)):
         return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}

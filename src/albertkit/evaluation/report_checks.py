@@ -84,6 +84,15 @@ def _baseline(value: Any) -> bool:
     return isinstance(value, Mapping) and _WHOLE_BASELINE({"notes": [], **value})  # notes may be left out
 
 
+_CANDIDATE = _record(
+    name=_text, score=_score, spread=_score, folds=_count, strength=_score, seconds=_number, note=_optional(_text)
+)  # fmt: skip
+_FEW_SHOT = _record(
+    chosen=_text, why=_text, metric=_text, folds=_count, candidates=_list_of(_CANDIDATE),
+    baseline=_optional(_CANDIDATE),
+)  # fmt: skip
+
+
 KINDS: Mapping[str, tuple[Check, str]] = {
     "task": (_text, "a text"),
     "data": (_text, "a text"),
@@ -104,6 +113,7 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "calibration_before": (_optional(_CALIBRATION), "a calibration or null"),
     "baselines": (_list_of(_baseline), "a list of baselines (name, metrics, seconds, notes)"),
     "verdict": (_optional(_VERDICT), "a verdict (outcome, sentence, advice, ..) or null"),
+    "few_shot": (_optional(_FEW_SHOT), "a choice among candidates, or null"),
     "notes": (_list_of(_text), "a list of texts"),
     "environment": (_mapping, "a mapping"),
     "command": (_mapping, "a mapping"),

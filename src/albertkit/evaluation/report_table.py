@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from albertkit.evaluation.few_shot import FewShotChoice
     from albertkit.evaluation.report import Report
 
 _MOST_EPOCHS = 14
@@ -36,7 +37,11 @@ def render(report: Report, *, console: Console) -> None:
         console.print(_teacher(report))
     for sentence in _sentences(report):
         _line(console, sentence)
-    if report.epochs:
+    if report.few_shot is not None:
+        _line(console, f"Cross-validation in {report.few_shot.folds} folds (* = chosen)")
+        console.print(_candidates(report.few_shot))
+        _line(console, f"Chosen: {report.few_shot.why}.")
+    elif report.epochs:
         _line(console, "Epochs (* = kept)")
         console.print(_epochs(report))
         if len(report.epochs) > _MOST_EPOCHS:
@@ -114,7 +119,7 @@ def _sentences(report: Report) -> list[str]:
     scored = f"Scored on {report.split}"
     if report.examples is not None:
         scored += f" ({report.examples:,} examples)"
-    if report.chosen_by is not None and report.best_epoch is not None:
+    if report.few_shot is None and report.chosen_by is not None and report.best_epoch is not None:
         chosen = report.chosen_by
         scored += f"; epoch {report.best_epoch} was chosen by {chosen.metric} on {chosen.split}"
     sentences.append(scored + ".")
@@ -134,6 +139,17 @@ def _sentences(report: Report) -> list[str]:
     if skipped:
         sentences.append("Rows skipped: " + ", ".join(f"{split} {count:,}" for split, count in skipped.items()) + ".")
     return sentences
+
+
+def _candidates(choice: FewShotChoice) -> Table:
+    table = _table("", columns=[metric_title(choice.metric), "spread", "folds", "C", "seconds"])
+    for candidate in (*choice.candidates, *([] if choice.baseline is None else [choice.baseline])):
+        kept = candidate.name == choice.chosen
+        strength = "-" if candidate.strength is None else f"{candidate.strength:g}"
+        cells = [f"{candidate.name}{' *' if kept else ''}", _number(candidate.score), _number(candidate.spread)]
+        cells += [str(candidate.folds), strength, _number(candidate.seconds, digits=1)]
+        _add_row(table, cells, style="bold" if kept else "")
+    return table
 
 
 def _shown_epochs(report: Report) -> list[int]:

@@ -37,8 +37,10 @@ from albertkit.training.checks import check_alone, check_head, check_length, def
 from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.digest import finetune_inputs
 from albertkit.training.exits import check_exits
+from albertkit.training.few_shot.checks import amount_note, check_few_shot
+from albertkit.training.few_shot.train import train_few_shot
 from albertkit.training.finish import finish
-from albertkit.training.history import EpochRecord, step_event
+from albertkit.training.history import EpochRecord
 from albertkit.training.inputs import inputs_of
 from albertkit.training.lessons import Lessons, seen_by_teacher, teacher_inputs
 from albertkit.training.long_texts import complete_windows, with_windows
@@ -57,7 +59,7 @@ from albertkit.training.roles import (
 from albertkit.training.run import RunFolder
 from albertkit.training.schedules import learning_rate
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.splits import choose_splits
+from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.state import TrainingState
 from albertkit.training.task_teacher import TaskTeacher, complete_teacher
 from albertkit.training.unlabelled import with_unlabelled
@@ -109,7 +111,10 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     task = settings.task or task_for(splits.train)
     check_head(task, settings)
     check_exits(TASKS[task], settings)
-    settings = replace(settings, pooling=settings.pooling or default_pooling(task))
+    if settings.few_shot:
+        check_few_shot(task, settings)
+    else:
+        settings = replace(settings, pooling=settings.pooling or default_pooling(task))
     if isinstance(TASKS[task], ClassificationTask):
         check_labels(source.labels, where=source.name, task=task)
     settings = complete_teacher(complete_windows(settings, task=TASKS[task]), task=TASKS[task])
@@ -117,7 +122,9 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
     )
     splits = replace(splits, notes=(*splits.notes, *label_notes(source, weights=weights, task=settings.task)))
-    splits = replace(splits, notes=(*splits.notes, *data_warnings(splits.train, splits.validation, splits.scored)))
+    chooses = None if settings.few_shot else splits.validation
+    warnings = data_warnings(splits.train, chooses, splits.scored) + amount_note(splits.train, task, settings)
+    splits = replace(splits, notes=(*splits.notes, *warnings))
     inputs = finetune_inputs(
         labels=source.labels,
         train=splits.train,
@@ -136,8 +143,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         inputs |= teacher_inputs(teacher, splits)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
     set_seed(settings.seed)
-    assert settings.pooling is not None
-    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling)
+    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or default_pooling(task))
     model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
     if settings.exits:
         model = with_exits(model, seed=settings.seed)
@@ -159,6 +165,12 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
             *question_notes(roles, settings, task=model.task),
         ),
     )
+    if settings.few_shot:
+        if resume:
+            tell.say("few-shot training takes seconds, so it starts over")
+        return _few_shot(
+            predictor, splits, roles, source, settings, weights=weights, run=run, started=started, teller=tell
+        )
     best, epochs = _train(predictor, roles, source, settings, weights=weights, run=run, resume=resume, teller=tell)
     seconds = time.perf_counter() - started
     return finish(
@@ -174,6 +186,42 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         lessons=roles["train"].lessons,
         seconds=seconds,
         teller=tell,
+    )
+
+
+def _few_shot(
+    predictor: Predictor,
+    splits: Splits,
+    roles: dict[str, Role],
+    source: DataSource,
+    settings: FinetuneSettings,
+    *,
+    weights: npt.NDArray[np.float32] | None,
+    run: RunFolder,
+    started: float,
+    teller: Teller,
+) -> Report:
+    """Choose and train by cross-validation; the training rows give the score where no other split does."""
+    scores_itself = roles["scored"] is roles["train"]
+    found = train_few_shot(
+        predictor, roles["train"], settings, weights=weights, run=run, scores_itself=scores_itself, teller=teller
+    )
+    if scores_itself:
+        splits = replace(splits, scored=replace(splits.train, split=found.split, skipped=(), notes=()))
+    seconds = time.perf_counter() - started
+    return finish(
+        found.predictor,
+        splits=splits,
+        validation=roles["validation"],
+        settings=replace(settings, pooling=found.predictor.model.head.pooling),
+        run=run,
+        scored=found.scored or _scored(found.predictor, roles["scored"], source, teller),
+        chosen_by=ChosenBy(found.split, source.metrics[0]),
+        best_epoch=1,
+        epochs=found.epochs,
+        seconds=seconds,
+        teller=teller,
+        few_shot=found,
     )
 
 
@@ -250,7 +298,7 @@ def _train(
         advance(first)
         while not stopped and (step := next(steps, None)) is not None:
             record.add(step)
-            run.log(step_event(step))
+            run.log(step.event())
             advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
             if step.last_of_epoch or step.number == total:
                 _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)

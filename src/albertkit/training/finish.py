@@ -18,6 +18,7 @@ from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.training.few_shot.train import FewShot
 from albertkit.training.lessons import Lessons
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
@@ -41,6 +42,7 @@ def finish(
     lessons: Lessons | None = None,
     seconds: float,
     teller: Teller,
+    few_shot: FewShot | None = None,
 ) -> Report:
     """Calibrate and save the model, score the baselines, write report and plots; return the report.
 
@@ -53,7 +55,10 @@ def finish(
     task = model.task
     assert task is not None
     notes = [*model.notes, *splits.notes, *scored.notes]
-    temperature, reason = validation_temperature(predictor, validation, splits=splits)
+    if few_shot is None:
+        temperature, reason = validation_temperature(predictor, validation, splits=splits)
+    else:
+        temperature, reason = few_shot.temperature, few_shot.reason
     if temperature is not None:
         assert isinstance(task, ClassificationTask)
         assert scored.logits is not None
@@ -66,12 +71,13 @@ def finish(
             labels=model.labels,
             metrics=tuple(scored.metrics),
         )
-        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {splits.validation.split}")
+        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by.split}")
     elif reason is not None:
         notes.append(reason)
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
-    baselines = _baselines(predictor, splits, tfidf=settings.baseline, teller=teller)
+    baselines = () if few_shot is None else few_shot.baselines
+    baselines = baselines or tuple(_baselines(predictor, splits, tfidf=settings.baseline, teller=teller))
     roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
     teacher = None
     if lessons is not None:
@@ -95,7 +101,7 @@ def finish(
         calibration=scored.calibration,
         temperature=temperature,
         calibration_before=scored.calibration_before,
-        baselines=tuple(baselines),
+        baselines=baselines,
         verdict=verdict_of(
             model,
             splits=splits,
@@ -106,6 +112,7 @@ def finish(
             best_epoch=best_epoch,
             lessons=lessons,
         ),
+        few_shot=None if few_shot is None else few_shot.choice,
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),
         command=settings.to_dict(),

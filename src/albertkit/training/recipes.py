@@ -89,6 +89,8 @@ def complete(
         positions: the most tokens that the network takes; a recipe's length is cut to it.
         task: what the data set is for.
     """
+    if settings.few_shot:  # it plans its own steps
+        return replace(settings, max_length=settings.max_length or min(LENGTHS.get(task, LENGTH), positions))
     if settings.freeze_encoder:
         recipe = FROZEN
     elif nano:

@@ -22,7 +22,7 @@ from albertkit.training.digest import content_digest, input_changes
 _FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
 
 # Settings that an older version did not write, with what its runs did.
-_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False}
+_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
 
 _DURATIONS = ("epochs", "steps")
 _INPUTS = "inputs"  # key of config.json

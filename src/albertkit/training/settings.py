@@ -42,6 +42,8 @@ class FinetuneSettings:
     test_split: str | None = None
     test: float | None = None
     """Share of the training split to hold out for scoring, in (0, 1)."""
+    few_shot: bool = False
+    """Choose between frozen features and contrastive pairs by cross-validation: for few labelled rows."""
     freeze_encoder: bool = False
     """Train the head alone, on features that each text gives once."""
     head_hidden: tuple[int, ...] = ()

@@ -79,6 +79,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
                 f'the split "{train.split}" cannot both train and choose; give another --validation-split, '
                 "or --validation 0.1 to choose on a share of it"
             )
+    elif settings.few_shot:
+        pass  # cross-validation on the training rows chooses
     elif share is None and usable("dev"):
         validation = split("dev")
     elif share is None and len(train) >= 20:
@@ -93,10 +95,16 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         train, validation = divide(whole, fractions=(share,), seed=settings.seed)
 
     if validation is None:
-        validation = train if scored is None else scored
+        validation = train if scored is None or settings.few_shot else scored
     if scored is None:
         scored = validation
-    if scored is train:
+    cross_validated = settings.few_shot and scored is train
+    if cross_validated:
+        notes.append(
+            "no other labelled split is there: the scores are cross-validated on the training rows; --test 0.2 scores "
+            "on a share of them instead"
+        )
+    elif scored is train:
         notes.append(
             "no other labelled split is there: the scores are those of the training examples themselves, "
             "which shows that the network can learn them and nothing else"
@@ -114,6 +122,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         )
         drawn = np.sort(np.random.RandomState(settings.seed).permutation(len(train))[: settings.train_limit])
         train = replace(train, examples=[train.examples[index] for index in drawn])
+    if settings.few_shot:
+        validation, scored = train, train if cross_validated else scored
     if settings.limit is not None:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
     for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():
@@ -141,4 +151,9 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         raise UsageError(f"{error}; give --split") from error
     if Path(settings.data).resolve() != Path(source.name).resolve():
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
-    return choose_splits(source, settings).scored
+    splits = choose_splits(source, settings)
+    if settings.few_shot and splits.scored is splits.train:
+        raise UsageError(
+            f"{run} held no rows out: its score is cross-validated on the training rows; give --split and other data"
+        )
+    return splits.scored

@@ -82,8 +82,10 @@ def _untrained(
     epochs: Epochs,
     lessons: Lessons | None,
 ) -> str | None:
-    """Return a sentence where the training got nowhere, else None."""
+    """Return a sentence where the training got nowhere, else None; few-shot training has no loss to tell."""
     task = model.task
+    if settings.few_shot:
+        return None
     if isinstance(task, ClassificationTask):
         examples = splits.train.examples
         targets = task.targets(examples, num_labels=len(model.labels))
@@ -178,11 +180,13 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
         run: what the run did.
     """
     settings, found = run.settings, []
+    if settings.few_shot:
+        return ("more labelled rows", *(("a larger model (--model albert-base-v2)",) if run.is_small else ()))
     few = run.steps < FEW_STEPS and not settings.freeze_encoder
     last_is_best = run.best_epoch == len(run.losses)
     unfinished = last_is_best and run.still_falling
     if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
-        found.append(f"{run.rows // run.classes:,} rows per class are few: train only a head (--freeze-encoder)")
+        found.append(f"{run.rows // run.classes:,} rows per class are few: train with --few-shot")
     if few or unfinished or (last_is_best and len(run.losses) == 1):
         why = f"it made only {run.steps:,} steps" if few else "the last epoch was the best"
         why = "the loss still fell in the last epoch" if unfinished else why

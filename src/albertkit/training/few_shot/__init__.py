@@ -1,0 +1,1 @@
+"""Fine-tuning on few labels: cross-validation chooses between frozen features and contrastive pairs."""
