@@ -34,3 +34,9 @@ def unlimited_openvino() -> Iterator[None]:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every cache of a test run inside its temporary folder."""
     monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep lines of progress, which come by the clock, out of what tests read on standard error."""
+    monkeypatch.setenv("ALBERTKIT_PROGRESS", "0")

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
+from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
@@ -297,6 +298,7 @@ def save_model(
     *,
     facts: Mapping[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
+    modules: bool = True,
 ) -> None:
     """Write the model as a Hugging Face directory, whole or not at all.
 
@@ -305,6 +307,8 @@ def save_model(
         folder: where to; an older model there is replaced.
         facts: further entries of `task.json` (data set, date).
         dtype: of the weights on disk; fp16 halves the file and is read back as fp32.
+        modules: whether a model that embeds gets the files by which sentence-transformers computes its vectors;
+            `task.json` says it in any case.
 
     Raises:
         WriteError: the system refused; an older folder stays as it was.
@@ -323,4 +327,6 @@ def save_model(
     )
     with atomic_folder(folder) as temporary:
         HUGGINGFACE.write(checkpoint, temporary)
+        if not modules:
+            remove_declaration(temporary)
         model.tokenizer.save(temporary)

@@ -1,8 +1,13 @@
-"""Telling the user how long work goes: on standard error, with a bar where it is a terminal, or silently."""
+"""Telling the user how long work takes: on standard error, a bar on a terminal and plain lines elsewhere, or silently.
+
+`ALBERTKIT_PROGRESS=0` turns bars and lines off; sentences stay.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
@@ -45,7 +50,7 @@ class Silent:
 
 
 class Console:
-    """Tells on standard error; bars only where that is a terminal."""
+    """Tells on standard error: a bar where that is a terminal, else a plain line from time to time."""
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
@@ -57,11 +62,25 @@ class Console:
     def say(self, sentence: str) -> None:
         """Print one sentence."""
         self.said.add(sentence.removeprefix("note: ").removeprefix("warning: "))
-        self._console.print(sentence, markup=False, soft_wrap=True)
+        self._print(sentence)
 
     @contextmanager
     def bar(self, what: str, *, total: int) -> Iterator[Advance]:
-        """Show a bar with the rate and the time left."""
+        """Show a bar with the time left, or print lines that say the same."""
+        if os.environ.get("ALBERTKIT_PROGRESS", "1") == "0":
+            with Silent().bar(what, total=total) as advance:
+                yield advance
+        elif sys.stderr.isatty():
+            with self._drawn_bar(what, total=total) as advance:
+                yield advance
+        else:
+            yield Lines(what, total=total, write=self._print)
+
+    def _print(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def _drawn_bar(self, what: str, *, total: int) -> Iterator[Advance]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
@@ -71,7 +90,7 @@ class Console:
             TimeRemainingColumn(),
             TextColumn("{task.fields[info]}"),
         )
-        with Progress(*columns, console=self._console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(what, total=total, info="")
 
             def advance(count: int, *, info: str = "") -> None:
@@ -79,6 +98,58 @@ class Console:
                 progress.update(task, advance=count, **fields)
 
             yield advance
+
+
+class Lines:
+    """An `Advance` that writes a line every 5 seconds, and every 30 seconds after the first minute.
+
+    The rate and the time left count from the first call, which may report what an earlier run has done.
+
+    Args:
+        what: the work.
+        total: units of it.
+        write: takes each line.
+    """
+
+    def __init__(self, what: str, *, total: int, write: Callable[[str], None]) -> None:
+        self._what, self._total, self._write = what, total, write
+        self._begun = self._written = time.monotonic()
+        self._done = 0
+        self._info = ""
+        self._first: tuple[float, int] | None = None  # when the first call came, and what was done then
+
+    def __call__(self, count: int, *, info: str = "") -> None:
+        """Count `count` more units done, and write a line where one is due."""
+        now = time.monotonic()
+        self._done += count
+        self._info = info or self._info
+        self._first = self._first or (now, self._done)
+        if now - self._written >= (5 if now - self._begun <= 60 else 30):
+            self._written = now
+            self._write(self._line(now))
+
+    def _line(self, now: float) -> str:
+        assert self._first is not None
+        since, before = self._first
+        parts = [f"{self._what}: {self._done:,} of {self._total:,}"]
+        if self._done > before and now > since:
+            rate = (self._done - before) / (now - since)
+            parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
+            if self._total > self._done:
+                parts.append(f"{duration((self._total - self._done) / rate)} left")
+        return ", ".join([*parts, self._info] if self._info else parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words.
+
+    >>> duration(41.6), duration(192), duration(7500)
+    ('42 s', '3 min 12 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def counted(advance: Advance) -> Callable[[int], None]:

@@ -1,23 +1,29 @@
-"""Folders of sentence-transformers: vectors are the declared ones, worked out here with transformers and NumPy."""
+"""Folders of sentence-transformers, read and written: vectors are the declared ones, worked out here with transformers
+and NumPy, and with the library itself where it is installed."""
 
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.tiny import execution, tiny_folder
 
 from albertkit.checkpoints import read_checkpoint
+from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.conversion import convert
 from albertkit.errors import CheckpointError
 from albertkit.estimators import AlbertEmbedder
+from albertkit.exporting.export import export
 from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model, save_model
+from albertkit.pretrained import EmbeddingSpec, FreshWeightsWarning, HeadSpec, load_model, save_model, with_task_head
 
 TEXTS = ["a fine film", "two hours of nothing at all, and then some more of it; " * 3, "x"]
 TRANSFORMER = "sentence_transformers.models.Transformer"
@@ -122,3 +128,119 @@ def test_what_would_be_another_vector_is_refused(file: str, value: Any, words: s
     write(folder / file, value)
     with pytest.raises(CheckpointError, match=f"{Path(file).name}: .*{words}"):
         read_checkpoint(folder)
+
+
+FILES = ("modules.json", "1_Pooling/config.json", "config_sentence_transformers.json", "sentence_bert_config.json")
+LONG = [*TEXTS, "Caf\u00e9s, 2,000 of them; ``quoted'' \u2014 and\u00a0more", ""]
+
+
+def embedding_model(place: Path, *, pooling: str, normalize: bool) -> Path:
+    """A saved model whose files say what its vectors are, and that its inputs have at most 9 tokens."""
+    model = replace(load_model(tiny_folder()), embedding=EmbeddingSpec(pooling, normalize), max_length=9)
+    save_model(model, place)
+    return place
+
+
+def replayed(folder: Path, texts: list[str]) -> np.ndarray:
+    """What sentence-transformers computes by the files of a folder, as its documentation says."""
+    transformers = pytest.importorskip("transformers")
+    rows = json.loads((folder / "modules.json").read_text())
+    assert [row["idx"] for row in rows] == list(range(len(rows)))
+    kinds = {row["type"].removeprefix("sentence_transformers.models."): folder / row["path"] for row in rows}
+    length = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
+    tokens = transformers.AutoTokenizer.from_pretrained(kinds["Transformer"])(
+        texts, padding=True, truncation=True, max_length=length, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        hidden = transformers.AutoModel.from_pretrained(kinds["Transformer"]).eval()(**tokens).last_hidden_state
+        pooling = json.loads((kinds["Pooling"] / "config.json").read_text())
+        assert pooling.pop("word_embedding_dimension") == hidden.shape[-1]
+        mask = tokens["attention_mask"][:, :, None]
+        chosen = [name for name, on in pooling.items() if on]
+        assert chosen in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"])
+        vectors = hidden[:, 0] if "cls" in chosen[0] else (hidden * mask).sum(1) / mask.sum(1)
+        if "Dense" in kinds:
+            dense = json.loads((kinds["Dense"] / "config.json").read_text())
+            linear = torch.nn.Linear(dense["in_features"], dense["out_features"], bias=dense["bias"])
+            weights = load_file(kinds["Dense"] / "model.safetensors")
+            linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
+            assert dense["activation_function"] == "torch.nn.modules.activation.Tanh"
+            vectors = torch.tanh(linear(vectors))
+        if "Normalize" in kinds:
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+    found: np.ndarray = vectors.numpy()
+    return found
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_model_that_embeds_is_saved_as_sentence_transformers_reads_it(
+    pooling: str, normalize: bool, tmp_path: Path
+) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling=pooling, normalize=normalize)
+    assert all((folder / name).is_file() for name in FILES)
+    expected = Predictor.load(folder, execution=execution()).embed(LONG)
+    np.testing.assert_allclose(replayed(folder, LONG), expected, atol=1e-5)
+    # Read by its declaration only, and converted, it is the same.
+    declared = read_checkpoint(folder).task
+    (folder / "task.json").unlink()
+    assert read_checkpoint(folder).task == declared
+    convert(folder, tmp_path / "converted")
+    np.testing.assert_allclose(replayed(tmp_path / "converted", LONG), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_library_itself_gives_our_vectors(pooling: str, normalize: bool, tmp_path: Path) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    folder = embedding_model(tmp_path / "saved", pooling=pooling, normalize=normalize)
+    expected = Predictor.load(folder, execution=execution()).embed(LONG)
+    model = library.SentenceTransformer(str(folder), device="cpu")
+    assert model.max_seq_length == 9
+    np.testing.assert_allclose(model.encode(LONG), expected, atol=1e-5)
+    model.save(str(tmp_path / "theirs"))  # and what it saves is read here
+    with pytest.warns(FreshWeightsWarning, match=r"holds no spiece\.model; the official"):  # it keeps tokenizer.json
+        found = Predictor.load(tmp_path / "theirs", execution=execution())
+    assert (found.default_pooling, found.model.max_length) == (pooling, 9)
+    np.testing.assert_allclose(found.embed(LONG), expected, atol=1e-5)
+
+
+def test_a_model_of_similarity_embeds_and_a_classifier_does_not(tmp_path: Path) -> None:
+    start = load_model(tiny_folder())
+    trained = with_task_head(start, task="similarity", labels=(), head=HeadSpec(pooling="cls"))
+    save_model(trained, tmp_path / "similarity")
+    expected = Predictor.load(tmp_path / "similarity", execution=execution()).embed(LONG)
+    np.testing.assert_allclose(replayed(tmp_path / "similarity", LONG), expected, atol=1e-5)
+    save_model(with_task_head(start, task="classification", labels=("a", "b")), tmp_path / "classifier")
+    assert not any((tmp_path / "classifier" / name).exists() for name in FILES)
+
+
+def test_another_model_in_the_folder_leaves_no_old_declaration(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling="pooler", normalize=True)
+    HUGGINGFACE.write(read_checkpoint(tiny_folder()), folder)
+    assert not any((folder / name).exists() for name in (*FILES, "2_Dense"))
+
+
+def test_an_export_declares_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    folder = embedding_model(tmp_path / "saved", pooling="mean", normalize=True)
+    expected = Predictor.load(folder, execution=execution()).embed(TEXTS)
+    export(load_model(folder), tmp_path / "exported")
+    assert not any((tmp_path / "exported" / name).exists() for name in FILES)
+    np.testing.assert_allclose(Predictor.load(tmp_path / "exported").embed(TEXTS), expected, atol=1e-4)
+
+
+def test_a_dense_module_that_is_not_the_pooler_is_refused(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling="pooler", normalize=False)
+    path = folder / "2_Dense" / "model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
+    with pytest.raises(CheckpointError, match='declares the module "Dense" in 2_Dense'):
+        read_checkpoint(folder)
+
+
+def test_a_pickled_embedder_keeps_the_vectors(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling="cls", normalize=True)
+    fitted = AlbertEmbedder(str(folder), threads=1).fit(TEXTS)
+    expected = fitted.transform(TEXTS)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(again.transform(TEXTS), expected, atol=1e-6)

@@ -39,6 +39,54 @@ def test_json_is_the_report(albertkit: Runner, keywords: Path, tmp_path: Path) -
         assert (tmp_path / "run" / name).exists()
 
 
+class SlowClock:
+    """Stands in for the module `time` where progress is told: six seconds pass with every look at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 6
+        return self.now
+
+
+def test_progress_is_written_where_standard_error_is_no_terminal(
+    albertkit: Runner, keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALBERTKIT_PROGRESS")
+    monkeypatch.setattr("albertkit.progress.time", SlowClock())
+    run = tmp_path / "run"
+    trained = albertkit("finetune", "--data", keywords, "--out", run, *SHORT, "--json")
+    assert trained.json["task"] == "classification"
+    lines = trained.err.splitlines()
+    assert any(line.startswith("training: 2 of 3, 0.17/s, 6 s left, epoch 1, loss ") for line in lines), lines
+    assert any(line.startswith("validation: ") for line in lines)
+    (tmp_path / "in.txt").write_text("a fine film\nno\n")
+    vectors = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.npy", *ONE_THREAD, "--json")
+    for command, arguments, word in (
+        ("evaluate", ("--data", keywords, *ONE_THREAD, "--json"), "scoring: 120 of 120"),
+        ("predict", ("--input", tmp_path / "in.txt", *ONE_THREAD, "--json"), "predicting: 2 of 2"),
+        ("embed", vectors, "embedding: 2 of "),
+    ):
+        outcome = albertkit(command, run, *arguments)
+        assert word in outcome.err
+        assert outcome.rows
+    monkeypatch.setenv("ALBERTKIT_PROGRESS", "0")
+    assert "scoring: " not in albertkit("evaluate", run, "--data", keywords, *ONE_THREAD).err
+
+
+def test_the_verdict_is_told_last_or_on_standard_error(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
+    told = albertkit("finetune", "--data", keywords, "--out", tmp_path / "one", *SHORT, "--learning-rate", "1e-9").out
+    shown = " ".join(" ".join(told.splitlines()[:-1]).split()).partition("Verdict: ")[2]
+    kept = json.loads((tmp_path / "one" / "report.json").read_text())["verdict"]
+    assert shown == f"{kept['sentence']} Try: {'; '.join(kept['advice'])}."
+    assert "train longer (--steps 12)" in shown
+    outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "two", *SHORT, "--json")
+    said = outcome.json["verdict"]
+    assert f"Verdict: {said['sentence']}" in outcome.err
+    assert said["baseline"] == "majority"
+
+
 def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
     arguments = ("--freeze-encoder", "--head-hidden", "8,4", "--head-norm", "batch", "--pooling", "mean")
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, *arguments)

@@ -251,9 +251,7 @@ def test_nul_in_csv(tmp_path: Path) -> None:
     if sys.version_info >= (3, 11):
         assert sorted(open_data(path).labels) == ["x", "y"]
     else:
-        with pytest.raises(
-            DataError, match=r"nul\.csv, line 2: a NUL character, which Python cannot read in CSV"
-        ):
+        with pytest.raises(DataError, match=r"nul\.csv, line 2: a NUL character, which Python cannot read in CSV"):
             open_data(path)
 
 

@@ -52,6 +52,7 @@ def run_guide(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     small: Mapping[str, Sequence[str]] | None = None,
+    section: str | None = None,
 ) -> list[Outcome]:
     """Run the page and return what each command left behind; a command that fails is an assertion error.
 
@@ -61,13 +62,17 @@ def run_guide(
         capfd: the test's fixture.
         monkeypatch: the test's fixture.
         small: options added to a command of that name, instead of `SMALL`'s.
+        section: heading of the only section that is run; the whole page when left out.
     """
     monkeypatch.chdir(folder)
     runner = Runner(capfd, monkeypatch)
     extra = {**SMALL, **(small or {})}
     namespace: dict[str, Any] = {}
     outcomes: list[Outcome] = []
-    for kind, target, body in FENCE.findall((GUIDE / name).read_text(encoding="utf-8")):
+    page = (GUIDE / name).read_text(encoding="utf-8")
+    if section is not None:
+        page = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    for kind, target, body in FENCE.findall(page):
         if target:
             path = folder / target
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.cli.running import Runner
 from tests.docs.guide import run_guide
+from tests.tiny import keyword_rows, tiny_folder, write_csv
 from tests.tiny_glue import write_glue
 from tests.tiny_teacher import tiny_teacher, tiny_texts
 
@@ -87,6 +88,26 @@ def _what_the_reader_has(folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(f"A {label} review, number {number} of {split}.", encoding="utf-8")
     write_glue(folder / "glue", ["qnli"], rows=12)
+
+
+def test_learning_from_a_larger_model(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_folder(), tmp_path / "albert-base-v2")  # the known model is not here
+    write_csv(tmp_path / "reviews.csv", keyword_rows(40))
+    (tmp_path / "more.txt").write_text("".join(f"{text}\n" for text, _ in keyword_rows(12, seed=9)))
+    small = {"finetune": ("--steps", "1", "--batch-size", "4", "--max-length", "16", "--no-baseline")}
+    outcomes = run_guide(
+        "../finetuning.md",
+        folder=tmp_path,
+        capfd=capfd,
+        monkeypatch=monkeypatch,
+        small=small,
+        section="Learn from a larger model",
+    )
+    assert len(outcomes) == 2
+    assert "The model and its teacher, runs/large" in outcomes[1].out
+    assert json.loads((tmp_path / "runs" / "python" / "report.json").read_text())["teacher"]["unlabelled"] > 0
 
 
 def test_distillation(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ def test_not_fitted() -> None:
 
 def test_stuck_training_warns() -> None:
     texts, labels = rows(40)
-    with pytest.warns(ConvergenceWarning, match="stuck at .*: try another learning_rate or random_state"):
+    with pytest.warns(ConvergenceWarning, match=r"stuck at .* Try another learning_rate or random_state"):
         fitted = classifier(learning_rate=1e-9, epochs=3).fit(texts, labels)
     assert any("stuck" in note for note in fitted.notes_)
 

@@ -10,6 +10,7 @@ import pytest
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import calibration
 from albertkit.evaluation.report import ChosenBy, Confusion, Report
+from albertkit.evaluation.teacher_report import Cost, TeacherReport
 
 
 @pytest.fixture
@@ -40,6 +41,17 @@ def make_report() -> Callable[..., Report]:
             "confusion": Confusion(labels=("negative", "[red]pos"), matrix=((3, 1), (0, 3))),
             "calibration": calibration([[0.9, 0.1], [0.2, 0.8]], labels_true=[0, 0], num_bins=5),
             "baselines": (Baseline("majority", {"accuracy": 50.0, "f1": 0.0}, 0.25, ("a note",)),),
+            "teacher": TeacherReport(
+                model="runs/large",
+                metrics={"accuracy": 91.25, "f1": 90.0},
+                agreement=85.71,
+                cost=Cost(parameters=11_683_584, megabytes=46.7, texts_per_second=12.5),
+                student=Cost(parameters=None, megabytes=19.4, texts_per_second=1234.5),
+                weight=0.5,
+                temperature=2.0,
+                labelled=11,
+                unlabelled=40,
+            ),
             "notes": ("2 rows have no label.",),
             "environment": {"torch": "2.6", "threads": 2},
             "command": {"epochs": num_epochs},

@@ -32,6 +32,22 @@ def test_scores_baselines_choice_and_notes_are_there(make_report: MakeReport) ->
     assert "3 *" in text
 
 
+def test_a_student_is_beside_its_teacher(make_report: MakeReport) -> None:
+    text = printed(make_report())
+    _, _, table = text.partition("The model and its teacher, runs/large\n")
+    rows = [" ".join(line.split()) for line in table.splitlines()[1:]]
+    assert rows[0] == "student teacher"
+    assert rows[2:8] == [
+        "accuracy, % 87.50 91.25",
+        "F1, % 86.25 90.00",
+        "parameters - 11,683,584",
+        "megabytes on disk 19.4 46.7",
+        "texts per second 1,234.5 12.5",
+        "same answer, % 85.71",
+    ]
+    assert "teacher" not in printed(make_report(teacher=None))
+
+
 def test_label_names_are_no_markup(make_report: MakeReport) -> None:
     assert "[red]pos" in printed(make_report())
 

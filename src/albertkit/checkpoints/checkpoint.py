@@ -16,6 +16,9 @@ HEADS = ("mlm", "sop", "classifier", "tags", "span", "answer", "choice")
 """Known heads; the tensors of each stand under `heads.<name>.`. `span` is the plain head of SQuAD 1.1, `answer` that of
 Google for SQuAD 2.0 (the end depends on the start, and a score says whether there is an answer)."""
 
+EMBEDDING_POOLINGS = ("mean", "cls", "pooler")
+"""What a text's vector is of its tokens' last hidden states."""
+
 PROBLEM_TYPES = ("single_label_classification", "regression", "multi_label_classification")
 """What the rows of a classifier mean, in the words of a Hugging Face `config.json`."""
 
@@ -103,6 +106,26 @@ class Checkpoint:
         """What the task head reads of each sequence, by `task.json`; `pooler` where it does not say."""
         head = (self.task or {}).get("head")
         return str(head.get("pooling", "pooler")) if isinstance(head, dict) else "pooler"
+
+    @property
+    def embedding(self) -> dict[str, Any] | None:
+        """What the vector of a text is, by `task.json`: `pooling` and `normalize`; None where it does not say.
+
+        A model that was trained to compare texts embeds with its head's pooling.
+        """
+        values = self.task or {}
+        found = values.get("embedding")
+        if found is None and values.get("task") == "similarity":
+            found = {"pooling": self.pooling, "normalize": False}
+        if not isinstance(found, dict) or found.get("pooling") not in EMBEDDING_POOLINGS:
+            return None
+        return {"pooling": found["pooling"], "normalize": bool(found.get("normalize"))}
+
+    @property
+    def max_length(self) -> int:
+        """Longest input in tokens, by `task.json`; never more than the network has positions."""
+        length, positions = (self.task or {}).get("max_length"), self.config.max_position_embeddings
+        return min(length, positions) if type(length) is int else positions
 
 
 def heads_of(state: Mapping[str, object]) -> tuple[str, ...]:

@@ -31,7 +31,12 @@ from albertkit.checkpoints.huggingface_config import (
     read_labels,
 )
 from albertkit.checkpoints.rename import RenameTable
-from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
+from albertkit.checkpoints.sentence_transformers import (
+    MODULES,
+    declared_embedding,
+    transformer_folder,
+    write_declaration,
+)
 from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
 from albertkit.errors import CheckpointError
 from albertkit.files import atomic_file, write_json
@@ -163,7 +168,7 @@ class HuggingFaceFormat:
             source=str(outer),
             labels=labels,
             problem_type=problem_type,
-            task={**declared_embedding(outer), **(_read_task(path / "task.json") or {})} or None,
+            task={**declared_embedding(outer, state=state), **(_read_task(path / "task.json") or {})} or None,
             tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
             notes=tuple(notes),
         )
@@ -217,6 +222,7 @@ class HuggingFaceFormat:
         for name, source in checkpoint.tokenizer_files.items():
             with atomic_file(target / name) as temporary:
                 shutil.copyfile(source, temporary)
+        write_declaration(target, checkpoint)
         write_json(target / "config.json", values)
 
 

@@ -1,27 +1,36 @@
 """Folders of sentence-transformers: where the network is, and what a text's vector is by `modules.json`.
 
-modules.json                        the modules in order: Transformer, Pooling, Normalize
+modules.json                        the modules in order: Transformer, Pooling, maybe Dense, maybe Normalize
 config.json, model.safetensors ..   the transformer, in older folders in `0_Transformer/`
 sentence_bert_config.json           beside it: max_seq_length, do_lower_case
 1_Pooling/config.json               what is pooled
+2_Dense/                            a linear map and its activation; ours is the pooler, which reads the first token
 config_sentence_transformers.json   prompts
 
-What the folder declares becomes the entries `embedding` and `max_length` of `task.json`. A module or setting that
-would give other vectors is refused by name.
+Reading: what the folder declares becomes the entries `embedding` and `max_length` of `task.json`. A module or setting
+that would give other vectors is refused by name. Writing: the same in the other direction.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albertkit.checkpoints.folder import read_json, read_mapping
+import torch
+
+from albertkit.checkpoints.checkpoint import Checkpoint
+from albertkit.checkpoints.folder import read_json, read_mapping, read_tensors, write_tensors
 from albertkit.errors import CheckpointError
+from albertkit.files import write_json
 
 MODULES = "modules.json"
 _MAX_LENGTH_FILES = ("sentence_bert_config.json", "sentence_albert_config.json")
 _TRANSFORMERS = ("Transformer", "ALBERT")  # the second in folders of 2019 and 2020
+_TYPE = "sentence_transformers.models."  # in all versions; newer ones know their new places by it
+_PROMPTS = "config_sentence_transformers.json"
+_POOLING, _DENSE, _NORMALIZE = "1_Pooling", "2_Dense", "Normalize"
 _POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
 _WITHOUT = f"remove {MODULES} to use the encoder without it"
 
@@ -35,8 +44,12 @@ def transformer_folder(folder: Path) -> Path:
     return _read_modules(folder)[0][1] if (folder / MODULES).is_file() else folder
 
 
-def declared_embedding(folder: Path) -> dict[str, Any]:
+def declared_embedding(folder: Path, *, state: Mapping[str, torch.Tensor] | None = None) -> dict[str, Any]:
     """Return the entries of `task.json` that a folder declares; none where it has no `modules.json`.
+
+    Args:
+        folder: as sentence-transformers saves it.
+        state: the tensors of an ALBERT under canonical names; a Dense module that is its pooler is understood.
 
     Raises:
         CheckpointError: a module, a pooling mode or a setting that is not supported, or a damaged file.
@@ -44,21 +57,72 @@ def declared_embedding(folder: Path) -> dict[str, Any]:
     if not (folder / MODULES).is_file():
         return {}
     modules = _read_modules(folder)
-    kinds = [kind for kind, _ in modules]
-    for number, (kind, place) in enumerate(modules[1:]):
-        if kind not in ("Pooling", "Normalize") or (kind == "Pooling") != (number == 0):
+    if "Pooling" not in [kind for kind, _ in modules]:
+        raise CheckpointError(f"{folder / MODULES}: declares no Pooling after the Transformer; {_WITHOUT}")
+    transformer, *rest = modules
+    pooled = rest[0][0] == "Pooling"
+    pooling = _pooling(rest[0][1] / "config.json") if pooled else ""
+    if pooling == "cls" and len(rest) > 1 and rest[1][0] == "Dense" and _is_pooler(rest[1][1], state or {}):
+        pooling = "pooler"
+        del rest[1]
+    for kind, place in rest[1:] if pooled else rest:
+        if kind != "Normalize":
             raise CheckpointError(
                 f'{folder / MODULES}: declares the module "{kind:.60}" in {place.name or folder.name}, and albertkit '
                 f"computes Transformer, Pooling and Normalize in this order; {_WITHOUT}"
             )
-    if "Pooling" not in kinds:
-        raise CheckpointError(f"{folder / MODULES}: declares no Pooling after the Transformer; {_WITHOUT}")
-    _refuse_prompt(folder / "config_sentence_transformers.json")
-    values: dict[str, Any] = {
-        "embedding": {"pooling": _pooling(modules[1][1] / "config.json"), "normalize": "Normalize" in kinds}
-    }
-    length = _max_length(modules[0][1])
+    _refuse_prompt(folder / _PROMPTS)
+    values: dict[str, Any] = {"embedding": {"pooling": pooling, "normalize": len(rest) > 1}}
+    length = _max_length(transformer[1])
     return values if length is None else {**values, "max_length": length}
+
+
+def write_declaration(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write what makes sentence-transformers compute a model's vectors; without an embedding, remove what is there.
+
+    Args:
+        folder: where the model's other files are.
+        checkpoint: the model.
+
+    Raises:
+        WriteError: the system refused.
+    """
+    remove_declaration(folder)
+    embedding, width = checkpoint.embedding, checkpoint.config.hidden_size
+    if embedding is None or (embedding["pooling"] == "pooler" and not checkpoint.has_pooler):
+        return
+    pooling = embedding["pooling"]
+    flag = "pooling_mode_mean_tokens" if pooling == "mean" else "pooling_mode_cls_token"
+    flags = dict.fromkeys(("pooling_mode_cls_token", "pooling_mode_mean_tokens", "pooling_mode_max_tokens"), False)
+    (folder / _POOLING).mkdir()
+    write_json(folder / _POOLING / "config.json", {"word_embedding_dimension": width, **flags, flag: True})
+    modules = [("Transformer", ""), ("Pooling", _POOLING)]
+    if pooling == "pooler":
+        (folder / _DENSE).mkdir()
+        tensors = {f"linear.{leaf}": checkpoint.state[f"pooler.{leaf}"] for leaf in ("weight", "bias")}
+        write_tensors(folder / _DENSE / "model.safetensors", tensors)
+        settings = {"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"}
+        write_json(folder / _DENSE / "config.json", {"in_features": width, "out_features": width, **settings})
+        modules.append(("Dense", _DENSE))
+    if embedding["normalize"]:
+        place = f"{len(modules)}_{_NORMALIZE}"  # it has no settings, and git keeps no empty folder: none is made
+        modules.append((_NORMALIZE, place))
+    rows = [
+        {"idx": number, "name": str(number), "path": place, "type": _TYPE + kind}
+        for number, (kind, place) in enumerate(modules)
+    ]
+    write_json(folder / MODULES, rows)
+    write_json(folder / _MAX_LENGTH_FILES[0], {"max_seq_length": checkpoint.max_length, "do_lower_case": False})
+    write_json(folder / _PROMPTS, {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"})
+
+
+def remove_declaration(folder: Path) -> None:
+    """Remove what `write_declaration` wrote."""
+    for name in (MODULES, _MAX_LENGTH_FILES[0], _PROMPTS):
+        (folder / name).unlink(missing_ok=True)
+    for name in (_POOLING, _DENSE):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
 
 
 def _read_modules(folder: Path) -> list[tuple[str, Path]]:
@@ -92,6 +156,16 @@ def _pooling(path: Path) -> str:
         shown = " + ".join(map(str, named)) if isinstance(named, list) else str(named)
         raise CheckpointError(f'{path}: the pooling is "{shown:.80}", and albertkit computes mean and cls; {_WITHOUT}')
     return _POOLINGS[str(named[0])]
+
+
+def _is_pooler(dense: Path, state: Mapping[str, torch.Tensor]) -> bool:
+    """Tell whether a Dense module computes what the network's own pooler does."""
+    values = read_mapping(dense / "config.json")
+    if not str(values.get("activation_function")).endswith(".Tanh") or not values.get("bias", True):
+        return False
+    tensors = read_tensors(dense / "model.safetensors")
+    pairs = [(tensors.get(f"linear.{leaf}"), state.get(f"pooler.{leaf}")) for leaf in ("weight", "bias")]
+    return all(one is not None and two is not None and torch.equal(one.float(), two.float()) for one, two in pairs)
 
 
 def _max_length(transformer: Path) -> int | None:

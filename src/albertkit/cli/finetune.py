@@ -97,9 +97,29 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="What a mistake on each class counts: balanced gives each class the same weight in all; labels not named "
     "have 1.",
 )  # fmt: skip
-@click.option("--limit", type=int, help="Only the first N examples of each split.")
+@click.option("--limit", type=int, help="Only the first N examples of each split, and of the unlabelled texts.")
 @click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
 @click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
+@click.option(
+    "--teacher", metavar="RUN",
+    help="Also learn the probabilities (in regression the numbers) of this run, model folder or export, of the same "
+    "task and labels. The report compares both.",
+)  # fmt: skip
+@click.option(
+    "--unlabelled", multiple=True, metavar="FILE",
+    help="Further training texts, for which only the teacher has an answer: one per line, or a table; more files may "
+    "follow. An epoch covers labelled and unlabelled texts.",
+)  # fmt: skip
+@click.argument("files", metavar="[FILE]...", nargs=-1)
+@click.option(
+    "--teacher-weight", type=float,
+    help="Share of the teacher's loss, above 0 and at most 1; the labels' loss has the rest. 0.5 when left out.",
+)  # fmt: skip
+@click.option(
+    "--temperature", type=float,
+    help="The teacher's probabilities are learned at this temperature: above 1 the less probable labels count more. "
+    "2 when left out.",
+)  # fmt: skip
 @click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
 @click.option("--seed", type=int, default=12345, show_default=True)
 @click.option(
@@ -109,7 +129,15 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @execution_options
 @json_option
-def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **options: Any) -> None:
+def command(
+    out: str | None,
+    no_baseline: bool,
+    resume: bool,
+    as_json: bool,
+    unlabelled: tuple[str, ...],
+    files: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Train a classifier, whole or on a frozen encoder.
 
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
@@ -125,9 +153,11 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
     from albertkit.training.finetune import finetune
     from albertkit.training.settings import FinetuneSettings
 
+    if files and not unlabelled:
+        raise click.UsageError(f'"{files[0]}" is no option; give further training texts with --unlabelled')
     data: str = options["data"]
     folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
-    settings = FinetuneSettings(out=folder, baseline=not no_baseline, **options)
+    settings = FinetuneSettings(out=folder, baseline=not no_baseline, unlabelled=(*unlabelled, *files), **options)
     console = Console()
     try:
         report = finetune(settings, resume=resume, teller=console)
@@ -136,6 +166,8 @@ def command(out: str | None, no_baseline: bool, resume: bool, as_json: bool, **o
         click.echo(f"stopped; the same command with --resume {where}", err=True)
         raise SystemExit(130) from None
     if as_json:
+        for line in report.verdict.lines if report.verdict is not None else ():
+            console.say(line)
         print_json(report.to_dict())
         return
     replace(report, notes=[note for note in report.notes if note not in console.said]).render(

@@ -103,14 +103,11 @@ def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, A
     unread = ("the classification head", "the regression head", "test: ", "rare labels", "train has ") + (
         () if held_out else ("dev: ", "the probab")
     )
-    notes = []
-    for note in report.notes:
-        if note.startswith("the training loss is stuck"):
-            where = note.partition(":")[0]
-            note = f"{where}: try another learning_rate or random_state, more epochs, or frozen=True"
-            warnings.warn(note, ConvergenceWarning, stacklevel=5)
-        if not note.startswith(unread):
-            notes.append(note)
+    notes = [note for note in report.notes if not note.startswith(unread)]
+    if report.verdict is not None and report.verdict.outcome == "stuck":  # no other outcome counts: nothing was scored
+        said = f"{report.verdict.sentence} Try another learning_rate or random_state, more epochs, or frozen=True."
+        warnings.warn(said, ConvergenceWarning, stacklevel=5)
+        notes.append(said)
     if report.few_shot is not None:
         notes.append(f"few-shot training: {report.few_shot.why}")
     return [{part: dict(epoch[part]) for part in parts} for epoch in report.epochs], tuple(notes)

@@ -23,7 +23,7 @@ def model_bytes(model: Model) -> dict[str, bytes]:
     """Return the files of the model's folder by name."""
     with TemporaryDirectory(prefix=PREFIX) as parent:
         folder = Path(parent) / "model"
-        save_model(model, folder)
+        save_model(model, folder, modules=False)  # a state has no folders
         return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 

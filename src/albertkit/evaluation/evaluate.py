@@ -41,7 +41,7 @@ class Scored:
     calibration_before: Calibration | None = None
     """The same without the temperature; None where the task has none."""
     logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
-    """Of a classification, `[n, labels]`, so that calibration can be measured anew."""
+    """Of labels or a number per text, `[n, outputs]`, so that calibration and agreement can be measured."""
     given_tags: Mapping[str, int] = field(default_factory=dict)
     """Of tags, how many words got each."""
 
@@ -103,7 +103,7 @@ def score_logits(
     num_labels = max(len(labels), 1)
     found = score(metrics, task=task.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
     if task.name != "classification":
-        return Scored(found.metrics, None, None, found.notes)
+        return Scored(found.metrics, None, None, found.notes, logits=logits)
     matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
     before = None
     if task.temperature is not None:

@@ -16,6 +16,8 @@ from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.evaluation.report_checks import report_problems
+from albertkit.evaluation.teacher_report import Cost, TeacherReport
+from albertkit.evaluation.verdict import Verdict
 from albertkit.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class Report:
     """Split -> number of examples used."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Split -> number of rows left out."""
+    teacher: TeacherReport | None = None
+    """The teacher that the model learned from, and what both take; None without one."""
     confusion: Confusion | None = None
     """Counts on the scored split; None where the task has none."""
     calibration: Calibration | None = None
@@ -86,6 +90,8 @@ class Report:
     """Reliability without the temperature, on the scored split; None where there is no temperature."""
     baselines: Sequence[Baseline] = ()
     """What simple methods score on the same split."""
+    verdict: Verdict | None = None
+    """Whether the score beats them, and what to try next; None where nothing was trained."""
     few_shot: FewShotChoice | None = None
     """What few-shot training tried and chose; None of any other training."""
     notes: Sequence[str] = ()
@@ -155,9 +161,13 @@ class Report:
         changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
         if values.get("chosen_by") is not None:
             changed["chosen_by"] = ChosenBy(**values["chosen_by"])
+        if values.get("teacher") is not None:
+            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
         if values.get("confusion") is not None:
             rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
             changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
+        if values.get("verdict") is not None:
+            changed["verdict"] = Verdict.from_dict(values["verdict"])
         for name in ("calibration", "calibration_before"):
             if values.get(name) is not None:
                 changed[name] = Calibration.from_dict(values[name])
@@ -166,7 +176,7 @@ class Report:
         return cls(**changed)
 
     def render(self, console: Console) -> None:
-        """Print the report for people: scores beside baselines, epochs, confusion matrix, notes."""
+        """Print the report for people: scores beside baselines, epochs, confusion matrix, notes, verdict."""
         from albertkit.evaluation.report_table import render
 
         render(self, console=console)
@@ -180,9 +190,9 @@ def _json_value(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, (np.generic, np.ndarray)):
         return _json_value(value.tolist())
-    if isinstance(value, (Baseline, Calibration, FewShotChoice)):
+    if isinstance(value, (Baseline, Calibration, FewShotChoice, Verdict)):
         return _json_value(value.to_dict())
-    if isinstance(value, (ChosenBy, Confusion)):
+    if isinstance(value, (ChosenBy, Confusion, TeacherReport, Cost)):
         return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _json_value(entry) for key, entry in value.items()}

@@ -56,11 +56,28 @@ def _confusion(value: Any) -> bool:
     return parts(value) and all(len(rows) == len(value["labels"]) for rows in (value["matrix"], *value["matrix"]))
 
 
+_COST = _record(parameters=_optional(_count), megabytes=_number, texts_per_second=_number)
+_TEACHER = _record(
+    model=_text,
+    metrics=_mapping_to(_score),
+    agreement=_score,
+    cost=_COST,
+    student=_COST,
+    weight=_number,
+    temperature=_score,
+    labelled=_count,
+    unlabelled=_count,
+)
 _BIN = _record(lower=_number, upper=_number, examples=_count, confidence=_score, accuracy=_score)
 _CALIBRATION = _record(
     expected_calibration_error=_number, confidence=_number, accuracy=_number, bins=_list_of(_BIN)
 )  # fmt: skip
 _WHOLE_BASELINE = _record(name=_text, metrics=_mapping_to(_score), seconds=_score, notes=_list_of(_text))
+
+_VERDICT = _record(
+    outcome=_text, sentence=_text, advice=_list_of(_text), metric=_optional(_text), baseline=_optional(_text),
+    difference=_score, spread=_score,
+)  # fmt: skip
 
 
 def _baseline(value: Any) -> bool:
@@ -89,11 +106,13 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "chosen_by": (_optional(_record(split=_text, metric=_text)), "a split and a metric, or null"),
     "examples_by_split": (_mapping_to(_count), "a mapping of splits to counts"),
     "skipped": (_mapping_to(_count), "a mapping of splits to counts"),
+    "teacher": (_optional(_TEACHER), "a teacher with its student, or null"),
     "confusion": (_optional(_confusion), "labels with a square matrix of counts, or null"),
     "calibration": (_optional(_CALIBRATION), "a calibration or null"),
     "temperature": (_score, "a number or null"),
     "calibration_before": (_optional(_CALIBRATION), "a calibration or null"),
     "baselines": (_list_of(_baseline), "a list of baselines (name, metrics, seconds, notes)"),
+    "verdict": (_optional(_VERDICT), "a verdict (outcome, sentence, advice, ..) or null"),
     "few_shot": (_optional(_FEW_SHOT), "a choice among candidates, or null"),
     "notes": (_list_of(_text), "a list of texts"),
     "environment": (_mapping, "a mapping"),

@@ -21,7 +21,8 @@ _MOST_LABELS = 10
 
 
 def render(report: Report, *, console: Console) -> None:
-    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes.
+    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes,
+    verdict.
 
     Args:
         report: what to print.
@@ -31,6 +32,9 @@ def render(report: Report, *, console: Console) -> None:
     scored = Path(report.data).name if report.split == WHOLE else report.split
     _line(console, f"Scores on {scored}")
     console.print(_scores(report))
+    if report.teacher is not None:
+        _line(console, f"The model and its teacher, {report.teacher.model}")
+        console.print(_teacher(report))
     for sentence in _sentences(report):
         _line(console, sentence)
     if report.few_shot is not None:
@@ -54,6 +58,8 @@ def render(report: Report, *, console: Console) -> None:
             _line(console, f"The confusion matrix of {count} labels is in report.json.", style="dim")
     for note in report.notes:
         _line(console, f"Note: {note}")
+    for line in report.verdict.lines if report.verdict is not None else ():
+        _line(console, line, style="bold")
 
 
 def _line(console: Console, text: str, *, style: str = "") -> None:
@@ -90,6 +96,21 @@ def _scores(report: Report) -> Table:
     if report.seconds is not None:
         times = (baseline.seconds for baseline in report.baselines)
         _add_row(table, ["seconds", *(_number(value, digits=1) for value in (report.seconds, *times))], style="dim")
+    return table
+
+
+def _teacher(report: Report) -> Table:
+    assert report.teacher is not None
+    teacher = report.teacher
+    table = _table("", columns=["student", "teacher"])
+    for name, value in report.metrics.items():
+        _add_row(table, [metric_title(name), _number(value), _number(teacher.metrics.get(name))])
+    both = (teacher.student, teacher.cost)
+    _add_row(table, ["parameters", *("-" if cost.parameters is None else f"{cost.parameters:,}" for cost in both)])
+    _add_row(table, ["megabytes on disk", *(f"{cost.megabytes:,.1f}" for cost in both)])
+    _add_row(table, ["texts per second", *(f"{cost.texts_per_second:,.1f}" for cost in both)])
+    if teacher.agreement is not None:
+        _add_row(table, ["same answer, %", _number(teacher.agreement), ""])
     return table
 
 

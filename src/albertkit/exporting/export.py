@@ -78,7 +78,8 @@ def export(
 
     execution = Execution("cpu", "fp32", 1)
     with atomic_folder(target) as temporary:
-        save_model(model, temporary)  # config.json, task.json and the tokenizer, as in every other folder of ours
+        # config.json, task.json and the tokenizer, as in every other folder of ours
+        save_model(model, temporary, modules=False)
         for name in ("model.safetensors", "head.safetensors"):
             (temporary / name).unlink(missing_ok=True)
         files = _WRITERS[to](model, temporary, precision)

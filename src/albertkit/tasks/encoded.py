@@ -47,6 +47,21 @@ class Encoded:
         numbers = np.arange(len(sequences), dtype=np.int64)
         return cls(sequences, np.ones(len(sequences), np.int64), numbers, details)
 
+    def followed_by(self, other: Encoded) -> Encoded:
+        """Return these examples with others behind them.
+
+        >>> one = Encoded.one_each([TokenSequence(np.array([2, 3]), np.zeros(2, int))])
+        >>> one.followed_by(one).owners.tolist()
+        [0, 1]
+        """
+        examples = int(self.owners[-1]) + 1 if len(self.owners) else 0
+        return Encoded(
+            [*self.sequences, *other.sequences],
+            np.concatenate([self.counts, other.counts]),
+            np.concatenate([self.owners, other.owners + examples]),
+            [*self.details, *other.details],
+        )
+
     def __len__(self) -> int:
         """Number of units."""
         return len(self.counts)

@@ -73,7 +73,7 @@ def finetune_inputs(
     return {
         "labels": list(labels),
         **{
-            f"{role} examples": {"number": len(data), **_examples_digests(data)}
+            f"{role} examples": {"number": len(data), **examples_digests(data)}
             for role, data in (("training", train), ("validation", validation), ("scored", scored))
         },
         "weights of the starting model": content_digest(network.state_dict()),
@@ -83,7 +83,8 @@ def finetune_inputs(
     }
 
 
-def _examples_digests(data: Dataset) -> dict[str, str]:
+def examples_digests(data: Dataset) -> dict[str, str]:
+    """Return the SHA-256 of the texts of a split, and of their answers."""
     texts, answers = hashlib.sha256(), hashlib.sha256()
     for example in data:
         for entry in fields(example):

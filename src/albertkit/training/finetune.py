@@ -11,14 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from albertkit.datasets import open_data
+from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.label_check import data_warnings
 from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
-from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
+from albertkit.evaluation.null_threshold import tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.locks import locked
 from albertkit.model.layer import Group
@@ -33,7 +33,6 @@ from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.tasks.token_classification import TokenClassificationTask
-from albertkit.tasks.window_notes import window_notes
 from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
 from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.digest import finetune_inputs
@@ -41,8 +40,9 @@ from albertkit.training.exits import check_exits
 from albertkit.training.few_shot.checks import amount_note, check_few_shot
 from albertkit.training.few_shot.train import train_few_shot
 from albertkit.training.finish import finish
-from albertkit.training.history import EpochRecord
+from albertkit.training.history import EpochRecord, step_event
 from albertkit.training.inputs import inputs_of
+from albertkit.training.lessons import Lessons, seen_by_teacher, teacher_inputs
 from albertkit.training.long_texts import complete_windows, with_windows
 from albertkit.training.loop import Step, diverged, train_steps
 from albertkit.training.optimizers import build_optimizer
@@ -52,6 +52,7 @@ from albertkit.training.roles import (
     losses_of,
     measure_batch_statistics,
     prepare_roles,
+    question_notes,
     role_outputs,
     truncation_notes,
 )
@@ -60,6 +61,8 @@ from albertkit.training.schedules import learning_rate
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.state import TrainingState
+from albertkit.training.task_teacher import TaskTeacher, complete_teacher
+from albertkit.training.unlabelled import with_unlabelled
 
 
 def finetune(settings: FinetuneSettings, *, resume: bool = False, teller: Teller | None = None) -> Report:
@@ -85,15 +88,17 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     if execution.precision == "int8":
         raise UsageError("int8 is to predict with; train with --precision auto")
+    # Columns are those of tables: with a known data set, of the unlabelled ones.
+    has_columns = settings.data not in DATASETS or not settings.unlabelled
     source = open_data(
         settings.data,
         data_dir=settings.data_dir,
-        text_column=settings.text_column,
-        pair_column=settings.pair_column,
+        text_column=settings.text_column if has_columns else None,
+        pair_column=settings.pair_column if has_columns else None,
         label_column=settings.label_column,
         task=None if settings.task is None else TASKS[settings.task].data_task,
         labels=settings.labels,
-        encoding=settings.encoding,
+        encoding=settings.encoding if has_columns else None,
         skip_bad_rows=settings.skip_bad_rows,
     )
     base = load_model(settings.model)
@@ -112,7 +117,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         settings = replace(settings, pooling=settings.pooling or default_pooling(task))
     if isinstance(TASKS[task], ClassificationTask):
         check_labels(source.labels, where=source.name, task=task)
-    settings = complete_windows(settings, task=TASKS[task])
+    settings = complete_teacher(complete_windows(settings, task=TASKS[task]), task=TASKS[task])
     weights = class_weights(
         settings.class_weights, task=TASKS[task], examples=splits.train.examples, labels=source.labels
     )
@@ -128,6 +133,14 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         network=base.network,
         tokenizer=base.tokenizer,
     )
+    teacher = None
+    if settings.teacher is not None:
+        splits = with_unlabelled(splits, settings)
+        teacher = TaskTeacher(
+            settings.teacher, task=TASKS[task], labels=source.labels, data=source.name, execution=execution
+        )
+        splits = seen_by_teacher(teacher, splits, source)
+        inputs |= teacher_inputs(teacher, splits)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
     set_seed(settings.seed)
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or default_pooling(task))
@@ -142,12 +155,14 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
     roles = prepare_roles(predictor, splits, settings, tell)
+    if teacher is not None:
+        roles["train"] = replace(roles["train"], lessons=Lessons.of(teacher, splits, settings, tell))
     splits = replace(
         splits,
         notes=(
             *splits.notes,
             *truncation_notes(roles, settings, tell, task=model.task),
-            *_question_notes(predictor, roles, settings),
+            *question_notes(roles, settings, task=model.task),
         ),
     )
     if settings.few_shot:
@@ -168,6 +183,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         chosen_by=ChosenBy(splits.validation.split, source.metrics[0]),
         best_epoch=best,
         epochs=epochs,
+        lessons=roles["train"].lessons,
         seconds=seconds,
         teller=tell,
     )
@@ -209,19 +225,6 @@ def _few_shot(
     )
 
 
-def _question_notes(predictor: Predictor, roles: dict[str, Role], settings: FinetuneSettings) -> list[str]:
-    notes: list[str] = []
-    for role in {id(role): role for role in roles.values()}.values():
-        notes += window_notes(role.dataset.split, role.encoded)
-    if threshold_notes(predictor.model.task) and roles["validation"] is roles["scored"]:
-        missing = [name for name in ("validation", "test") if getattr(settings, name) is None]
-        notes.append(
-            "the threshold for no answer was not tuned, since no split is left that is not scored; add "
-            + " ".join(f"--{name} 0.2" for name in missing)
-        )
-    return notes
-
-
 def _train(
     predictor: Predictor,
     roles: dict[str, Role],
@@ -239,7 +242,7 @@ def _train(
     assert task is not None
     assert settings.learning_rate is not None
     assert settings.optimizer is not None
-    train = roles["train"]
+    train, lessons = roles["train"], roles["train"].lessons
     head = model.network.heads[task.head]
     trained: nn.Module = head if settings.freeze_encoder else model.network
     model.network.encoder.requires_grad_(not settings.freeze_encoder)
@@ -280,8 +283,8 @@ def _train(
     steps = train_steps(
         inputs=inputs,
         head=heads if settings.exits else head,
-        objective=objective,
-        targets=train.targets,
+        objective=objective if lessons is None else lessons.objective(objective),
+        targets=train.targets if lessons is None else lessons.targets(train.targets),
         device=predictor.execution.torch_device,
         optimizer=optimizer,
         rate=rate,
@@ -295,7 +298,7 @@ def _train(
         advance(first)
         while not stopped and (step := next(steps, None)) is not None:
             record.add(step)
-            run.log(step.event())
+            run.log(step_event(step))
             advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
             if step.last_of_epoch or step.number == total:
                 _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)

@@ -18,14 +18,14 @@ from albertkit.predictor import Predictor
 from albertkit.pretrained import save_model
 from albertkit.progress import Teller
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.training.class_weights import class_weights
 from albertkit.training.few_shot.train import FewShot
-from albertkit.training.history import constant_loss, one_tag_note, stuck_note
+from albertkit.training.lessons import Lessons
 from albertkit.training.roles import Role
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
 from albertkit.training.tempering import validation_temperature
+from albertkit.training.verdict import verdict_of
 
 
 def finish(
@@ -39,6 +39,7 @@ def finish(
     chosen_by: ChosenBy,
     best_epoch: int,
     epochs: Sequence[Mapping[str, Mapping[str, float]]],
+    lessons: Lessons | None = None,
     seconds: float,
     teller: Teller,
     few_shot: FewShot | None = None,
@@ -73,30 +74,14 @@ def finish(
         teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by.split}")
     elif reason is not None:
         notes.append(reason)
-    stuck = None
-    if few_shot is not None:
-        pass  # it has no loss that could be stuck
-    elif isinstance(task, ClassificationTask):
-        targets = task.targets(splits.train.examples, num_labels=len(model.labels))
-        weights = class_weights(settings.class_weights, task=task, examples=splits.train.examples, labels=model.labels)
-        reference = constant_loss(task.name, targets, weights=weights)
-        stuck = stuck_note(epochs, reference=reference, learning_rate=settings.learning_rate or 0.0)
-    else:
-        stuck = one_tag_note(
-            splits.scored,
-            given=scored.given_tags,
-            epochs=len(epochs),
-            batch_size=settings.batch_size or 1,
-            learning_rate=settings.learning_rate or 0.0,
-        )
-    if stuck:
-        teller.say(f"warning: {stuck}")
-        notes.append(stuck)
     save_model(model, run.path / "model", facts={"data": splits.train.name})
     teller.say(f"model: {run.path / 'model'}")
     baselines = () if few_shot is None else few_shot.baselines
     baselines = baselines or tuple(_baselines(predictor, splits, tfidf=settings.baseline, teller=teller))
     roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
+    teacher = None
+    if lessons is not None:
+        teacher = lessons.report(Predictor(model, execution=predictor.execution), scored, splits, folder=run.path)
     report = Report(
         task=task.name,
         data=splits.train.name,
@@ -108,13 +93,25 @@ def finish(
         seconds=round(seconds, 2),
         examples=len(splits.scored),
         chosen_by=chosen_by,
-        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()},
+        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()}
+        | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
+        teacher=teacher,
         confusion=scored.confusion,
         calibration=scored.calibration,
         temperature=temperature,
         calibration_before=scored.calibration_before,
         baselines=baselines,
+        verdict=verdict_of(
+            model,
+            splits=splits,
+            settings=settings,
+            scored=scored,
+            baselines=baselines,
+            epochs=epochs,
+            best_epoch=best_epoch,
+            lessons=lessons,
+        ),
         few_shot=None if few_shot is None else few_shot.choice,
         notes=tuple(dict.fromkeys(notes)),
         environment=environment(predictor.execution),

@@ -1,14 +1,13 @@
-"""What a run says of itself epoch by epoch, and whether its loss goes anywhere."""
+"""What a run says of itself epoch by epoch, and the loss of an answer that ignores the text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.metrics import compute_metrics
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.encoded import UnitTargets
@@ -29,15 +28,16 @@ class EpochRecord:
         self.losses[step.indices] = step.losses
 
     def scores(self, task: Task, targets: UnitTargets, *, metrics: Sequence[str], num_labels: int) -> dict[str, float]:
-        """Return `loss` and, of classifiers, metrics (0-100) over the units seen."""
+        """Return `loss` over the units seen and, of classifiers, metrics (0-100) over those with targets, the first."""
         seen = ~np.isnan(self.losses)
-        if not isinstance(task, ClassificationTask) or isinstance(targets, list):
+        known = seen[: len(targets)]
+        if not isinstance(task, ClassificationTask) or isinstance(targets, list) or not known.any():
             return {"loss": float(self.losses[seen].mean())}
         measured = compute_metrics(
             metrics,
             task=task.name,
-            labels_true=targets[seen],
-            outputs=task.predicted(self.logits[seen]),
+            labels_true=targets[known],
+            outputs=task.predicted(self.logits[: len(targets)][known]),
             num_labels=num_labels,
         )
         return {"loss": float(self.losses[seen].mean()), **measured}
@@ -45,6 +45,21 @@ class EpochRecord:
     def clear(self) -> None:
         """Begin the next epoch."""
         self.losses[:] = np.nan
+
+
+def step_event(step: Step) -> dict[str, Any]:
+    """Return the line of `metrics.jsonl` on a step."""
+    return {
+        "event": "step",
+        "step": step.number,
+        "epoch": step.epoch + 1,
+        "loss": step.loss,
+        "learning_rate": step.learning_rate,
+        "gradient_norm": step.gradient_norm,
+        "examples": len(step.indices),
+        "tokens": step.tokens,
+        "seconds": round(step.seconds, 4),
+    }
 
 
 def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[np.float32] | None = None) -> float:
@@ -68,53 +83,3 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
     both = np.stack([1 - shares, shares])
     both = both if weights is None else both * weights
     return float(-(both * np.log(np.clip(both / both.sum(axis=0), 1e-12, 1))).sum(axis=0).mean())
-
-
-def one_tag_note(
-    scored: Dataset, *, given: Mapping[str, int], epochs: int, batch_size: int, learning_rate: float
-) -> str | None:
-    """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
-
-    Args:
-        scored: the split.
-        given: how many words got each tag.
-        epochs: those trained.
-        batch_size: examples per step.
-        learning_rate: the run's highest rate.
-    """
-    if not given:
-        return None
-    tag = max(given, key=lambda name: given[name])
-    words = sum(given.values())
-    others = sum(scored.labels[index] != tag for example in scored for index in example.tags or ())
-    # Fewer than one in twenty of the words that should have another tag got one.
-    if 20 * (words - given[tag]) >= others:
-        return None
-    return (
-        f'{given[tag]:,} of the {words:,} words of {scored.split} were given the tag "{tag}", though {others:,} have '
-        f"another: the network has not learned to tell the tags apart yet. It needs more steps: try --epochs "
-        f"{3 * epochs} or --batch-size {max(batch_size // 4, 1)}; if the training loss no longer falls, try a "
-        f"--learning-rate of {learning_rate / 3:.1g} or {3 * learning_rate:.1g}"
-    )
-
-
-def stuck_note(
-    epochs: Sequence[Mapping[str, Mapping[str, float]]], *, reference: float, learning_rate: float
-) -> str | None:
-    """Return a sentence when the training loss has not left the loss of a constant answer, else None.
-
-    Args:
-        epochs: each epoch's `train` scores with `loss`.
-        reference: `constant_loss` of the training targets.
-        learning_rate: the run's highest rate.
-    """
-    if not epochs or reference <= 0:
-        return None
-    best = min(float(epoch["train"]["loss"]) for epoch in epochs)
-    if best < 0.98 * reference:
-        return None
-    return (
-        f"the training loss is stuck at {best:.3f}, where answering without reading the text stands ({reference:.3f}): "
-        f"try a learning rate of {learning_rate / 3:.1g} or {learning_rate * 3:.1g}, a longer --warmup, more --epochs, "
-        "or another --seed; with few examples, --freeze-encoder"
-    )

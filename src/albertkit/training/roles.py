@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from albertkit.datasets.dataset import Dataset
+from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.predictor import Predictor, embed_sequences, run_outputs
 from albertkit.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
@@ -18,6 +19,8 @@ from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.objective import Objective
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
+from albertkit.tasks.window_notes import window_notes
+from albertkit.training.lessons import Lessons
 from albertkit.training.probe import cached_features
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
@@ -32,38 +35,57 @@ class Role:
 
     dataset: Dataset
     encoded: Encoded
+    """Of the split, and in training of the unlabelled texts behind it."""
     targets: UnitTargets
     features: torch.Tensor | None
     """What the head reads, `[sequences, hidden]`, when the encoder is frozen."""
+    lessons: Lessons | None = None
+    """What a teacher says of the training texts."""
 
 
 def prepare_roles(predictor: Predictor, splits: Splits, settings: FinetuneSettings, teller: Teller) -> dict[str, Role]:
-    """Tokenise the three splits (one that plays two roles once); with a frozen encoder, get their features, too."""
+    """Tokenise the three splits (one that plays two roles once); with a frozen encoder, get their features, too.
+
+    Unlabelled texts follow those of the training split; they have no targets.
+    """
     model = predictor.model
-    task = model.task
-    assert task is not None
-    assert settings.max_length is not None
+    assert model.task is not None
     roles: dict[str, Role] = {}
     by_split: dict[int, Role] = {}
     for name, dataset in (("train", splits.train), ("validation", splits.validation), ("scored", splits.scored)):
         if id(dataset) not in by_split:
-            encoded = task.encode(model.tokenizer, dataset.examples, max_length=settings.max_length)
-            targets = task.unit_targets(encoded, dataset.examples, num_labels=len(model.labels))
-            features = None
-            if settings.freeze_encoder:
-                with teller.bar(f"features of {dataset.split}", total=len(encoded.sequences)) as advance:
-                    started = time.perf_counter()
-                    array, cached = cached_features(
-                        predictor, encoded.sequences, pooling=model.head.pooling, progress=counted(advance)
-                    )
-                seconds = time.perf_counter() - started
-                how = "from the cache" if cached else f"computed in {seconds:.0f} s"
-                what = "texts" if len(array) == len(dataset) else f"windows of {len(dataset):,} texts"
-                teller.say(f"features of {dataset.split}: {len(array):,} {what}, {how}")
-                features = torch.from_numpy(array)
+            encoded, features = _encoded(predictor, dataset, settings, teller)
+            targets = model.task.unit_targets(encoded, dataset.examples, num_labels=len(model.labels))
             by_split[id(dataset)] = Role(dataset, encoded, targets, features)
         roles[name] = by_split[id(dataset)]
+    if splits.unlabelled is not None:
+        train = roles["train"]
+        encoded, features = _encoded(predictor, splits.unlabelled, settings, teller)
+        if train.features is not None and features is not None:
+            features = torch.cat([train.features, features])
+        roles["train"] = replace(train, encoded=train.encoded.followed_by(encoded), features=features)
     return roles
+
+
+def _encoded(
+    predictor: Predictor, dataset: Dataset, settings: FinetuneSettings, teller: Teller
+) -> tuple[Encoded, torch.Tensor | None]:
+    model = predictor.model
+    assert model.task is not None
+    assert settings.max_length is not None
+    encoded = model.task.encode(model.tokenizer, dataset.examples, max_length=settings.max_length)
+    if not settings.freeze_encoder:
+        return encoded, None
+    with teller.bar(f"features of {dataset.split}", total=len(encoded.sequences)) as advance:
+        started = time.perf_counter()
+        array, cached = cached_features(
+            predictor, encoded.sequences, pooling=model.head.pooling, progress=counted(advance)
+        )
+    seconds = time.perf_counter() - started
+    how = "from the cache" if cached else f"computed in {seconds:.0f} s"
+    what = "texts" if len(array) == len(dataset) else f"windows of {len(dataset):,} texts"
+    teller.say(f"features of {dataset.split}: {len(array):,} {what}, {how}")
+    return encoded, torch.from_numpy(array)
 
 
 def truncation_notes(
@@ -87,6 +109,20 @@ def truncation_notes(
         for note in said:
             teller.say(f"note: {note}")
         notes += said
+    return notes
+
+
+def question_notes(roles: dict[str, Role], settings: FinetuneSettings, *, task: Task | None) -> list[str]:
+    """Say of questions which have no window with their answer, and whether a threshold could be tuned."""
+    notes: list[str] = []
+    for role in {id(role): role for role in roles.values()}.values():
+        notes += window_notes(role.dataset.split, role.encoded)
+    if task is not None and threshold_notes(task) and roles["validation"] is roles["scored"]:
+        missing = [name for name in ("validation", "test") if getattr(settings, name) is None]
+        notes.append(
+            "the threshold for no answer was not tuned, since no split is left that is not scored; add "
+            + " ".join(f"--{name} 0.2" for name in missing)
+        )
     return notes
 
 

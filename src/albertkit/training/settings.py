@@ -83,11 +83,19 @@ class FinetuneSettings:
     class_weights: str | dict[str, float] | None = None
     """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
-    """Use only the first N examples of each split."""
+    """Use only the first N examples of each split, and of the unlabelled texts."""
     train_limit: int | None = None
     """Train on only N examples, drawn by seed; the other splits stay whole."""
     patience: int | None = None
     """Stop after so many epochs without a better validation score; None goes to the end."""
+    teacher: str | None = None
+    """A run, model folder or export whose answers are learned, too; of the same task and labels."""
+    unlabelled: tuple[str, ...] | None = None
+    """Files of further training texts, for which only the teacher has an answer: one per line, or tables."""
+    teacher_weight: float | None = None
+    """Share of the teacher's loss, in (0, 1]; the labels' loss has the rest. 0.5 with a teacher."""
+    temperature: float | None = None
+    """What the logits of teacher and student are divided by, above 0; 2 with a teacher."""
     seed: int = 12345
     device: str = "auto"
     precision: str = "auto"
@@ -102,6 +110,9 @@ class FinetuneSettings:
     """Draw curves and tables into `plots/`."""
 
     def __post_init__(self) -> None:
+        if self.unlabelled is not None:
+            files = (self.unlabelled,) if isinstance(self.unlabelled, str) else tuple(self.unlabelled)
+            object.__setattr__(self, "unlabelled", files or None)
         problems = [
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
@@ -127,7 +138,7 @@ class FinetuneSettings:
             problems.append(f'long is "{self.long}"; it must be {" or ".join(LONG)}')
         elif self.long != "windows" and (self.stride is not None or self.max_windows is not None):
             problems.append("stride and max-windows are for long texts that are read in windows; add --long windows")
-        problems += self._problems_of_weights()
+        problems += [*self._problems_of_weights(), *self._problems_of_teacher()]
         if problems:
             raise UsageError("; ".join(problems))
 
@@ -140,10 +151,24 @@ class FinetuneSettings:
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf")
         ]
 
+    def _problems_of_teacher(self) -> list[str]:
+        problems = []
+        given = {"unlabelled": self.unlabelled, "teacher-weight": self.teacher_weight, "temperature": self.temperature}
+        lonely = [name for name, value in given.items() if value is not None]
+        if self.teacher is None and lonely:
+            problems.append(f"{' and '.join(lonely)} without a teacher; add --teacher RUN, a model that is trained")
+        if self.temperature is not None and not 0 < self.temperature <= 100:
+            problems.append(f"temperature is {self.temperature}; it must be above 0 and at most 100, such as 2")
+        if self.teacher_weight is not None and not 0 < self.teacher_weight <= 1:
+            problems.append(f"teacher-weight is {self.teacher_weight}; it must be above 0 and at most 1, such as 0.5")
+        return problems
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
         labels = None if self.labels is None else list(self.labels)
-        return {**asdict(self), "head_hidden": list(self.head_hidden), "labels": labels}
+        unlabelled = None if self.unlabelled is None else list(self.unlabelled)
+        lists = {"head_hidden": list(self.head_hidden), "labels": labels, "unlabelled": unlabelled}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:

@@ -27,6 +27,8 @@ class Splits:
     validation: Dataset
     scored: Dataset
     notes: tuple[str, ...] = ()
+    unlabelled: Dataset | None = None
+    """Further texts to train on, which only a teacher has an answer for."""
 
 
 def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +16,11 @@ from torch import Tensor, nn
 from albertkit.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
+from albertkit.tasks.classification.taught import Lesson
 from albertkit.tasks.objective import Objective, mean_by_unit
 
 NORMS = ("none", "batch")
+Kind = TypeVar("Kind", bound="ClassificationObjective")
 
 
 class LinearHead(nn.Linear):
@@ -122,6 +127,13 @@ class ClassificationObjective(Objective):
     def __init__(self, task: str, *, weights: Tensor | None = None) -> None:
         self.task = task
         self.weights = weights
+        self.lesson: Lesson | None = None
+
+    def taught(self: Kind, lesson: Lesson) -> Kind:
+        """Return the objective of a student, whose targets are those of the lesson."""
+        student = copy.copy(self)
+        student.lesson = lesson
+        return student
 
     def build(
         self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
@@ -131,9 +143,14 @@ class ClassificationObjective(Objective):
         return build_head(config.hidden_size, num_outputs, dropout=dropout, hidden=hidden, norm=norm)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
-        """Return each example's own loss; see `example_losses`."""
+        """Return each example's own loss; see `example_losses`, and `Lesson.losses` of a student."""
         del lengths
-        return example_losses(self.task, mean_by_unit(rows, counts), targets, weights=self.weights)
+        logits, of_labels = mean_by_unit(rows, counts), partial(example_losses, self.task, weights=self.weights)
+        return (
+            of_labels(logits, targets)
+            if self.lesson is None
+            else self.lesson.losses(logits, targets, of_labels=of_labels)
+        )
 
 
 CLASSIFICATION = ClassificationObjective("classification")

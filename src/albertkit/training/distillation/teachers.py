@@ -45,6 +45,17 @@ def teacher_source(name: str) -> Path:
     return path or (shipped_folder() if name == SHIPPED else known_folder(name))
 
 
+def teacher_files(name: str) -> list[Path]:
+    """Return the files of a teacher, sorted.
+
+    Raises:
+        UsageError: there is no such teacher.
+    """
+    source = teacher_source(name)
+    inside = source.rglob("*") if source.is_dir() else source.parent.glob(f"{source.name}*")  # TensorFlow's: a prefix
+    return sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
+
+
 def teacher_digest(name: str) -> str:
     """Return the SHA-256 of a teacher's files: the same teacher in another folder has the same vectors.
 
@@ -54,8 +65,7 @@ def teacher_digest(name: str) -> str:
     """
     source = teacher_source(name)
     digest = hashlib.sha256()
-    inside = source.rglob("*") if source.is_dir() else source.parent.glob(f"{source.name}*")  # TensorFlow's: a prefix
-    for path in sorted(path for path in inside if path.is_file() and not path.name.startswith(".")):
+    for path in teacher_files(name):
         name_inside = path.relative_to(source) if source.is_dir() else path.name
         digest.update(f"{name_inside} {path.stat().st_size} ".encode("utf-8", "surrogateescape"))
         try:

@@ -17,7 +17,7 @@ FEW = 100
 
 _UNUSED = (
     "epochs", "steps", "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "clip_norm",
-    "freeze_encoder", "head_hidden", "head_norm", "exits", "patience", "recompute", "save_seconds",
+    "freeze_encoder", "head_hidden", "head_norm", "exits", "patience", "recompute", "save_seconds", "teacher",
 )  # fmt: skip
 _SPLITS = ("validation", "validation_split")
 

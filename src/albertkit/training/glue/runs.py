@@ -93,7 +93,9 @@ def _run(run: PlannedRun, place: str, execution: Execution, tell: Teller) -> Fin
     if not before:
         start = "" if run.start is None else f", from {run.start}"
         tell.say(f"{place}: training{start}")
-        finetune(run.settings, resume=True, teller=_Quiet(tell))
+        verdict = finetune(run.settings, resume=True, teller=_Quiet(tell)).verdict
+        if verdict is not None and verdict.outcome != "better":
+            tell.say(f"warning: {place}: {verdict.sentence}")
     finished = read_finished(run)
     if _predict_dev(finished, execution, tell):
         finished = read_finished(run)  # with MNLI's second number

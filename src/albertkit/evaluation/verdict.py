@@ -1,0 +1,141 @@
+"""Verdict: whether a run's score says more than simple methods do, in one sentence, with what to try next.
+
+The spread is that of the difference of two scores, at 95 %: shares as binomial ones, correlations as Fisher has them.
+Both scores are of the same examples, so the true spread is often smaller; a lead within it is not called one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from albertkit.evaluation.baseline import Baseline
+from albertkit.evaluation.metrics import metric_title
+
+OUTCOMES = ("better", "tie", "worse", "trivial", "stuck")
+"""Better than every baseline; as good as the best one within the spread; worse; no better than an answer that needs no
+model of the texts; or the training got nowhere."""
+
+_WORDS: Mapping[str, str] = {
+    "majority": "always giving the same answer",
+    "tfidf_logistic_regression": "TF-IDF with logistic regression",
+    "tfidf_ridge": "TF-IDF with ridge regression",
+    "first_sentence": "answering with the first sentence of the context",
+    "no_answer": "never giving an answer",
+    "commonest_tag_of_each_word": "giving each word its commonest tag",
+    "shared_words": "counting the words that two texts share",
+    "longest_option": "choosing the longest option",
+    "guessing": "guessing",
+}
+_TRIVIAL = ("majority", "first_sentence", "no_answer", "longest_option", "guessing")
+_CORRELATIONS = ("mcc", "pearson", "spearman")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a score is worth."""
+
+    outcome: str
+    """One of `OUTCOMES`."""
+    sentence: str
+    """The same for people."""
+    advice: tuple[str, ...] = ()
+    """What to try next, the most promising first."""
+    metric: str | None = None
+    """The metric that was compared; None where nothing was."""
+    baseline: str | None = None
+    """Name of the best baseline."""
+    difference: float | None = None
+    """Score minus the baseline's, in points."""
+    spread: float | None = None
+    """How large a difference chance explains in 95 of 100 cases, in points."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The verdict as one or two lines for a terminal.
+
+        >>> Verdict("stuck", "It learned nothing.", ("train longer (--epochs 12)", "--pooling mean")).lines
+        ['Verdict: It learned nothing.', 'Try: train longer (--epochs 12); --pooling mean.']
+        """
+        advice = [f"Try: {'; '.join(self.advice)}."] if self.advice else []
+        return [f"Verdict: {self.sentence}", *advice]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values."""
+        return {**asdict(self), "advice": list(self.advice)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
+        """Build from what `to_dict` gave."""
+        return cls(**{**values, "advice": tuple(values["advice"])})
+
+
+def judge(
+    metrics: Mapping[str, float | None], *, baselines: Sequence[Baseline], examples: int, untrained: str | None = None
+) -> Verdict | None:
+    """Compare a score with the best baseline; None where there is nothing to compare with.
+
+    >>> judge({"accuracy": 49.4}, baselines=[Baseline("majority", {"accuracy": 50.6}, 0.0)], examples=500).sentence
+    'The score is no better than always giving the same answer (accuracy 49.4 against 50.6).'
+
+    Args:
+        metrics: name -> value on 0-100, the main one first.
+        baselines: scored on the same examples.
+        examples: number of them.
+        untrained: a sentence where the training got nowhere; then it is the verdict.
+    """
+    name, score = next(iter(metrics.items()), ("", None))
+    known = [(value, one) for one in baselines if (value := one.metrics.get(name)) is not None and math.isfinite(value)]
+    if score is None or not math.isfinite(score) or not known:
+        return None if untrained is None else Verdict("stuck", untrained)
+    best, baseline = max(known, key=lambda pair: pair[0])
+    difference = score - best
+    spread = difference_spread(score, best, metric=name, examples=examples)
+    measured: dict[str, Any] = {
+        "metric": name,
+        "baseline": baseline.name,
+        "difference": round(difference, 2),
+        "spread": round(spread, 2),
+    }
+    if untrained is not None:
+        return Verdict("stuck", untrained, **measured)
+    other = _WORDS.get(baseline.name, baseline.name)
+    title = metric_title(name).removesuffix(", %")
+    figures = f"{title} {score:.1f} against {best:.1f}"
+    count = f"{examples:,} example{'s' if examples != 1 else ''}"
+    if difference > spread:
+        return Verdict("better", f"The model beats {other} ({figures}, on {count}).", **measured)
+    if baseline.name in _TRIVIAL:
+        return Verdict("trivial", f"The score is no better than {other} ({figures}).", **measured)
+    if difference < -spread:
+        won = f"{other[0].upper()}{other[1:]} wins: {title} {best:.1f} against {score:.1f} of this model"
+        trivial = [_WORDS[one.name] for value, one in known if one.name in _TRIVIAL and value >= score]
+        return Verdict("worse", f"{won}, which is no better than {trivial[0]}." if trivial else f"{won}.", **measured)
+    return Verdict(
+        "tie",
+        f"No clear difference from {other} ({figures}): on {count} chance explains {spread:.1f} points.",
+        **measured,
+    )
+
+
+def difference_spread(one: float, other: float, *, metric: str, examples: int) -> float:
+    """Return how large a difference of two scores chance explains in 95 of 100 cases, in points.
+
+    >>> round(difference_spread(76.3, 75.1, metric="accuracy", examples=1066), 1)
+    3.6
+
+    Args:
+        one: a score on 0-100, of a correlation -100 to 100.
+        other: another score on the same examples.
+        metric: its name.
+        examples: number of them.
+    """
+    if metric in _CORRELATIONS:
+        errors = [(1 - (score / 100) ** 2) / math.sqrt(max(examples - 1, 1)) for score in (one, other)]
+    else:
+        # One right and one wrong example more: else all right out of ten would have no spread at all.
+        shares = [(min(max(score, 0.0), 100.0) / 100 * examples + 1) / (examples + 2) for score in (one, other)]
+        errors = [math.sqrt(share * (1 - share) / max(examples, 1)) for share in shares]
+    return 196 * math.hypot(*errors)

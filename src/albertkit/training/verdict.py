@@ -1,0 +1,221 @@
+"""The verdict on a fine-tuning run: what its score is worth, and what to try next by what the run did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from albertkit.datasets.dataset import Dataset
+from albertkit.evaluation.baseline import Baseline
+from albertkit.evaluation.evaluate import Scored
+from albertkit.evaluation.verdict import Verdict, judge
+from albertkit.pretrained import Model
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.objective import objective_of
+from albertkit.training.class_weights import class_weights
+from albertkit.training.history import constant_loss
+from albertkit.training.lessons import Lessons
+from albertkit.training.settings import FinetuneSettings
+from albertkit.training.splits import Splits
+
+Epochs = Sequence[Mapping[str, Mapping[str, Any]]]
+
+FEW_STEPS = 300
+"""Fewer optimizer steps than this are seldom enough for a fresh head and a whole encoder."""
+FEW_ROWS = 100
+"""Rows per class below which training every weight is seldom worth it."""
+MOST_ADVICE = 3
+_HIGHEST_RATE = {"small": 1e-3, "large": 1e-4}
+"""The highest rate that is suggested, by the size of the network: nano's hidden size is at most 256."""
+
+
+def verdict_of(
+    model: Model,
+    *,
+    splits: Splits,
+    settings: FinetuneSettings,
+    scored: Scored,
+    baselines: Sequence[Baseline],
+    epochs: Epochs,
+    best_epoch: int,
+    lessons: Lessons | None = None,
+) -> Verdict | None:
+    """Judge a run; one that does not beat its baselines gets advice.
+
+    Args:
+        model: the trained one.
+        splits: what trained, chose and scored.
+        settings: complete ones.
+        scored: the score of the kept weights.
+        baselines: on the same split.
+        epochs: each epoch's `train` and `validation` scores.
+        best_epoch: the one whose weights were kept, from 1.
+        lessons: of a teacher; their loss is another.
+    """
+    untrained = None
+    if not settings.few_shot:  # whose strong penalty keeps the loss near that of a constant answer
+        untrained = _untrained(model, splits=splits, settings=settings, scored=scored, epochs=epochs, lessons=lessons)
+    found = judge(scored.metrics, baselines=baselines, examples=len(splits.scored), untrained=untrained)
+    if found is None or found.outcome == "better":
+        return found
+    run = RunFacts(
+        settings=settings,
+        rows=len(splits.train),
+        classes=len(model.labels) if isinstance(model.task, ClassificationTask) and model.labels else 0,
+        pools=model.task is not None
+        and model.task.name != "similarity"
+        and objective_of(model.task).reads == "sequences",
+        is_small=model.network.config.hidden_size <= 256,
+        losses=tuple(float(epoch["train"]["loss"]) for epoch in epochs),
+        best_epoch=best_epoch,
+        is_stuck=found.outcome == "stuck",
+    )
+    return replace(found, advice=advice_for(run))
+
+
+def _untrained(
+    model: Model,
+    *,
+    splits: Splits,
+    settings: FinetuneSettings,
+    scored: Scored,
+    epochs: Epochs,
+    lessons: Lessons | None,
+) -> str | None:
+    """Return a sentence where the training got nowhere, else None."""
+    task = model.task
+    if isinstance(task, ClassificationTask):
+        examples = splits.train.examples
+        targets = task.targets(examples, num_labels=len(model.labels))
+        weights = class_weights(settings.class_weights, task=task, examples=examples, labels=model.labels)
+        if lessons is None:
+            return stuck_at(epochs, reference=constant_loss(task.name, targets, weights=weights))
+        return stuck_at(epochs, reference=lessons.constant_loss(targets, weights=weights))
+    return one_tag(splits.scored, given=scored.given_tags)
+
+
+def stuck_at(epochs: Epochs, *, reference: float) -> str | None:
+    """Return a sentence when the training loss has not left the loss of a constant answer, else None.
+
+    Args:
+        epochs: each epoch's `train` scores with `loss`.
+        reference: `constant_loss` of the training targets.
+    """
+    if not epochs or reference <= 0:
+        return None
+    best = min(float(epoch["train"]["loss"]) for epoch in epochs)
+    if best < 0.98 * reference:
+        return None
+    return (
+        f"The training loss is stuck at {best:.3f}: always giving the same answer has {reference:.3f}, so the model "
+        "has learned nothing from the texts."
+    )
+
+
+def one_tag(scored: Dataset, *, given: Mapping[str, int]) -> str | None:
+    """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
+
+    Args:
+        scored: the split.
+        given: how many words got each tag.
+    """
+    if not given:
+        return None
+    tag = max(given, key=lambda name: given[name])
+    words = sum(given.values())
+    others = sum(scored.labels[index] != tag for example in scored for index in example.tags or ())
+    # Fewer than one in twenty of the words that should have another tag got one.
+    if 20 * (words - given[tag]) >= others:
+        return None
+    figures = f'{given[tag]:,} of {words:,} words got the tag "{tag}", and {others:,} have another'
+    what = "predicting no entity" if tag == "O" else "giving every word the same tag"
+    than = "no better than" if given[tag] == words else "hardly better than"
+    return f"The score is {than} {what}: {figures}."
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What advice depends on."""
+
+    settings: FinetuneSettings
+    """Complete ones."""
+    rows: int
+    """Of the training split."""
+    classes: int
+    """Of a classification; 0 elsewhere."""
+    pools: bool
+    """Whether the head reads one vector per text whose pooling the user may choose."""
+    is_small: bool
+    """Whether the network is of nano's size."""
+    losses: tuple[float, ...]
+    """Training loss of each epoch."""
+    best_epoch: int
+    """From 1."""
+    is_stuck: bool
+    """Whether the training got nowhere."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps, to the next whole epoch."""
+        made = len(self.losses) * self.steps_per_epoch
+        return made if self.settings.steps is None else min(made, self.settings.steps)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps per epoch."""
+        return max(math.ceil(self.rows / (self.settings.batch_size or 1)), 1)
+
+    @property
+    def still_falling(self) -> bool:
+        """Whether the last epoch lowered the training loss by more than 2 %."""
+        return len(self.losses) > 1 and self.losses[-1] < 0.98 * self.losses[-2]
+
+
+def advice_for(run: RunFacts) -> tuple[str, ...]:
+    """Return what to try next, the most promising first.
+
+    Args:
+        run: what the run did.
+    """
+    settings, found = run.settings, []
+    if settings.few_shot:
+        return ("more labelled rows", *(["a larger model (--model albert-base-v2)"] if run.is_small else []))
+    few = run.steps < FEW_STEPS and not settings.freeze_encoder
+    last_is_best = run.best_epoch == len(run.losses)
+    unfinished = last_is_best and run.still_falling
+    if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
+        found.append(f"{run.rows // run.classes:,} rows per class are few: train only a head (--freeze-encoder)")
+    if few or unfinished or (last_is_best and len(run.losses) == 1):
+        why = f"it made only {run.steps:,} steps" if few else "the last epoch was the best"
+        why = "the loss still fell in the last epoch" if unfinished else why
+        found.append(f"{why}: train longer ({_longer(run)})")
+    rate = settings.learning_rate or 0.0
+    higher = _rounded(3 * rate)
+    may_rise = higher <= _HIGHEST_RATE["small" if run.is_small else "large"] and not settings.freeze_encoder
+    if run.is_stuck and not unfinished:
+        found.append(f"another learning rate (--learning-rate {higher:g} or {_rounded(rate / 3):g})")
+    elif may_rise and (few or unfinished):
+        found.append(f"a higher rate (--learning-rate {higher:g})")
+    if run.pools and settings.pooling in ("pooler", "cls"):
+        found.append("the mean of all tokens (--pooling mean)")
+    if settings.freeze_encoder:
+        found.append("train the encoder, too (without --freeze-encoder)")
+    if not last_is_best and not few:
+        found.append(
+            f"epoch {run.best_epoch} of {len(run.losses)} was the best: more epochs will not help, more rows may"
+        )
+    if run.is_small:
+        found.append("a larger model (--model albert-base-v2)")
+    return tuple(found[:MOST_ADVICE]) or ("more labelled rows",)
+
+
+def _longer(run: RunFacts) -> str:
+    if run.settings.epochs is None:
+        return f"--steps {4 * run.steps}"
+    return f"--epochs {max(4 * run.settings.epochs, math.ceil(FEW_STEPS / run.steps_per_epoch))}"
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.1g}")
