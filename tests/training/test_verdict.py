@@ -91,12 +91,12 @@ LARGE = {"rows": 10_000, "classes": 2, "pools": True}  # 939 steps
         (
             {"rows": 150, "classes": 2, "pools": True, "settings": FinetuneSettings("m", "d", "o", pooling="mean",
              epochs=100, batch_size=8, learning_rate=1e-3)},
-            "75 rows per class are few: train only a head (--freeze-encoder)",
+            "75 rows per class are few: train with --few-shot",
             [],
         ),
         (
             {"rows": 32, "classes": 2, "pools": True},
-            "16 rows per class are few: train only a head (--freeze-encoder)",
+            "16 rows per class are few: train with --few-shot",
             ["the loss still fell in the last epoch: train longer (--epochs 300)", "a higher rate"],
         ),
         (
@@ -142,7 +142,7 @@ def test_a_run_without_steps_to_speak_of_loses_to_word_counts(tmp_path: Path) ->
     assert verdict.difference == pytest.approx(
         report.metrics["accuracy"] - report.baselines[1].metrics["accuracy"], abs=0.01
     )
-    assert verdict.advice[0] == "40 rows per class are few: train only a head (--freeze-encoder)"
+    assert verdict.advice[0] == "40 rows per class are few: train with --few-shot"
     assert verdict.advice[1].endswith("train longer (--steps 8)")
     assert Report.read(tmp_path / "run").verdict == verdict
     assert not any("stuck" in note for note in report.notes)

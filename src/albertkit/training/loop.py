@@ -116,20 +116,6 @@ class Step:
     tokens: int
     seconds: float
 
-    def event(self) -> dict[str, Any]:
-        """Return what `metrics.jsonl` keeps of the step."""
-        return {
-            "event": "step",
-            "step": self.number,
-            "epoch": self.epoch + 1,
-            "loss": self.loss,
-            "learning_rate": self.learning_rate,
-            "gradient_norm": self.gradient_norm,
-            "examples": len(self.indices),
-            "tokens": self.tokens,
-            "seconds": round(self.seconds, 4),
-        }
-
 
 def train_steps(
     *,

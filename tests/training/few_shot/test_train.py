@@ -214,6 +214,7 @@ def refusals() -> dict[str, tuple[list[tuple[str, ...]], dict[str, Any], type[Al
             UsageError,
             "does not take --learning-rate, --weight-decay, --freeze-encoder: .*; leave them out",
         ),
+        "teacher": (rows, {"teacher": "run"}, UsageError, "--few-shot does not take --teacher: "),
         "validation": (rows, {"validation": 0.2}, UsageError, "--validation: it chooses by cross-validation on the"),
         "regression": (
             [(text, str(number + 0.5)) for number, (text, _) in enumerate(rows)],

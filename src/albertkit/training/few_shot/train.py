@@ -27,6 +27,7 @@ from albertkit.training.few_shot.contrastive import contrast_steps, planned_step
 from albertkit.training.few_shot.folds import stratified_folds
 from albertkit.training.few_shot.linear import fit_linear
 from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate
+from albertkit.training.history import step_event
 from albertkit.training.loop import Step
 from albertkit.training.probe import cached_features
 from albertkit.training.roles import Role
@@ -254,7 +255,7 @@ def _final(
         units = np.arange(len(problem.targets))
         with teller.bar("training on contrastive pairs", total=total) as advance:
             for step in _contrast(predictor, train, problem, settings, chosen.pooling, units=units, steps=total):
-                run.log({**step.event(), "epoch": 1})
+                run.log({**step_event(step), "epoch": 1})
                 advance(1, info=f"loss {step.loss:.3f}")
         steps = total
         rows = _features(predictor, train, chosen.pooling)
