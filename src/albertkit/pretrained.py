@@ -17,6 +17,7 @@ from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
+from albertkit.label_names import agreed_labels
 from albertkit.loaded import (
     EmbeddingSpec,
     FreshWeightsWarning,
@@ -156,7 +157,7 @@ def _task_of(checkpoint: Checkpoint) -> TaskFile:
     positions = checkpoint.config.max_position_embeddings
     said = read_task_values(checkpoint.task or {}, positions=positions, where=checkpoint.source)
     task = said.task or _task_of_heads(checkpoint)
-    labels = checkpoint.labels
+    labels = agreed_labels(said.labels, checkpoint.labels, where=checkpoint.source)
     if task is not None and not labels and task.problem_type != "regression":
         labels = _numbered_labels(checkpoint, head=task.head)
     return replace(said, task=task, labels=labels)
