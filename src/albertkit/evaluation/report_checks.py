@@ -56,6 +56,10 @@ def _confusion(value: Any) -> bool:
     return parts(value) and all(len(rows) == len(value["labels"]) for rows in (value["matrix"], *value["matrix"]))
 
 
+def _interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_number, value))
+
+
 _BIN = _record(lower=_number, upper=_number, examples=_count, confidence=_score, accuracy=_score)
 _CALIBRATION = _record(
     expected_calibration_error=_number, confidence=_number, accuracy=_number, bins=_list_of(_BIN)
@@ -72,6 +76,8 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "data": (_text, "a text"),
     "model": (_text, "a text"),
     "metrics": (_mapping_to(_score), "a mapping of names to numbers"),
+    "intervals": (_mapping_to(_interval), "a mapping of names to pairs of numbers"),
+    "too_few_examples": (lambda value: isinstance(value, bool), "true or false"),
     "split": (_text, "a text"),
     "best_epoch": (_optional(_count), "a whole number or null"),
     "epochs": (lambda value: isinstance(value, list), "a list"),

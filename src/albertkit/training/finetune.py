@@ -19,6 +19,7 @@ from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
+from albertkit.evaluation.intervals import says_nothing, too_few
 from albertkit.evaluation.null_threshold import threshold_notes, tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.locks import locked
@@ -332,15 +333,18 @@ def _end_epoch(
         raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
     if validation is not roles["scored"]:  # a threshold tuned on what is scored would flatter
         task = tuned_task(task, outputs, encoded=validation.encoded, examples=validation.dataset.examples)
-    metrics = _score(task, predictor, validation, outputs, source).metrics
-    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **metrics}}
+    scored = _score(task, predictor, validation, outputs, source)
+    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **scored.metrics}}
     main = source.metrics[0]
     if state.end_epoch(scores, main=main):
         kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
         run.save_checkpoint(kept, name="best")
     run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
     trained = f", {main} {train_scores[main]:.2f}" if main in train_scores else ""
+    validated = f"{main} {scored.metrics[main]:.2f}"
+    if says_nothing(scored.intervals.get(main)):
+        validated = too_few(len(validation.dataset))
     teller.say(
         f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}; "
-        f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
+        f"validation loss {scores['validation']['loss']:.4f}, {validated}"
     )
