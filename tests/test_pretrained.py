@@ -346,3 +346,9 @@ def test_labels_that_two_files_name_differently(tmp_path: Path) -> None:
     for unnamed in ({"id2label": None}, {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}):
         path.write_text(json.dumps({**json.loads(path.read_text()), **unnamed}))
         assert load_model(folder).labels == ("no", "yes")
+
+
+def test_a_network_without_numbers_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='the network is on the device "meta"'):
+        save_model(load_model(tiny_folder(), device="meta"), tmp_path / "m")
+    assert not list(tmp_path.iterdir())

@@ -308,8 +308,10 @@ def save_model(
         dtype: of the weights on disk; fp16 halves the file and is read back as fp32.
 
     Raises:
+        UsageError: the network is on the meta device.
         WriteError: the system refused; an older folder stays as it was.
     """
+    model.network.require_numbers()
     state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in model.network.canonical_state().items()}
     values = task_values(model)
     task = None if values is None else {**values, **(facts or {})}
