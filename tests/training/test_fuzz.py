@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PAST: dict[str, tuple[int, ...]] = {
     "checkpoints": (1, 32, 38, 75, 125, 164, 174, 198, 217, 276, 281, 288, 292),
+    "pretraining checkpoints": (10387,),
     "progress of shards": (19514,),
     "settings": (168, 176, 192),
 }
