@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from albertkit.config import PUBLISHED, AlbertConfig, nearest_model, published_config
+from albertkit.config import LARGEST, PUBLISHED, AlbertConfig, nearest_model, published_config
 from albertkit.errors import ConfigError, UsageError
 
 
@@ -67,10 +67,10 @@ def test_json_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"hidden_size": 0}, "hidden_size is 0, not a positive whole number"),
-        ({"hidden_size": 7.5}, "hidden_size is 7.5, not a positive whole number"),
-        ({"num_hidden_layers": True}, "num_hidden_layers is True, not a positive whole number"),
-        ({"vocab_size": "many"}, "vocab_size is 'many', not a positive whole number"),
+        ({"hidden_size": 0}, "hidden_size is 0, not a whole number from 1 to"),
+        ({"hidden_size": 7.5}, "hidden_size is 7.5, not a whole number from 1 to"),
+        ({"num_hidden_layers": True}, "num_hidden_layers is True, not a whole number from 1 to"),
+        ({"vocab_size": "many"}, "vocab_size is 'many', not a whole number from 1 to"),
         ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob is 1.0, not a probability in \[0, 1\)"),
         ({"layer_norm_eps": 0}, "layer_norm_eps is 0, not a positive number"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
@@ -87,6 +87,15 @@ def test_values_that_cannot_be_are_named_with_their_file(values: dict[str, Any],
     with pytest.raises(ConfigError, match=words) as caught:
         AlbertConfig.from_file(path)
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_no_size_is_without_bound(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({name: LARGEST[name] + 1}))
+    with pytest.raises(ConfigError, match=f"{name} is {LARGEST[name] + 1}, not a whole number from 1 to"):
+        AlbertConfig.from_file(tmp_path / "config.json")
+    published = max(getattr(config, name) for config in PUBLISHED.values())
+    assert LARGEST[name] >= 16 * published
 
 
 @pytest.mark.parametrize(("content", "words"), [("{", "cannot be read as JSON"), ("[1]", "holds list, not a mapping")])

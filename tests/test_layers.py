@@ -24,6 +24,7 @@ BASE = {
     "errors",
     "files",
     "known_models",
+    "label_names",
     "locks",
     "manifest",
     "processor",

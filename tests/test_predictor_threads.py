@@ -133,13 +133,15 @@ def test_a_fitted_estimator_in_two_threads_for_2000_calls(fitted: Any) -> None:
     check(lambda text: np.asarray(fitted.predict_proba([text])[0]), calls=2000)
 
 
-def test_joblib_s_threads(fitted: Any) -> None:
+@pytest.mark.parametrize("calls", [48, pytest.param(2000, marks=pytest.mark.slow)])
+def test_joblib_s_threads(calls: int, fitted: Any) -> None:
     fitted.predictor_.model.network.train()  # as somebody may leave it
-    wanted = [fitted.predict_proba([text]) for text in TEXTS * 2]
+    wanted = [fitted.predict_proba([text]) for text in TEXTS]
     found = joblib.Parallel(n_jobs=2, backend="threading")(
-        joblib.delayed(fitted.predict_proba)([text]) for text in TEXTS * 2
+        joblib.delayed(fitted.predict_proba)([TEXTS[call % len(TEXTS)]]) for call in range(calls)
     )
-    np.testing.assert_allclose(np.concatenate(found), np.concatenate(wanted), rtol=0, atol=1e-6)
+    expected = [wanted[call % len(TEXTS)] for call in range(calls)]
+    np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("prepares", [True, False], ids=["prepared", "plain"])

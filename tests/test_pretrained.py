@@ -330,3 +330,25 @@ def test_a_model_of_few_positions_predicts_after_loading(tmp_path: Path) -> None
     path = tmp_path / "m" / "task.json"  # as folders say that were saved before
     path.write_text(json.dumps({**json.loads(path.read_text()), "max_length": 512}))
     assert len(Predictor.load(tmp_path / "m", execution=execution()).predict(["word " * 500])) == 1
+
+
+def test_labels_that_two_files_name_differently(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    save_model(with_task_head(load_model(tiny_folder()), task="classification", labels=("no", "yes")), folder)
+    for file, key, value in (("config.json", "id2label", {"0": "yes", "1": "no"}), ("task.json", "labels", ["a", "b"])):
+        path = folder / file
+        kept = path.read_text()
+        path.write_text(json.dumps({**json.loads(kept), key: value}))
+        with pytest.raises(CheckpointError, match=r"m: task.json names the labels .*, and config.json \(id2label\) "):
+            load_model(folder)
+        path.write_text(kept)
+    path = folder / "config.json"
+    for unnamed in ({"id2label": None}, {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **unnamed}))
+        assert load_model(folder).labels == ("no", "yes")
+
+
+def test_a_network_without_numbers_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='the network is on the device "meta"'):
+        save_model(load_model(tiny_folder(), device="meta"), tmp_path / "m")
+    assert not list(tmp_path.iterdir())

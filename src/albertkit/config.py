@@ -27,18 +27,19 @@ _FOREIGN_KEYS = frozenset(
     }
 )  # fmt: skip
 
-_SIZES = (
-    "vocab_size",
-    "embedding_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_hidden_groups",
-    "num_attention_heads",
-    "intermediate_size",
-    "inner_group_num",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
+LARGEST: Mapping[str, int] = {
+    "vocab_size": 10_000_000,
+    "embedding_size": 65_536,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 1_000,
+    "num_hidden_groups": 1_000,
+    "num_attention_heads": 4_096,
+    "intermediate_size": 1_048_576,
+    "inner_group_num": 100,
+    "max_position_embeddings": 1_048_576,
+    "type_vocab_size": 1_024,
+}
+"""The largest value of each size. No model comes near; a damaged file must not ask for memory or hours without end."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class AlbertConfig:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} is {getattr(self, name)!r:.60}, not a positive whole number of 32 bits"
-            for name in _SIZES
-            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) < 2**31
+            f"{name} is {getattr(self, name)!r:.60}, not a whole number from 1 to {largest}"
+            for name, largest in LARGEST.items()
+            if type(getattr(self, name)) is not int or not 1 <= getattr(self, name) <= largest
         ]
         problems += [
             f"{name} is {getattr(self, name)!r:.60}, not a probability in [0, 1)"

@@ -85,6 +85,8 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
         kind = torch.device(device).type
     except RuntimeError as error:
         raise UsageError(f'unknown device "{device}" (cpu, cuda, cuda:1, mps)') from error
+    if kind == "meta":
+        raise UsageError('device "meta" keeps shapes and no numbers, so nothing runs there; use --device cpu')
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f'device "{device}" is not here: torch sees no CUDA GPU; use --device cpu')
     if kind == "mps" and not torch.backends.mps.is_available():

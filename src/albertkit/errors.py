@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
 
 
 class AlbertkitError(Exception):
@@ -65,6 +66,12 @@ class MissingExtraError(AlbertkitError):
 _LONGEST = 100
 """Characters of a name that is compared with others: the comparison takes the product of the lengths."""
 
+_MOST_NAMES = 10_000
+"""Names that are compared: a table with more columns gets no hint from the rest."""
+
+_LEAST_ALIKE = 0.6
+"""Ratio of `difflib` from which names are alike; its own default."""
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the known name nearest to `name`, or an empty string.
@@ -78,15 +85,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     if len(name) > _LONGEST:
         return ""
-    names = [each for each in (sorted(known) if isinstance(known, set | frozenset) else known) if len(each) <= _LONGEST]
-    nearest = difflib.get_close_matches(name, names, n=1)
-    if not nearest:
-        return ""
     matcher = difflib.SequenceMatcher()
-    matcher.set_seq2(name)  # as get_close_matches does, whose own order of equals is the alphabet backwards
-
-    def ratio(known_name: str) -> float:
-        matcher.set_seq1(known_name)
-        return matcher.ratio()
-
-    return f'; did you mean "{max(names, key=ratio)}"?'
+    matcher.set_seq2(name)
+    nearest, best = None, _LEAST_ALIKE
+    for each in islice(sorted(known) if isinstance(known, set | frozenset) else known, _MOST_NAMES):
+        if len(each) > _LONGEST:
+            continue
+        matcher.set_seq1(each)
+        bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # cheap, and never below the ratio
+        if any(bound() < best for bound in bounds):
+            continue
+        ratio = matcher.ratio()
+        if ratio > best or (nearest is None and ratio == best):
+            nearest, best = each, ratio
+    return "" if nearest is None else f'; did you mean "{nearest}"?'

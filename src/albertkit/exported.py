@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from albertkit.config import AlbertConfig
 from albertkit.device import Execution
 from albertkit.errors import CheckpointError, UsageError
+from albertkit.label_names import agreed_labels, id2label_names
 from albertkit.loaded import Model, read_task_values
 from albertkit.manifest import sha256_of
 from albertkit.registry import Registry
@@ -87,17 +88,20 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
         )
     for name, entry in files.items():
         _check(folder, name, entry)
-    config = AlbertConfig.from_file(folder / "config.json")
+    shape = folder / "config.json"
+    config = AlbertConfig.from_file(shape)
     tokenizer = AnyTokenizer.load(folder)
     has_task = (folder / "task.json").is_file()
     values = _read(folder / "task.json", newest=FORMAT_VERSION) if has_task else {}
     said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder))
+    labels = said.labels
+    if labels:
+        named = id2label_names(json.loads(shape.read_text(encoding="utf-8")), where=str(shape))
+        labels = agreed_labels(labels, named or labels, where=str(folder))
     running = RUNTIMES[runtime](folder / next(iter(files)), execution=execution)
     network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
     notes = self_test(tokenizer, folder)
-    model = Model(
-        network, tokenizer, said.task, said.labels, said.head, said.max_length, str(folder), notes, said.embedding
-    )
+    model = Model(network, tokenizer, said.task, labels, said.head, said.max_length, str(folder), notes, said.embedding)
     return model, running
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import CheckpointError, UsageError
+from albertkit.label_names import label_names
 from albertkit.tasks import TASKS
 from albertkit.tasks.poolings import POOLINGS, check_pooling
 from albertkit.tasks.saved import saved_settings, with_saved_settings
@@ -141,13 +142,12 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str) -
     labels = values.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
         raise CheckpointError(f"{where}: task.json: labels is {labels!r:.60}, not a list of names")
-    if len(set(labels)) < len(labels):
-        raise CheckpointError(f"{where}: task.json: two labels have the same name, so they cannot be told apart")
+    names = label_names(labels, where=f"{where}: task.json: labels")
     max_length = values.get("max_length", positions)
     if type(max_length) is not int or max_length < 3:  # [CLS], a piece, [SEP]
         raise CheckpointError(f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens from 3 up")
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
-    return TaskFile(task, head, tuple(labels), min(max_length, positions), _embedding_from(values, where=where))
+    return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, where=where))
 
 
 def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:

@@ -18,6 +18,7 @@ from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
+from albertkit.label_names import agreed_labels
 from albertkit.loaded import (
     EmbeddingSpec,
     FreshWeightsWarning,
@@ -157,7 +158,7 @@ def _task_of(checkpoint: Checkpoint) -> TaskFile:
     positions = checkpoint.config.max_position_embeddings
     said = read_task_values(checkpoint.task or {}, positions=positions, where=checkpoint.source)
     task = said.task or _task_of_heads(checkpoint)
-    labels = checkpoint.labels
+    labels = agreed_labels(said.labels, checkpoint.labels, where=checkpoint.source)
     if task is not None and not labels and task.problem_type != "regression":
         labels = _numbered_labels(checkpoint, head=task.head)
     return replace(said, task=task, labels=labels)
@@ -311,8 +312,10 @@ def save_model(
             `task.json` says it in any case.
 
     Raises:
+        UsageError: the network is on the meta device.
         WriteError: the system refused; an older folder stays as it was.
     """
+    model.network.require_numbers()
     state = {name: tensor.to("cpu", dtype).contiguous() for name, tensor in model.network.canonical_state().items()}
     values = task_values(model)
     task = None if values is None else {**values, **(facts or {})}

@@ -8,20 +8,15 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import pickle
 import pickletools
 import random
-import resource
 import shutil
-import sys
 import tempfile
-import time
 import warnings
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -30,16 +25,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.checkpoints.fuzzing import (
-    MEGABYTES,
-    NUMBERS,
-    SECONDS,
-    TooSlowError,
-    clock,
-    mutate,
-    peak_megabytes,
-    used_seconds,
-)
+from tests.checkpoints.fuzzing import NUMBERS, mutate
+from tests.fuzzed import Cost, Tally, command, run_guarded
 
 TEXT = "a fine film <user>"
 VALUES: tuple[Any, ...] = (
@@ -343,17 +330,12 @@ TARGETS: Mapping[str, Target] = {
 """Name -> what is damaged and how it is read."""
 
 
-def run_case(healthy: Path, place: Path, *, name: str, number: int) -> tuple[str, float, float]:
+def run_case(healthy: Path, place: Path, *, name: str, number: int) -> Cost:
     """Damage a copy of a good folder, read and use it.
 
-    Returns:
-        How it ended ("read" or the name of the error's class), processor seconds, and megabytes that it grew by.
-
     Raises:
-        AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
+        AssertionError: as `run_guarded`.
     """
-    from albertkit.errors import AlbertkitError
-
     target, draw = TARGETS[name], random.Random(f"{name} {number}")
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(healthy, place)
@@ -362,70 +344,24 @@ def run_case(healthy: Path, place: Path, *, name: str, number: int) -> tuple[str
     if victim.suffix == ".json" and draw.random() < 0.15:
         damage = mutate
     victim.write_bytes(damage(victim.read_bytes(), draw))
-    before, started = peak_megabytes(), used_seconds()
-    outcome, message = "read", "-"
-    try:
-        with clock(5 * SECONDS), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            target.read(place, draw)
-    except AlbertkitError as error:
-        outcome, message = type(error).__name__, str(error).strip()
-    except TooSlowError as error:
-        raise AssertionError(f"{name} {number}: stopped after {5 * SECONDS} s") from error
-    except BaseException as error:
-        raise AssertionError(f"{name} {number}: {type(error).__name__}: {str(error)[:200]}") from error
-    seconds, grown = used_seconds() - started, peak_megabytes() - before
-    assert 0 < len(message) < 20_000, f"{name} {number}: a message of {len(message)} characters"
-    assert seconds < SECONDS, f"{name} {number}: {seconds:.1f} s"
-    assert grown < MEGABYTES, f"{name} {number}: {grown:.0f} MB"
-    return outcome, seconds, grown
+    with redirect_stderr(io.StringIO()):
+        return run_guarded(lambda: target.read(place, draw), case=f"{name} {number}")
 
 
-def fuzz(name: str, numbers: range) -> tuple[dict[str, Any], list[str]]:
-    """Run cases of a target; return how they ended with the slowest and the largest, and a line for each broken one."""
+def fuzz(name: str, numbers: range) -> Tally:
+    """Run cases of a target."""
     from tests.tiny import tiny_folder
 
     from albertkit.predictor import load
 
-    outcomes: Counter[str] = Counter()
-    broken: list[str] = []
-    slowest = largest = 0.0
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
-        healthy = TARGETS[name].make(Path(folder))
+        healthy, place = TARGETS[name].make(Path(folder)), Path(folder, "damaged")
         load(tiny_folder()).embed([TEXT])  # imports what reading imports, so that no case pays for it
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             TARGETS[name].read(Path(shutil.copytree(healthy, Path(folder, "whole"))), random.Random(0))
-        for number in numbers:
-            try:
-                outcome, seconds, grown = run_case(healthy, Path(folder, "damaged"), name=name, number=number)
-                outcomes[outcome] += 1
-                slowest, largest = max(slowest, seconds), max(largest, grown)
-            except AssertionError as error:
-                outcomes["BROKEN"] += 1
-                broken.append(str(error))
-    return {**outcomes, "slowest": round(slowest, 2), "largest_mb": round(largest)}, broken
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", action="append", choices=sorted(TARGETS))
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    options = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (24 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    failed = False
-    for name in options.target or sorted(TARGETS):
-        numbers = range(options.first, options.first + options.count)
-        started = time.perf_counter()
-        row, broken = fuzz(name, numbers if options.only is None else range(options.only, options.only + 1))
-        print(json.dumps({"target": name, **row, "seconds": round(time.perf_counter() - started, 1)}), flush=True)
-        for line in broken[:40]:
-            print("  " + line, flush=True)
-        failed = failed or bool(broken)
-    sys.exit(int(failed))
+        return Tally().run(lambda number: run_case(healthy, place, name=name, number=number), numbers)
 
 
 if __name__ == "__main__":
-    main()
+    command(fuzz, names=TARGETS, option="target", description=__doc__)

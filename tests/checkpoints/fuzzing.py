@@ -9,33 +9,16 @@ checksums, change an entry and compute the checksums anew, so that what lies beh
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import resource
 import shutil
-import signal
 import struct
-import sys
 import tempfile
-import time
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-SECONDS, MEGABYTES = 2.0, 500
-"""What one file may cost."""
+from tests.fuzzed import Cost, Tally, command, run_guarded
 
 NUMBERS = (0, 1, -1, 2**7, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**53, 2**63 - 1, -(2**63), 10**18)
 WORDS = ("null", "true", "-1", "0", "1e999", "NaN", '"x"', "[]", "{}", "1.5", "9" * 400, "[" * 3000)
-
-
-class TooSlowError(Exception):
-    """A case ran into the clock."""
 
 
 def mutate(data: bytes, draw: random.Random) -> bytes:
@@ -91,31 +74,7 @@ def mutate_table(data: bytes, draw: random.Random) -> bytes:
     return table_bytes(dict(sorted(entries.items())))
 
 
-@contextmanager
-def clock(seconds: float) -> Iterator[None]:
-    def ring(*_: object) -> None:
-        raise TooSlowError
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def used_seconds() -> float:
-    """Processor time of this process and its children: on a busy machine the wall clock says little of a file."""
-    kinds = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in kinds)
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def run_case(healthy: Path, place: Path, *, name: str, number: int) -> str:
+def run_case(healthy: Path, place: Path, *, name: str, number: int) -> Cost:
     """Damage a copy of a healthy model and read it.
 
     Args:
@@ -124,59 +83,13 @@ def run_case(healthy: Path, place: Path, *, name: str, number: int) -> str:
         name: the format's, part of the seed.
         number: of the case, the rest of the seed.
 
-    Returns:
-        "read", or the name of the error's class.
-
     Raises:
-        AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
+        AssertionError: as `run_guarded`.
     """
     from albertkit.checkpoints import read_checkpoint
 
     target = damaged_copy(healthy, place, random.Random(f"{name} {number}"))
-    return run_guarded(lambda: read_checkpoint(target), case=f"{name} {number}").outcome
-
-
-@dataclass(frozen=True)
-class Cost:
-    """How a case ended, and what it cost."""
-
-    outcome: str
-    """"read", or the name of the error's class."""
-    seconds: float
-    """Of the processor."""
-    megabytes: float
-    """By which the most memory of the process grew."""
-
-
-def run_guarded(read: Callable[[], object], *, case: str) -> Cost:
-    """Read something damaged.
-
-    Args:
-        read: what may end well, or in an error of ours.
-        case: what an assertion calls it.
-
-    Raises:
-        AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
-    """
-    from albertkit.errors import AlbertkitError
-
-    before, started = peak_megabytes(), used_seconds()
-    outcome, message = "read", "-"
-    try:
-        with clock(5 * SECONDS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            read()
-    except AlbertkitError as error:
-        outcome, message = type(error).__name__, str(error).strip()
-    except TooSlowError as error:
-        raise AssertionError(f"{case}: stopped after {5 * SECONDS} s") from error
-    except BaseException as error:
-        raise AssertionError(f"{case}: {type(error).__name__}: {str(error)[:200]}") from error
-    assert 0 < len(message) < 20_000, f"{case}: a message of {len(message)} characters"
-    seconds, grown = used_seconds() - started, peak_megabytes() - before
-    assert seconds < SECONDS, f"{case}: {seconds:.1f} s"
-    assert grown < MEGABYTES, f"{case}: {grown:.0f} MB"
-    return Cost(outcome, seconds, grown)
+    return run_guarded(lambda: read_checkpoint(target), case=f"{name} {number}")
 
 
 def damaged_copy(healthy: Path, place: Path, draw: random.Random) -> Path:
@@ -199,49 +112,16 @@ def damaged_copy(healthy: Path, place: Path, draw: random.Random) -> Path:
     return place
 
 
-def fuzz(healthy: Path, *, name: str, numbers: range) -> tuple[Counter[str], list[str]]:
-    """Run cases; return how they ended, and a line for each that broke a promise."""
-    outcomes: Counter[str] = Counter()
-    broken: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
-        for number in numbers:
-            try:
-                outcomes[run_case(healthy, Path(folder, "m"), name=name, number=number)] += 1
-            except AssertionError as error:
-                outcomes["BROKEN"] += 1
-                broken.append(str(error))
-    return outcomes, broken
-
-
-def main() -> None:
+def fuzz(name: str, numbers: range) -> Tally:
+    """Run cases of a format."""
     from tests.checkpoints.healthy import HEALTHY
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--format", action="append", choices=sorted(HEALTHY))
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    options = parser.parse_args()
-    # A file that asks for all memory shall fail here and not take the machine down.
-    resource.setrlimit(resource.RLIMIT_AS, (24 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    failed = False
-    for name in options.format or sorted(HEALTHY):
-        make: Callable[[Path], Path] = HEALTHY[name]
-        with tempfile.TemporaryDirectory(prefix="albertkit-healthy-") as folder:
-            healthy = make(Path(folder))
-            numbers = range(options.first, options.first + options.count)
-            started = time.perf_counter()
-            outcomes, broken = fuzz(
-                healthy, name=name, numbers=numbers if options.only is None else range(options.only, options.only + 1)
-            )
-        row: dict[str, Any] = {"format": name, **outcomes, "seconds": round(time.perf_counter() - started, 1)}
-        row["peak_mb"] = round(peak_megabytes())
-        print(json.dumps(row), flush=True)
-        for line in broken[:20]:
-            print("  " + line, flush=True)
-        failed = failed or bool(broken)
-    sys.exit(int(failed))
+    with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
+        healthy, place = HEALTHY[name](Path(folder)), Path(folder, "damaged")
+        return Tally().run(lambda number: run_case(healthy, place, name=name, number=number), numbers)
 
 
 if __name__ == "__main__":
-    main()
+    from tests.checkpoints.healthy import HEALTHY
+
+    command(fuzz, names=HEALTHY, option="format", description=__doc__)

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_some_damaged_files(name: str) -> None:
-    row, broken = fuzz(name, range(25))
-    assert broken == []
-    assert row["CheckpointError"] > 5  # the damage is seen
+    tally = fuzz(name, range(25))
+    assert tally.broken == []
+    assert tally.outcomes["CheckpointError"] > 5  # the damage is seen
 
 
 @pytest.mark.slow

@@ -36,7 +36,16 @@ def test_another_network(folder: Path, values: dict[str, Any], expected: str) ->
     assert expected in message
 
 
-@pytest.mark.parametrize("values", [{"hidden_size": "14"}, {"num_attention_heads": 3}, {"net_structure_type": 1}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hidden_size": "14"},
+        {"num_attention_heads": 3},
+        {"net_structure_type": 1},
+        {"num_hidden_layers": 10**6},
+        {"inner_group_num": 10**6},
+    ],
+)
 def test_a_value_that_cannot_be(folder: Path, values: dict[str, Any]) -> None:
     change_config(folder, **values)
     with pytest.raises(ConfigError, match=r"config\.json: "):
@@ -178,6 +187,28 @@ def test_two_outputs_with_one_name(tmp_path: Path) -> None:
     HUGGINGFACE.write(made("classifier"), tmp_path)
     change_config(tmp_path, id2label={"0": "good", "1": "bad", "2": "good"})
     assert 'id2label gives the name "good" to 2 outputs' in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["good", None, "bad"], "id2label: the name of output 1 is None; give each output a name"),
+        (["good", "bad", ""], "id2label: the name of output 2 is ''"),
+        ([" ", "good", "bad"], "id2label: the name of output 0 is ' '"),
+        ([["good"], "bad", "so so"], "id2label: the name of output 0 is ['good']"),
+        (["good", "bad", "good "], 'id2label gives the name "good" (but for blanks around it) to 2 outputs'),
+    ],
+)
+def test_outputs_without_a_name_of_their_own(tmp_path: Path, names: list[Any], expected: str) -> None:
+    HUGGINGFACE.write(made("classifier"), tmp_path)
+    change_config(tmp_path, id2label={str(number): name for number, name in enumerate(names)})
+    assert expected in refusal(tmp_path)
+
+
+def test_numbers_are_names(tmp_path: Path) -> None:
+    HUGGINGFACE.write(made("classifier"), tmp_path)
+    change_config(tmp_path, id2label={"0": 0, "1": 2.5, "2": "two"})
+    assert read_checkpoint(tmp_path).labels == ("0", "2.5", "two")
 
 
 # ---- our own files ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from albertkit.cli.tokenize import command
 from albertkit.errors import DataError, TextError, UsageError
+from albertkit.text.tokenizer import Tokenizer
 
 
 def run(*arguments: str, given: bytes) -> Result:
@@ -63,3 +65,18 @@ def test_refusals(arguments: tuple[str, ...], given: bytes, error: type[Exceptio
 
 def test_help_has_an_example() -> None:
     assert "albertkit tokenize" in run("-h", given=b"").output
+
+
+def test_a_foreign_tokenizer_json_is_told_on_stderr(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    Tokenizer.official().save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    whole = run("--model", str(tmp_path), given=b"the end\n")
+    assert whole.stderr == ""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    pieces = content["model"]["vocab"]
+    pieces[100], pieces[14] = pieces[14], pieces[100]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    found = run("--model", str(tmp_path), given=b"the end\n")
+    assert found.stdout == whole.stdout
+    assert found.stderr.startswith(f"note: {path}: gives other ids for ")

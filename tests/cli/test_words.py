@@ -49,7 +49,7 @@ def test_train_is_two_commands(albertkit: Runner) -> None:
     assert 'there is no command "train"; did you mean "finetune" or "pretrain"?' in outcome.err
 
 
-@pytest.mark.parametrize("verb", ["embed", "predict", "evaluate", "predict an exported run"])
+@pytest.mark.parametrize("verb", ["embed", "predict", "evaluate", "export", "predict an exported run"])
 def test_truncated_texts_are_counted(verb: str, albertkit: Runner, run_folder: Path, tmp_path: Path) -> None:
     rows = [*keyword_rows(5), (LONG, "good"), (LONG + " film", "bad")]
     data = write_csv(tmp_path / "t.csv", rows)
@@ -57,6 +57,12 @@ def test_truncated_texts_are_counted(verb: str, albertkit: Runner, run_folder: P
     if verb == "evaluate":
         outcome = albertkit("evaluate", run_folder, "--data", data, *ONE_THREAD, "--json")
         assert f"all: {words}" in outcome.json["notes"]
+        return
+    if verb == "export":
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+        outcome = albertkit("export", run_folder, "--data", data, "--out", tmp_path / "onnx")
+        assert (outcome.status, outcome.err.count(f"note: {words}\n")) == (0, 1)
         return
     run = run_folder
     if verb == "predict an exported run":

@@ -9,22 +9,18 @@ with the mistakes that programs make (delimiters, quotes, line ends, encodings),
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
 import random
-import resource
-import sys
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.checkpoints.fuzzing import mutate, run_guarded
+from tests.checkpoints.fuzzing import mutate
+from tests.fuzzed import Cost, Tally, command, run_guarded
 
 CELLS: tuple[Any, ...] = (
     "", " ", "a", "1", "0", "1.0", "-0.0", "3,5", "1e999", "nan", "NaN", "None", "null", "True", "false", "01",
@@ -248,7 +244,7 @@ def read_predictions_of(path: Path, draw: random.Random) -> None:
         raise refused[-1]
 
 
-def run_case(kind: str, number: int, folder: Path) -> Any:
+def run_case(kind: str, number: int, folder: Path) -> Cost:
     """Write and read one case.
 
     Raises:
@@ -273,47 +269,12 @@ def _import_readers() -> None:
     import albertkit.evaluation.score  # noqa: F401
 
 
-def fuzz(kind: str, numbers: range) -> tuple[dict[str, Any], list[str]]:
-    """Run cases; return how they ended and what they cost at most, and a line for each that broke a promise."""
-    outcomes: Counter[str] = Counter()
-    broken: list[str] = []
-    seconds = megabytes = 0.0
+def fuzz(kind: str, numbers: range) -> Tally:
+    """Run cases of a kind."""
     _import_readers()
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
-        for number in numbers:
-            try:
-                cost = run_case(kind, number, Path(folder))
-            except AssertionError as error:
-                outcomes["BROKEN"] += 1
-                broken.append(str(error))
-                continue
-            outcomes[cost.outcome] += 1
-            seconds, megabytes = max(seconds, cost.seconds), max(megabytes, cost.megabytes)
-    return {**outcomes, "slowest_s": round(seconds, 3), "largest_mb": round(megabytes, 1)}, broken
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kind", action="append", choices=KINDS)
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    options = parser.parse_args()
-    # A file that asks for all memory fails here and does not take the machine down.
-    resource.setrlimit(resource.RLIMIT_AS, (24 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    failed = False
-    for kind in options.kind or KINDS:
-        numbers = range(options.first, options.first + options.count)
-        if options.only is not None:
-            numbers = range(options.only, options.only + 1)
-        started = time.perf_counter()
-        found, broken = fuzz(kind, numbers)
-        print(json.dumps({"kind": kind, **found, "seconds": round(time.perf_counter() - started, 1)}), flush=True)
-        for line in broken[:20]:
-            print("  " + line, flush=True)
-        failed = failed or bool(broken)
-    sys.exit(int(failed))
+        return Tally().run(lambda number: run_case(kind, number, Path(folder)), numbers)
 
 
 if __name__ == "__main__":
-    main()
+    command(fuzz, names=KINDS, option="kind", description=__doc__)

@@ -16,10 +16,10 @@ pytest.importorskip("pyarrow")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_some_damaged_files(kind: str) -> None:
-    outcomes, broken = fuzz(kind, range(60))
-    assert broken == []
-    assert outcomes["DataError"] > 20  # the fuzzer does damage
-    assert outcomes["read"] > 0
+    tally = fuzz(kind, range(60))
+    assert tally.broken == []
+    assert tally.outcomes["DataError"] > 20  # the fuzzer does damage
+    assert tally.outcomes["read"] > 0
 
 
 @pytest.mark.slow

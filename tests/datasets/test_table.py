@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,3 +158,49 @@ def test_rows_may_have_names_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "u.csv"
     path.write_text("id,text\ngood,fine\nbad,poor\n")
     assert [(row.id, row.label) for row in load_dataset(path, label_column="id")] == [(None, 1), (None, 0)]
+
+
+def labelled(folder: Path, labels: list[str]) -> Path:
+    path = folder / "labels.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [("text", "label"), *((f"text {number}", label) for number, label in enumerate(labels))]
+        )
+    return path
+
+
+def test_two_zeros_and_ones_are_labels_by_position(tmp_path: Path) -> None:
+    path = labelled(tmp_path, ["0,1", "1,0", "0, 0", "1,1"])
+    given: tuple[dict[str, Any], ...] = ({}, {"task": "multilabel"})
+    for options in given:
+        with pytest.raises(DataError, match=r"lists of 2 zeros and ones.*--labels a,b .*a decimal point \(0\.1\)"):
+            open_data(path, **options)
+        source = open_data(path, labels=("good", "long"), **options)
+        assert source.task == "multilabel"
+        assert [row.label for row in source.split("train")] == [(1,), (0,), (), (0, 1)]
+
+
+def test_numbers_with_commas_have_one_meaning_or_none(tmp_path: Path) -> None:
+    path = labelled(tmp_path, ["0,2,5", "3", "1,4"])
+    with pytest.raises(
+        DataError, match=r"numbers with commas, such as '0,2,5'.*--task multilabel.*--task classification"
+    ):
+        open_data(path)
+    source = open_data(path, task="multilabel")
+    assert source.labels == ("0", "1", "2", "3", "4", "5")
+    assert [row.label for row in source.split("train")] == [(0, 2, 5), (3,), (1, 4)]
+    assert open_data(path, task="classification").labels == ("0,2,5", "1,4", "3")
+    two = labelled(tmp_path, ["0,2", "3"])
+    with pytest.raises(DataError, match=r'"0,2" is not a number, which regression needs; write 0\.2'):
+        open_data(two)
+    assert [row.label for row in open_data(two, task="multilabel").split("train")] == [(0, 1), (2,)]
+
+
+def test_a_wide_table_takes_time_in_proportion(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    names = [f"c{number}" for number in range(200_000)]
+    path.write_text(f"text,label,{','.join(names)}\na b,x,{',1' * 199_999}\n")
+    started = time.process_time()
+    with pytest.raises(DataError, match=r'no column "c2000001" for the pair .*; did you mean "c2000"'):
+        open_data(path, pair_column="c2000001")
+    assert time.process_time() - started < 2  # 0.3 on a quiet machine; a look at every name took 3

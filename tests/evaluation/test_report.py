@@ -21,6 +21,7 @@ def test_keys_are_a_contract(make_report: MakeReport) -> None:
     keys = """
         task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped teacher
         confusion calibration temperature calibration_before baselines verdict few_shot notes environment command
+        intervals too_few_examples
     """
     assert list(make_report().to_dict()) == keys.split()
 
@@ -61,6 +62,17 @@ def test_a_few_shot_choice_is_read_as_it_was_written(make_report: MakeReport, tm
     values["few_shot"]["candidates"][0]["folds"] = "five"
     with pytest.raises(RunError, match='"few_shot" is not a choice among candidates, or null'):
         Report.from_dict(values)
+
+
+def test_intervals_are_pairs_of_numbers(make_report: MakeReport) -> None:
+    values = make_report(intervals={"accuracy": (80.0, 90.0)}).to_dict()
+    assert values["too_few_examples"] is False
+    assert Report.from_dict(values).intervals == {"accuracy": (80.0, 90.0)}
+    old = {name: value for name, value in values.items() if name not in ("intervals", "too_few_examples")}
+    assert Report.from_dict(old).intervals == {}
+    for wrong in ({"accuracy": [1.0]}, {"accuracy": None}, [80.0, 90.0], {"accuracy": ["a", "b"]}):
+        with pytest.raises(RunError, match='"intervals" is not a mapping of names to pairs of numbers'):
+            Report.from_dict({**values, "intervals": wrong})
 
 
 def test_numbers_that_are_not_finite_become_null(make_report: MakeReport, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from albertkit.evaluation.few_shot import Candidate, FewShotChoice
-from albertkit.evaluation.report import Confusion, Report
+from albertkit.evaluation.report import ChosenBy, Confusion, Report
 
 MakeReport = Callable[..., Report]
 
@@ -97,3 +97,27 @@ def test_few_shot_shows_its_candidates_instead_of_epochs(make_report: MakeReport
     assert rows["tfidf_logistic_regression"] == ["65.50", "4.00", "5", "-", "0.0"]
     assert "Chosen: frozen_mean: 71.2 accuracy." in text
     assert "epoch" not in text
+
+
+def row_of(text: str, start: str) -> str:
+    return " ".join(next(line for line in text.splitlines() if line.strip().startswith(start)).split())
+
+
+def test_a_score_is_shown_with_its_interval(make_report: MakeReport) -> None:
+    text = printed(make_report(examples=200, intervals={"accuracy": (82.2, 91.4)}))
+    assert "this model 95 % interval majority" in " ".join(text.split())
+    assert row_of(text, "accuracy, %") == "accuracy, % 87.50 82.2 to 91.4 50.00"
+    assert row_of(text, "F1, %") == "F1, % 86.25 - 0.00"
+
+
+def test_a_score_of_a_few_examples_is_not_shown(make_report: MakeReport) -> None:
+    few = make_report(examples=3, intervals={"accuracy": (20.8, 93.9)}, chosen_by=ChosenBy("test", "accuracy"))
+    text = printed(few)
+    assert row_of(text, "accuracy, %") == "accuracy, % too few examples to score (3) 20.8 to 93.9"
+    assert row_of(text, "F1, %") == "F1, % too few examples to score (3) -"
+    assert "87.50" not in text
+    assert "Expected calibration error" not in text
+    assert row_of(text, "3 *").split()[-1] == "-"  # the same split chose the epoch
+    assert few.to_dict()["metrics"] == {"accuracy": 87.5, "f1": 86.25}
+    assert few.to_dict()["too_few_examples"] is True
+    assert Report.from_dict(few.to_dict()).too_few_examples

@@ -298,6 +298,24 @@ def test_damaged_and_missing_files_are_named(made: Path, tmp_path: Path) -> None
             Predictor.load(folder, execution=execution())
 
 
+def test_a_shape_or_labels_that_cannot_be(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    path = folder / "config.json"
+    kept = json.loads(path.read_text())
+    for changes, words in (
+        ({"num_hidden_layers": 10**6}, "num_hidden_layers is 1000000, not a whole number from 1 to 1000"),
+        (
+            {"id2label": {"0": "yes", "1": "maybe", "2": "no"}},
+            "task.json names the labels no, maybe, yes, and config.json",
+        ),
+        ({"id2label": {"0": "yes", "1": None, "2": "no"}}, "id2label: the name of output 1 is None"),
+    ):
+        path.write_text(json.dumps({**kept, **changes}))
+        with pytest.raises(AlbertkitError, match=words):
+            Predictor.load(folder)
+
+
 def test_a_file_that_the_runtime_cannot_read_is_one_sentence(made: Path, tmp_path: Path) -> None:
     from albertkit.exported import RUNTIMES
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.model.test_prepared import batch_of, encoder_of
 
-from albertkit.device import Execution
+from albertkit.device import Execution, choose_execution
 from albertkit.errors import UsageError
 from albertkit.model.prepared import can_prepare
 from albertkit.processor import capabilities
@@ -75,3 +75,16 @@ def test_half_weights_are_refused_in_bf16_where_nothing_is_prepacked(monkeypatch
     runtime = PyTorchRuntime(network().half(), execution=Execution("cpu", "bf16", 1))
     with pytest.raises(UsageError, match=r"weights in float16 cannot run in bf16 here: call \.float\(\)"):
         runtime.run(batch_of(5, 9), outputs=["pooled_output"])
+
+
+def test_a_network_on_the_meta_device_is_one_sentence() -> None:
+    moved = network()
+    runtime = PyTorchRuntime(moved, execution=Execution("cpu", "fp32", 1))
+    moved.to("meta")
+    words = 'the network is on the device "meta", which keeps shapes and no numbers'
+    with pytest.raises(UsageError, match=words):
+        runtime.run(batch_of(7, 31), outputs=["pooled_output"])
+    with pytest.raises(UsageError, match=words):
+        PyTorchRuntime(moved, execution=Execution("cpu", "fp32", 1))
+    with pytest.raises(UsageError, match='device "meta" keeps shapes and no numbers'):
+        choose_execution(device="meta")

@@ -185,3 +185,24 @@ def test_a_folder_of_ours_costs_no_import_and_little_time(tmp_path: Path) -> Non
     assert self_test(tokenizer, tmp_path) == ()
     assert time.perf_counter() - started < 2  # some ten milliseconds on a quiet machine
     assert not {name for name in set(sys.modules) - loaded if name.startswith("tokenizers")}
+
+
+def test_a_foreign_tokenizer_json_in_a_folder_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tokenizers")
+    OFFICIAL.save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = content["model"]["vocab"]
+    rows[100], rows[14] = rows[14], rows[100]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    (said,) = self_test(Tokenizer.load(tmp_path), tmp_path)
+    assert "tokenizer.json: gives other ids for" in said
+    assert "which is used, so transformers and albertkit read texts differently" in said
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tokenizers" else name)
+    (said,) = self_test(Tokenizer.load(tmp_path), tmp_path)
+    assert (
+        'tokenizer.json: gives the piece "\u2581the" the id 100, and the vocabulary beside it, which is used, 14'
+        in said
+    )
+    changed(tmp_path, tokenizer_json=None)  # as folders were saved before the digest was kept
+    assert self_test(Tokenizer.load(tmp_path), tmp_path) == (said,)

@@ -100,7 +100,7 @@ def report_of_a_run(folder: Path) -> Reader:
         epochs=[SCORES, SCORES], seconds=3.5, examples=7, chosen_by=ChosenBy("dev", "accuracy"),
         examples_by_split={"train": 40}, skipped={"train": 2},
         confusion=Confusion(("bad", "good"), ((3, 1), (0, 3))), temperature=1.25, notes=("a note",),
-        environment={"threads": 1}, command={"seed": 1, "widths": table},
+        environment={"threads": 1}, command={"seed": 1, "widths": table}, intervals={"accuracy": (60.0, 92.5)},
     ).to_dict()  # fmt: skip
     baseline = {"name": "majority", "metrics": {"accuracy": 57.0}, "seconds": 0.5, "notes": []}
     report |= {"calibration": calibration, "calibration_before": calibration, "baselines": [baseline]}

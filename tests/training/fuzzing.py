@@ -4,45 +4,27 @@
     python -m tests.training.fuzzing --reader report --only 7  # one case again
 
 Half of the cases change a value inside the structure (JSON, a checkpoint with a digest that fits, an array), so that
-what lies behind the parsers is tested as well; the others change bytes. The harness is that of checkpoint files.
+what lies behind the parsers is tested as well; the others change bytes.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import io
 import json
 import random
-import resource
-import sys
 import tempfile
-import time
-import warnings
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tests.checkpoints.fuzzing import (
-    MEGABYTES,
-    NUMBERS,
-    SECONDS,
-    TooSlowError,
-    clock,
-    mutate,
-    peak_megabytes,
-    used_seconds,
-)
+from tests.checkpoints.fuzzing import NUMBERS, mutate
+from tests.fuzzed import Cost, Tally, command, run_guarded
 from tests.training.fuzzed_readers import READERS, Reader
 
-from albertkit.errors import AlbertkitError
 from albertkit.training.run import RunFolder
-
-WALL_SECONDS = 60.0
-"""After which a case is taken to hang; what it may cost is counted in seconds of the processor."""
 
 ODD: tuple[Any, ...] = (
     None, True, False, "", "x", "../../x", "\ud800", "caf\u00e9" * 50, [], {}, [[]], {"": None}, 0.5, -0.0, 1e308,
@@ -120,7 +102,7 @@ def damage(name: str, data: bytes, folder: Path, draw: random.Random) -> bytes:
     return mutate(data, draw)
 
 
-def run_case(reader: Reader, folder: Path, *, healthy: dict[str, bytes], name: str, number: int) -> str:
+def run_case(reader: Reader, folder: Path, *, healthy: dict[str, bytes], name: str, number: int) -> Cost:
     """Damage one file of a healthy folder, read the folder, and put the files back.
 
     Args:
@@ -130,11 +112,8 @@ def run_case(reader: Reader, folder: Path, *, healthy: dict[str, bytes], name: s
         name: the reader's, part of the seed.
         number: of the case, the rest of the seed.
 
-    Returns:
-        "read", or the name of the error's class.
-
     Raises:
-        AssertionError: another error than ours, or one that is not a sentence; too slow; too much memory.
+        AssertionError: as `run_guarded`.
     """
     draw = random.Random(f"{name} {number}")
     victim = draw.choice(reader.victims)
@@ -142,76 +121,25 @@ def run_case(reader: Reader, folder: Path, *, healthy: dict[str, bytes], name: s
     (folder / victim).write_bytes(damaged)
     if draw.random() < 0.01:
         (folder / victim).unlink()
-    before, started = peak_megabytes(), used_seconds()
-    outcome, message = "read", "-"
     try:
-        with clock(WALL_SECONDS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            reader.read(folder, number)
-    except AlbertkitError as error:
-        outcome, message = type(error).__name__, str(error).strip()
-    except TooSlowError as error:
-        raise AssertionError(f"{name} {number}: stopped after {WALL_SECONDS} s") from error
-    except BaseException as error:
-        raise AssertionError(f"{name} {number} ({victim}): {type(error).__name__}: {str(error)[:200]}") from error
+        return run_guarded(lambda: reader.read(folder, number), case=f"{name} {number} ({victim})", one_line=True)
     finally:
         for each, content in healthy.items():
             (folder / each).write_bytes(content)
-    assert 0 < len(message) < 20_000, f"{name} {number}: a message of {len(message)} characters"
-    assert "\n" not in message, f"{name} {number}: not one line: {message[:200]}"
-    seconds, grown = used_seconds() - started, peak_megabytes() - before
-    assert seconds < SECONDS, f"{name} {number}: {seconds:.1f} s"
-    assert grown < MEGABYTES, f"{name} {number}: {grown:.0f} MB"
-    SLOWEST[name] = max(SLOWEST.get(name, 0.0), seconds)
-    return outcome
 
 
-SLOWEST: dict[str, float] = {}
-"""Reader -> processor seconds of its slowest case."""
-
-
-def fuzz(name: str, *, numbers: range) -> tuple[Counter[str], list[str]]:
-    """Run cases; return how they ended, and a line for each that broke a promise."""
-    outcomes: Counter[str] = Counter()
-    broken: list[str] = []
+def fuzz(name: str, numbers: range) -> Tally:
+    """Run cases of a reader."""
     make: Callable[[Path], Reader] = READERS[name]
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
         reader = make(Path(folder))
         healthy = {each: Path(folder, each).read_bytes() for each in reader.files}
         reader.read(Path(folder), 0)
-        for number in numbers:
-            try:
-                outcomes[run_case(reader, Path(folder), healthy=healthy, name=name, number=number)] += 1
-            except AssertionError as error:
-                outcomes["BROKEN"] += 1
-                broken.append(str(error))
-    return outcomes, broken
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", action="append", choices=sorted(READERS))
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    options = parser.parse_args()
-    # A file that asks for all memory must fail here and not take the machine down.
-    resource.setrlimit(resource.RLIMIT_AS, (24 * 2**30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    torch.set_num_threads(1)
-    failed = False
-    for name in options.reader or sorted(READERS):
-        started = time.perf_counter()
-        numbers = range(options.first, options.first + options.count)
-        outcomes, broken = fuzz(
-            name, numbers=numbers if options.only is None else range(options.only, options.only + 1)
+        return Tally().run(
+            lambda number: run_case(reader, Path(folder), healthy=healthy, name=name, number=number), numbers
         )
-        row = {"reader": name, **outcomes, "seconds": round(time.perf_counter() - started, 1)}
-        print(json.dumps({**row, "slowest": round(SLOWEST.get(name, 0.0), 3), "peak_mb": round(peak_megabytes())}))
-        for line in broken[:20]:
-            print("  " + line.encode("utf-8", "backslashreplace").decode(), flush=True)
-        failed = failed or bool(broken)
-    sys.exit(int(failed))
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    command(fuzz, names=READERS, option="reader", description=__doc__)

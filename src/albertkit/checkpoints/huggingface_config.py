@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from albertkit.checkpoints.checkpoint import PROBLEM_TYPES, Checkpoint, heads_of
 from albertkit.checkpoints.state import is_deep
 from albertkit.config import ACTIVATIONS, AlbertConfig
 from albertkit.errors import CheckpointError
+from albertkit.label_names import id2label_names
 
 ARCHITECTURES: Mapping[str, tuple[str, ...]] = {
     "AlbertModel": (),
@@ -138,7 +138,7 @@ def read_labels(
     """Read the labels and the problem type; without a head that has labels, there are none.
 
     Raises:
-        CheckpointError: an unknown problem type, or an `id2label` with gaps or with one name for two outputs.
+        CheckpointError: an unknown problem type, or an `id2label` with gaps, a name that is none, or one name twice.
     """
     problem_type = values.get("problem_type")
     if problem_type not in (None, *PROBLEM_TYPES):
@@ -147,19 +147,9 @@ def read_labels(
     if head is None:
         return (), problem_type
     outputs = num_outputs(state, head)
-    names = values.get("id2label")
-    if names is None:
+    labels = id2label_names(values, where=str(where))
+    if labels is None:
         labels = tuple(f"LABEL_{index}" for index in range(outputs or 0))
-    elif isinstance(names, dict) and names.keys() == {str(index) for index in range(len(names))}:
-        labels = tuple(str(names[str(index)]) for index in range(len(names)))
-    else:
-        raise CheckpointError(f"{where}: the keys of id2label are not 0, 1, 2, ... without a gap; repair them")
-    for name, count in Counter(labels).most_common(1):
-        if count > 1:
-            raise CheckpointError(
-                f'{where}: id2label gives the name "{name:.60}" to {count} outputs, so their probabilities cannot be '
-                "told apart; give each output a name of its own"
-            )
     if outputs == 1 and head == "classifier" and problem_type is None:
         problem_type = "regression"
         notes.append("the classifier has one output, which transformers trains as a regression")

@@ -108,6 +108,19 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
 
+def _nearest_option(error: click.NoSuchOption) -> str:
+    """Return `; did you mean "--x"?` for the option nearest to one that a command does not have, or an empty string.
+
+    The dashes do not count, which all options have; a word that an option begins with leads to it.
+    """
+    params = [] if error.ctx is None else error.ctx.command.params
+    known = [name[2:] for param in params for name in param.opts if name.startswith("--")]
+    word = error.option_name.lstrip("-")
+    longer = [name for name in known if name.startswith(f"{word}-")]
+    hint = f'; did you mean "{longer[0]}"?' if len(longer) == 1 else did_you_mean(word, known)
+    return hint.replace('"', '"--', 1)
+
+
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
     if value:
         from albertkit import __version__
@@ -142,6 +155,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
+    except click.NoSuchOption as error:
+        click.UsageError(f'there is no option "{error.option_name}"{_nearest_option(error)}', error.ctx).show()
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -6,7 +6,7 @@ import warnings
 
 import click
 
-from albertkit.cli.options import data_options, json_option, notes_on_stderr, print_json
+from albertkit.cli.options import data_options, json_option, notes_on_stderr, print_json, say_truncation
 
 
 @click.command(epilog="Example: albertkit export runs/polarity --to onnx --out polarity-onnx")
@@ -85,6 +85,7 @@ def command(
             def accept(exported: Predictor) -> None:
                 with Console().bar("scoring both", total=2 * len(dataset)) as advance:
                     scores.append(check_kept(original, exported, dataset, progress=counted(advance)))
+                say_truncation(original)
 
         elif precision == "int8" and model.task is not None:
             warnings.warn(

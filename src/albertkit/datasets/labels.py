@@ -15,6 +15,8 @@ from albertkit.errors import DataError, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_NUMBERS = re.compile(r"[0-9]+(?:\s*,\s*[0-9]+)*")
+_TWO_PLACES = re.compile(r"[01]\s*,\s*[01]")
 _WHOLE = re.compile(r"([+-]?)(0|[1-9][0-9]*)\.0+")
 _TRUTH = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 _ZEROS_AND_ONES = frozenset({"0", "1", "false", "true"})
@@ -57,10 +59,12 @@ def label_text(value: Any) -> str:
 
 
 def label_texts(value: Any) -> list[str]:
-    """Return the names in a multi-label value: a list, a list written as text, or words with "|" between them.
+    """Return the names in a multi-label value: a list, a list written as text, words with "|" or numbers with commas.
 
     >>> label_texts("war|peace"), label_texts("['war', 'peace']"), label_texts(["war"]), label_texts("")
     (['war', 'peace'], ['war', 'peace'], ['war'], [])
+    >>> label_texts("0,2,5")
+    ['0', '2', '5']
 
     Raises:
         ValueError: the value is missing, or neither list nor text.
@@ -70,7 +74,8 @@ def label_texts(value: Any) -> list[str]:
     if isinstance(value, str):
         if is_list_text(value):
             return [label_text(item) for item in parse_list(value)]
-        return [label_text(item) for item in value.split("|")] if value.strip() else []
+        between = "," if _NUMBERS.fullmatch(value.strip()) else "|"
+        return [label_text(item) for item in value.split(between)] if value.strip() else []
     if is_missing(value):
         raise ValueError("the label is missing")
     return [label_text(value)]
@@ -79,18 +84,20 @@ def label_texts(value: Any) -> list[str]:
 def infer_task(values: Iterable[Any]) -> str:
     """Name the task that a column of labels is for.
 
-    Lists, also those written as text, are multi-label; numbers, at least one of them a fraction, are regression;
-    anything else names classes.
+    Lists, also those written as text, are multi-label, and so are texts of two zeros and ones; numbers, at least one of
+    them a fraction, are regression; anything else names classes.
 
     >>> infer_task(["4.5", "3"]), infer_task([1, 2]), infer_task(["a|b"]), infer_task([["a"], []])
     ('regression', 'classification', 'classification', 'multilabel')
-    >>> infer_task(["['a', 'b']", "[]"])
-    'multilabel'
+    >>> infer_task(["['a', 'b']", "[]"]), infer_task(["0,1", "1,0"]), infer_task(["0,1", "2,5"])
+    ('multilabel', 'multilabel', 'regression')
     """
     there = [value for value in values if not is_missing(value)]
     if any(isinstance(value, (list, tuple)) for value in there) or holds_list_texts(there):
         return "multilabel"
     texts = [str(value).strip() for value in there]
+    if texts and all(_TWO_PLACES.fullmatch(text) for text in texts):
+        return "multilabel"
     if not all(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text) for text in texts):
         return "classification"
     fractions = any("," in text or not float(text).is_integer() for text in texts)
@@ -121,6 +128,20 @@ def unreadable_list(values: Iterable[Any]) -> str | None:
     if 2 * len(alike) <= len(there):
         return None
     return next((value for value in alike if not is_list_text(value)), None)
+
+
+def numbers_with_commas(values: Iterable[Any]) -> str | None:
+    """Return the first of several numbers in a column of whole numbers with commas, which could be labels or a name.
+
+    Zeros and ones that `infer_task` takes for lists, and numbers that a decimal comma explains, are none.
+
+    >>> numbers_with_commas(["3", "0,2,5"]), numbers_with_commas(["0,1,0", "1,1,0"]), numbers_with_commas(["0,2", "3"])
+    ('0,2,5', None, None)
+    """
+    texts = [str(value).strip() for value in values if not is_missing(value)]
+    if holds_list_texts(texts) or not all(_NUMBERS.fullmatch(text) for text in texts):
+        return None
+    return next((text for text in texts if text.count(",") > 1), None)
 
 
 def zeros_and_ones(values: Iterable[Any]) -> int:

@@ -15,6 +15,7 @@ from albertkit.datasets.labels import (
     holds_list_texts,
     infer_task,
     is_missing,
+    numbers_with_commas,
     parse_label,
     unreadable_list,
     zeros_and_ones,
@@ -109,6 +110,8 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
         task = "classification"  # classes were named, so "1.5" is the name of one
     if options.task in (None, "multilabel") and options.labels is None:
         _require_readable(read, values)
+    if options.task is None and options.labels is None:
+        _require_one_meaning(read, values)
     if task == "multilabel" and options.labels is None:
         _require_names(read, values)
     if options.labels is None or task == "regression":
@@ -143,13 +146,23 @@ def _require_readable(read: _Read, values: Sequence[Any]) -> None:
         )
 
 
+def _require_one_meaning(read: _Read, values: Sequence[Any]) -> None:
+    text = numbers_with_commas(values)
+    if text is not None:
+        raise DataError(
+            f'{read.where}: column "{read.label_column}" holds numbers with commas, such as {text!r:.60}, which may be '
+            "several labels or one name; pass --task multilabel to read several labels per row, or --task "
+            "classification to take each text as a name"
+        )
+
+
 def _require_names(read: _Read, values: Sequence[Any]) -> None:
     count = zeros_and_ones(values)
     if count:
         raise DataError(
             f'{read.where}: column "{read.label_column}" holds lists of {count} zeros and ones, which do not name the '
             f"labels; name them in their order with --labels {','.join('abcdefghij'[:count])}{',...' * (count > 10)} "
-            "(labels=[...] in Python)"
+            f"(labels=[...] in Python){'; a number has a decimal point (0.1)' * (count == 2)}"
         )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
+from albertkit.evaluation.intervals import Interval
 from albertkit.evaluation.metrics import confusion_matrix, score
 from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
@@ -44,6 +45,8 @@ class Scored:
     """Of labels or a number per text, `[n, outputs]`, so that calibration and agreement can be measured."""
     given_tags: Mapping[str, int] = field(default_factory=dict)
     """Of tags, how many words got each."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Metric -> its 95 % interval, where that is known."""
 
 
 def score_outputs(
@@ -76,7 +79,8 @@ def score_outputs(
     predictions = task.predictions(outputs, encoded, examples, labels=labels)
     found = score_predictions(task.data_task, predictions, examples=examples, labels=labels, metrics=metrics, data=data)
     given_tags = Counter(tag for row in predictions for tag in row.get("tags", ()))
-    return Scored(found.metrics, None, None, (*threshold_notes(task), *found.notes), given_tags=given_tags)
+    notes = (*threshold_notes(task), *found.notes)
+    return Scored(found.metrics, None, None, notes, given_tags=given_tags, intervals=found.intervals)
 
 
 def score_logits(
@@ -103,7 +107,7 @@ def score_logits(
     num_labels = max(len(labels), 1)
     found = score(metrics, task=task.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
     if task.name != "classification":
-        return Scored(found.metrics, None, None, found.notes, logits=logits)
+        return Scored(found.metrics, None, None, found.notes, logits=logits, intervals=found.intervals)
     matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
     before = None
     if task.temperature is not None:
@@ -115,6 +119,7 @@ def score_logits(
         found.notes,
         calibration_before=before,
         logits=logits,
+        intervals=found.intervals,
     )
 
 
@@ -201,6 +206,7 @@ def evaluate(
         data=dataset.name,
         model=predictor.model.source,
         metrics=scored.metrics,
+        intervals=scored.intervals,
         split=dataset.split,
         examples=len(dataset),
         confusion=scored.confusion,

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.errors import DataError, UsageError
+from albertkit.evaluation.intervals import Interval, correlation_interval, f1_interval, mean_interval, share_interval
 from albertkit.registry import Registry
 
 TASKS = ("classification", "regression", "multilabel")
@@ -33,6 +34,8 @@ class Measured(NamedTuple):
     """The score, on 0-100 (correlations: -100 to 100)."""
     note: str | None = None
     """A sentence where the number needs one."""
+    interval: Interval | None = None
+    """The 95 % interval of the score; None where it is not known."""
 
 
 class Metric(Protocol):
@@ -52,6 +55,8 @@ class Score:
     """Name -> value on 0-100, in the order asked for."""
     notes: tuple[str, ...] = field(default=())
     """Sentences: why a number is what it is."""
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    """Name -> 95 % interval of the value; without the metrics whose interval is not known."""
 
 
 METRICS = Registry(
@@ -152,15 +157,18 @@ def score(
     labels, predicted = _checked(labels_true, outputs, task=task, num_labels=num_labels)
     metrics: dict[str, float] = {}
     notes: list[str] = []
+    intervals: dict[str, Interval] = {}
     for name in names:
         metric: Metric = METRICS[name]
         if any(name in fitting for fitting in _FITTING.values()) and name not in _FITTING[task]:
             raise UsageError(f'metric "{name}" does not fit a {task} task; use {", ".join(_FITTING[task])}')
-        value, note = metric(labels, outputs=predicted, task=task, num_labels=num_labels)
-        metrics[name] = float(value)
-        if note is not None:
-            notes.append(note)
-    return Score(metrics, tuple(notes))
+        found = Measured(*metric(labels, outputs=predicted, task=task, num_labels=num_labels))
+        metrics[name] = float(found.value)
+        if found.note is not None:
+            notes.append(found.note)
+        if found.interval is not None:
+            intervals[name] = found.interval
+    return Score(metrics, tuple(notes), intervals)
 
 
 def confusion_matrix(labels_true: npt.ArrayLike, *, outputs: npt.ArrayLike, num_labels: int) -> npt.NDArray[np.int64]:
@@ -186,7 +194,8 @@ def accuracy(labels_true: npt.NDArray[Any], *, outputs: npt.NDArray[Any], task: 
     from sklearn.metrics import accuracy_score
 
     del task, num_labels  # the shape of the arrays says it
-    return Measured(100 * float(accuracy_score(labels_true, outputs)))
+    value = 100 * float(accuracy_score(labels_true, outputs))
+    return Measured(value, interval=share_interval(value, len(labels_true)))
 
 
 def f1(labels_true: npt.NDArray[Any], *, outputs: npt.NDArray[Any], task: str, num_labels: int) -> Measured:
@@ -207,7 +216,25 @@ def _f1(labels: npt.NDArray[Any], outputs: npt.NDArray[Any], *, average: str, na
     value = 100 * float(f1_score(labels, outputs, average=average, zero_division=0.0))
     nothing_to_find = average in ("binary", "micro") and not labels.any() and not outputs.any()
     what = "row is of label 1 or predicted so" if average == "binary" else "row has a label or is given one"
-    return Measured(value, f"{name} is undefined and given as 0: no {what}" if nothing_to_find else None)
+    note = f"{name} is undefined and given as 0: no {what}" if nothing_to_find else None
+    return Measured(value, note, _f1_interval(labels, outputs, average=average))
+
+
+def _f1_interval(labels: npt.NDArray[Any], outputs: npt.NDArray[Any], *, average: str) -> Interval:
+    if average in ("binary", "micro"):
+        right, given, wanted = (int(np.count_nonzero(each)) for each in (labels & outputs, outputs, labels))
+        return f1_interval(right, given=given, wanted=wanted)
+    if labels.ndim == 1:
+        found = np.union1d(labels, outputs)
+        columns = [(labels == label, outputs == label) for label in found]
+    else:
+        columns = list(zip(labels.T.astype(bool), outputs.T.astype(bool), strict=True))
+    values, intervals = [], []
+    for true, predicted in columns:
+        right, given, wanted = int((true & predicted).sum()), int(predicted.sum()), int(true.sum())
+        values.append(200 * right / (given + wanted) if given + wanted else 0.0)
+        intervals.append(f1_interval(right, given=given, wanted=wanted))
+    return mean_interval(values, intervals)
 
 
 def mcc(labels_true: npt.NDArray[Any], *, outputs: npt.NDArray[Any], task: str, num_labels: int) -> Measured:
@@ -217,8 +244,10 @@ def mcc(labels_true: npt.NDArray[Any], *, outputs: npt.NDArray[Any], task: str, 
     del task, num_labels
     for array, what in ((outputs, "prediction"), (labels_true, "true label")):
         if (array == array[0]).all():
-            return Measured(0.0, f"mcc is undefined and given as 0: every {what} is label {array[0]}")
-    return Measured(100 * float(matthews_corrcoef(labels_true, outputs)))
+            note = f"mcc is undefined and given as 0: every {what} is label {array[0]}"
+            return Measured(0.0, note, correlation_interval(0.0, len(array)))
+    value = 100 * float(matthews_corrcoef(labels_true, outputs))
+    return Measured(value, interval=correlation_interval(value, len(labels_true)))
 
 
 def pearson(labels_true: npt.NDArray[Any], *, outputs: npt.NDArray[Any], task: str, num_labels: int) -> Measured:
@@ -237,21 +266,22 @@ def _correlation(name: str, labels: npt.NDArray[Any], outputs: npt.NDArray[Any])
     from scipy import stats
 
     undefined = f"{name} is undefined and given as 0: "
+    nothing = correlation_interval(0.0, len(labels))
     bad = int((~np.isfinite(outputs)).sum())
     if bad:
-        return Measured(0.0, f"{undefined}{bad} of {len(outputs)} predictions are not finite numbers")
+        return Measured(0.0, f"{undefined}{bad} of {len(outputs)} predictions are not finite numbers", nothing)
     if len(labels) < 2:
-        return Measured(0.0, f"{undefined}there is 1 example")
+        return Measured(0.0, f"{undefined}there is 1 example", nothing)
     for array, what in ((outputs, "prediction"), (labels, "true number")):
         if (array == array[0]).all():
-            return Measured(0.0, f"{undefined}every {what} is {array[0]:g}")
+            return Measured(0.0, f"{undefined}every {what} is {array[0]:g}", nothing)
     with warnings.catch_warnings():
         # Nearly constant input is legitimate early in training; the value stands, scipy's warning would be noise.
         warnings.simplefilter("ignore")
         value = float((stats.pearsonr if name == "pearson" else stats.spearmanr)(labels, outputs).statistic)
     if not np.isfinite(value):
-        return Measured(0.0, f"{undefined}the predictions differ by less than a rounding error")
-    return Measured(100 * value)
+        return Measured(0.0, f"{undefined}the predictions differ by less than a rounding error", nothing)
+    return Measured(100 * value, interval=correlation_interval(100 * value, len(labels)))
 
 
 def _check_task(task: str) -> None:

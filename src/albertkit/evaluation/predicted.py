@@ -19,6 +19,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.choice_metrics import choice_scores
+from albertkit.evaluation.intervals import correlation_interval, share_interval
 from albertkit.evaluation.metrics import Score
 from albertkit.evaluation.null_threshold import words_of
 from albertkit.evaluation.similarity_metrics import shared_words, similarity_scores
@@ -54,17 +55,19 @@ def score_predictions(
     """
     if task not in _SCORERS:
         raise UsageError(f'there is no score for the task "{task}"; known: {", ".join(_SCORERS)}')
-    found, notes = _SCORERS[task](predictions, examples, labels, data)
+    score = _SCORERS[task](predictions, examples, labels, data)
+    found = score.metrics
     unknown = [name for name in metrics if name not in found]
     if unknown:
         raise UsageError(f'metric "{unknown[0]}" does not fit {task}; use {", ".join(found)}')
     beside = {name: value for name, value in found.items() if "/" in name or name.startswith("best_")}
-    return Score({name: found[name] for name in metrics} | beside, notes)
+    chosen = {name: found[name] for name in metrics} | beside
+    return Score(chosen, score.notes, {name: score.intervals[name] for name in chosen if name in score.intervals})
 
 
 def _score_answers(
     predictions: Sequence[Prediction], examples: Sequence[SpanExample], labels: Sequence[str], data: str
-) -> tuple[dict[str, float], tuple[str, ...]]:
+) -> Score:
     del labels
     numbered = [replace(example, id=str(number)) for number, example in enumerate(examples)]
     given = {str(number): str(row["answer"]) for number, row in enumerate(predictions)}
@@ -77,7 +80,8 @@ def _score_answers(
         if name in ("exact", "f1")
     }
     best, notes = _best_scores(numbered, predictions, version) if "NoAns" in found.parts else ({}, ())
-    return {**found.metrics, **best, **parts}, notes
+    intervals = {name: share_interval(found.metrics[name], len(examples)) for name in ("exact", "f1")}
+    return Score({**found.metrics, **best, **parts}, notes, intervals)
 
 
 def _best_scores(
@@ -102,30 +106,34 @@ def _best_scores(
 
 def _score_tags(
     predictions: Sequence[Prediction], examples: Sequence[TokenExample], labels: Sequence[str], data: str
-) -> tuple[dict[str, float], tuple[str, ...]]:
+) -> Score:
     del data
     wanted = [[labels[tag] for tag in example.tags or ()] for example in examples]
     found = tag_scores(wanted, tags_predicted=[list(row["tags"]) for row in predictions], labels=labels)
-    return dict(found.metrics), found.notes
+    return Score(dict(found.metrics), found.notes, found.intervals)
 
 
 def _score_choices(
     predictions: Sequence[Prediction], examples: Sequence[ChoiceExample], labels: Sequence[str], data: str
-) -> tuple[dict[str, float], tuple[str, ...]]:
+) -> Score:
     del labels, data
     found = choice_scores(examples, choices=[row["choice"] for row in predictions])
     parts = found.parts if len(found.parts) > 1 else {}  # one group is all of them
-    return {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}, ()
+    metrics = {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}
+    return Score(metrics, intervals={"accuracy": share_interval(found.metrics["accuracy"], len(examples))})
 
 
 def _score_similarities(
     predictions: Sequence[Prediction], examples: Sequence[TextExample], labels: Sequence[str], data: str
-) -> tuple[dict[str, float], tuple[str, ...]]:
+) -> Score:
     del labels, data
-    return similarity_scores(examples, predictions)
+    metrics, notes = similarity_scores(examples, predictions)
+    intervals = {name: correlation_interval(metrics[name], len(examples)) for name in ("pearson", "spearman")}
+    intervals |= {name: share_interval(value, len(examples)) for name, value in metrics.items() if "/" in name}
+    return Score(metrics, notes, intervals)
 
 
-_SCORERS: Mapping[str, Callable[..., tuple[dict[str, float], tuple[str, ...]]]] = {
+_SCORERS: Mapping[str, Callable[..., Score]] = {
     "question_answering": _score_answers,
     "token_classification": _score_tags,
     "multiple_choice": _score_choices,

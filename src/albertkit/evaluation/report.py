@@ -15,6 +15,7 @@ from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.few_shot import FewShotChoice
+from albertkit.evaluation.intervals import Interval, says_nothing
 from albertkit.evaluation.report_checks import report_problems
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.evaluation.verdict import Verdict
@@ -100,6 +101,8 @@ class Report:
     """Versions, device, threads, precision."""
     command: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the command, as given or by default."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Metric name -> 95 % interval of the value, where it is known."""
 
     @property
     def main_metric(self) -> str | None:
@@ -110,13 +113,24 @@ class Report:
         """
         return next(iter(self.metrics), None)
 
+    @property
+    def too_few_examples(self) -> bool:
+        """Whether the scored split is so small that the main metric says nothing (`intervals.WIDEST`).
+
+        >>> report = Report("classification", "a", "m", {"accuracy": 67.0}, "dev", intervals={"accuracy": (21.0, 94.0)})
+        >>> report.too_few_examples
+        True
+        """
+        return self.main_metric is not None and says_nothing(self.intervals.get(self.main_metric))
+
     def to_dict(self) -> dict[str, Any]:
         """Return every field as valid JSON values; numbers that are not finite become None.
 
         >>> Report("classification", "imdb", "albert-nano", {"accuracy": float("nan")}, "test").to_dict()["metrics"]
         {'accuracy': None}
         """
-        return {entry.name: _json_value(getattr(self, entry.name)) for entry in fields(self)}
+        values = {entry.name: _json_value(getattr(self, entry.name)) for entry in fields(self)}
+        return {**values, "too_few_examples": self.too_few_examples}
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write `report.json` into a run directory atomically and return its path.
@@ -157,7 +171,8 @@ class Report:
         """
         if problems := report_problems(values):
             raise RunError(f"{where} is not a report of albertkit: {'; '.join(problems)}")
-        changed = dict(values)
+        changed = {name: value for name, value in values.items() if name != "too_few_examples"}  # the intervals say it
+        changed["intervals"] = {name: (low, high) for name, (low, high) in values.get("intervals", {}).items()}
         changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
         if values.get("chosen_by") is not None:
             changed["chosen_by"] = ChosenBy(**values["chosen_by"])

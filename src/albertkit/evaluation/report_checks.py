@@ -56,6 +56,10 @@ def _confusion(value: Any) -> bool:
     return parts(value) and all(len(rows) == len(value["labels"]) for rows in (value["matrix"], *value["matrix"]))
 
 
+def _interval(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_number, value))
+
+
 _COST = _record(parameters=_optional(_count), megabytes=_number, texts_per_second=_number)
 _TEACHER = _record(
     model=_text,
@@ -98,6 +102,8 @@ KINDS: Mapping[str, tuple[Check, str]] = {
     "data": (_text, "a text"),
     "model": (_text, "a text"),
     "metrics": (_mapping_to(_score), "a mapping of names to numbers"),
+    "intervals": (_mapping_to(_interval), "a mapping of names to pairs of numbers"),
+    "too_few_examples": (lambda value: isinstance(value, bool), "true or false"),
     "split": (_text, "a text"),
     "best_epoch": (_optional(_count), "a whole number or null"),
     "epochs": (lambda value: isinstance(value, list), "a list"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.dataset import WHOLE
+from albertkit.evaluation.intervals import too_few
 from albertkit.evaluation.metrics import metric_title
 
 if TYPE_CHECKING:
@@ -89,13 +90,17 @@ def _number(value: Any, *, digits: int = 2) -> str:
 
 
 def _scores(report: Report) -> Table:
-    table = _table("", columns=["this model", *(baseline.name for baseline in report.baselines)])
+    known = ["95 % interval"] if report.intervals else []
+    baselines = () if report.too_few_examples else report.baselines
+    table = _table("", columns=["this model", *known, *(baseline.name for baseline in baselines)])
     for name, value in report.metrics.items():
-        others = (baseline.metrics.get(name) for baseline in report.baselines)
-        _add_row(table, [metric_title(name), _number(value), *map(_number, others)])
+        own = too_few(report.examples) if report.too_few_examples else _number(value)
+        between = [_interval(report.intervals.get(name))] if known else []
+        others = [_number(baseline.metrics.get(name)) for baseline in baselines]
+        _add_row(table, [metric_title(name), own, *between, *others])
     if report.seconds is not None:
-        times = (baseline.seconds for baseline in report.baselines)
-        _add_row(table, ["seconds", *(_number(value, digits=1) for value in (report.seconds, *times))], style="dim")
+        own, *others = (_number(value, digits=1) for value in (report.seconds, *(each.seconds for each in baselines)))
+        _add_row(table, ["seconds", own, *([""] if known else []), *others], style="dim")
     return table
 
 
@@ -103,15 +108,21 @@ def _teacher(report: Report) -> Table:
     assert report.teacher is not None
     teacher = report.teacher
     table = _table("", columns=["student", "teacher"])
+    few = too_few(report.examples)
     for name, value in report.metrics.items():
-        _add_row(table, [metric_title(name), _number(value), _number(teacher.metrics.get(name))])
+        both_scores = [_number(value), _number(teacher.metrics.get(name))]
+        _add_row(table, [metric_title(name), *([few, few] if report.too_few_examples else both_scores)])
     both = (teacher.student, teacher.cost)
     _add_row(table, ["parameters", *("-" if cost.parameters is None else f"{cost.parameters:,}" for cost in both)])
     _add_row(table, ["megabytes on disk", *(f"{cost.megabytes:,.1f}" for cost in both)])
     _add_row(table, ["texts per second", *(f"{cost.texts_per_second:,.1f}" for cost in both)])
-    if teacher.agreement is not None:
+    if teacher.agreement is not None and not report.too_few_examples:
         _add_row(table, ["same answer, %", _number(teacher.agreement), ""])
     return table
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "-" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
 
 
 def _sentences(report: Report) -> list[str]:
@@ -123,13 +134,13 @@ def _sentences(report: Report) -> list[str]:
         chosen = report.chosen_by
         scored += f"; epoch {report.best_epoch} was chosen by {chosen.metric} on {chosen.split}"
     sentences.append(scored + ".")
-    if report.calibration is not None:
+    if report.calibration is not None and not report.too_few_examples:
         found = report.calibration
         sentences.append(
             f"Expected calibration error {found.expected_calibration_error:.1f} percentage points "
             f"(mean confidence {found.confidence:.1f} %, accuracy {found.accuracy:.1f} %)."
         )
-    if report.calibration_before is not None and report.temperature is not None:
+    if report.calibration_before is not None and report.temperature is not None and not report.too_few_examples:
         before = report.calibration_before
         sentences.append(
             f"Without the temperature of {report.temperature:.2f} the error would be "
@@ -166,12 +177,13 @@ def _epochs(report: Report) -> Table:
     title = metric_title(metric)
     columns = ["train loss", "validation loss", f"train {title}", f"validation {title}"]
     table = _table("epoch", columns=columns)
+    hidden = report.too_few_examples and report.chosen_by is not None and report.chosen_by.split == report.split
     for number in _shown_epochs(report):
         train, validation = (report.epochs[number - 1].get(split, {}) for split in ("train", "validation"))
         kept = number == report.best_epoch
         cells = [f"{number}{' *' if kept else ''}"]
         cells += [_number(scores.get("loss"), digits=4) for scores in (train, validation)]
-        cells += [_number(scores.get(metric)) for scores in (train, validation)]
+        cells += [_number(train.get(metric)), "-" if hidden else _number(validation.get(metric))]
         _add_row(table, cells, style="bold" if kept else "")
     return table
 

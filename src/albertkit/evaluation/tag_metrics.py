@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from albertkit.data.entities import SCHEMES, Entity, find_entities, marks_entities, tag_scheme
 from albertkit.errors import DataError, UsageError
+from albertkit.evaluation.intervals import Interval, f1_interval, share_interval
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class TagScore:
     """Number of words."""
     notes: tuple[str, ...] = ()
     """Sentences: why a number is what it is."""
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    """Metric -> its 95 % interval."""
 
 
 def tag_scores(
@@ -85,11 +88,12 @@ def tag_scores(
     if not words:
         raise DataError("there is nothing to score: the split holds 0 words")
     accuracy = 100 * right / words
+    intervals = {"accuracy": share_interval(accuracy, words)}
     if kind == "plain" and scheme is None:
         note = "the tags have no B- or I-, so they are classes: accuracy counts words, and there are no entities"
         if all(tag.isdecimal() for tags in tags_true for tag in tags):
             note += "; if these numbers mean tags of entities, write their names (O, B-PER, I-PER) into the data"
-        return TagScore({"accuracy": accuracy}, words=words, notes=(note,))
+        return TagScore({"accuracy": accuracy}, words=words, notes=(note,), intervals=intervals)
     notes = []
     if reading == "IO":
         notes.append("the tags have no B- or I- beside O, so a run of words with the same tag counts as one entity")
@@ -101,7 +105,12 @@ def tag_scores(
         for type_ in sorted(wanted | given)
     }
     rates = _rates(wanted.total(), given.total(), shared.total())
-    return TagScore({**rates, "accuracy": accuracy}, parts, words, tuple(notes))
+    intervals |= {
+        "precision": share_interval(rates["precision"], given.total()),
+        "recall": share_interval(rates["recall"], wanted.total()),
+        "f1": f1_interval(shared.total(), given=given.total(), wanted=wanted.total()),
+    }
+    return TagScore({**rates, "accuracy": accuracy}, parts, words, tuple(notes), intervals)
 
 
 def _rates(wanted: int, given: int, shared: int) -> dict[str, float]:

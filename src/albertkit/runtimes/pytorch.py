@@ -36,7 +36,7 @@ class PyTorchRuntime:
         sample: for int8: gives ordinary text, on which the scales are measured before the first batch.
 
     Raises:
-        UsageError: int8 is asked for where there is no sample.
+        UsageError: int8 is asked for where there is no sample, or the network is on the meta device.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class PyTorchRuntime:
     ) -> None:
         if execution.precision == "int8" and sample is None:
             raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+        network.require_numbers()
         self.sample = sample
         self.network = network.to(execution.torch_device)
         self.execution = execution

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from albertkit.batch import Batch
 from albertkit.config import AlbertConfig
+from albertkit.errors import UsageError
 from albertkit.model.encoder import Encoder, EncoderOutput
 from albertkit.tasks.pretraining.head import MaskedPieceHead, SentenceOrderHead
 
@@ -45,10 +46,25 @@ class Network(nn.Module):
 
         Args:
             copied: copy the modules in any case, for hooks that other threads must not run.
+
+        Raises:
+            UsageError: the network is on the meta device.
         """
+        self.require_numbers()
         if copied or any(module.training for module in self.modules()):
             return _in_evaluation_mode(self)
         return self
+
+    def require_numbers(self) -> None:
+        """Refuse a network on torch's meta device, whose tensors have shapes and no numbers.
+
+        Raises:
+            UsageError: a parameter is there.
+        """
+        if any(parameter.is_meta for parameter in self.parameters()):
+            raise UsageError(
+                'the network is on the device "meta", which keeps shapes and no numbers; load the model again'
+            )
 
     @property
     def mlm_head(self) -> MaskedPieceHead:

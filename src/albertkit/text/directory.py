@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from albertkit.text.added_tokens import AddedTokenError, added_tokens, unknown_t
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JSON_MODE, JsonTokenizer, parsed
 from albertkit.text.normalize import MODES
-from albertkit.text.self_test import are_official_pieces, self_test_record
+from albertkit.text.self_test import JSON_DIGEST, are_official_pieces, self_test_record
 from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.tokenizer_json import tokenizer_json
@@ -180,8 +181,11 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
         temporary.write_bytes(tokenizer.model)
     for other in (*VOCABULARIES[: VOCABULARIES.index(name)], "added_tokens.json"):  # would be read before or with this
         (target / other).unlink(missing_ok=True)
+    written: dict[str, str] = {}
     if content is not None:
-        write_text(target / JSON_FILE, json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        write_text(target / JSON_FILE, text)
+        written = {JSON_DIGEST: hashlib.sha256(text.encode()).hexdigest()}
     pad, unk, cls, sep, mask = tokenizer.specials
     tokens: dict[str, Any] = {
         "bos_token": cls,
@@ -206,10 +210,20 @@ def write_directory(folder: str | os.PathLike[str], *, tokenizer: AnyTokenizer) 
                 "mode": tokenizer.mode,
                 "keep_accents": tokenizer.keep_accents,
                 "self_test": self_test_record(tokenizer),
+                **written,
             },
         },
     )
     return [*dict.fromkeys((name, JSON_FILE)), "special_tokens_map.json", "tokenizer_config.json"]
+
+
+def tokenizer_folder(name: str) -> Path | None:
+    """Return the folder that a directory's tokenizer is read from, of a run its `model`; None for anything else."""
+    path = Path(name)
+    if name in PUBLISHED or not path.is_dir():
+        return None
+    run = (path / "model").is_dir() and not any((path / file).is_file() for file in VOCABULARIES)
+    return path / "model" if run else path
 
 
 def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | None = None) -> AnyTokenizer:
@@ -244,10 +258,9 @@ def find_tokenizer(name: str, *, mode: str | None = None, keep_accents: bool | N
         return _read_json({JSON_FILE: path}, {}, mode=mode)
     if path.is_file():
         return Tokenizer.from_file(path, mode=mode or "google", keep_accents=bool(keep_accents))
-    if path.is_dir():
-        inner = path / "model"
-        run = inner.is_dir() and not any((path / file).is_file() for file in VOCABULARIES)
-        return read_directory(inner if run else path, mode=mode, keep_accents=keep_accents)
+    folder = tokenizer_folder(name)
+    if folder is not None:
+        return read_directory(folder, mode=mode, keep_accents=keep_accents)
     raise UsageError(
         f'no tokenizer "{name}"{nearest_model(name)} (a known model, a directory with {MODEL_FILES[0]}, '
         "or a file: a SentencePiece model, a vocab.txt or a tokenizer.json)"

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from albertkit.errors import CheckpointError
 from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.text.json_tokenizer import JsonTokenizer
+from albertkit.text.json_tokenizer import JsonTokenizer, parsed
 from albertkit.text.normalize import MODES
 from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
@@ -56,6 +56,9 @@ GOOGLE_IDS = (
 )
 """What google-research/albert (tokenization.py at b772393: preprocess_text(lower=True), then FullTokenizer) makes of
 each text with the official vocabulary, data/30k-clean.model."""
+
+JSON_DIGEST = "tokenizer_json"
+"""Key of a folder's record for the sha256 of the tokenizer.json that was written into it."""
 
 SELF_TEST_VERSION = 1
 """Of the texts above: a record of another version is not comparable."""
@@ -102,13 +105,12 @@ def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[
     own = read_settings(where / "tokenizer_config.json").get("albertkit", {})
     record = own.get("self_test")
     found = _against_google(tokenizer)
+    same_accents = bool(own.get("keep_accents")) == tokenizer.keep_accents
+    if own and not (same_accents and own.get("mode", tokenizer.mode) == tokenizer.mode):
+        return tuple(found)  # who asks for another mode than the folder's own wants other ids
     if isinstance(record, dict):
-        as_recorded = own.get("mode") == tokenizer.mode and bool(own.get("keep_accents")) == tokenizer.keep_accents
-        # Who asks for another mode than the folder's own wants other ids.
-        found += _against_record(tokenizer, record, where) if as_recorded else []
-    elif "mode" not in own and not isinstance(
-        tokenizer, JsonTokenizer
-    ):  # a folder saved before there was a record is ours as well
+        found += _against_record(tokenizer, record, where)
+    if not isinstance(tokenizer, JsonTokenizer) and not _is_ours(where / "tokenizer.json", own):
         found += _against_tokenizer_json(tokenizer, where)
     return tuple(found)
 
@@ -168,10 +170,20 @@ def are_official_pieces(pieces: Sequence[str]) -> bool:
     return hashlib.sha256(joined.encode("utf-8", "replace")).hexdigest() == _OFFICIAL_PIECES
 
 
+def _is_ours(path: Path, own: Mapping[str, Any]) -> bool:
+    """Tell whether a tokenizer.json is the one that albertkit wrote into the folder."""
+    try:
+        return path.is_file() and hashlib.sha256(read_bounded(path)).hexdigest() == own.get(JSON_DIGEST)
+    except CheckpointError:
+        return False
+
+
 def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
     path = folder / "tokenizer.json"
-    if not path.is_file() or importlib.util.find_spec("tokenizers") is None:
+    if not path.is_file():
         return []
+    if importlib.util.find_spec("tokenizers") is None:
+        return _against_its_pieces(tokenizer, path)
     try:
         theirs = _read_tokenizer_json(path)
         expected = [theirs(text) for text in SELF_TEST_TEXTS]
@@ -194,6 +206,24 @@ def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
         "is used, so transformers and albertkit read texts differently here; software that builds this file from "
         "spiece.model is known to do this, and a folder saved by albertkit holds a right one"
     ]
+
+
+def _against_its_pieces(tokenizer: AnyTokenizer, path: Path) -> list[str]:
+    """Compare ids by the list of pieces: how the file splits texts only the tokenizers library can tell."""
+    try:
+        vocabulary = parsed(read_bounded(path), where=str(path))["model"].get("vocab")
+    except CheckpointError as error:
+        return [f"{error}; transformers reads this file, albertkit does not"]
+    ids: Mapping[Any, Any] = vocabulary if isinstance(vocabulary, dict) else {}
+    if isinstance(vocabulary, list):
+        ids = {str(entry[0]): number for number, entry in enumerate(vocabulary) if isinstance(entry, list) and entry}
+    for number, piece in enumerate(tokenizer.all_pieces):
+        if ids.get(piece) != number:
+            return [
+                f'{path}: gives the piece "{piece:.60}" the id {ids.get(piece)!s:.40}, and the vocabulary beside it, '
+                f"which is used, {number}; transformers uses tokenizer.json: remove the file that is not the model's"
+            ]
+    return []
 
 
 def _read_tokenizer_json(path: Path) -> _Split:

@@ -18,6 +18,7 @@ from albertkit.datasets.labels import check_labels
 from albertkit.device import choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.evaluate import Scored, score_outputs
+from albertkit.evaluation.intervals import says_nothing, too_few
 from albertkit.evaluation.null_threshold import tuned_task
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.locks import locked
@@ -40,7 +41,7 @@ from albertkit.training.exits import check_exits
 from albertkit.training.few_shot.checks import amount_note, check_few_shot
 from albertkit.training.few_shot.train import train_few_shot
 from albertkit.training.finish import finish
-from albertkit.training.history import EpochRecord
+from albertkit.training.history import EpochRecord, step_event
 from albertkit.training.inputs import inputs_of
 from albertkit.training.lessons import Lessons, seen_by_teacher, teacher_inputs
 from albertkit.training.long_texts import complete_windows, with_windows
@@ -298,7 +299,7 @@ def _train(
         advance(first)
         while not stopped and (step := next(steps, None)) is not None:
             record.add(step)
-            run.log(step.event())
+            run.log(step_event(step))
             advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
             if step.last_of_epoch or step.number == total:
                 _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)
@@ -368,15 +369,18 @@ def _end_epoch(
         raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
     if validation is not roles["scored"]:  # a threshold tuned on what is scored would flatter
         task = tuned_task(task, outputs, encoded=validation.encoded, examples=validation.dataset.examples)
-    metrics = _score(task, predictor, validation, outputs, source).metrics
-    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **metrics}}
+    scored = _score(task, predictor, validation, outputs, source)
+    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **scored.metrics}}
     main = source.metrics[0]
     if state.end_epoch(scores, main=main):
         kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
         run.save_checkpoint(kept, name="best")
     run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
     trained = f", {main} {train_scores[main]:.2f}" if main in train_scores else ""
+    validated = f"{main} {scored.metrics[main]:.2f}"
+    if says_nothing(scored.intervals.get(main)):
+        validated = too_few(len(validation.dataset))
     teller.say(
         f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}; "
-        f"validation loss {scores['validation']['loss']:.4f}, {main} {metrics[main]:.2f}"
+        f"validation loss {scores['validation']['loss']:.4f}, {validated}"
     )

@@ -87,6 +87,7 @@ def finish(
         data=splits.train.name,
         model=settings.model,
         metrics=scored.metrics,
+        intervals=scored.intervals,
         split=splits.scored.split,
         best_epoch=best_epoch,
         epochs=epochs,

@@ -47,6 +47,21 @@ class EpochRecord:
         self.losses[:] = np.nan
 
 
+def step_event(step: Step) -> dict[str, Any]:
+    """Return the line of `metrics.jsonl` on a step."""
+    return {
+        "event": "step",
+        "step": step.number,
+        "epoch": step.epoch + 1,
+        "loss": step.loss,
+        "learning_rate": step.learning_rate,
+        "gradient_norm": step.gradient_norm,
+        "examples": len(step.indices),
+        "tokens": step.tokens,
+        "seconds": round(step.seconds, 4),
+    }
+
+
 def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[np.float32] | None = None) -> float:
     """Return the loss of the best answer that ignores the text: what a network that is stuck shows.
 

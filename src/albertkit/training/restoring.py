@@ -97,6 +97,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -
                 raise ValueError(f"the optimizer's {name} is no tensor")
             if state[name].shape != parameters[number].shape:
                 raise ValueError(f"the optimizer's {name} is of another shape")
+            if parameters[number].is_contiguous() and not state[name].is_contiguous():
+                raise ValueError(f"the optimizer's {name} repeats values in memory")  # it could not be written to
         if isinstance(optimizer, UncorrectedAdamW):
             whole_number(state["step"])
         elif not isinstance(state["step"], Tensor) or not 0 <= state["step"].item() < math.inf:

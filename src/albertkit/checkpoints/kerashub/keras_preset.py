@@ -13,6 +13,7 @@ from typing import Any
 from albertkit.checkpoints.checkpoint import PROBLEM_TYPES, Checkpoint
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
+from albertkit.label_names import label_names
 
 _FIELDS = {
     "vocabulary_size": "vocab_size",
@@ -31,8 +32,6 @@ _FIELDS = {
 
 _FIXED = {"hidden_act": "gelu_new", "layer_norm_eps": 1e-12}
 """What AlbertBackbone has in its code and no setting changes."""
-
-_MOST_LAYERS = 100_000
 
 TASKS: Mapping[str, str] = {
     "AlbertTextClassifier": "classifier",
@@ -76,8 +75,6 @@ def read_backbone(values: Mapping[str, Any], extras: Mapping[str, Any], *, where
     # One setting of KerasHub is both dropouts of the others.
     own["attention_probs_dropout_prob"] = own.get("hidden_dropout_prob", 0.0)
     config = AlbertConfig.from_dict({**own, **extras.get("config", {}), **_FIXED}, where=str(where))
-    if config.num_hidden_layers > _MOST_LAYERS:
-        raise CheckpointError(f"{where}: num_layers is {config.num_hidden_layers}, as no model has; repair it")
     if config.num_hidden_layers % config.num_hidden_groups:
         raise CheckpointError(
             f"{where}: num_groups {config.num_hidden_groups} does not divide num_layers {config.num_hidden_layers}, "
@@ -98,6 +95,7 @@ def read_extras(metadata: Mapping[str, Any], *, where: Path) -> dict[str, Any]:
     wrong = wrong or not all(isinstance(label, str) for label in extras.get("labels", []))
     if wrong or extras.get("config", {}).keys() & {*_FIELDS.values(), *_FIXED}:
         raise CheckpointError(f'{where}: "{OURS}" does not hold what albertkit writes there; remove that key')
+    label_names(extras.get("labels", []), where=f"{where}: {OURS}: labels")
     if extras.get("problem_type") not in (None, *PROBLEM_TYPES):
         raise CheckpointError(f"{where}: problem_type is {extras['problem_type']!r:.60}; remove that key")
     return dict(extras)

@@ -17,7 +17,6 @@ _ACTIVATIONS = {"gelu": "gelu_new", "relu": "relu"}
 # Keys of the published files that change nothing where net_structure_type is 0, the only one that was published.
 _PLAIN = frozenset(("net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"))
 _EPSILON = 1e-12  # contrib_layers.layer_norm's own, for numbers of 32 bits
-_MOST_LAYERS = 100_000
 
 
 def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list[str], *, where: Path) -> AlbertConfig:
@@ -49,8 +48,6 @@ def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list
         shown = ", ".join(passed[:10]) + (", .." if len(passed) > 10 else "")
         notes.append(f"{where.name}: keys that say nothing about the network were passed over: {shown}")
     config = options.applied(AlbertConfig.from_dict(own, where=str(where)))
-    if config.num_hidden_layers > _MOST_LAYERS:
-        raise CheckpointError(f"{where}: num_hidden_layers is {config.num_hidden_layers}, as no model has; repair it")
     if groups_differ(config):
         notes.append(
             f"with {config.num_hidden_layers} layers in {config.num_hidden_groups} groups Google's code rounds the "

@@ -22,7 +22,7 @@ from albertkit.checkpoints.tensorflow.object_graph import GRAPH_KEY, MessageRead
 from albertkit.checkpoints.tensorflow.saved_model_graph import SavedModelGraph, read_saved_model
 from albertkit.checkpoints.tensorflow.tensor_bundle import Bundle, read_bundle
 from albertkit.checkpoints.tensorflow.tfhub2_names import TODAYS, canonical_name, number_of_heads, to_canonical
-from albertkit.config import PUBLISHED, AlbertConfig
+from albertkit.config import LARGEST, PUBLISHED, AlbertConfig
 from albertkit.errors import CheckpointError, ConfigError
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,7 +31,7 @@ _LAYER = "groups.0.layers.0"
 _QUERY, _UP = f"{_LAYER}.attention.query.weight", f"{_LAYER}.ffn.up.weight"
 _TABLES = ("embeddings.word.weight", "embeddings.position.weight", "embeddings.token_type.weight")
 _NEEDED = (*_TABLES, _QUERY, _UP)
-_MOST_LAYERS = 1000  # of a count that is believed
+_MOST_LAYERS = LARGEST["num_hidden_layers"]  # of a count that is believed
 # Keys and names of what training leaves: slots of Keras's optimizers, old and new, and counters.
 _OF_TRAINING = re.compile(
     r"\.OPTIMIZER_SLOT/|(^|/)_?optimizer/|^(save_counter|global_step|step)(/|$)|^(adam\w*|lamb|sgd)(_\d+)?/",
