@@ -31,9 +31,10 @@ def with_heads(*, pooling: str = "pooler", task: str = "classification", exits: 
     base = Model(tiny_network(config=DEEP), Tokenizer.official(), max_length=64, source="deep")
     model = with_task_head(base, task=task, labels=labels, head=HeadSpec((), "none", pooling), seed=4)
     model = with_exits(model, seed=5) if exits else model
-    torch.manual_seed(6)
-    for parameter in model.network.heads.parameters():
-        torch.nn.init.normal_(parameter, std=0.5)
+    random = np.random.default_rng(6)  # the same numbers with every version of PyTorch
+    with torch.no_grad():
+        for parameter in model.network.heads.parameters():
+            parameter.copy_(torch.from_numpy(random.normal(scale=0.5, size=parameter.shape)))
     return replace(model, notes=())
 
 
