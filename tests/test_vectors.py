@@ -132,7 +132,9 @@ def test_lists_of_other_floating_point_types_are_read(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     for number, kind in enumerate((pyarrow.float16(), pyarrow.float64())):
-        values = pyarrow.array([list(row) for row in np.array([[1, 0], [0.5, 2]], kind.to_pandas_dtype())], pyarrow.list_(kind))
+        values = pyarrow.array(
+            [list(row) for row in np.array([[1, 0], [0.5, 2]], kind.to_pandas_dtype())], pyarrow.list_(kind)
+        )
         parquet.write_table(pyarrow.table({"text": ["a", "b"], "vector": values}), tmp_path / f"{number}.parquet")
         file = VectorFile(tmp_path / f"{number}.parquet")
         assert file.dimensions == 2

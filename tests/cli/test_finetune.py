@@ -84,7 +84,7 @@ def test_the_verdict_is_told_last_or_on_standard_error(albertkit: Runner, keywor
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "two", *SHORT, "--json")
     said = outcome.json["verdict"]
     assert f"Verdict: {said['sentence']}" in outcome.err
-    assert said["baseline"] == "majority"
+    assert said["outcome"] == "stuck"
 
 
 def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:

@@ -124,10 +124,9 @@ def test_a_run_that_finds_nothing_says_so(albertkit: Runner, tmp_path: Path) -> 
     data = write(tmp_path / "data", sentences)
     report = finetune(settings(data, tmp_path / "run", epochs=4, learning_rate=4e-3, plots=False))
     assert report.metrics["f1"] == 0
-    (note,) = [
-        note for note in report.notes if '169 of the 169 words of test were given the tag "O", though 13 have' in note
-    ]
-    assert "try --epochs 12 or --batch-size 4; if the training loss no longer falls" in note
+    assert report.verdict is not None
+    assert '169 of 169 words got the tag "O", and 13 have another' in report.verdict.sentence
+    assert any("--epochs" in advice for advice in report.verdict.advice)
     found = albertkit("predict", tmp_path / "run", "Rome is big", *ONE_THREAD).out
     assert found == "Rome/O is/O big/O\tRome is big\n"
 

@@ -151,7 +151,7 @@ def test_a_run_without_steps_to_speak_of_loses_to_word_counts(tmp_path: Path) ->
 def test_tags_that_are_all_o_get_advice(tmp_path: Path) -> None:
     lines = [f"the\tO\n{name}\tB-PER\nwas\tO\nhere\tO\n" for name in ("Ann", "Bob", "Eve", "Tom", "Mia", "Max")]
     data = tmp_path / "names.conll"
-    data.write_text("\n".join(lines * 20))
+    data.write_text("\n".join(lines * 100))
     report = finetune(settings(data, tmp_path / "run", epochs=1, learning_rate=1e-6))
     verdict = report.verdict
     assert verdict is not None

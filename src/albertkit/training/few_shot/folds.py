@@ -15,7 +15,7 @@ def stratified_folds(targets: npt.NDArray[np.int64], *, seed: int) -> list[Rows]
     """Return the rows that each fold holds out, rising; every label is spread over the folds as evenly as it can be.
 
     >>> [fold.tolist() for fold in stratified_folds(np.array([0, 0, 0, 1, 1]), seed=1)]
-    [[0, 2, 4], [1, 3]]
+    [[0, 1, 3], [2, 4]]
 
     Args:
         targets: number of each row's label, `[rows]`; each label that is there has two rows or more.
