@@ -57,7 +57,7 @@ def draw(pool: Sequence[TextExample], *, per_label: int, seed: int) -> list[Text
 def write(path: Path, rows: Sequence[TextExample], labels: Sequence[str]) -> None:
     """Write a table of texts and labels."""
     with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *((row.text, labels[row.label]) for row in rows)])  # type: ignore[index]
+        csv.writer(file).writerows([("text", "label"), *((row.text, labels[row.label]) for row in rows)])
 
 
 def measure(data: Path, way: str, *, model: str, seed: int, threads: int | None) -> dict[str, dict[str, Any]]:

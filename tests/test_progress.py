@@ -11,7 +11,7 @@ from albertkit.progress import Console, Lines, Silent
 
 
 class Clock:
-    """A clock that the test sets; it stands in for the module `time`."""
+    """A clock that the test sets, in place of the module `time`."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tiny import tiny_folder
 
 from albertkit.cli import main
 
@@ -58,3 +59,17 @@ class Runner:
 
 
 ONE_THREAD = ("--device", "cpu", "--precision", "fp32", "--threads", "1")
+
+SHORT = (
+    "--model",
+    tiny_folder(),
+    "--steps",
+    "3",
+    "--batch-size",
+    "8",
+    "--max-length",
+    "32",
+    "--no-baseline",
+    *ONE_THREAD,
+)
+"""Options of a finetune run of three steps on the tiny network."""

@@ -137,7 +137,7 @@ def test_ctrl_c_is_130(albertkit: Runner, monkeypatch: pytest.MonkeyPatch, keywo
     monkeypatch.setattr("albertkit.training.finetune.finetune", interrupted)
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", "--json")
     assert (outcome.status, outcome.out) == (130, "")
-    assert "the same command with --resume goes on" in outcome.err
+    assert "the same command with --resume continues" in outcome.err
 
 
 def test_as_a_program_with_bytes_that_are_no_text_and_a_reader_that_leaves(run_folder: Path) -> None:

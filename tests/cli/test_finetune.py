@@ -6,21 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.running import ONE_THREAD, Runner
-from tests.tiny import tiny_folder
-
-SHORT = (
-    "--model",
-    tiny_folder(),
-    "--steps",
-    "3",
-    "--batch-size",
-    "8",
-    "--max-length",
-    "32",
-    "--no-baseline",
-    *ONE_THREAD,
-)
+from tests.cli.running import ONE_THREAD, SHORT, Runner
+from tests.tiny import keyword_rows, tiny_folder, write_csv
 
 
 def test_json_is_the_report(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
@@ -40,7 +27,7 @@ def test_json_is_the_report(albertkit: Runner, keywords: Path, tmp_path: Path) -
 
 
 class SlowClock:
-    """Stands in for the module `time` where progress is told: six seconds pass with every look at it."""
+    """Replaces the module `time` where progress is printed: six seconds pass with every look at it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -81,10 +68,11 @@ def test_the_verdict_is_told_last_or_on_standard_error(albertkit: Runner, keywor
     kept = json.loads((tmp_path / "one" / "report.json").read_text())["verdict"]
     assert shown == f"{kept['sentence']} Try: {'; '.join(kept['advice'])}."
     assert "train longer (--steps 12)" in shown
-    outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "two", *SHORT, "--json")
+    many = write_csv(tmp_path / "many.csv", keyword_rows(600))
+    outcome = albertkit("finetune", "--data", many, "--out", tmp_path / "two", *SHORT, "--json")
     said = outcome.json["verdict"]
     assert f"Verdict: {said['sentence']}" in outcome.err
-    assert said["outcome"] == "stuck"
+    assert said["baseline"] == "majority"
 
 
 def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:

@@ -7,22 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.running import ONE_THREAD, Runner
-from tests.tiny import keyword_rows, tiny_folder, write_csv
+from tests.cli.running import SHORT, Runner
+from tests.tiny import keyword_rows, write_csv
 from tests.tiny_task_teacher import random_teacher
-
-SHORT = (
-    "--model",
-    tiny_folder(),
-    "--steps",
-    "3",
-    "--batch-size",
-    "8",
-    "--max-length",
-    "32",
-    "--no-baseline",
-    *ONE_THREAD,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +41,15 @@ def test_the_report_holds_both(albertkit: Runner, keywords: Path, teacher: Path,
 
 
 def test_the_table_shows_both(albertkit: Runner, keywords: Path, teacher: Path, tmp_path: Path) -> None:
-    outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, "--teacher", teacher)
-    assert outcome.status == 0
-    text = " ".join(outcome.out.split())
-    for words in ("The model and its teacher", "student teacher", "parameters", "texts per second", "too few examples"):
-        assert words in text, words
+    many = write_csv(tmp_path / "many.csv", keyword_rows(600))
+    for data, last in ((many, "same answer, %"), (keywords, "too few examples to score")):
+        out = tmp_path / data.stem
+        outcome = albertkit("finetune", "--data", data, "--out", out, *SHORT, "--teacher", teacher)
+        assert outcome.status == 0
+        text = " ".join(outcome.out.split())
+        for words in ("The model and its teacher", "student teacher", "parameters", "texts per second", last):
+            assert words in text, words
+    assert "same answer, %" not in text
 
 
 @pytest.mark.parametrize(

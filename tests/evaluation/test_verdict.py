@@ -14,8 +14,9 @@ from rich.console import Console
 
 from albertkit.errors import RunError
 from albertkit.evaluation.baseline import Baseline
+from albertkit.evaluation.intervals import difference_spread
 from albertkit.evaluation.report import Report
-from albertkit.evaluation.verdict import OUTCOMES, Verdict, difference_spread, judge
+from albertkit.evaluation.verdict import OUTCOMES, Verdict, judge
 
 
 def baselines(**scores: float) -> list[Baseline]:

@@ -21,7 +21,7 @@ from albertkit.evaluation.report import Report
 from albertkit.files import WriteError
 from albertkit.predictor import Predictor
 from albertkit.pretrained import HeadSpec, load_model, save_model, with_task_head
-from albertkit.training import finetune as module
+from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
 
 

@@ -179,11 +179,11 @@ def test_every_kind_of_run_has_a_report(kind: str, tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finetune(settings_of(kind, tmp_path, tmp_path / "alone"))
+    finetune(settings_of(kind, tmp_path, tmp_path / "undisturbed"))
     given = settings_of(kind, tmp_path, tmp_path / "stopped")
     stop_after(given, 3, resume=False, monkeypatch=monkeypatch)
     finetune(given, resume=True)
-    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "alone")
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "undisturbed")
 
 
 def test_an_exported_model_teaches(keywords: Path, teacher: Path, tmp_path: Path) -> None:

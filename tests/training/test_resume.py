@@ -18,7 +18,7 @@ from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, write_
 from albertkit.errors import RunError
 from albertkit.pretrained import Model, save_model
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.training import finetune as module
+from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings

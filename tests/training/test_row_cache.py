@@ -13,7 +13,7 @@ from albertkit.training.row_cache import Array, RowCache, Text
 
 
 class Lengths:
-    """Stands for a teacher: the number of characters of each text, twice."""
+    """A teacher's answers: the number of characters of each text, twice."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []

@@ -60,8 +60,8 @@ def test_without_files_nothing_changes() -> None:
 def test_where_the_training_texts_score_they_are_not_called_a_leak(tmp_path: Path) -> None:
     lines = tmp_path / "texts.txt"
     lines.write_text("a film\nnew\n", encoding="utf-8")
-    alone = replace(SPLITS, validation=SPLITS.train, scored=SPLITS.train)
-    found = with_unlabelled(alone, settings(lines))
+    one_split = replace(SPLITS, validation=SPLITS.train, scored=SPLITS.train)
+    found = with_unlabelled(one_split, settings(lines))
     assert texts_of(found) == ["new"]
     assert not any("scored" in note for note in found.notes)
 

@@ -162,7 +162,7 @@ def command(
     try:
         report = finetune(settings, resume=resume, teller=console)
     except KeyboardInterrupt:
-        where = "starts again" if settings.few_shot else f"goes on from the last checkpoint of {folder}"
+        where = "starts again" if settings.few_shot else f"continues from the last checkpoint of {folder}"
         click.echo(f"stopped; the same command with --resume {where}", err=True)
         raise SystemExit(130) from None
     if as_json:

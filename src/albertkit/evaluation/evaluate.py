@@ -15,7 +15,7 @@ import numpy.typing as npt
 from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
-from albertkit.evaluation.intervals import Interval
+from albertkit.evaluation.intervals import Interval, says_nothing
 from albertkit.evaluation.metrics import confusion_matrix, score
 from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
@@ -47,6 +47,11 @@ class Scored:
     """Of tags, how many words got each."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Metric -> its 95 % interval, where that is known."""
+
+    @property
+    def too_few_examples(self) -> bool:
+        """Whether there are so few examples that the main metric, the first one, says nothing."""
+        return says_nothing(self.intervals.get(next(iter(self.metrics), "")))
 
 
 def score_outputs(

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from albertkit.evaluation.baseline import Baseline
+from albertkit.evaluation.intervals import difference_spread
 from albertkit.evaluation.metrics import metric_title
 
 OUTCOMES = ("better", "tie", "worse", "trivial", "stuck")
@@ -30,7 +31,6 @@ _WORDS: Mapping[str, str] = {
     "guessing": "guessing",
 }
 _TRIVIAL = ("majority", "first_sentence", "no_answer", "longest_option", "guessing")
-_CORRELATIONS = ("mcc", "pearson", "spearman")
 
 
 @dataclass(frozen=True)
@@ -118,24 +118,3 @@ def judge(
         f"No clear difference from {other} ({figures}): on {count} chance explains {spread:.1f} points.",
         **measured,
     )
-
-
-def difference_spread(one: float, other: float, *, metric: str, examples: int) -> float:
-    """Return how large a difference of two scores chance explains in 95 of 100 cases, in points.
-
-    >>> round(difference_spread(76.3, 75.1, metric="accuracy", examples=1066), 1)
-    3.6
-
-    Args:
-        one: a score on 0-100, of a correlation -100 to 100.
-        other: another score on the same examples.
-        metric: its name.
-        examples: number of them.
-    """
-    if metric in _CORRELATIONS:
-        errors = [(1 - (score / 100) ** 2) / math.sqrt(max(examples - 1, 1)) for score in (one, other)]
-    else:
-        # One right and one wrong example more: else all right out of ten would have no spread at all.
-        shares = [(min(max(score, 0.0), 100.0) / 100 * examples + 1) / (examples + 2) for score in (one, other)]
-        errors = [math.sqrt(share * (1 - share) / max(examples, 1)) for share in shares]
-    return 196 * math.hypot(*errors)

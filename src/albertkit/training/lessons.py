@@ -119,7 +119,7 @@ class Lessons:
         logits = torch.from_numpy(self.answers.mean(axis=0)).requires_grad_()
         optimizer = torch.optim.LBFGS([logits], max_iter=100, line_search_fn="strong_wolfe")
 
-        def loss() -> torch.Tensor:
+        def loss() -> torch.Tensor:  # torch leaves backward and step untyped
             optimizer.zero_grad()
             rows = logits.expand(len(targets), -1)
             mean = objective.losses_of(rows, lengths=ones, counts=ones, targets=targets).mean()

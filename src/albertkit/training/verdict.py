@@ -10,7 +10,6 @@ from typing import Any
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.evaluate import Scored
-from albertkit.evaluation.intervals import says_nothing
 from albertkit.evaluation.verdict import Verdict, judge
 from albertkit.pretrained import Model
 from albertkit.tasks.classification import ClassificationTask
@@ -56,8 +55,7 @@ def verdict_of(
         lessons: of a teacher; their loss is another.
     """
     untrained = _untrained(model, splits=splits, settings=settings, scored=scored, epochs=epochs, lessons=lessons)
-    main = next(iter(scored.metrics), "")
-    if says_nothing(scored.intervals.get(main)):  # too few examples: no comparison means anything
+    if scored.too_few_examples:  # no comparison means anything
         baselines = ()
     found = judge(scored.metrics, baselines=baselines, examples=len(splits.scored), untrained=untrained)
     if found is None or found.outcome == "better":

@@ -11,6 +11,7 @@ from tests.tiny import SEED, execution, keyword_folder, keyword_rows
 from albertkit.predictor import Predictor
 from albertkit.pretrained import load_model
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.similarity.head import SimilarityHead
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.few_shot.contrastive import (
     LEAST_STEPS,
@@ -48,11 +49,8 @@ def test_the_loss_is_cosents_over_all_pairs() -> None:
     states = F.normalize(torch.randn(5, 3, generator=torch.Generator().manual_seed(1)), dim=1)
     targets = torch.tensor([0, 1, 0, 1, 1])
 
-    class Head(torch.nn.Identity):
-        scale = torch.tensor([20.0])
-
     _, losses = objective.losses(
-        Head(), states, lengths=np.ones(5, np.int64), counts=np.ones(5, np.int64), targets=targets
+        SimilarityHead(), states, lengths=np.ones(5, np.int64), counts=np.ones(5, np.int64), targets=targets
     )
     cosines = {(i, j): float(states[i] @ states[j]) for i in range(5) for j in range(i)}
     total = 1.0

@@ -183,7 +183,7 @@ def test_probabilities_are_calibrated_on_the_cross_validated_answers(tmp_path: P
     write_csv(folder / "test.csv", keyword_rows(20, seed=8))
     report = finetune(settings(folder, tmp_path / "run", pooling="mean"))
     assert report.temperature is not None
-    assert load_model(tmp_path / "run").task.temperature == report.temperature  # type: ignore[union-attr]
+    assert load_model(tmp_path / "run").task.temperature == report.temperature
     assert report.few_shot is not None
     assert {candidate.name for candidate in report.few_shot.candidates} == {"frozen_mean", "contrastive_mean"}
 

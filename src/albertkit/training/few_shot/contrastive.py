@@ -64,10 +64,11 @@ class ContrastObjective(Objective):
             segments: not read.
         """
         del lengths, segments
+        assert isinstance(head, SimilarityHead)
         vectors = head(mean_by_unit(states, counts))
         left, right = torch.triu_indices(len(vectors), len(vectors), offset=1, device=vectors.device)
         cosines = (vectors[left] * vectors[right]).sum(dim=1)
-        loss = cosent_losses(cosines, (targets[left] == targets[right]).float(), scale=float(head.scale))  # type: ignore[arg-type]
+        loss = cosent_losses(cosines, (targets[left] == targets[right]).float(), scale=float(head.scale))
         return vectors, loss[0].expand(len(vectors))
 
 
