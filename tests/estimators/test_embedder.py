@@ -62,9 +62,13 @@ def test_names_of_the_columns() -> None:
 
 def test_tables_of_vectors() -> None:
     pandas = pytest.importorskip("pandas")
-    found = embedder().set_output(transform="pandas").fit_transform(pandas.Series(["a", "b"], index=[7, 9]))
+    table = pandas.DataFrame({"review": ["a", "b"]}, index=[7, 9])
+    found = embedder().set_output(transform="pandas").fit_transform(table)
     assert found.index.tolist() == [7, 9]
     assert found.shape == (2, 16)
+    pandas.testing.assert_frame_equal(  # a column is the table of it; before scikit-learn 1.8 its index is forgotten
+        embedder().set_output(transform="pandas").fit_transform(table["review"]).set_axis([7, 9]), found
+    )
 
 
 def test_settings_and_refusals() -> None:
