@@ -101,6 +101,18 @@ def test_biases_and_norms_have_no_decay() -> None:
     assert all(name.endswith("bias") or "norm" in name or name == "heads.classifier.hidden.0.2.weight" for name in free)
 
 
+def test_a_rate_factor_leaves_the_decay_as_it_is() -> None:
+    first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    groups = parameter_groups([first, second], weight_decay=0.01, rate_factors=dict.fromkeys(second.parameters(), 0.5))
+    found = [(group["rate_factor"], group["weight_decay"], *map(id, group["params"])) for group in groups]
+    assert found == [
+        (1.0, 0.01, id(first.weight)),
+        (1.0, 0.0, id(first.bias)),
+        (0.5, 0.01, id(second.weight)),
+        (0.5, 0.0, id(second.bias)),
+    ]
+
+
 def test_frozen_parameters_are_in_no_group() -> None:
     network = tiny_network()
     network.encoder.requires_grad_(False)

@@ -41,6 +41,13 @@ from albertkit.cli.options import encoding_option, execution_options, json_optio
     "--by-sentence", is_flag=True, help="Cut every text into sentences and short runs of them: for running prose."
 )
 @click.option(
+    "--relation-weight",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="Weight of the relation errors; that of 1 - cosine is 1.",
+)
+@click.option(
     "--pooler-weight",
     type=float,
     default=0.1,
@@ -67,6 +74,13 @@ from albertkit.cli.options import encoding_option, execution_options, json_optio
 )
 @click.option(
     "--word-rate", type=float, default=3.0, show_default=True, help="Factor on the rate of the word embeddings."
+)
+@click.option(
+    "--layer-rate",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Factor on the rate of the layers; below 1, trained layers forget less.",
 )
 @click.option("--schedule", type=click.Choice(["linear", "constant"]), default="linear", show_default=True)
 @click.option("--warmup", type=float, default=0.05, show_default=True, help="Share of the steps that warm up.")

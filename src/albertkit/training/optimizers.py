@@ -23,26 +23,22 @@ def parameter_groups(
     Args:
         modules: what is trained.
         weight_decay: of the first group.
-        rate_factors: weights whose learning rate is the others' times a factor; each is a group of its own.
+        rate_factors: parameters whose learning rate is the others' times a factor; those of one factor share groups.
     """
     factors = rate_factors or {}
-    decayed: list[Tensor] = []
-    free: list[Tensor] = []
+    # The groups of factor 1 come first, whatever the order of the modules.
+    parts: dict[tuple[float, bool], list[Tensor]] = {(1.0, True): [], (1.0, False): []}
     for module in modules:
         for part in module.modules():
             for name, parameter in part.named_parameters(recurse=False):
-                if parameter.requires_grad and parameter not in factors:
-                    norm = isinstance(part, nn.LayerNorm | nn.BatchNorm1d)
-                    (free if norm or name == "bias" else decayed).append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": weight_decay, "adapt": True, "rate_factor": 1.0},
-        {"params": free, "weight_decay": 0.0, "adapt": False, "rate_factor": 1.0},
-        *(
-            {"params": [parameter], "weight_decay": weight_decay, "adapt": True, "rate_factor": factor}
-            for parameter, factor in factors.items()
-        ),
+                if parameter.requires_grad:
+                    decays = not (isinstance(part, nn.LayerNorm | nn.BatchNorm1d) or name == "bias")
+                    parts.setdefault((factors.get(parameter, 1.0), decays), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": weight_decay if decays else 0.0, "adapt": decays, "rate_factor": factor}
+        for (factor, decays), members in parts.items()
+        if members
     ]
-    return [group for group in groups if group["params"]]
 
 
 class UncorrectedAdamW(torch.optim.Optimizer):

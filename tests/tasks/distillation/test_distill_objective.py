@@ -45,9 +45,10 @@ def test_cosines_relations_and_their_sum() -> None:
         ]  # fmt: skip
         assert float(losses.vectors[name].cosine) == pytest.approx(cosine, abs=1e-5)
         assert float(losses.vectors[name].relation) == pytest.approx(sum(between) / 6, abs=1e-5)
-        expected += (1 - cosine + 2 * sum(between) / 6) * (0.3 if name == "pooler" else 1)
+        expected += (1 - cosine + 5 * sum(between) / 6) * (0.3 if name == "pooler" else 1)
     assert losses.pretraining is None
-    assert float(total_loss(losses, pooler_weight=0.3, pretraining_weight=1.0)) == pytest.approx(expected, abs=1e-5)
+    total = total_loss(losses, relation_weight=5.0, pooler_weight=0.3, pretraining_weight=1.0)
+    assert float(total) == pytest.approx(expected, abs=1e-5)
 
 
 def test_one_text_has_no_relation() -> None:
@@ -64,7 +65,9 @@ def test_pretraining_shares_the_pass() -> None:
     assert losses.pretraining is not None
     assert (losses.pretraining.masked, losses.pretraining.sequences) == (1, 2)
     torch.testing.assert_close(tuple(losses.pretraining), tuple(alone))
-    both, vectors = (total_loss(losses, pooler_weight=1.0, pretraining_weight=weight) for weight in (0.5, 0.0))
+    both, vectors = (
+        total_loss(losses, relation_weight=2.0, pooler_weight=1.0, pretraining_weight=weight) for weight in (0.5, 0.0)
+    )
     torch.testing.assert_close(both - vectors, 0.5 * (alone.mlm + alone.sop / 2))
 
 

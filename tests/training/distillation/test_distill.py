@@ -196,6 +196,23 @@ def test_heads_of_a_checkpoint_are_trained_further(tmp_path: Path) -> None:
     assert 0 < float((before - after).abs().max()) < 0.1
 
 
+def test_a_low_rate_keeps_the_layers(tmp_path: Path) -> None:
+    started = load_model(pretrained_folder()).network
+    moved = {}
+    for rate in (1.0, 1e-6):
+        run = tmp_path / str(rate)
+        distill(tiny_teacher.settings(run, config=None, model=str(pretrained_folder()), steps=2, layer_rate=rate))
+        trained = load_model(run).network
+        moved[rate] = [
+            max(
+                float((after - before).detach().abs().max())
+                for after, before in zip(part(trained).parameters(), part(started).parameters(), strict=True)
+            )
+            for part in (lambda network: network.encoder.groups, lambda network: network.encoder.embeddings)
+        ]
+    assert moved[1e-6][0] < 1e-6 < 1e-3 < min(moved[1.0][0], moved[1e-6][1])
+
+
 @pytest.mark.parametrize("kind", ["npy", "parquet"])
 def test_vectors_that_somebody_else_computed(kind: str, tmp_path: Path) -> None:
     texts = tiny_teacher.tiny_texts().read_text().splitlines()

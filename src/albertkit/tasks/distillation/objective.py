@@ -19,8 +19,6 @@ from albertkit.tasks.pretraining.objective import PretrainingLosses, pretraining
 
 VECTORS = ("mean", "pooler")
 """The poolings whose vectors are trained."""
-RELATION_WEIGHT = 2.0
-"""Of the relation error; that of 1 - cosine is 1."""
 
 
 class VectorLosses(NamedTuple):
@@ -91,16 +89,19 @@ def relation_error(own: Float[Tensor, "texts hidden"], teacher: Float[Tensor, "t
     return squares.sum() / max(pairs, 1)
 
 
-def total_loss(losses: DistillLosses, *, pooler_weight: float, pretraining_weight: float) -> Tensor:
-    """Return what is minimized: of each vector (1 - cosine) + 2 x relation error, and the mean losses of the heads.
+def total_loss(
+    losses: DistillLosses, *, relation_weight: float, pooler_weight: float, pretraining_weight: float
+) -> Tensor:
+    """Return what is minimized: of each vector 1 - cosine and the relation error, and the mean losses of the heads.
 
     Args:
         losses: of one batch.
+        relation_weight: of the relation error; that of 1 - cosine is 1.
         pooler_weight: of the pooler's vector; the mean's is 1.
         pretraining_weight: of the losses of masked words and sentence order.
     """
     mean, pooler = (
-        1 - losses.vectors[name].cosine + RELATION_WEIGHT * losses.vectors[name].relation for name in VECTORS
+        1 - losses.vectors[name].cosine + relation_weight * losses.vectors[name].relation for name in VECTORS
     )
     loss = mean + pooler_weight * pooler
     heads = losses.pretraining

@@ -110,7 +110,10 @@ class _Distillation:
             [objective],
             weight_decay=settings.weight_decay,
             betas=BETAS,
-            rate_factors={network.encoder.embeddings.word.weight: settings.word_rate},
+            rate_factors={
+                network.encoder.embeddings.word.weight: settings.word_rate,
+                **dict.fromkeys(network.encoder.groups.parameters(), settings.layer_rate),
+            },
         )
         state = DistillState(objective, optimizer)
         restored = state.restore(self.folder)
@@ -167,6 +170,7 @@ class _Distillation:
                     batches.at(state.step),
                     learning_rate=current_rate,
                     clip_norm=settings.clip_norm,
+                    relation_weight=settings.relation_weight,
                     pooler_weight=settings.pooler_weight,
                     pretraining_weight=settings.pretraining_weight,
                     execution=self.execution,

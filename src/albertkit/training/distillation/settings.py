@@ -36,6 +36,8 @@ class DistillSettings:
     """`teacher`, `blend` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
+    relation_weight: float = 2.0
+    """Of the relation error of each vector; the weight of 1 - cosine is 1."""
     pooler_weight: float = 0.1
     """Of the losses of the pooler's output; the mean's weight is 1. At 1 they change the encoder faster than it learns
     to gather a text in its first token, and the mean gets worse."""
@@ -57,6 +59,8 @@ class DistillSettings:
     """The highest rate."""
     word_rate: float = 3.0
     """Factor on the learning rate of the word embeddings."""
+    layer_rate: float = 1.0
+    """Factor on the learning rate of the layers' weights. Trained layers forget less with a factor below 1."""
     warmup: float = 0.05
     """Share of the steps that warm up."""
     schedule: str = "linear"
@@ -83,7 +87,8 @@ class DistillSettings:
             f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
             for name, bound in (("steps", 1), ("tokens", 1), ("batch_size", 2), ("max_length", LEAST_LENGTH),
                                 ("seed", 0), ("weight_decay", 0), ("clip_norm", 0), ("save_seconds", 0),
-                                ("workers", 1), ("pretraining_weight", 0), ("pooler_weight", 0))
+                                ("workers", 1), ("pretraining_weight", 0), ("pooler_weight", 0),
+                                ("relation_weight", 0))
             if (value := getattr(self, name)) is not None and not value >= bound
         ]  # fmt: skip
         if not 0 <= self.warmup < 1:
@@ -97,8 +102,11 @@ class DistillSettings:
             problems.append("give --model to train a checkpoint further, or --config for fresh weights, one of them")
         if not 0 < self.learning_rate < 1:
             problems.append(f"learning-rate is {self.learning_rate}; it must be above 0 and below 1, such as 1e-3")
-        if not 0 < self.word_rate <= 100:
-            problems.append(f"word-rate is {self.word_rate}; it is a factor above 0, such as 3")
+        problems += [
+            f"{name.replace('_', '-')} is {value}; it is a factor above 0 and at most 100, such as {usual}"
+            for name, usual in (("word_rate", 3), ("layer_rate", 0.3))
+            if not 0 < (value := getattr(self, name)) <= 100
+        ]
         if self.start is not None and self.start not in STARTS:
             problems.append(f'start is "{self.start}"; it must be one of {", ".join(STARTS)}')
         if self.steps is not None and self.tokens is not None:

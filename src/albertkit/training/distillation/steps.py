@@ -66,6 +66,7 @@ def train_step(
     *,
     learning_rate: float,
     clip_norm: float,
+    relation_weight: float,
     pooler_weight: float,
     pretraining_weight: float,
     execution: Execution,
@@ -79,6 +80,7 @@ def train_step(
         batch: texts, and the teacher's vectors.
         learning_rate: of this step; each group of the optimizer multiplies it with its `rate_factor`.
         clip_norm: longest gradient; 0 does not clip.
+        relation_weight: of the relation errors.
         pooler_weight: of the pooler's losses.
         pretraining_weight: of the losses of masked words and sentence order.
         execution: device and precision.
@@ -91,7 +93,9 @@ def train_step(
     torch.manual_seed(seed % 2**63)
     with execution.autocast():
         losses = objective(texts, teacher.to(execution.torch_device))
-    loss = total_loss(losses, pooler_weight=pooler_weight, pretraining_weight=pretraining_weight)
+    loss = total_loss(
+        losses, relation_weight=relation_weight, pooler_weight=pooler_weight, pretraining_weight=pretraining_weight
+    )
     loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf))
