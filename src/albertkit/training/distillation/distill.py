@@ -17,6 +17,7 @@ from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.training.checks import check_alone
 from albertkit.training.digest import content_digest
 from albertkit.training.distillation.inputs import Source, batches_of, read_source, with_masks
+from albertkit.training.distillation.maps import fit_maps
 from albertkit.training.distillation.report import DistillReport
 from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.state import DistillState
@@ -132,6 +133,8 @@ class _Distillation:
             self.teller.say(f"continuing after step {state.step:,} of {self.steps:,}")
         tokenizer = self.student.tokenizer
         batches = batches_of(source.train, vectors, tokenizer, settings)
+        if not restored and settings.model is not None:  # fresh vectors are alike in all directions
+            fit_maps(objective, batches, execution=self.execution)
         # Fresh positions that no text reaches would stay random.
         batches = replace(batches, num_positions=network.config.max_position_embeddings)
         plain = batches_of(source.held_out, scored, tokenizer, settings)

@@ -1,0 +1,71 @@
+"""Begin the maps into the teacher's space by least squares.
+
+The vectors of a trained network differ much more in some directions than in others. From random weights a map takes
+thousands of steps to find what lies in the small ones, and pulls at the network meanwhile.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from albertkit.device import Execution
+from albertkit.tasks.distillation.objective import DistillObjective
+from albertkit.tasks.pooling import pooled_features
+from albertkit.training.distillation.batches import DistillBatches
+
+TEXTS = 4000
+"""Texts that the maps are fitted to, at most."""
+RIDGE = 1e-3
+"""Of the mean variance of a direction, added to that of each: few texts fit no noise."""
+
+
+def fit_maps(objective: DistillObjective, plain: DistillBatches, *, execution: Execution) -> None:
+    """Set the maps to the regularized least squares from the network's vectors to the teacher's.
+
+    Args:
+        objective: network and maps, on the device.
+        plain: texts without masks; the first `TEXTS` are used.
+        execution: device and precision.
+    """
+    first = np.arange(min(TEXTS, len(plain.texts)))
+    some = DistillBatches(
+        plain.texts.take(first), plain.vectors[first], plain.cls_id, plain.sep_id, batch_size=64, seed=plain.seed
+    )
+    own: dict[str, list[Tensor]] = {name: [] for name in objective.maps}
+    targets: list[Tensor] = []
+    was_training = objective.training
+    objective.eval()
+    with torch.no_grad(), execution.autocast():
+        for batch, teacher in some.in_order():
+            encoded = objective.network(batch.batch)
+            targets.append(teacher.double())
+            for name, vectors in own.items():
+                vectors.append(pooled_features(encoded, pooling=name).cpu().double())
+    objective.train(was_training)
+    for name, vectors in own.items():
+        weight, bias = least_squares(torch.cat(vectors), torch.cat(targets))
+        state = {"weight": weight.float(), "bias": bias.float()}
+        objective.maps[name].load_state_dict(state)
+
+
+def least_squares(own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of the linear map from rows to rows, with a small ridge.
+
+    >>> own = torch.tensor([[0.0], [1.0], [2.0]]).double()
+    >>> weight, bias = least_squares(own, 2 * own + 1)
+    >>> round(weight.item(), 2), round(bias.item(), 2)
+    (2.0, 1.0)
+
+    Args:
+        own: `[texts, hidden]`, in fp64.
+        targets: `[texts, dimensions]`, in fp64.
+    """
+    mean, target_mean = own.mean(0), targets.mean(0)
+    centred = own - mean
+    covariance = centred.T @ centred / len(own)
+    ridge = RIDGE * covariance.diagonal().mean().clamp_min(1e-12)
+    covariance += ridge * torch.eye(len(covariance), dtype=covariance.dtype)
+    weight = torch.linalg.solve(covariance, centred.T @ (targets - target_mean) / len(own)).T
+    return weight, target_mean - weight @ mean

@@ -1,0 +1,39 @@
+"""Maps that begin at the least-squares fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests import tiny_teacher
+from tests.tiny_pretrained import pretrained_folder
+
+from albertkit.training.distillation.distill import distill
+from albertkit.training.distillation.maps import least_squares
+
+pytest.importorskip("transformers")
+
+
+def test_the_fit_is_numpy_s() -> None:
+    random = np.random.default_rng(1)
+    own = random.normal(size=(50, 4)) + 3
+    targets = random.normal(size=(50, 3))
+    weight, bias = least_squares(torch.from_numpy(own), torch.from_numpy(targets))
+    expected, *_ = np.linalg.lstsq(np.c_[own, np.ones(50)], targets, rcond=None)
+    np.testing.assert_allclose(weight.T, expected[:-1], atol=2e-3)
+    np.testing.assert_allclose(bias, expected[-1], atol=2e-2)
+
+
+def test_vectors_that_never_differ_give_the_mean() -> None:
+    weight, bias = least_squares(torch.ones(3, 2).double(), torch.arange(3).double()[:, None])
+    assert (weight.tolist(), bias.tolist()) == ([[0.0, 0.0]], [1.0])
+
+
+def test_a_checkpoint_begins_with_fitted_maps(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    distill(tiny_teacher.settings(run, config=None, model=str(pretrained_folder()), steps=1, learning_rate=1e-9))
+    fitted = json.loads((run / "report.json").read_text())
+    assert min(fitted["vector_cosine"], fitted["pooler_vector_cosine"]) > 0.5
