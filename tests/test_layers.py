@@ -19,6 +19,7 @@ BASE = {
     "config",
     "consent",
     "decoding",
+    "dense",
     "device",
     "download",
     "errors",

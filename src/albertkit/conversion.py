@@ -114,6 +114,8 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
     differing = [name for name in one if name not in fixed and one[name] != other[name]]
     differing += sorted(source.state.keys() ^ written.state.keys())
     differing += [name for name in source.state.keys() & written.state.keys() if not _equal(source, written, name)]
+    if source.dense is not None and written.dense is not None and not source.dense.equals(written.dense):
+        differing.append("the Dense map of the vectors")
     if differing:
         raise CheckpointError(
             f"{source.source}: {written.source_format} cannot hold {', '.join(differing[:5])} as it is; "
@@ -124,6 +126,10 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
         told.append(f"{written.source_format} has no place for the labels {', '.join(source.labels)}: note them")
     if source.problem_type == "multi_label_classification" and written.problem_type != source.problem_type:
         told.append(f"{written.source_format} does not say that several labels may apply: read from it, one label wins")
+    if source.dense is not None and written.dense is None:
+        told.append(
+            f"{written.source_format} has no place for the Dense map of the vectors: embed gives others without it"
+        )
     settings = set(source.task or {}) - set(written.task or {}) - _SAID_ELSEWHERE
     if settings:
         told.append(f"{written.source_format} has no place for {', '.join(sorted(settings))} of task.json")

@@ -3,7 +3,8 @@
 model.onnx (or model.xml, model.bin)   the network
 spiece.model, tokenizer.json, ..       the tokenizer
 config.json, task.json                 its shape; labels, lengths, thresholds
-export.json                            which runtime, and the digests of the network's files
+dense.npy                              the map of a text's pooled vector, of a model that declares one
+export.json                            which runtime, and the digests of the network's files and of the map
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from albertkit.config import AlbertConfig
+from albertkit.dense import read_dense
 from albertkit.device import Execution
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.label_names import agreed_labels, id2label_names
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from albertkit.tasks.network import Network
 
 RECORD = "export.json"
+DENSE = "dense.npy"
 FORMAT_VERSION = 1
 RUNTIMES = Registry(
     "runtime",
@@ -93,7 +96,10 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
     tokenizer = AnyTokenizer.load(folder)
     has_task = (folder / "task.json").is_file()
     values = _read(folder / "task.json", newest=FORMAT_VERSION) if has_task else {}
-    said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder))
+    dense = read_dense(folder / DENSE, activation=record.get("dense_activation")) if DENSE in files else None
+    said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder), dense=dense)
+    if dense is not None:
+        dense.require_width(config.hidden_size, where=str(folder / DENSE))
     labels = said.labels
     if labels:
         named = id2label_names(json.loads(shape.read_text(encoding="utf-8")), where=str(shape))

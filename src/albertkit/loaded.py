@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from albertkit.dense import Dense
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.label_names import label_names
 from albertkit.tasks import TASKS
@@ -65,9 +66,15 @@ class EmbeddingSpec:
     """`mean`, `cls` or `pooler`, as `albertkit.tasks.pooling` says."""
     normalize: bool = False
     """Whether vectors are scaled to length 1."""
+    dense: Dense | None = None
+    """A map of the pooled vectors, before they are scaled."""
 
     def __post_init__(self) -> None:
         check_pooling(self.pooling)
+
+    def dense_after(self, pooling: str) -> Dense | None:
+        """Return the map of vectors that were pooled so: it was made for those of the declared pooling only."""
+        return self.dense if pooling == self.pooling else None
 
 
 @dataclass
@@ -113,6 +120,8 @@ def task_values(model: Model) -> dict[str, Any] | None:
         }
     if model.embedding is not None:
         values["embedding"] = {"pooling": model.embedding.pooling, "normalize": model.embedding.normalize}
+        if model.embedding.dense is not None:  # its numbers are in a file of their own
+            values["embedding"]["dense"] = True
     return {**values, "max_length": model.max_length} if values else None
 
 
@@ -128,16 +137,18 @@ class TaskFile:
     embedding: EmbeddingSpec | None
 
 
-def read_task_values(values: Mapping[str, Any], *, positions: int, where: str) -> TaskFile:
+def read_task_values(values: Mapping[str, Any], *, positions: int, where: str, dense: Dense | None = None) -> TaskFile:
     """Return what the content of a `task.json` says; every value is checked.
 
     Args:
         values: the content.
         positions: of the network; a longer `max_length` is cut to it.
         where: the model, for messages.
+        dense: the map that the model's other files hold.
 
     Raises:
-        CheckpointError: a task, pooling or setting that is not known here, or a value of another kind.
+        CheckpointError: a task, pooling or setting that is not known here, a value of another kind, or a map that only
+            one of the files knows of.
     """
     labels = values.get("labels", [])
     if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
@@ -147,7 +158,7 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str) -
     if type(max_length) is not int or max_length < 3:  # [CLS], a piece, [SEP]
         raise CheckpointError(f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens from 3 up")
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
-    return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, where=where))
+    return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, dense=dense, where=where))
 
 
 def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:
@@ -172,14 +183,21 @@ def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec
         raise CheckpointError(f"{where}: task.json: {error}") from error
 
 
-def _embedding_from(values: Mapping[str, Any], *, where: str) -> EmbeddingSpec | None:
+def _embedding_from(values: Mapping[str, Any], *, dense: Dense | None, where: str) -> EmbeddingSpec | None:
     found = values.get("embedding")
-    if found is None:
+    if found is None and dense is None:
         return None
-    pooling, normalize = (found.get("pooling"), found.get("normalize")) if isinstance(found, dict) else (None, None)
-    if pooling not in POOLINGS or not isinstance(normalize, bool):
+    said = found if isinstance(found, dict) else {}
+    pooling, normalize, has_dense = said.get("pooling"), said.get("normalize"), said.get("dense", False)
+    if pooling not in POOLINGS or not isinstance(normalize, bool) or not isinstance(has_dense, bool):
         raise CheckpointError(
-            f"{where}: task.json: embedding is {found!r:.60}, not a mapping with pooling ({', '.join(POOLINGS)}) and "
-            "normalize (true or false)"
+            f"{where}: task.json: embedding is {found!r:.60}, not a mapping with pooling ({', '.join(POOLINGS)}), "
+            "normalize (true or false) and, where a Dense module follows, dense (true)"
         )
-    return EmbeddingSpec(pooling, normalize)
+    if has_dense != (dense is not None):
+        one, other = ("a", "none") if has_dense else ("no", "one")
+        raise CheckpointError(
+            f"{where}: task.json: embedding says that {one} Dense module follows the pooling, and the other files hold "
+            f"{other}; copy the whole folder, or save the model again"
+        )
+    return EmbeddingSpec(pooling, normalize, dense)

@@ -220,12 +220,12 @@ class Predictor:
         max_length: int | None = None,
         progress: Progress | None = None,
     ) -> FloatArray:
-        """Return one vector a text, `[texts, hidden]`.
+        """Return one vector a text, `[texts, dimensions]`.
 
         Args:
             texts: a text, or several: a list, an array or a column of a table.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
-                `default_pooling` when left out.
+                `default_pooling` when left out. A Dense map that the model declares follows the declared pooling only.
             max_length: longest input in tokens; the model's own when left out.
             progress: called with the number of texts just finished.
 
@@ -240,13 +240,27 @@ class Predictor:
         sequences = self.model.tokenizer.sequences(rows, max_length=length)
         self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
         if not sequences:
-            return np.zeros((0, self.model.network.config.hidden_size), np.float32)
-        return self.scaled(embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress))
+            return np.zeros((0, self.dimensions(pooling)), np.float32)
+        pooled = embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+        return self.vectors_from(pooled, pooling=pooling)
 
-    def scaled(self, vectors: FloatArray) -> FloatArray:
-        """Return vectors `[.., hidden]` as `embed` gives them: of length 1 where the model's files say so."""
+    def vectors_from(self, pooled: FloatArray, *, pooling: str) -> FloatArray:
+        """Return pooled features `[.., hidden]` as the vectors that `embed` gives, `[.., dimensions]`.
+
+        They pass the map that the model's files declare for this pooling, and get length 1 where the files say so.
+        """
         spec = self.model.embedding
-        return unit(vectors) if spec is not None and spec.normalize else vectors
+        if spec is None:
+            return pooled
+        dense = spec.dense_after(pooling)
+        vectors = pooled if dense is None else dense(pooled)
+        return unit(vectors) if spec.normalize else vectors
+
+    def dimensions(self, pooling: str | None = None) -> int:
+        """Return the number of dimensions of the vectors that `embed` gives for a pooling, or when it is not told."""
+        spec = self.model.embedding
+        dense = None if spec is None else spec.dense_after(pooling or self.default_pooling)
+        return self.model.network.config.hidden_size if dense is None else dense.out_features
 
     @property
     def default_pooling(self) -> str:

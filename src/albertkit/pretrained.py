@@ -156,7 +156,7 @@ def _fresh_pooler(config: AlbertConfig) -> dict[str, torch.Tensor]:
 def _task_of(checkpoint: Checkpoint) -> TaskFile:
     """Return what task.json says, and where it is absent or names no task, what the heads and their labels say."""
     positions = checkpoint.config.max_position_embeddings
-    said = read_task_values(checkpoint.task or {}, positions=positions, where=checkpoint.source)
+    said = read_task_values(checkpoint.task or {}, positions=positions, where=checkpoint.source, dense=checkpoint.dense)
     task = said.task or _task_of_heads(checkpoint)
     labels = agreed_labels(said.labels, checkpoint.labels, where=checkpoint.source)
     if task is not None and not labels and task.problem_type != "regression":
@@ -307,9 +307,9 @@ def save_model(
         model: what to save.
         folder: where to; an older model there is replaced.
         facts: further entries of `task.json` (data set, date).
-        dtype: of the weights on disk; fp16 halves the file and is read back as fp32.
+        dtype: of the network's weights on disk; fp16 halves the file and is read back as fp32.
         modules: whether a model that embeds gets the files by which sentence-transformers computes its vectors;
-            `task.json` says it in any case.
+            `task.json` says it in any case. Without them a Dense map is not saved.
 
     Raises:
         UsageError: the network is on the meta device.
@@ -327,6 +327,7 @@ def save_model(
         labels=model.labels,
         problem_type=getattr(model.task, "problem_type", None),
         task=task,
+        dense=None if model.embedding is None else model.embedding.dense,
     )
     with atomic_folder(folder) as temporary:
         HUGGINGFACE.write(checkpoint, temporary)

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import json
 import pickle
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
+from tests.checkpoints.sentence_folders import LONG, TEXTS, TRANSFORMER, by_hand, flags, folder_of, replayed, write
 from tests.tiny import execution, tiny_folder
 
 from albertkit.checkpoints import read_checkpoint
@@ -25,49 +23,10 @@ from albertkit.exporting.export import export
 from albertkit.predictor import Predictor
 from albertkit.pretrained import EmbeddingSpec, FreshWeightsWarning, HeadSpec, load_model, save_model, with_task_head
 
-TEXTS = ["a fine film", "two hours of nothing at all, and then some more of it; " * 3, "x"]
-TRANSFORMER = "sentence_transformers.models.Transformer"
-
-
-def folder_of(
-    place: Path, *, pooling: dict[str, Any], normalize: bool = False, inner: str = "", length: int | None = 9
-) -> Path:
-    """A folder as sentence-transformers saves it, with the tiny network inside."""
-    shutil.copytree(tiny_folder(), place / inner)
-    rows = [(inner, TRANSFORMER), ("1_Pooling", "sentence_transformers.models.Pooling")]
-    rows += [("2_Normalize", "sentence_transformers.models.Normalize")] if normalize else []
-    write(place / "modules.json", [{"idx": n, "name": str(n), "path": p, "type": t} for n, (p, t) in enumerate(rows)])
-    write(place / inner / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
-    write(place / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
-    (place / "1_Pooling").mkdir()
-    write(place / "1_Pooling" / "config.json", {"word_embedding_dimension": 16, **pooling})
-    return place
-
-
-def write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value))
-
-
 MEAN, CLS = {"pooling_mode_mean_tokens": True}, {"pooling_mode_cls_token": True}
 POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}
 DENSE = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
 PROMPT = {"prompts": {"q": "query: "}, "default_prompt_name": "q"}
-
-
-def flags(chosen: str) -> dict[str, bool]:
-    return {f"pooling_mode_{name}": name == chosen for name in ("cls_token", "mean_tokens", "max_tokens", "lasttoken")}
-
-
-def by_hand(transformer: Path, *, pooling: str, normalize: bool, length: int) -> np.ndarray:
-    transformers = pytest.importorskip("transformers")
-    tokens = transformers.AutoTokenizer.from_pretrained(transformer)(
-        TEXTS, padding=True, truncation=True, max_length=length, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        hidden = transformers.AlbertModel.from_pretrained(transformer).eval()(**tokens).last_hidden_state.numpy()
-    mask = tokens["attention_mask"].numpy()[:, :, None]
-    vectors: np.ndarray = hidden[:, 0] if pooling == "cls" else (hidden * mask).sum(1) / mask.sum(1)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
 
 
 @pytest.mark.parametrize(
@@ -119,7 +78,11 @@ def test_without_a_length_the_tokenizer_says_it(tmp_path: Path) -> None:
         ("modules.json", [{"type": TRANSFORMER, "path": "../elsewhere"}], "not a module with a type and a path"),
         ("modules.json", [{"type": "a.WordEmbeddings", "path": ""}], 'begins with the module "WordEmbeddings"'),
         ("modules.json", [{"type": TRANSFORMER, "path": ""}], "declares no Pooling"),
-        ("modules.json", [{"type": TRANSFORMER}, POOLING, DENSE], '"Dense" in 2_Dense.*remove modules.json'),
+        (
+            "modules.json",
+            [{"type": TRANSFORMER}, POOLING, {"type": "a.LayerNorm", "path": "2_N"}],
+            '"LayerNorm" in 2_N',
+        ),
         ("modules.json", [{"type": TRANSFORMER}, DENSE, POOLING], '"Dense" in 2_Dense.*remove modules.json'),
     ],
 )
@@ -131,7 +94,6 @@ def test_what_would_be_another_vector_is_refused(file: str, value: Any, words: s
 
 
 FILES = ("modules.json", "1_Pooling/config.json", "config_sentence_transformers.json", "sentence_bert_config.json")
-LONG = [*TEXTS, "Caf\u00e9s, 2,000 of them; ``quoted'' \u2014 and\u00a0more", ""]
 
 
 def embedding_model(place: Path, *, pooling: str, normalize: bool) -> Path:
@@ -139,37 +101,6 @@ def embedding_model(place: Path, *, pooling: str, normalize: bool) -> Path:
     model = replace(load_model(tiny_folder()), embedding=EmbeddingSpec(pooling, normalize), max_length=9)
     save_model(model, place)
     return place
-
-
-def replayed(folder: Path, texts: list[str]) -> np.ndarray:
-    """What sentence-transformers computes by the files of a folder, as its documentation says."""
-    transformers = pytest.importorskip("transformers")
-    rows = json.loads((folder / "modules.json").read_text())
-    assert [row["idx"] for row in rows] == list(range(len(rows)))
-    kinds = {row["type"].removeprefix("sentence_transformers.models."): folder / row["path"] for row in rows}
-    length = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
-    tokens = transformers.AutoTokenizer.from_pretrained(kinds["Transformer"])(
-        texts, padding=True, truncation=True, max_length=length, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        hidden = transformers.AutoModel.from_pretrained(kinds["Transformer"]).eval()(**tokens).last_hidden_state
-        pooling = json.loads((kinds["Pooling"] / "config.json").read_text())
-        assert pooling.pop("word_embedding_dimension") == hidden.shape[-1]
-        mask = tokens["attention_mask"][:, :, None]
-        chosen = [name for name, on in pooling.items() if on]
-        assert chosen in (["pooling_mode_cls_token"], ["pooling_mode_mean_tokens"])
-        vectors = hidden[:, 0] if "cls" in chosen[0] else (hidden * mask).sum(1) / mask.sum(1)
-        if "Dense" in kinds:
-            dense = json.loads((kinds["Dense"] / "config.json").read_text())
-            linear = torch.nn.Linear(dense["in_features"], dense["out_features"], bias=dense["bias"])
-            weights = load_file(kinds["Dense"] / "model.safetensors")
-            linear.load_state_dict({name.removeprefix("linear."): tensor for name, tensor in weights.items()})
-            assert dense["activation_function"] == "torch.nn.modules.activation.Tanh"
-            vectors = torch.tanh(linear(vectors))
-        if "Normalize" in kinds:
-            vectors = torch.nn.functional.normalize(vectors, dim=1)
-    found: np.ndarray = vectors.numpy()
-    return found
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "pooler"])
@@ -228,14 +159,6 @@ def test_an_export_declares_nothing(tmp_path: Path) -> None:
     export(load_model(folder), tmp_path / "exported")
     assert not any((tmp_path / "exported" / name).exists() for name in FILES)
     np.testing.assert_allclose(Predictor.load(tmp_path / "exported").embed(TEXTS), expected, atol=1e-4)
-
-
-def test_a_dense_module_that_is_not_the_pooler_is_refused(tmp_path: Path) -> None:
-    folder = embedding_model(tmp_path / "saved", pooling="pooler", normalize=False)
-    path = folder / "2_Dense" / "model.safetensors"
-    save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
-    with pytest.raises(CheckpointError, match='declares the module "Dense" in 2_Dense'):
-        read_checkpoint(folder)
 
 
 def test_a_pickled_embedder_keeps_the_vectors(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from albertkit.config import AlbertConfig
+from albertkit.dense import Dense
 
 if TYPE_CHECKING:
     import torch
@@ -74,6 +75,8 @@ class Checkpoint:
     """One of `PROBLEM_TYPES`, or None where the files do not say."""
     task: dict[str, Any] | None = None
     """Content of `task.json` without its format version; None for a model that albertkit did not train."""
+    dense: Dense | None = None
+    """The map of a text's pooled vector that `embedding` speaks of; only Hugging Face folders hold one."""
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)
     """Name in a Hugging Face folder (`spiece.model`, `vocab.txt`, ..) -> path, for each tokenizer file found."""
     tokenizer_mode: str | None = None

@@ -152,6 +152,9 @@ class HuggingFaceFormat:
         if not pooler:
             notes.append(f"{file.name} holds no pooler")
         labels, problem_type = read_labels(values, state, heads=heads, notes=notes, where=path / "config.json")
+        declared, dense = declared_embedding(outer, state=state)
+        if dense is not None:
+            dense.require_width(config.hidden_size, where=str(outer / MODULES))
         check_state(
             config,
             state,
@@ -168,7 +171,8 @@ class HuggingFaceFormat:
             source=str(outer),
             labels=labels,
             problem_type=problem_type,
-            task={**declared_embedding(outer, state=state), **(_read_task(path / "task.json") or {})} or None,
+            task={**declared, **(_read_task(path / "task.json") or {})} or None,
+            dense=dense,
             tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
             notes=tuple(notes),
         )

@@ -4,7 +4,8 @@ modules.json                        the modules in order: Transformer, Pooling, 
 config.json, model.safetensors ..   the transformer, in older folders in `0_Transformer/`
 sentence_bert_config.json           beside it: max_seq_length, do_lower_case
 1_Pooling/config.json               what is pooled
-2_Dense/                            a linear map and its activation; ours is the pooler, which reads the first token
+2_Dense/                            a linear map and its activation: the pooler, which reads the first token, or a map
+                                    of the model's own; where both are, the map is in 3_Dense
 config_sentence_transformers.json   prompts
 
 Reading: what the folder declares becomes the entries `embedding` and `max_length` of `task.json`. A module or setting
@@ -16,13 +17,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.folder import read_json, read_mapping, read_tensors, write_tensors
-from albertkit.errors import CheckpointError
+from albertkit.dense import Dense, FloatArray
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import write_json
 
 MODULES = "modules.json"
@@ -30,9 +33,20 @@ _MAX_LENGTH_FILES = ("sentence_bert_config.json", "sentence_albert_config.json")
 _TRANSFORMERS = ("Transformer", "ALBERT")  # the second in folders of 2019 and 2020
 _TYPE = "sentence_transformers.models."  # in all versions; newer ones know their new places by it
 _PROMPTS = "config_sentence_transformers.json"
-_POOLING, _DENSE, _NORMALIZE = "1_Pooling", "2_Dense", "Normalize"
+_POOLING, _DENSE, _NORMALIZE = "1_Pooling", ("2_Dense", "3_Dense"), "Normalize"
+_ACTIVATIONS = {"identity": "torch.nn.modules.linear.Identity", "tanh": "torch.nn.modules.activation.Tanh"}
+_VECTOR = "sentence_embedding"  # there the name of a text's vector
 _POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
 _WITHOUT = f"remove {MODULES} to use the encoder without it"
+
+
+class Declaration(NamedTuple):
+    """What a folder declares."""
+
+    values: dict[str, Any]
+    """Entries of `task.json`; empty without a `modules.json`."""
+    dense: Dense | None
+    """The map that follows the pooling."""
 
 
 def transformer_folder(folder: Path) -> Path:
@@ -44,8 +58,8 @@ def transformer_folder(folder: Path) -> Path:
     return _read_modules(folder)[0][1] if (folder / MODULES).is_file() else folder
 
 
-def declared_embedding(folder: Path, *, state: Mapping[str, torch.Tensor] | None = None) -> dict[str, Any]:
-    """Return the entries of `task.json` that a folder declares; none where it has no `modules.json`.
+def declared_embedding(folder: Path, *, state: Mapping[str, torch.Tensor] | None = None) -> Declaration:
+    """Return what a folder declares of a text's vector; nothing where it has no `modules.json`.
 
     Args:
         folder: as sentence-transformers saves it.
@@ -55,26 +69,27 @@ def declared_embedding(folder: Path, *, state: Mapping[str, torch.Tensor] | None
         CheckpointError: a module, a pooling mode or a setting that is not supported, or a damaged file.
     """
     if not (folder / MODULES).is_file():
-        return {}
+        return Declaration({}, None)
     modules = _read_modules(folder)
     if "Pooling" not in [kind for kind, _ in modules]:
         raise CheckpointError(f"{folder / MODULES}: declares no Pooling after the Transformer; {_WITHOUT}")
     transformer, *rest = modules
-    pooled = rest[0][0] == "Pooling"
-    pooling = _pooling(rest[0][1] / "config.json") if pooled else ""
-    if pooling == "cls" and len(rest) > 1 and rest[1][0] == "Dense" and _is_pooler(rest[1][1], state or {}):
-        pooling = "pooler"
-        del rest[1]
-    for kind, place in rest[1:] if pooled else rest:
+    pooling, dense = "", None
+    if rest[0][0] == "Pooling":
+        pooling = _pooling(rest.pop(0)[1] / "config.json")
+        dense = _next_dense(rest)
+        if pooling == "cls" and dense is not None and _is_pooler(dense, state or {}):
+            pooling, dense = "pooler", _next_dense(rest)
+    for kind, place in rest:
         if kind != "Normalize":
             raise CheckpointError(
                 f'{folder / MODULES}: declares the module "{kind:.60}" in {place.name or folder.name}, and albertkit '
-                f"computes Transformer, Pooling and Normalize in this order; {_WITHOUT}"
+                f"computes Transformer, Pooling, one Dense and Normalize in this order; {_WITHOUT}"
             )
     _refuse_prompt(folder / _PROMPTS)
-    values: dict[str, Any] = {"embedding": {"pooling": pooling, "normalize": len(rest) > 1}}
+    embedding = {"pooling": pooling, "normalize": bool(rest), **({} if dense is None else {"dense": True})}
     length = _max_length(transformer[1])
-    return values if length is None else {**values, "max_length": length}
+    return Declaration({"embedding": embedding, **({} if length is None else {"max_length": length})}, dense)
 
 
 def write_declaration(folder: Path, checkpoint: Checkpoint) -> None:
@@ -98,12 +113,17 @@ def write_declaration(folder: Path, checkpoint: Checkpoint) -> None:
     write_json(folder / _POOLING / "config.json", {"word_embedding_dimension": width, **flags, flag: True})
     modules = [("Transformer", ""), ("Pooling", _POOLING)]
     if pooling == "pooler":
-        (folder / _DENSE).mkdir()
-        tensors = {f"linear.{leaf}": checkpoint.state[f"pooler.{leaf}"] for leaf in ("weight", "bias")}
-        write_tensors(folder / _DENSE / "model.safetensors", tensors)
-        settings = {"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"}
-        write_json(folder / _DENSE / "config.json", {"in_features": width, "out_features": width, **settings})
-        modules.append(("Dense", _DENSE))
+        modules.append(("Dense", f"{len(modules)}_Dense"))
+        _write_dense(
+            folder / modules[-1][1],
+            checkpoint.state["pooler.weight"],
+            checkpoint.state["pooler.bias"],
+            activation="tanh",
+        )
+    if checkpoint.dense is not None:
+        modules.append(("Dense", f"{len(modules)}_Dense"))
+        weight, bias = torch.from_numpy(checkpoint.dense.weight), torch.from_numpy(checkpoint.dense.bias)
+        _write_dense(folder / modules[-1][1], weight, bias, activation=checkpoint.dense.activation)
     if embedding["normalize"]:
         place = f"{len(modules)}_{_NORMALIZE}"  # it has no settings, and git keeps no empty folder: none is made
         modules.append((_NORMALIZE, place))
@@ -120,7 +140,7 @@ def remove_declaration(folder: Path) -> None:
     """Remove what `write_declaration` wrote."""
     for name in (MODULES, _MAX_LENGTH_FILES[0], _PROMPTS):
         (folder / name).unlink(missing_ok=True)
-    for name in (_POOLING, _DENSE):
+    for name in (_POOLING, *_DENSE):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 
@@ -158,14 +178,78 @@ def _pooling(path: Path) -> str:
     return _POOLINGS[str(named[0])]
 
 
-def _is_pooler(dense: Path, state: Mapping[str, torch.Tensor]) -> bool:
+def _next_dense(modules: list[tuple[str, Path]]) -> Dense | None:
+    """Take the next module away and return it, if it is a Dense."""
+    return _read_dense(modules.pop(0)[1]) if modules and modules[0][0] == "Dense" else None
+
+
+def _read_dense(folder: Path) -> Dense:
+    path = folder / "config.json"
+    values = read_mapping(path)
+    said = values.get("activation_function", _ACTIVATIONS["tanh"])  # the default there
+    # Both places where torch has the class; a class of another place could compute anything.
+    names = {place: name for name, full in _ACTIVATIONS.items() for place in (full, f"torch.nn.{full.split('.')[-1]}")}
+    if not isinstance(said, str) or said not in names:
+        raise CheckpointError(
+            f'{path}: the activation_function is "{said!s:.60}", and albertkit computes Identity and Tanh; {_WITHOUT}'
+        )
+    for key in ("module_input_name", "module_output_name"):
+        if values.get(key) not in (None, _VECTOR):
+            raise CheckpointError(f'{path}: {key} is "{values[key]!s:.60}", not "{_VECTOR}"; {_WITHOUT}')
+    if values.get("use_residual"):
+        raise CheckpointError(f"{path}: use_residual adds the vector to its map, which albertkit does not; {_WITHOUT}")
+    shape, has_bias = [values.get("out_features"), values.get("in_features")], values.get("bias", True)
+    if not all(type(width) is int for width in shape) or not isinstance(has_bias, bool):
+        raise CheckpointError(
+            f"{path}: needs in_features and out_features, two whole numbers, and bias, true or false; copy or download "
+            "the file again"
+        )
+    file, older = folder / "model.safetensors", folder / "pytorch_model.bin"
+    file = older if older.is_file() and not file.is_file() else file
+    tensors = read_tensors(file)
+    expected = {"linear.weight": shape, **({"linear.bias": shape[:1]} if has_bias else {})}
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected or not all(tensor.is_floating_point() for tensor in tensors.values()):
+        raise CheckpointError(
+            f"{file}: holds {_shapes(found)}, where {path.name} asks for {_shapes(expected)} in floating point; "
+            "copy or download both files again"
+        )
+    weight, *bias = (_array(tensors[name]) for name in expected)
+    try:
+        return Dense(weight, bias[0] if bias else np.zeros(len(weight), np.float32), names[said])
+    except UsageError as error:
+        raise CheckpointError(f"{file}: {error}; copy or download it again") from error
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    """Return numbers of any precision in fp32, in memory of their own: the file may go."""
+    return np.array(tensor.detach().float().numpy())
+
+
+def _shapes(found: Mapping[str, list[Any]]) -> str:
+    return ", ".join(f"{name:.60} {shape}" for name, shape in sorted(found.items())[:3]) or "nothing"
+
+
+def _write_dense(folder: Path, weight: torch.Tensor, bias: torch.Tensor, *, activation: str) -> None:
+    folder.mkdir()
+    write_tensors(folder / "model.safetensors", {"linear.weight": weight, "linear.bias": bias})
+    out_features, in_features = weight.shape
+    write_json(
+        folder / "config.json",
+        {
+            "in_features": in_features,
+            "out_features": out_features,
+            "bias": True,
+            "activation_function": _ACTIVATIONS[activation],
+        },
+    )
+
+
+def _is_pooler(dense: Dense, state: Mapping[str, torch.Tensor]) -> bool:
     """Tell whether a Dense module computes what the network's own pooler does."""
-    values = read_mapping(dense / "config.json")
-    if not str(values.get("activation_function")).endswith(".Tanh") or not values.get("bias", True):
-        return False
-    tensors = read_tensors(dense / "model.safetensors")
-    pairs = [(tensors.get(f"linear.{leaf}"), state.get(f"pooler.{leaf}")) for leaf in ("weight", "bias")]
-    return all(one is not None and two is not None and torch.equal(one.float(), two.float()) for one, two in pairs)
+    pairs = [(dense.weight, state.get("pooler.weight")), (dense.bias, state.get("pooler.bias"))]
+    same = [pooler is not None and np.array_equal(own, _array(pooler)) for own, pooler in pairs]
+    return dense.activation == "tanh" and all(same)
 
 
 def _max_length(transformer: Path) -> int | None:

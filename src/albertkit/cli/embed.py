@@ -32,7 +32,8 @@ from albertkit.cli.options import (
     "--pooling",
     type=click.Choice(["mean", "cls", "pooler"]),
     help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what the model's files "
-    "declare or a model of similarity was trained with, else mean.",
+    "declare or a model of similarity was trained with, else mean. A declared Dense map follows the declared pooling "
+    "only.",
 )
 @click.option("--text-column", help="Column of the text, when --input is a table.")
 @encoding_option
@@ -99,8 +100,8 @@ def command(
     total = count_rows(source, encoding=encoding)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
-    dimensions = predictor.model.network.config.hidden_size
     pooling = pooling or predictor.default_pooling
+    dimensions = predictor.dimensions(pooling)
     path = model_path(model)
     length = predictor.model.max_length if max_length is None else max_length
     made_by = MadeBy(model if path is None else str(Path(model).resolve()), pooling, length)

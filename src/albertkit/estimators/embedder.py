@@ -25,7 +25,8 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Args:
         model: a known model, a model folder or a run directory.
         pooling: `mean` of the tokens' vectors, the first token's (`cls`), or the `pooler`'s output; if None what the
-            model was trained with or its files declare, else `mean`.
+            model was trained with or its files declare, else `mean`. A Dense map that the files declare follows the
+            declared pooling only.
         max_length: longest input in tokens, longer texts are cut; as many as the model takes if None.
         threads: processor threads; torch's own choice if None.
 
@@ -58,7 +59,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:  # noqa: N803
-        """Return a vector for each text, `[rows, hidden]`.
+        """Return a vector for each text, `[rows, dimensions]`.
 
         Args:
             X: texts `[rows]`: a list, array or Series, or a table of one column.
@@ -79,7 +80,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     @property
     def _n_features_out(self) -> int:
         """Width of the vectors: scikit-learn names the columns of its tables by it."""
-        return int(self.predictor_.model.network.config.hidden_size)
+        return int(self.predictor_.dimensions(self.pooling))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: settings, and the model's files as bytes (safetensors and JSON)."""

@@ -17,14 +17,17 @@ from albertkit.pretrained import load_model, save_model
 
 PREFIX = "albertkit-"
 """How the names of temporary folders begin."""
+_FOLDERS = ("1_Pooling", "2_Dense", "3_Dense")
+"""Folders that a saved model may have."""
 
 
 def model_bytes(model: Model) -> dict[str, bytes]:
-    """Return the files of the model's folder by name."""
+    """Return the files of the model's folder by name; `/` divides a file from its folder."""
     with TemporaryDirectory(prefix=PREFIX) as parent:
         folder = Path(parent) / "model"
-        save_model(model, folder, modules=False)  # a state has no folders
-        return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+        save_model(model, folder)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
@@ -40,7 +43,7 @@ def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
     with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         for name, content in files.items():
             # A name with a folder in it could point anywhere on the machine.
-            if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\") or not name.isprintable():
+            if not isinstance(name, str) or not _is_plain(name):
                 raise CheckpointError(
                     f'{source}: the saved state names the file "{name!r:.60}", which is not a plain name'
                 )
@@ -48,8 +51,21 @@ def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
                 raise CheckpointError(
                     f"{source}: the saved state holds no bytes under {name:.60}; save the model again"
                 )
-            (Path(folder) / name).write_bytes(content)
+            path = Path(folder) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
         return owned_model(folder, source=source)
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name is that of a file in the model's folder, or in one of the folders there."""
+    *folder, file = name.split("/")
+    return (
+        (not folder or (len(folder) == 1 and folder[0] in _FOLDERS))
+        and file not in ("", ".", "..", *_FOLDERS)
+        and "\\" not in file
+        and file.isprintable()
+    )
 
 
 def owned_model(folder: str | os.PathLike[str], *, source: str) -> Model:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from albertkit.dense import write_dense
 from albertkit.device import Execution
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
-from albertkit.exported import FORMAT_VERSION, RECORD, RUNTIMES
+from albertkit.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.files import atomic_folder, write_json
 from albertkit.manifest import sha256_of
 from albertkit.predictor import Predictor
@@ -35,7 +36,7 @@ class Export:
 
     folder: Path
     files: tuple[str, ...]
-    """Names of the network's files in the folder."""
+    """Names of the network's files in the folder, and of the Dense map's."""
     bytes: int
     """Of these files."""
     max_difference: float
@@ -92,12 +93,17 @@ def export(
                 f"more than {LIMITS[precision]:g}; it was not kept: run this model with torch"
             )
         largest = max(one.largest for one in found)
+        dense = None if model.embedding is None else model.embedding.dense
+        if dense is not None:  # the Predictor applies it, as to any runtime's vectors
+            write_dense(temporary / DENSE, dense)
+            files = (*files, DENSE)
         write_json(
             temporary / RECORD,
             {
                 "format_version": FORMAT_VERSION,
                 "runtime": to,
                 "precision": precision,
+                **({} if dense is None else {"dense_activation": dense.activation}),
                 "files": {
                     name: {"size": (temporary / name).stat().st_size, "sha256": sha256_of(temporary / name)}
                     for name in files

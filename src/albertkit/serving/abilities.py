@@ -156,11 +156,12 @@ class Abilities:
         return Work(Job(sequences, "sop_logits"), finish)
 
     def _embed(self, values: Mapping[str, Any]) -> Work:
-        job = self._vectors(values["text"], values.get("pooling"))
+        pooling = values.get("pooling") or self.predictor.default_pooling
+        job = self._vectors(values["text"], pooling)
 
         def finish(rows: Sequence[FloatArray]) -> Results:
             return [
-                {"vector": self.predictor.scaled(row).tolist(), "cut_tokens": one.truncated}
+                {"vector": self.predictor.vectors_from(row, pooling=pooling).tolist(), "cut_tokens": one.truncated}
                 for row, one in zip(rows, job.sequences, strict=True)
             ]
 
@@ -170,10 +171,11 @@ class Abilities:
         texts, pairs = values["text"], values["pair"]
         if self.model.task is not None and self.model.task.name == "similarity":
             return self._predict([TextExample(*both) for both in _pairs(values)])
-        job = self._vectors([*texts, *pairs], None)
+        pooling = self.predictor.default_pooling
+        job = self._vectors([*texts, *pairs], pooling)
 
         def finish(rows: Sequence[FloatArray]) -> Results:
-            vectors = np.stack(list(rows)).astype(np.float64)
+            vectors = self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling).astype(np.float64)
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
             lost = [one.truncated for one in job.sequences]
             count = len(texts)
@@ -201,8 +203,7 @@ class Abilities:
 
         return Work(Job([], ""), finish)
 
-    def _vectors(self, texts: Sequence[str], pooling: str | None) -> Job:
-        pooling = pooling or self.predictor.default_pooling
+    def _vectors(self, texts: Sequence[str], pooling: str) -> Job:
         sequences = self.model.tokenizer.sequences(texts, max_length=self.model.max_length)
         if pooling == "pooler":
             return Job(sequences, "pooled_output")

@@ -27,7 +27,9 @@ class VectorLosses(NamedTuple):
     cosine: Tensor
     """Mean cosine of the mapped vector and the teacher's, in [-1, 1]."""
     relation: Tensor
-    """`relation_error`."""
+    """`relation_error` of the vector itself: it is trained."""
+    mapped_relation: Tensor
+    """That of the mapped vector."""
 
 
 class DistillLosses(NamedTuple):
@@ -66,8 +68,10 @@ class DistillObjective(nn.Module):
         with torch.autocast(teacher.device.type, enabled=False):
             for name, to_teacher in self.maps.items():
                 own = pooled_features(encoded, pooling=name).float()  # n H
-                cosines = F.cosine_similarity(to_teacher(own), teacher, dim=1)
-                vectors[name] = VectorLosses(cosines.mean(), relation_error(own, teacher))
+                mapped = to_teacher(own)  # n D
+                cosines = F.cosine_similarity(mapped, teacher, dim=1)
+                relations = relation_error(own, teacher), relation_error(mapped.detach(), teacher)
+                vectors[name] = VectorLosses(cosines.mean(), *relations)
         pretraining = pretraining_losses(self.network, encoded, batch) if self.with_pretraining else None
         return DistillLosses(vectors, pretraining)
 

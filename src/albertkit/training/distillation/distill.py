@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import torch
+
+from albertkit.dense import Dense
 from albertkit.device import Execution, choose_execution, set_seed
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.pretraining_plots import panels_of, plot_pretraining, read_curves
 from albertkit.locks import locked
-from albertkit.pretrained import Model, save_model
+from albertkit.pretrained import EmbeddingSpec, Model, save_model
 from albertkit.progress import Silent, Teller
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.training.checks import check_alone
 from albertkit.training.digest import content_digest
 from albertkit.training.distillation.inputs import Source, batches_of, read_source, with_masks
-from albertkit.training.distillation.maps import fit_maps
+from albertkit.training.distillation.maps import fit_maps, map_of_the_mean
 from albertkit.training.distillation.report import DistillReport
 from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.state import DistillState
@@ -67,6 +70,8 @@ class _Distillation:
     source: Source
     folder: RunFolder
     teller: Teller
+    first_map: Dense | None
+    """Of the mean, where the starting model brought one into a space of as many dimensions."""
 
     @classmethod
     def prepare(cls, settings: DistillSettings, execution: Execution, *, resume: bool, teller: Teller) -> _Distillation:
@@ -84,6 +89,12 @@ class _Distillation:
         if start != "keep":
             check_dimensions(settings.teacher, source.dimensions, student.network.config)
         settings = replace(settings, start=start)
+        weights = dict(student.network.state_dict())
+        first_map = None if student.embedding is None or start != "keep" else student.embedding.dense
+        if first_map is not None and first_map.out_features != source.dimensions:
+            first_map = None
+        if first_map is not None:
+            weights |= {"map.weight": torch.from_numpy(first_map.weight), "map.bias": torch.from_numpy(first_map.bias)}
         folder = RunFolder.open(
             settings.out,
             settings.to_dict(),
@@ -92,10 +103,10 @@ class _Distillation:
                 "texts": {"number": len(source.train), "content": source.train.digest()},
                 "held-out texts": {"number": len(source.held_out), "content": source.held_out.digest()},
                 "teacher": source.digest,
-                "weights of the starting model": content_digest(student.network.state_dict()),
+                "weights of the starting model": content_digest(weights),
             },
         )
-        return cls(settings, steps, execution, student, source, folder, teller)
+        return cls(settings, steps, execution, student, source, folder, teller, first_map)
 
     def run(self) -> DistillReport:
         """Train to the end and write what came out."""
@@ -134,7 +145,9 @@ class _Distillation:
         tokenizer = self.student.tokenizer
         batches = batches_of(source.train, vectors, tokenizer, settings)
         if not restored and settings.model is not None:  # fresh vectors are alike in all directions
-            fit_maps(objective, batches, execution=self.execution)
+            if self.first_map is not None:
+                self.teller.say(f"note: the map into the teacher's space begins as that of {settings.model}")
+            fit_maps(objective, batches, execution=self.execution, mean=self.first_map)
         # Fresh positions that no text reaches would stay random.
         batches = replace(batches, num_positions=network.config.max_position_embeddings)
         plain = batches_of(source.held_out, scored, tokenizer, settings)
@@ -204,7 +217,12 @@ class _Distillation:
         if scores.mlm_accuracy is not None:
             said += f", masked words {scores.mlm_accuracy:.1f} %, order {scores.sop_accuracy:.1f} %"
         self.teller.say(f"step {state.step:,}, {state.tokens:,} tokens: held-out {said}")
-        save_model(self.student, self.folder.path / "model")
+        self._save(state)
+
+    def _save(self, state: DistillState) -> None:
+        """Write the student; its vector is the mean, mapped into the teacher's space."""
+        embedding = EmbeddingSpec("mean", dense=map_of_the_mean(state.objective))
+        save_model(replace(self.student, embedding=embedding), self.folder.path / "model")
 
     def _finish(self, state: DistillState, scores: DistillScores) -> DistillReport:
         settings, path = self.settings, self.folder.path
@@ -225,7 +243,7 @@ class _Distillation:
             environment=environment(self.execution),
             command=settings.to_dict(),
         )
-        save_model(self.student, path / "model")
+        self._save(state)
         self.teller.say(f"model: {path / 'model'}")
         panels = panels_of(path)
         assert panels is not None

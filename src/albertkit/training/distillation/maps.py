@@ -1,4 +1,4 @@
-"""Begin the maps into the teacher's space by least squares.
+"""Begin the maps into the teacher's space by least squares, or with the one that the checkpoint has; take one out.
 
 The vectors of a trained network differ much more in some directions than in others. From random weights a map takes
 thousands of steps to find what lies in the small ones, and pulls at the network meanwhile.
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from albertkit.dense import Dense
 from albertkit.device import Execution
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.pooling import pooled_features
@@ -21,13 +22,23 @@ RIDGE = 1e-3
 """Of the mean variance of a direction, added to that of each: few texts fit no noise."""
 
 
-def fit_maps(objective: DistillObjective, plain: DistillBatches, *, execution: Execution) -> None:
+def map_of_the_mean(objective: DistillObjective) -> Dense:
+    """Return a copy of the map of the mean, as the student keeps it."""
+    linear = objective.maps["mean"]
+    weight, bias = (getattr(linear, leaf).detach().float().cpu().numpy().copy() for leaf in ("weight", "bias"))
+    return Dense(weight, bias)
+
+
+def fit_maps(
+    objective: DistillObjective, plain: DistillBatches, *, execution: Execution, mean: Dense | None = None
+) -> None:
     """Set the maps to the regularized least squares from the network's vectors to the teacher's.
 
     Args:
         objective: network and maps, on the device.
         plain: texts without masks; the first `TEXTS` are used.
         execution: device and precision.
+        mean: the map to begin with for the mean, from an earlier distillation; fitted when left out.
     """
     first = np.arange(min(TEXTS, len(plain.texts)))
     some = DistillBatches(
@@ -45,9 +56,11 @@ def fit_maps(objective: DistillObjective, plain: DistillBatches, *, execution: E
                 vectors.append(pooled_features(encoded, pooling=name).cpu().double())
     objective.train(was_training)
     for name, vectors in own.items():
-        weight, bias = least_squares(torch.cat(vectors), torch.cat(targets))
-        state = {"weight": weight.float(), "bias": bias.float()}
-        objective.maps[name].load_state_dict(state)
+        if name == "mean" and mean is not None:
+            weight, bias = torch.from_numpy(mean.weight), torch.from_numpy(mean.bias)
+        else:
+            weight, bias = least_squares(torch.cat(vectors), torch.cat(targets))
+        objective.maps[name].load_state_dict({"weight": weight.float(), "bias": bias.float()})
 
 
 def least_squares(own: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,9 +23,11 @@ class DistillScores:
     vector_cosine: float
     """Of the mean vector, mapped, and the teacher's, in [-1, 1]."""
     relation_error: float
-    """Mean squared difference of the cosines between two texts: of the mean vectors, and of the teacher's."""
+    """Mean squared difference of the cosines between two texts: of the mean vectors, mapped, and of the teacher's."""
     pooler_vector_cosine: float
+    """The same of the pooler's output, through a map that is not kept."""
     pooler_relation_error: float
+    """Of the pooler's output itself."""
     mlm_loss: float | None = None
     """Nats per masked position."""
     mlm_accuracy: float | None = None
@@ -163,7 +165,10 @@ class _Sums:
         self.pairs: int | None = None
 
     def add(self, losses: DistillLosses, *, texts: int) -> None:
-        parts = [float(value.detach()) for name in ("mean", "pooler") for value in losses.vectors[name]]
+        mean, pooler = losses.vectors["mean"], losses.vectors["pooler"]
+        # What `embed` gives: the mean through its map, which is part of the model, and the pooler's output as it is.
+        four = mean.cosine, mean.mapped_relation, pooler.cosine, pooler.relation
+        parts = [float(value.detach()) for value in four]
         self.vectors = [total + texts * part for total, part in zip(self.vectors, parts, strict=True)]
         self.texts += texts
         if losses.pretraining is not None:

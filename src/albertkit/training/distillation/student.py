@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from albertkit.config import PUBLISHED, AlbertConfig
+from albertkit.dense import Dense
 from albertkit.errors import UsageError
 from albertkit.pretrained import EmbeddingSpec, Model, fresh_model, load_model
 from albertkit.tasks.network import Network, pretraining_heads
@@ -36,6 +37,8 @@ FREQUENT = 1e-3
 
 def starting_student(settings: DistillSettings) -> Model:
     """Return the student with the heads that are trained, and no task.
+
+    Its vector is the mean, with the linear map that a distilled checkpoint has of it.
 
     Raises:
         UsageError, CheckpointError, ConfigError: the model or configuration cannot be used, or has no tokenizer.
@@ -62,13 +65,18 @@ def starting_student(settings: DistillSettings) -> Model:
             notes = (*notes, f"the head {' and '.join(left)} of {settings.model} is left out{hint}")
         ordered: dict[str, nn.Module] = {name: (kept | fresh)[name] for name in heads}
         model = replace(model, network=Network(model.network.encoder, ordered), task=None, labels=(), notes=notes)
-    model = replace(model, embedding=EmbeddingSpec("mean"))
+    model = replace(model, embedding=EmbeddingSpec("mean", dense=_map_of_the_mean(model)))
     if settings.pretraining:
         with_sentencepiece(model.tokenizer)
     positions = model.network.config.max_position_embeddings
     if settings.max_length > positions:
         raise UsageError(f"max-length is {settings.max_length}, and the student has {positions} positions")
     return model
+
+
+def _map_of_the_mean(model: Model) -> Dense | None:
+    dense = None if model.embedding is None else model.embedding.dense_after("mean")
+    return dense if dense is not None and dense.activation == "identity" else None
 
 
 def piece_texts(tokenizer: AnyTokenizer) -> tuple[npt.NDArray[np.int64], list[str]]:

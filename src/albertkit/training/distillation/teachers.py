@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.checkpoints.sentence_transformers import declared_embedding, transformer_folder
+from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
 from albertkit.data.batches import inference_batches
 from albertkit.device import Execution
 from albertkit.errors import CheckpointError, MissingExtraError
@@ -127,7 +127,7 @@ class _TransformersTeacher:
             import transformers
         except ImportError as error:
             raise MissingExtraError("transformers", extra="distill", purpose=f"the teacher {folder}") from error
-        declared = declared_embedding(folder)
+        declared, self.dense = declared_embedding(folder)
         inner = transformer_folder(folder)
         if not any((inner / name).is_file() for name in _TOKENIZER_FILES):
             raise CheckpointError(
@@ -162,6 +162,8 @@ class _TransformersTeacher:
                 f"{folder}: the weights lack {missing[0]} ({len(missing)} are missing), which would be random; copy "
                 "the files again"
             )
+        if self.dense is not None:
+            self.dense.require_width(network.config.hidden_size, where=str(folder / MODULES))
         self.network: Any = network.eval().to(execution.torch_device)
         self.device = execution.torch_device
         self.pooling = declared.get("embedding", {"pooling": "mean"})["pooling"]
@@ -192,7 +194,7 @@ class _TransformersTeacher:
                     found = np.zeros((len(given), vectors.shape[1]), np.float32)
                 found[numbers] = vectors.cpu().numpy()
         assert found is not None
-        return found
+        return found if self.dense is None else self.dense(found)
 
 
 def _lowers(folder: Path) -> bool:

@@ -48,7 +48,11 @@ def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
     if missing:
         notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
     network = Network(model.network.encoder, {name: heads[name] for name in HEADS})
-    return replace(model, network=network, task=None, labels=(), notes=notes)
+    embedding = model.embedding
+    if embedding is not None and embedding.dense is not None:
+        embedding = replace(embedding, dense=None)
+        notes = (*notes, f"the Dense map of the vectors of {settings.model} is left out: it fits the untrained weights")
+    return replace(model, network=network, task=None, labels=(), notes=notes, embedding=embedding)
 
 
 def training_stream(
