@@ -220,11 +220,20 @@ def _exported(folder: Path) -> Path:
 
 
 def _sentence_transformers(folder: Path) -> Path:
+    import torch
+    from safetensors.torch import save_file
+    from tests.tiny import CONFIG
+
     model = _model(folder)
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     (model / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20, "do_lower_case": False}))
-    rows = [("", "m.Transformer"), ("1_Pooling", "m.Pooling"), ("2_Normalize", "m.Normalize")]
+    rows = [("", "m.Transformer"), ("1_Pooling", "m.Pooling"), ("2_Dense", "m.Dense"), ("3_Normalize", "m.Normalize")]
+    (model / "2_Dense").mkdir()
+    save_file({"linear.weight": torch.ones(3, CONFIG.hidden_size)}, model / "2_Dense" / "model.safetensors")
+    settings = {"in_features": CONFIG.hidden_size, "out_features": 3, "bias": False}
+    activation = {"activation_function": "torch.nn.modules.activation.Tanh"}
+    (model / "2_Dense" / "config.json").write_text(json.dumps({**settings, **activation}))
     (model / "modules.json").write_text(json.dumps([{"path": path, "type": kind} for path, kind in rows]))
     (model / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {}, "default_prompt_name": None}))
     return model
@@ -322,7 +331,13 @@ TARGETS: Mapping[str, Target] = {
     "estimator": Target(_model, ("task.json", "config.json", "tokenizer_config.json"), _read_state),
     "sentence-transformers": Target(
         _sentence_transformers,
-        ("modules.json", "sentence_bert_config.json", "1_Pooling/config.json", "config_sentence_transformers.json"),
+        (
+            "modules.json",
+            "sentence_bert_config.json",
+            "1_Pooling/config.json",
+            "config_sentence_transformers.json",
+            "2_Dense/config.json",
+        ),
         _read_model,
     ),
     "pickle": Target(_pytorch, ("pytorch_model.bin",), _read_checkpoint),

@@ -1,9 +1,10 @@
-"""Folders of sentence-transformers, and what their vectors are by transformers, torch and NumPy."""
+"""Folders of sentence-transformers, a model with a Dense map, and vectors by transformers, torch and NumPy."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ import torch
 from safetensors.torch import load_file
 from tests.tiny import tiny_folder
 
+from albertkit.dense import Dense
+from albertkit.pretrained import EmbeddingSpec, Model, load_model
+
 TEXTS = ["a fine film", "two hours of nothing at all, and then some more of it; " * 3, "x"]
 LONG = [*TEXTS, "Caf\u00e9s, 2,000 of them; ``quoted'' \u2014 and\u00a0more", ""]
+OUT = 11  # dimensions of mapped vectors
 TRANSFORMER = "sentence_transformers.models.Transformer"
 
 
@@ -82,3 +87,15 @@ def replayed(folder: Path, texts: list[str]) -> np.ndarray:
             vectors = torch.nn.functional.normalize(vectors, dim=1)
     found: np.ndarray = vectors.numpy()
     return found
+
+
+def tensors_of(*, inside: int = 16, bias: bool = True, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    weight, offset = torch.randn(OUT, inside, generator=generator) / 2, torch.randn(OUT, generator=generator)
+    return {"linear.weight": weight.to(dtype), **({"linear.bias": offset.to(dtype)} if bias else {})}
+
+
+def dense_model() -> Model:
+    """The tiny network, whose vector is a map of the mean."""
+    weight, bias = (tensor.numpy() for tensor in tensors_of().values())
+    return replace(load_model(tiny_folder()), embedding=EmbeddingSpec("mean", dense=Dense(weight, bias)), max_length=9)

@@ -13,12 +13,22 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.checkpoints.sentence_folders import LONG, TEXTS, by_hand, flags, folder_of, replayed, write
+from tests.checkpoints.sentence_folders import (
+    LONG,
+    OUT,
+    TEXTS,
+    by_hand,
+    dense_model,
+    flags,
+    folder_of,
+    replayed,
+    tensors_of,
+    write,
+)
 from tests.tiny import execution, tiny_folder
 
 from albertkit.checkpoints import ReadOptions, read_checkpoint
 from albertkit.conversion import convert
-from albertkit.dense import Dense
 from albertkit.errors import CheckpointError
 from albertkit.estimators import AlbertEmbedder
 from albertkit.exporting.export import export
@@ -27,20 +37,12 @@ from albertkit.pretrained import (
     EmbeddingSpec,
     FreshWeightsWarning,
     HeadSpec,
-    Model,
     load_model,
     save_model,
     with_task_head,
 )
 
-OUT = 11
 IDENTITY, TANH = "torch.nn.modules.linear.Identity", "torch.nn.modules.activation.Tanh"
-
-
-def tensors_of(*, inside: int = 16, bias: bool = True, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(4)
-    weight, offset = torch.randn(OUT, inside, generator=generator) / 2, torch.randn(OUT, generator=generator)
-    return {"linear.weight": weight.to(dtype), **({"linear.bias": offset.to(dtype)} if bias else {})}
 
 
 def dense_folder(
@@ -67,12 +69,6 @@ def mapped(pooled: np.ndarray, *, activation: str, normalize: bool = False, **ma
     vectors = torch.tanh(vectors) if activation == TANH else vectors
     found: np.ndarray = (torch.nn.functional.normalize(vectors, dim=1) if normalize else vectors).numpy()
     return found
-
-
-def dense_model() -> Model:
-    """The tiny network, whose vector is a map of the mean."""
-    weight, bias = (tensor.numpy() for tensor in tensors_of().values())
-    return replace(load_model(tiny_folder()), embedding=EmbeddingSpec("mean", dense=Dense(weight, bias)), max_length=9)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.checkpoints.sentence_folders import OUT, dense_model
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
 
 from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.pretrained import load_model, save_model
 from albertkit.vectors import MadeBy, unit, write_vectors
 
 pytest.importorskip("pyarrow")
@@ -37,6 +38,18 @@ def test_the_question_is_embedded_as_the_texts_were(vectors: Path, albertkit: Ru
     assert [row["similarity"] for row in found] == pytest.approx(cosines[order].tolist(), abs=1e-5)
     lines = albertkit("nearest", vectors, "two hours", "--top", "1", *ONE_THREAD).out
     assert lines == "1.0000  two hours\n"
+
+
+def test_a_model_with_a_dense_map_finds_by_its_mapped_vectors(albertkit: Runner, tmp_path: Path) -> None:
+    save_model(dense_model(), tmp_path / "dense")
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS))
+    arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.parquet", *ONE_THREAD, "--json")
+    assert albertkit("embed", tmp_path / "dense", *arguments).json["dimensions"] == OUT
+    found = albertkit("nearest", tmp_path / "v.parquet", "one more film", "--top", "5", *ONE_THREAD, "--json").json
+    rows = unit(Predictor(dense_model(), execution=execution()).embed([*TEXTS, "one more film"]))
+    cosines = np.sort(rows[:-1] @ rows[-1])[::-1]
+    assert [row["similarity"] for row in found] == pytest.approx(cosines.tolist(), abs=1e-5)
+    assert albertkit("embed", tmp_path / "dense", *arguments, "--pooling", "cls").json["dimensions"] == 16
 
 
 def test_a_file_that_does_not_say_its_model_needs_it_said(albertkit: Runner, tmp_path: Path) -> None:

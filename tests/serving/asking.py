@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import httpx
+from tests.checkpoints.sentence_folders import dense_model
 from tests.tiny import execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
@@ -37,9 +38,12 @@ OF_TASK: dict[str, tuple[str, ...]] = {
 
 @cache
 def tiny_model(task: str) -> Model:
-    """The tiny network with a random head; "pretrained" has those of pretraining."""
+    """The tiny network with a random head; "pretrained" has those of pretraining,
+    "dense" none and a map of its mean vector."""
     if task == "pretrained":
         return load_model(pretrained_folder())
+    if task == "dense":
+        return dense_model()
     return with_task_head(load_model(tiny_folder()), task=task, labels=OF_TASK[task], seed=5)
 
 

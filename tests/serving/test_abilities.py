@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.checkpoints.sentence_folders import OUT
 from tests.serving.asking import OF_TASK, ask, predictor_of, served, tiny_model
 from tests.tiny import keyword_rows
 
@@ -84,13 +85,15 @@ def test_choices() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "pooler", None])
-def test_vectors(pooling: str | None) -> None:
-    found = ask("pretrained", "embed", {"text": TEXTS, "pooling": pooling})
-    offline = predictor_of("pretrained").embed(TEXTS, pooling=pooling)
+@pytest.mark.parametrize("model", ["pretrained", "dense"])
+def test_vectors(model: str, pooling: str | None) -> None:
+    found = ask(model, "embed", {"text": TEXTS, "pooling": pooling})
+    offline = predictor_of(model).embed(TEXTS, pooling=pooling)
+    assert offline.shape[1] == (OUT if model == "dense" and pooling in ("mean", None) else 16)
     assert np.abs(np.array([row["vector"] for row in found]) - offline).max() <= 1e-5
 
 
-@pytest.mark.parametrize("task", ["pretrained", "similarity"])
+@pytest.mark.parametrize("task", ["pretrained", "similarity", "dense"])
 def test_comparing_is_the_cosine_of_the_vectors(task: str) -> None:
     found = ask(task, "compare", {"text": TEXTS[:6], "pair": TEXTS[6:12]})
     vectors = predictor_of(task).embed(TEXTS[:12])

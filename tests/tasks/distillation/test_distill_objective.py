@@ -45,6 +45,9 @@ def test_cosines_relations_and_their_sum() -> None:
         ]  # fmt: skip
         assert float(losses.vectors[name].cosine) == pytest.approx(cosine, abs=1e-5)
         assert float(losses.vectors[name].relation) == pytest.approx(sum(between) / 6, abs=1e-5)
+        of_maps = torch.nn.functional.normalize(mapped, dim=1) @ torch.nn.functional.normalize(mapped, dim=1).T
+        apart = (of_maps - teacher @ teacher.T)[~torch.eye(3, dtype=torch.bool)]
+        assert float(losses.vectors[name].mapped_relation) == pytest.approx(float(apart.square().mean()), abs=1e-5)
         expected += (1 - cosine + 5 * sum(between) / 6) * (0.3 if name == "pooler" else 1)
     assert losses.pretraining is None
     total = total_loss(losses, relation_weight=5.0, pooler_weight=0.3, pretraining_weight=1.0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests import tiny_teacher
-from tests.tiny import CONFIG, tiny_folder
+from tests.tiny import CONFIG, execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
 import albertkit
@@ -26,14 +26,17 @@ from albertkit.pretrained import load_model
 from albertkit.training.distillation import cache
 from albertkit.training.distillation import distill as module
 from albertkit.training.distillation.distill import distill
+from albertkit.training.distillation.inputs import read_source
+from albertkit.training.distillation.teachers import open_teacher
 from albertkit.training.run import RunFolder
-from albertkit.vectors import write_vectors
+from albertkit.vectors import unit, write_vectors
 
 pytest.importorskip("transformers")
 
 
 def _weights(run: Path) -> bytes:
-    return (run / "model" / "model.safetensors").read_bytes()
+    model = run / "model"
+    return (model / "model.safetensors").read_bytes() + (model / "2_Dense" / "model.safetensors").read_bytes()
 
 
 def _events(run: Path, kind: str = "step") -> list[dict[str, Any]]:
@@ -79,7 +82,20 @@ def test_the_student_embeds_fills_and_says_its_pooling(finished: Path) -> None:
     predictor = Predictor.load(finished)
     assert predictor.default_pooling == "mean"
     assert set(predictor.model.network.heads) == {"mlm", "sop"}
-    assert predictor.embed(["a splendid film", "x"]).shape == (2, CONFIG.hidden_size)
+    assert predictor.embed(["a splendid film", "x"]).shape == (2, tiny_teacher.DIMENSIONS)
+    assert predictor.embed(["x"], pooling="cls").shape == (1, CONFIG.hidden_size)
+
+
+def test_the_scores_are_those_of_the_saved_student(finished: Path) -> None:
+    predictor = Predictor.load(finished, execution=execution())
+    settings = tiny_teacher.settings(finished, pretraining=True)
+    source, _ = read_source(settings, predictor.model.tokenizer, execution())
+    own = unit(predictor.embed(source.held_out.texts, max_length=settings.max_length))
+    teacher = unit(open_teacher(settings.teacher, execution()).embed(source.held_out.texts))
+    report = json.loads((finished / "report.json").read_text())
+    assert report["vector_cosine"] == pytest.approx(float((own * teacher).sum(axis=1).mean()), abs=2e-3)
+    apart = (own @ own.T - teacher @ teacher.T)[~np.eye(len(own), dtype=bool)]
+    assert report["relation_error"] == pytest.approx(float((apart**2).mean()), abs=2e-3)
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 8])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tests import tiny_teacher
+from tests.tiny import CONFIG, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
+from albertkit.errors import RunError
+from albertkit.pretrained import EmbeddingSpec, load_model, save_model
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.maps import least_squares
 
@@ -37,3 +41,29 @@ def test_a_checkpoint_begins_with_fitted_maps(tmp_path: Path) -> None:
     distill(tiny_teacher.settings(run, config=None, model=str(pretrained_folder()), steps=1, learning_rate=1e-9))
     fitted = json.loads((run / "report.json").read_text())
     assert min(fitted["vector_cosine"], fitted["pooler_vector_cosine"]) > 0.5
+
+
+def test_a_distilled_student_brings_its_map(tmp_path: Path) -> None:
+    distill(tiny_teacher.settings(tmp_path / "first", steps=3))
+    first = load_model(tmp_path / "first")
+    assert first.embedding is not None
+    assert first.embedding.dense is not None
+    brought = replace(first.embedding.dense, weight=first.embedding.dense.weight * 3)  # as no fit would give it
+    save_model(replace(first, embedding=EmbeddingSpec("mean", dense=brought)), tmp_path / "start")
+    changes = {"config": None, "model": str(tmp_path / "start"), "steps": 1, "learning_rate": 1e-9}
+    distill(tiny_teacher.settings(tmp_path / "again", **changes))
+    kept = load_model(tmp_path / "again").embedding
+    assert kept is not None
+    assert kept.dense is not None
+    np.testing.assert_allclose(kept.dense.weight, brought.weight, atol=1e-6)
+    # Into a space of other dimensions the map is fitted.
+    other = {**changes, "teacher": str(tiny_folder())}
+    distill(tiny_teacher.settings(tmp_path / "other", **other))
+    fitted = load_model(tmp_path / "other").embedding
+    assert fitted is not None
+    assert fitted.dense is not None
+    assert fitted.dense.out_features == CONFIG.hidden_size
+    # The map is one of the weights that a continued run has to begin with.
+    save_model(first, tmp_path / "start")
+    with pytest.raises(RunError, match="weights of the starting model"):
+        distill(tiny_teacher.settings(tmp_path / "again", **changes), resume=True)

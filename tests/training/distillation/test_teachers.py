@@ -31,6 +31,34 @@ def copied(tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_teacher(), tmp_path / "teacher"))
 
 
+def _add_dense(folder: Path, *, inside: int = DIMENSIONS) -> torch.nn.Linear:
+    """Put a Dense module after the pooling."""
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(inside, 5)
+    (folder / "2_Dense").mkdir()
+    tensors = {f"linear.{name}": tensor for name, tensor in linear.state_dict().items()}
+    safetensors.torch.save_file(tensors, folder / "2_Dense" / "model.safetensors")
+    settings = {"in_features": inside, "out_features": 5, "bias": True}
+    activation = {"activation_function": "torch.nn.modules.activation.Tanh"}
+    (folder / "2_Dense" / "config.json").write_text(json.dumps({**settings, **activation}))
+    kinds = [("Transformer", ""), ("Pooling", "1_Pooling"), ("Dense", "2_Dense")]
+    rows = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for kind, path in kinds]
+    (folder / "modules.json").write_text(json.dumps(rows))
+    return linear
+
+
+def test_a_dense_module_of_a_teacher_is_computed(copied: Path) -> None:
+    pooled, before = open_teacher(str(copied), execution()).embed(TEXTS), teacher_digest(str(copied))
+    linear = _add_dense(copied)
+    expected = torch.tanh(linear(torch.from_numpy(pooled))).detach().numpy()
+    np.testing.assert_allclose(open_teacher(str(copied), execution()).embed(TEXTS), expected, atol=1e-6)
+    between = teacher_digest(str(copied))
+    path = copied / "2_Dense" / "model.safetensors"
+    tensors = {name: tensor * 2 for name, tensor in safetensors.torch.load_file(path).items()}
+    safetensors.torch.save_file(tensors, path)
+    assert len({before, between, teacher_digest(str(copied))}) == 3
+
+
 @pytest.mark.parametrize(("mode", "length"), [("mean_tokens", 16), ("cls_token", 9)])
 def test_vectors_are_those_of_each_text_by_itself(copied: Path, mode: str, length: int) -> None:
     pooling = {"pooling_mode_mean_tokens": False, "pooling_mode_cls_token": False, f"pooling_mode_{mode}": True}
@@ -72,9 +100,11 @@ def test_folders_that_cannot_teach(copied: Path) -> None:
             open_teacher(str(copied), execution())
 
     rows = json.loads((copied / "modules.json").read_text())
-    dense = [*rows[:2], {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]
-    (copied / "modules.json").write_text(json.dumps(dense))
-    refuses('declares the module "Dense"')
+    other = [*rows[:2], {"path": "2_CNN", "type": "sentence_transformers.models.CNN"}]
+    (copied / "modules.json").write_text(json.dumps(other))
+    refuses('declares the module "CNN" in 2_CNN')
+    _add_dense(copied, inside=DIMENSIONS + 1)
+    refuses(f"reads vectors of {DIMENSIONS + 1} numbers, and the pooled ones have {DIMENSIONS}")
     (copied / "modules.json").write_text(json.dumps(rows))
     weights = safetensors.torch.load_file(copied / "model.safetensors")
     del weights["embeddings.word_embeddings.weight"]

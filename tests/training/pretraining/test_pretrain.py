@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests import tiny_corpus
+from tests.checkpoints.sentence_folders import dense_model
 from tests.tiny import tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 from transformers import AlbertForPreTraining
@@ -18,7 +19,7 @@ from transformers import AlbertForPreTraining
 from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.locks import locked
-from albertkit.pretrained import load_model
+from albertkit.pretrained import EmbeddingSpec, load_model, save_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import pretrain as module
 from albertkit.training.pretraining.pretrain import pretrain
@@ -151,6 +152,13 @@ def test_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
 def test_says_when_heads_are_fresh(tmp_path: Path) -> None:
     settings = tiny_corpus.settings(tmp_path / "run", config=None, model=str(tiny_folder()), steps=1)
     assert any("no head mlm and sop: fresh ones are trained" in note for note in pretrain(settings).notes)
+
+
+def test_a_dense_map_is_left_out(tmp_path: Path) -> None:
+    save_model(dense_model(), tmp_path / "dense")
+    report = pretrain(tiny_corpus.settings(tmp_path / "run", config=None, model=str(tmp_path / "dense"), steps=1))
+    assert any("the Dense map of the vectors of" in note and "is left out" in note for note in report.notes)
+    assert load_model(tmp_path / "run").embedding == EmbeddingSpec("mean")
 
 
 def test_cooldown_keeps_the_model_before_the_fall(tmp_path: Path) -> None:
