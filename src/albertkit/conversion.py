@@ -83,6 +83,12 @@ def convert(
         kept = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith("heads.exits.")}
         told = f"{to} has no place for the exits after each layer: the model is converted without them"
         checkpoint = replace(checkpoint, state=kept, notes=(*checkpoint.notes, told))
+    if to != "huggingface" and checkpoint.dense is not None:
+        told = f"{to} has no place for the Dense map of the vectors: embed gives others without it"
+        task = dict(checkpoint.task or {})
+        if isinstance(task.get("embedding"), dict):
+            task["embedding"] = {key: value for key, value in task["embedding"].items() if key != "dense"}
+        checkpoint = replace(checkpoint, dense=None, task=task, notes=(*checkpoint.notes, told))
     tokenizer, notes = tokenizer_of(checkpoint)
     if mode is not None and isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer(tokenizer.model, mode=mode, keep_accents=tokenizer.keep_accents, where=str(source))
@@ -114,7 +120,7 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
     differing = [name for name in one if name not in fixed and one[name] != other[name]]
     differing += sorted(source.state.keys() ^ written.state.keys())
     differing += [name for name in source.state.keys() & written.state.keys() if not _equal(source, written, name)]
-    if source.dense is not None and written.dense is not None and not source.dense.equals(written.dense):
+    if source.dense is not None and not source.dense.equals(written.dense):
         differing.append("the Dense map of the vectors")
     if differing:
         raise CheckpointError(
@@ -126,10 +132,6 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | 
         told.append(f"{written.source_format} has no place for the labels {', '.join(source.labels)}: note them")
     if source.problem_type == "multi_label_classification" and written.problem_type != source.problem_type:
         told.append(f"{written.source_format} does not say that several labels may apply: read from it, one label wins")
-    if source.dense is not None and written.dense is None:
-        told.append(
-            f"{written.source_format} has no place for the Dense map of the vectors: embed gives others without it"
-        )
     settings = set(source.task or {}) - set(written.task or {}) - _SAID_ELSEWHERE
     if settings:
         told.append(f"{written.source_format} has no place for {', '.join(sorted(settings))} of task.json")

@@ -191,12 +191,13 @@ def test_a_fine_tuned_model_has_no_map(task: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(predictor.embed(TEXTS), expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("to", ["tf1", "bson"])
+@pytest.mark.parametrize("to", ["tf1", "bson", "keras"])
 def test_a_format_without_a_place_for_it_says_so(to: str, tmp_path: Path) -> None:
     save_model(dense_model(), tmp_path / "saved")
     target = tmp_path / ("m.bson" if to == "bson" else "m")
     told = convert(tmp_path / "saved", target, to=to, options=ReadOptions(activation="gelu_new")).notes
     assert any(note.startswith(f"{to} has no place for the Dense map of the vectors") for note in told)
+    assert Predictor(load_model(target), execution=execution()).embed(TEXTS).shape == (3, 16)
 
 
 def test_a_dense_module_that_is_not_the_pooler_follows_the_first_token(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def command(resume: bool, as_json: bool, data: tuple[str, ...], files: tuple[str
     """A small encoder whose vectors are a teacher's.
 
     The teacher's vectors are computed once and kept in the cache ($ALBERTKIT_CACHE, else ~/.cache/albertkit). The
-    student's mean vector and its pooler's output are both trained towards them.
+    student's mean vector and its pooler's output are both trained towards them. embed gives the mean, mapped into the
+    teacher's space.
     """
     from dataclasses import replace
 
