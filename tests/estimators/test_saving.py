@@ -108,7 +108,24 @@ def test_numbers_are_saved_at_their_size(tmp_path: Path) -> None:
     assert albertkit.load(tmp_path / "numbers").predict(TEXTS[0])[0]["value"] > 1000
 
 
-@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "..\\x", "/etc/passwd", "a\0b", "\ud800", 7])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "",
+        "a/b",
+        "2_Dense/..",
+        "2_Dense/a/b",
+        "2_Dense",
+        "/2_Dense",
+        "..\\x",
+        "/etc/passwd",
+        "a\0b",
+        "\ud800",
+        7,
+    ],
+)
 def test_a_state_with_another_name_than_a_files(name: object) -> None:
     with pytest.raises(CheckpointError, match=r"names the file .* not a plain name"):
         model_from_bytes({name: b"1"}, source="pickle")  # type: ignore[dict-item]
