@@ -118,7 +118,9 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="The teacher's probabilities are learned at this temperature: above 1 the less probable labels count more. "
     "2 when left out.",
 )  # fmt: skip
-@click.option("--patience", type=int, help="Stop after so many epochs without a better validation score (small tables: 5).")
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better validation score (small tables: 5)."
+)
 @click.option("--seed", type=int, default=12345, show_default=True)
 @click.option(
     "--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often."
