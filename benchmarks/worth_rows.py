@@ -59,7 +59,7 @@ class Similarity:
     split: str
     draws: int = 1
 
-    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:
+    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002
         """Embed both texts of every pair."""
         rows: Sequence[TextExample] = open_data(self.data, data_dir=str(self.folder)).split(self.split).examples
         predictor = Predictor.load(model, execution=choose_execution(device="cpu", threads=threads))
@@ -76,7 +76,7 @@ class Search:
     folder: Path
     draws: int = 1
 
-    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:
+    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002
         """Compare all titles with all."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -141,8 +141,8 @@ class SmallTable:
         data = str(out.with_suffix(".data"))
         report = _run(model, data, None, {"baseline": True, **self.settings}, seed=seed, out=out, threads=threads)
         main = next(iter(report.metrics))
-        tfidf = {"tfidf": one.metrics[main] for one in report.baselines if one.name.startswith("tfidf")}
-        return {**report.metrics, **tfidf}
+        tfidf = next(one.metrics[main] for one in report.baselines if one.name.startswith("tfidf"))
+        return {**report.metrics, "tfidf": tfidf}
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option(
     "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
     help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
-    "default of the published recipes; transformers can load such a model as a classifier), or the first token's state.",
+    "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,
