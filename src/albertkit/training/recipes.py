@@ -73,6 +73,8 @@ LENGTHS: Mapping[str, int] = {"question_answering": 384, "multiple_choice": 512}
 """Longest inputs of tasks that read passages: run_squad's and run_race's own defaults."""
 READ_TOKENS = ("token_classification", "question_answering")
 """Tasks whose heads read each token: nothing is pooled."""
+POOLINGS: Mapping[str, str] = {"multiple_choice": "pooler"}
+"""What a head reads where the mean was not measured: what transformers' class reads."""
 LENGTH = 128
 """Longest input of all other tasks."""
 WARMUP = 0.1
@@ -116,7 +118,7 @@ def complete(
         recipe = PUBLISHED.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
     batch_size = settings.batch_size or recipe.batch_size
-    pooling = None if task in READ_TOKENS else settings.pooling or recipe.pooling
+    pooling = None if task in READ_TOKENS else settings.pooling or POOLINGS.get(task, recipe.pooling)
     if settings.epochs is None and settings.steps is None:
         settings = replace(settings, epochs=recipe.epochs, steps=recipe.steps)
         enough = min(ceil(FEWEST_STEPS / ceil(max(rows, 1) / batch_size)), MOST_EPOCHS)
