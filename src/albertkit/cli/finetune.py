@@ -62,10 +62,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
     "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
-    help="What the head reads of each text: the pooler's output (the default), the first token's last hidden state, or "
-    "the mean of all (the default for similarity). Try mean with a small pretrained encoder, above all with "
-    "--freeze-encoder: its first token has learned sentence order and little else. Stay with pooler where "
-    "transformers shall load the model as a classifier.",
+    help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
+    "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,
@@ -120,7 +118,9 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="The teacher's probabilities are learned at this temperature: above 1 the less probable labels count more. "
     "2 when left out.",
 )  # fmt: skip
-@click.option("--patience", type=int, help="Stop after so many epochs without a better validation score.")
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better validation score (small tables: 5)."
+)
 @click.option("--seed", type=int, default=12345, show_default=True)
 @click.option(
     "--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often."

@@ -24,6 +24,7 @@ from albertkit.evaluation.report import Report
 from albertkit.loaded import Model
 from albertkit.progress import Console, Silent
 from albertkit.training.finetune import finetune
+from albertkit.training.recipes import MOST_EPOCHS
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 
@@ -86,6 +87,8 @@ def fit(
             label_column="label",
             baseline=False,
             plots=False,
+            # Where no row is held out, none says when to stop.
+            patience=settings.patience if len(held) or settings.few_shot else MOST_EPOCHS,
         )
         report = finetune(settings, teller=Console() if verbose else Silent())
         model = owned_model(run, source=settings.model)

@@ -33,11 +33,6 @@ def task_for(train: Dataset) -> str:
     return train.task
 
 
-def default_pooling(task: str) -> str:
-    """Return what a head reads of each text where the user does not say: vectors to compare are means."""
-    return "mean" if task == "similarity" else "pooler"
-
-
 def check_head(task: str, settings: FinetuneSettings) -> None:
     """Refuse settings that the task's head cannot follow.
 

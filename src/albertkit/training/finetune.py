@@ -22,7 +22,7 @@ from albertkit.progress import Silent, Teller
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.token_classification import TokenClassificationTask
-from albertkit.training.checks import check_alone, check_head, check_length, default_pooling, task_for
+from albertkit.training.checks import check_alone, check_head, check_length, task_for
 from albertkit.training.class_weights import class_weights, label_notes
 from albertkit.training.digest import finetune_inputs
 from albertkit.training.epochs import scored_role, train_epochs
@@ -85,17 +85,19 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     base = load_model(settings.model)
     check_length(settings, base)
     config = base.network.config
-    settings = complete(
-        settings, nano=config.hidden_size <= 256, positions=config.max_position_embeddings, task=source.task
-    )
     splits = choose_splits(source, settings)
     task = settings.task or task_for(splits.train)
     check_head(task, settings)
+    settings = complete(
+        settings,
+        nano=config.hidden_size <= 256,
+        positions=config.max_position_embeddings,
+        task=source.task,
+        rows=len(splits.train),
+    )
     check_exits(TASKS[task], settings)
     if settings.few_shot:
         check_few_shot(task, settings)
-    else:
-        settings = replace(settings, pooling=settings.pooling or default_pooling(task))
     if isinstance(TASKS[task], ClassificationTask):
         check_labels(source.labels, where=source.name, task=task)
     settings = complete_teacher(complete_windows(settings, task=TASKS[task]), task=TASKS[task])
@@ -124,7 +126,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
         inputs |= teacher_inputs(teacher, splits)
     run = RunFolder.open(settings.out, settings.to_dict(), resume=resume, inputs=inputs)
     set_seed(settings.seed)
-    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or default_pooling(task))
+    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or HeadSpec.pooling)
     model = with_task_head(base, task=task, labels=source.labels, head=head, seed=settings.seed)
     if settings.exits:
         model = with_exits(model, seed=settings.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 
 from albertkit.training.settings import FinetuneSettings
 
@@ -19,11 +20,13 @@ class Recipe:
     warmup_steps: int | None = None
     max_length: int | None = None
     """Longest input in tokens; that of the task if None."""
+    pooling: str = "mean"
+    """What a head on whole texts reads of each."""
 
 
 # google-research/albert run_glue.sh (v2 models; learning rate, batch size, steps, warm-up steps; 512 tokens).
 GLUE: Mapping[str, Recipe] = {
-    f"glue/{name}": Recipe(rate, batch, steps=steps, warmup_steps=warmup, max_length=512)
+    f"glue/{name}": Recipe(rate, batch, steps=steps, warmup_steps=warmup, max_length=512, pooling="pooler")
     for name, rate, batch, steps, warmup in (
         ("cola", 1e-5, 16, 5336, 320),
         ("stsb", 2e-5, 16, 3598, 214),
@@ -41,7 +44,7 @@ PUBLISHED: Mapping[str, Recipe] = {
     # paper, table 14; RACE's rate is that of run_race.py and the README, for v2 models
     "squad/v1": Recipe(5e-5, 48, steps=3649, warmup_steps=365, max_length=384),
     "squad/v2": Recipe(3e-5, 48, steps=8144, warmup_steps=814, max_length=512),
-    "race": Recipe(1e-5, 32, steps=12000, warmup_steps=1000, max_length=512),
+    "race": Recipe(1e-5, 32, steps=12000, warmup_steps=1000, max_length=512, pooling="pooler"),
 }
 GENERAL = Recipe(3e-5, 32, epochs=3)
 """A pretrained encoder on other data."""
@@ -68,26 +71,42 @@ FROZEN = Recipe(1e-3, 128, epochs=100)
 """A head on frozen features: Keras' own rate for Adam and the tutorial's batch size."""
 LENGTHS: Mapping[str, int] = {"question_answering": 384, "multiple_choice": 512}
 """Longest inputs of tasks that read passages: run_squad's and run_race's own defaults."""
+READ_TOKENS = ("token_classification", "question_answering")
+"""Tasks whose heads read each token: nothing is pooled."""
+POOLINGS: Mapping[str, str] = {"multiple_choice": "pooler"}
+"""What a head reads where the mean was not measured: what transformers' class reads."""
 LENGTH = 128
 """Longest input of all other tasks."""
 WARMUP = 0.1
 """Share of steps that warm up where a recipe names no number."""
+FEWEST_STEPS = 300
+"""Optimizer steps that a small table gets: fewer are seldom enough for a fresh head and a whole encoder."""
+MOST_EPOCHS = 30
+"""Epochs that a small table gets at most."""
+PATIENCE = 5
+"""Epochs without a better validation score after which training on a small table stops."""
 
 
 def complete(
-    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification"
+    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification", rows: int
 ) -> FinetuneSettings:
     """Return the settings with every open choice filled in from the recipe.
 
-    >>> settings = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False)
-    >>> settings.learning_rate, settings.batch_size, settings.steps, settings.warmup
-    (3e-05, 32, 800, 0.25)
+    A recipe's epochs that make fewer than `FEWEST_STEPS` become more, and training may then stop early.
+
+    >>> settings = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False, rows=2490)
+    >>> settings.learning_rate, settings.batch_size, settings.steps, settings.warmup, settings.pooling
+    (3e-05, 32, 800, 0.25, 'pooler')
+    >>> settings = complete(FinetuneSettings(model="m", data="own.csv", out="o"), nano=True, rows=480)
+    >>> settings.epochs, settings.batch_size, settings.patience, settings.pooling
+    (20, 32, 5, 'mean')
 
     Args:
         settings: what the user gave.
         nano: whether the network is of nano's size.
         positions: the most tokens that the network takes; a recipe's length is cut to it.
         task: what the data set is for.
+        rows: how many train.
     """
     if settings.few_shot:  # it plans its own steps
         return replace(settings, max_length=settings.max_length or min(LENGTHS.get(task, LENGTH), positions))
@@ -98,8 +117,13 @@ def complete(
     else:
         recipe = PUBLISHED.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
+    batch_size = settings.batch_size or recipe.batch_size
+    pooling = None if task in READ_TOKENS else settings.pooling or POOLINGS.get(task, recipe.pooling)
     if settings.epochs is None and settings.steps is None:
         settings = replace(settings, epochs=recipe.epochs, steps=recipe.steps)
+        enough = min(ceil(FEWEST_STEPS / ceil(max(rows, 1) / batch_size)), MOST_EPOCHS)
+        if settings.epochs is not None and settings.epochs < enough:
+            settings = replace(settings, epochs=enough, patience=settings.patience or PATIENCE)
     schedule = settings.schedule or ("constant" if optimizer == "adam" else "linear")
     warmup = settings.warmup
     if warmup is None:
@@ -112,6 +136,7 @@ def complete(
         schedule=schedule,
         warmup=warmup,
         learning_rate=settings.learning_rate or recipe.learning_rate,
-        batch_size=settings.batch_size or recipe.batch_size,
+        batch_size=batch_size,
+        pooling=pooling,
         max_length=settings.max_length or min(recipe.max_length or LENGTHS.get(task, LENGTH), positions),
     )

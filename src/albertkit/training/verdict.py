@@ -17,13 +17,12 @@ from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
 from albertkit.training.history import constant_loss
 from albertkit.training.lessons import Lessons
+from albertkit.training.recipes import FEWEST_STEPS
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
 
 Epochs = Sequence[Mapping[str, Mapping[str, Any]]]
 
-FEW_STEPS = 300
-"""Fewer optimizer steps than this are seldom enough for a fresh head and a whole encoder."""
 FEW_ROWS = 100
 """Rows per class below which training every weight is seldom worth it."""
 MOST_ADVICE = 3
@@ -184,7 +183,7 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     settings, found = run.settings, []
     if settings.few_shot:
         return ("more labelled rows", *(("a larger model (--model albert-base-v2)",) if run.is_small else ()))
-    few = run.steps < FEW_STEPS and not settings.freeze_encoder
+    few = run.steps < FEWEST_STEPS and not settings.freeze_encoder
     last_is_best = run.best_epoch == len(run.losses)
     unfinished = last_is_best and run.still_falling
     if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
@@ -216,7 +215,7 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
 def _longer(run: RunFacts) -> str:
     if run.settings.epochs is None:
         return f"--steps {4 * run.steps}"
-    return f"--epochs {max(4 * run.settings.epochs, math.ceil(FEW_STEPS / run.steps_per_epoch))}"
+    return f"--epochs {max(4 * run.settings.epochs, math.ceil(FEWEST_STEPS / run.steps_per_epoch))}"
 
 
 def _rounded(rate: float) -> float:
