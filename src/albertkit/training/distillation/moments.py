@@ -61,12 +61,25 @@ class LayerMoments:
     attended: Moments
     """States after the attention's normalization."""
     scales: Tensor
-    """Sums of 1 / standard deviation before each of the two normalizations, `[2]`."""
+    """Sums of 1 / standard deviation before each of the two normalizations, and of tokens, `[2, 2]`."""
     units: Tensor
     """Sums of the feed-forward units' outputs and of their squares, `[2, I]`."""
 
-    def watch(self, layer: Layer, activation: str) -> None:
-        """Add up whatever runs through a layer from now on."""
+    def watch_scales(self, layer: Layer) -> None:
+        """Add up the scales of whatever runs through a layer from now on."""
+
+        def scale(place: int) -> Callable[..., None]:
+            def norm(_: nn.Module, inputs: tuple[Any, ...], _output: Tensor) -> None:
+                found = double(inputs[0]).std(1, correction=0).reciprocal()
+                self.scales[place] += torch.stack([found.sum(), torch.tensor(float(len(found)), dtype=found.dtype)])
+
+            return norm
+
+        for place, module in enumerate((layer.attention.norm, layer.ffn.norm)):
+            module.register_forward_hook(scale(place))
+
+    def watch_states(self, layer: Layer, activation: str) -> None:
+        """Add up the states and units of whatever runs through a layer from now on."""
 
         def attention(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             self.inputs.add(inputs[0])
@@ -74,20 +87,12 @@ class LayerMoments:
             units = double(activate(layer.ffn.up(output), activation))
             self.units += torch.stack([units.sum(0), units.square().sum(0)])
 
-        def scale(place: int) -> Callable[..., None]:
-            def norm(_: nn.Module, inputs: tuple[Any, ...], _output: Tensor) -> None:
-                self.scales[place] += double(inputs[0]).std(1, correction=0).reciprocal().sum()
-
-            return norm
-
         layer.attention.register_forward_hook(attention)
-        for place, module in enumerate((layer.attention.norm, layer.ffn.norm)):
-            module.register_forward_hook(scale(place))
 
     @property
     def mean_scales(self) -> Tensor:
         """Mean of 1 / standard deviation before each of the two normalizations, `[2]`."""
-        return self.scales / self.inputs.count
+        return self.scales[:, 0] / self.scales[:, 1]
 
     @property
     def unit_means(self) -> Tensor:
@@ -100,23 +105,33 @@ class LayerMoments:
         return self.units[1] / self.inputs.count - self.unit_means.square()
 
 
-def measure(network: Network, batches: list[Batch]) -> tuple[list[LayerMoments], Moments]:
-    """Return the moments of each layer, and those of the last hidden states."""
+def measure(network: Network, batches: list[Batch], *, only_scales: bool = False) -> tuple[list[LayerMoments], Moments]:
+    """Return the moments of each layer, and those of the last hidden states.
+
+    Args:
+        network: in evaluation or training mode; it is measured without dropout.
+        batches: the texts.
+        only_scales: leave out all but `LayerMoments.mean_scales`, which costs little more than to run the network.
+    """
     watched = network.in_evaluation_mode(copied=True)  # hooks end with the copy
     config = network.config
     found = [
         LayerMoments(
             Moments(config.hidden_size),
             Moments(config.hidden_size),
-            torch.zeros(2, dtype=torch.float64),
+            torch.zeros(2, 2, dtype=torch.float64),
             torch.zeros(2, config.intermediate_size, dtype=torch.float64),
         )
         for _ in layers_of(watched)
     ]
     for layer, moments in zip(layers_of(watched), found, strict=True):
-        moments.watch(layer, config.hidden_act)
+        moments.watch_scales(layer)
+        if not only_scales:
+            moments.watch_states(layer, config.hidden_act)
     last = Moments(config.hidden_size)
     with torch.no_grad():
         for batch in batches:
-            last.add(watched(batch).sequence_output)
+            states = watched(batch).sequence_output
+            if not only_scales:
+                last.add(states)
     return found, last

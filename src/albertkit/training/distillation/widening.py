@@ -10,13 +10,13 @@ part of its normalized embedding. D `[H, N]` has orthonormal columns, the direct
 state is D c and the rest, which is orthogonal to D.
 
 - The projection of the embeddings writes D c. It, the attention and the feed-forward lose what they wrote along D.
-- A normalization multiplies with s (1 / the token's standard deviation) and the gains g, and adds b. The columns of D
-  sum to 0, so the subtracted mean does not touch c. After the attention's normalization the state h holds
+- A normalization subtracts the mean, multiplies with s (1 / the token's standard deviation) and the gains g, and adds
+  b. The columns of D sum to 0, so the mean does not touch c. After the attention's normalization the state h holds
   s1 g1 * D c, and (D / g1)^T (h - b1) = s1 c reads it.
 - Feed-forward units in pairs copy their input: gelu(x) - gelu(-x) = x, and relu alike. 2N units compute
-  r = (D / g1)^T (h - b1) / (s1 s2) - (g2 * D)^T h and add (D / g2) r. The second normalization then gives
-  D^T state = s2 (g2 * D)^T (h + (D / g2) r) = s2 s1 c / (s1 s2) = c: what came in comes out. s1 and s2 differ between
-  tokens; the weights hold their means, so c is scaled a little.
+  r = (D / g1)^T (h - b1) / (s1 s2) - (g2 * D)^T h and add (D / g2) r. The columns of g2 * D sum to 0, too, so the
+  second normalization gives D^T state = s2 (g2 * D)^T (h + (D / g2) r) = s2 s1 c / (s1 s2) = c: what came in comes
+  out. s1 and s2 differ between tokens; the weights hold their means, so c is scaled a little.
 - All that reads hidden states (attention, other units, masked words, pooler) ignores D: of the linear maps W with
   W D = 0 it gets the one whose output differs least on texts.
 - The content makes states longer, so s1 and s2 are smaller than before. The gains grow until the rest has its old size.
@@ -275,7 +275,7 @@ def _pass_on(layer: Layer, found: LayerMoments, directions: Tensor) -> None:
 def _restore_sizes(network: Network, checkpoint: Network, before: list[LayerMoments], batches: list[Batch]) -> None:
     """Raise the gains by as much as the content lowers the scales of the normalizations."""
     for _ in range(ROUNDS):
-        now, _last = measure(network, batches)
+        now, _ = measure(network, batches, only_scales=True)
         for layer, old, was, found in zip(layers_of(network), layers_of(checkpoint), before, now, strict=True):
             norms = (layer.attention.norm, old.attention.norm), (layer.ffn.norm, old.ffn.norm)
             for (norm, original), factor in zip(norms, was.mean_scales / found.mean_scales, strict=True):
