@@ -27,12 +27,7 @@ from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.state import DistillState
 from albertkit.training.distillation.steps import DistillScores, DistillStep, held_out_scores, train_step
 from albertkit.training.distillation.student import begin_with_pieces, check_dimensions, starting_student
-from albertkit.training.distillation.widening import (
-    begin_with_path,
-    extra_dimensions,
-    notes_on_rate,
-    widened,
-)
+from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, notes_on_rate, widened
 from albertkit.training.finish import environment
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.run import RunFolder
@@ -157,6 +152,7 @@ class _Distillation:
         if not restored and settings.start == "widen":
             self.checkpoint.to(self.execution.torch_device)
             begin_with_path(network, tokenizer, batches, checkpoint=self.checkpoint, vectors=of_pieces)
+            self.checkpoint.cpu()  # a GPU needs it no longer
         if state.step:
             self.teller.say(f"continuing after step {state.step:,} of {self.steps:,}")
         if not restored and settings.model is not None:  # fresh vectors are alike in all directions

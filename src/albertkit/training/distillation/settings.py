@@ -35,7 +35,7 @@ class DistillSettings:
     start: str | None = None
     """`teacher`, `widen` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
     extra_dimensions: int | None = None
-    """How many dimensions `widen` adds to the word embeddings; 3/8 of the hidden size when left out."""
+    """How many `widen` adds to the word embeddings. None: 3/8 of the hidden size, or as many as there can be."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
     relation_weight: float = 2.0
