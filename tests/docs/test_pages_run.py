@@ -120,5 +120,5 @@ def test_distillation(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeyp
     outcomes = run_guide(
         "../distillation.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"distill": short}
     )
-    assert len(outcomes) == 3
+    assert len(outcomes) == 4
     assert (tmp_path / "runs" / "python" / "report.json").is_file()

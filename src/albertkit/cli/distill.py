@@ -33,9 +33,14 @@ from albertkit.cli.options import encoding_option, execution_options, json_optio
 @encoding_option
 @click.option(
     "--start",
-    type=click.Choice(["teacher", "blend", "keep"]),
-    help="Word embeddings: the teacher's vectors of single pieces, a blend of these and the student's own, or the "
-    "student's own. Left out: teacher with --config, keep with --model.",
+    type=click.Choice(["teacher", "widen", "keep"]),
+    help="Word embeddings: the teacher's vectors of single pieces; the student's own, and these in further dimensions; "
+    "or the student's own. Left out: teacher with --config, keep with --model.",
+)
+@click.option(
+    "--extra-dimensions",
+    type=int,
+    help="Dimensions that --start widen adds to the word embeddings; 3/8 of the hidden size when left out.",
 )
 @click.option(
     "--by-sentence", is_flag=True, help="Cut every text into sentences and short runs of them: for running prose."

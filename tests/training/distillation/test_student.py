@@ -20,7 +20,6 @@ from albertkit.training.distillation.student import (
     check_dimensions,
     piece_texts,
     principal_components,
-    rotated_towards,
 )
 from albertkit.training.distillation.texts import Row, Texts, prepare_texts
 
@@ -64,43 +63,6 @@ def test_word_embeddings_are_the_teachers_and_frequent_pieces_short() -> None:
     other = np.linalg.norm(table[ids[7]]) / np.linalg.norm(centred[7])
     assert share / other == pytest.approx(1e-3 / (1e-3 + 0.8))  # "this" is 4 of 5 tokens
     np.testing.assert_array_equal(table[:5], before[:5])
-
-
-def test_a_rotation_is_found_again() -> None:
-    random = np.random.default_rng(1)
-    rows = random.standard_normal((40, 5))
-    turn, _ = np.linalg.qr(random.standard_normal((5, 5)))
-    np.testing.assert_allclose(rotated_towards(rows @ turn, rows), rows @ turn, atol=1e-9)
-    lengths = random.uniform(1, 9, (40, 1))  # of the target, which do not turn it
-    np.testing.assert_allclose(rotated_towards(lengths * (rows @ turn), rows), rows @ turn, atol=1e-9)
-
-
-def test_a_blend_keeps_more_of_frequent_pieces() -> None:
-    network = tiny_network()
-    table = network.encoder.embeddings.word.weight
-    ids, pieces = piece_texts(TOKENIZER)
-    random = np.random.default_rng(2)
-    own = random.standard_normal((len(ids), 8))
-    own -= own.mean(axis=0)  # components are without their mean, too
-    with torch.no_grad():
-        table[torch.from_numpy(ids)] = torch.from_numpy(own).float()
-    before = table.detach().clone()
-    turn, _ = np.linalg.qr(random.standard_normal((8, 8)))
-    other = own.copy()
-    rare, frequent = 29_000, list(ids).index(48)  # "this" comes four times, 29,000 never
-    other[[rare, frequent]] = own[[frequent, rare]]  # the teacher has these two another way round
-    given = texts("this this this film", "this", *pieces[3000:4000])
-    begin_with_pieces(network, TOKENIZER, given, vectors=lambda _: 3 * other @ turn, blend=True)
-    found = table.detach()[torch.from_numpy(ids)].numpy()
-    rest = np.delete(np.arange(len(ids)), [rare, frequent])
-    np.testing.assert_allclose(found[rest], own[rest], atol=0.05)  # a rotation that was found again
-    f = np.concatenate(given.tokens)
-    share = 0.2 + 0.8 * np.mean(f == 48) / (np.mean(f == 48) + 1e-4)
-    unit = own[rare] / np.linalg.norm(own[rare]) * np.linalg.norm(own[frequent])
-    np.testing.assert_allclose(found[frequent], share * own[frequent] + (1 - share) * unit, atol=0.05)
-    unit = own[frequent] / np.linalg.norm(own[frequent]) * np.linalg.norm(own[rare])
-    np.testing.assert_allclose(found[rare], 0.2 * own[rare] + 0.8 * unit, atol=0.05)
-    np.testing.assert_array_equal(table.detach()[:5], before[:5])
 
 
 def test_a_teacher_needs_as_many_dimensions_as_the_embeddings() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,11 @@ class DistillBatches:
         order = np.concatenate(batches_by_tokens(self.texts.lengths, max_tokens=2**62))
         for number, start in enumerate(range(0, len(order), most)):
             yield self._made(order[start : start + most], np.random.default_rng((0, number)))
+
+    def first(self, count: int) -> DistillBatches:
+        """Return the first texts, at most so many, in batches of 64: to measure with."""
+        some = np.arange(min(count, len(self.texts)))
+        return replace(self, texts=self.texts.take(some), vectors=self.vectors[some], batch_size=64)
 
     def _made(self, numbers: IntArray, random: np.random.Generator) -> tuple[PretrainingBatch, Tensor]:
         batch = pretraining_batch(

@@ -17,6 +17,7 @@ from albertkit.locks import locked
 from albertkit.pretrained import EmbeddingSpec, Model, save_model
 from albertkit.progress import Silent, Teller
 from albertkit.tasks.distillation.objective import DistillObjective
+from albertkit.tasks.network import Network
 from albertkit.training.checks import check_alone
 from albertkit.training.digest import content_digest
 from albertkit.training.distillation.inputs import Source, batches_of, read_source, with_masks
@@ -26,6 +27,7 @@ from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.state import DistillState
 from albertkit.training.distillation.steps import DistillScores, DistillStep, held_out_scores, train_step
 from albertkit.training.distillation.student import begin_with_pieces, check_dimensions, starting_student
+from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, notes_on_rate, widened
 from albertkit.training.finish import environment
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.run import RunFolder
@@ -67,6 +69,8 @@ class _Distillation:
     """Optimizer steps, by the settings and the texts."""
     execution: Execution
     student: Model
+    checkpoint: Network
+    """The starting model's: the student's own, or what was widened to it."""
     source: Source
     folder: RunFolder
     teller: Teller
@@ -80,16 +84,24 @@ class _Distillation:
         student = starting_student(settings)
         source, steps = read_source(settings, student.tokenizer, execution)
         start = settings.start
-        if source.teacher is None and start in ("teacher", "blend"):
+        if source.teacher is None and start in ("teacher", "widen"):
             raise UsageError(
                 f"{settings.teacher} holds vectors and cannot embed the student's pieces; pass --start keep"
             )
         if start is None:
             start = "teacher" if settings.config is not None and source.teacher is not None else "keep"
-        if start != "keep":
-            check_dimensions(settings.teacher, source.dimensions, student.network.config)
+        checkpoint = student.network
+        if start == "teacher":
+            check_dimensions(settings.teacher, source.dimensions, checkpoint.config)
+        if start == "widen":
+            extra = extra_dimensions(
+                checkpoint.config, source.dimensions, teacher=settings.teacher, wanted=settings.extra_dimensions
+            )
+            settings = replace(settings, extra_dimensions=extra)
+            notes = (*student.notes, *notes_on_rate(settings.learning_rate))
+            student = replace(student, network=widened(checkpoint, extra), notes=notes)
         settings = replace(settings, start=start)
-        weights = dict(student.network.state_dict())
+        weights = dict(checkpoint.state_dict())
         first_map = None if student.embedding is None or start != "keep" else student.embedding.dense
         if first_map is not None and first_map.out_features != source.dimensions:
             first_map = None
@@ -106,7 +118,7 @@ class _Distillation:
                 "weights of the starting model": content_digest(weights),
             },
         )
-        return cls(settings, steps, execution, student, source, folder, teller, first_map)
+        return cls(settings, steps, execution, student, checkpoint, source, folder, teller, first_map)
 
     def run(self) -> DistillReport:
         """Train to the end and write what came out."""
@@ -132,18 +144,17 @@ class _Distillation:
         self.folder.begin(settings.to_dict(), step=state.step)
         vectors = source.vectors(source.train, teller=self.teller, what="the teacher's vectors")
         scored = source.vectors(source.held_out, teller=self.teller, what="the teacher's vectors, held-out texts")
-        if not restored and settings.start != "keep":
-            begin_with_pieces(
-                network,
-                self.student.tokenizer,
-                source.train,
-                vectors=partial(source.computed, teller=self.teller, what="the teacher's vectors of single pieces"),
-                blend=settings.start == "blend",
-            )
-        if state.step:
-            self.teller.say(f"continuing after step {state.step:,} of {self.steps:,}")
         tokenizer = self.student.tokenizer
         batches = batches_of(source.train, vectors, tokenizer, settings)
+        of_pieces = partial(source.computed, teller=self.teller, what="the teacher's vectors of single pieces")
+        if not restored and settings.start == "teacher":
+            begin_with_pieces(network, tokenizer, source.train, vectors=of_pieces)
+        if not restored and settings.start == "widen":
+            self.checkpoint.to(self.execution.torch_device)
+            begin_with_path(network, tokenizer, batches, checkpoint=self.checkpoint, vectors=of_pieces)
+            self.checkpoint.cpu()  # a GPU needs it no longer
+        if state.step:
+            self.teller.say(f"continuing after step {state.step:,} of {self.steps:,}")
         if not restored and settings.model is not None:  # fresh vectors are alike in all directions
             if self.first_map is not None:
                 self.teller.say(f"note: the map into the teacher's space begins as that of {settings.model}")

@@ -6,7 +6,6 @@ thousands of steps to find what lies in the small ones, and pulls at the network
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,16 +39,12 @@ def fit_maps(
         execution: device and precision.
         mean: the map to begin with for the mean, from an earlier distillation; fitted when left out.
     """
-    first = np.arange(min(TEXTS, len(plain.texts)))
-    some = DistillBatches(
-        plain.texts.take(first), plain.vectors[first], plain.cls_id, plain.sep_id, batch_size=64, seed=plain.seed
-    )
     own: dict[str, list[Tensor]] = {name: [] for name in objective.maps}
     targets: list[Tensor] = []
     was_training = objective.training
     objective.eval()
     with torch.no_grad(), execution.autocast():
-        for batch, teacher in some.in_order():
+        for batch, teacher in plain.first(TEXTS).in_order():
             encoded = objective.network(batch.batch)
             targets.append(teacher.double())
             for name, vectors in own.items():

@@ -7,9 +7,9 @@ from typing import Any
 
 from albertkit.errors import UsageError
 
-STARTS = ("teacher", "blend", "keep")
-"""Where word embeddings begin: with the teacher's vectors of single pieces, with a blend of these and the student's
-own, or with what the student has."""
+STARTS = ("teacher", "widen", "keep")
+"""Where word embeddings begin: with the teacher's vectors of single pieces, with the student's own and these in further
+dimensions, or with what the student has."""
 LEAST_LENGTH = 8
 
 
@@ -33,7 +33,9 @@ class DistillSettings:
     encoding: str | None = None
     """Of text files; the byte order mark says it, else it is UTF-8, when left out."""
     start: str | None = None
-    """`teacher`, `blend` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
+    """`teacher`, `widen` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
+    extra_dimensions: int | None = None
+    """How many `widen` adds to the word embeddings. None: 3/8 of the hidden size, or as many as there can be."""
     by_sentence: bool = False
     """Cut every text into single sentences and short runs of them; otherwise only texts that are too long."""
     relation_weight: float = 2.0
@@ -88,7 +90,7 @@ class DistillSettings:
             for name, bound in (("steps", 1), ("tokens", 1), ("batch_size", 2), ("max_length", LEAST_LENGTH),
                                 ("seed", 0), ("weight_decay", 0), ("clip_norm", 0), ("save_seconds", 0),
                                 ("workers", 1), ("pretraining_weight", 0), ("pooler_weight", 0),
-                                ("relation_weight", 0))
+                                ("relation_weight", 0), ("extra_dimensions", 1))
             if (value := getattr(self, name)) is not None and not value >= bound
         ]  # fmt: skip
         if not 0 <= self.warmup < 1:
@@ -109,6 +111,10 @@ class DistillSettings:
         ]
         if self.start is not None and self.start not in STARTS:
             problems.append(f'start is "{self.start}"; it must be one of {", ".join(STARTS)}')
+        if self.start == "widen" and self.config is not None:
+            problems.append("start widen adds to a checkpoint: give --model, or pass --start teacher")
+        if self.extra_dimensions is not None and self.start != "widen":
+            problems.append("extra-dimensions belongs to --start widen")
         if self.steps is not None and self.tokens is not None:
             problems.append("steps and tokens are both given; give one of them")
         if self.seed >= 2**32:

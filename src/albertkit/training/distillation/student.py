@@ -25,12 +25,6 @@ HEADS = ("mlm", "sop")
 WORD_NORM = 10.0
 """Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
 then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
-OWN_SHARE = 0.2
-"""Of a rare piece's embedding that a blended start keeps; the rest is the teacher's. A piece of frequency f keeps a
-further f / (f + KNOWN) of the rest: the student knows frequent pieces well, and masked words are mostly these."""
-KNOWN = 1e-4
-SEEN = 1e-5
-"""Frequency from which a piece takes part in finding the rotation between the two spaces."""
 FREQUENT = 1e-3
 """A piece of frequency f is weighted by FREQUENT / (FREQUENT + f) (Arora et al., 2017, section 3)."""
 
@@ -117,69 +111,37 @@ def begin_with_pieces(
     texts: Texts,
     *,
     vectors: Callable[[list[str]], npt.NDArray[np.float16]],
-    blend: bool = False,
 ) -> None:
     """Fill the word embeddings with the teacher's vectors of single pieces, by their principal components.
 
-    Pieces that are no text keep what they have. In fresh layers frequent pieces are shorter, and so count less against
-    positions and segments: the normalization of the embeddings removes a length that all words share, but not this.
-    Trained layers read a space of their own: there the components are rotated towards the student's embeddings, take
-    over the length of each, and a part of the student's remains, more of frequent pieces.
+    Pieces that are no text keep what they have. Frequent pieces are shorter, and so count less against positions and
+    segments: the normalization of the embeddings removes a length that all words share, but not this.
 
     Args:
         network: of the student.
         tokenizer: its tokenizer.
         texts: to train on; they count how frequent each piece is.
         vectors: texts -> the teacher's vectors `[texts, dimensions]`.
-        blend: whether the layers are trained, so that a part of the student's embeddings remains.
     """
     ids, pieces = piece_texts(tokenizer)
     rows = principal_components(vectors(pieces).astype(np.float64), size=network.config.embedding_size)
     table = network.encoder.embeddings.word.weight
     numbers = torch.from_numpy(ids)
-    frequencies = _frequencies(texts, network.config.vocab_size)[ids][:, None]
-    if blend:
-        own = table.detach()[numbers].cpu().numpy().astype(np.float64)
-        turned = _of_length(rotated_towards(own * (frequencies > SEEN), rows), own)
-        shares = OWN_SHARE + (1 - OWN_SHARE) * frequencies / (frequencies + KNOWN)
-        rows = shares * own + (1 - shares) * turned
-    else:
-        rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
-        rows *= FREQUENT / (FREQUENT + frequencies)
+    rows *= WORD_NORM / max(math.sqrt(float((rows**2).sum(axis=1).mean())), 1e-12)
+    rows *= FREQUENT / (FREQUENT + piece_frequencies(texts, network.config.vocab_size)[ids][:, None])
     with torch.no_grad():
         table[numbers] = torch.from_numpy(rows).to(table)
-        if "mlm" in network.heads and not blend:  # its logits are products with these long vectors
+        if "mlm" in network.heads:  # its logits are products with these long vectors
             network.mlm_head.norm.weight.div_(WORD_NORM)
 
 
-def _frequencies(texts: Texts, vocab_size: int) -> npt.NDArray[np.float64]:
+def piece_frequencies(texts: Texts, vocab_size: int) -> npt.NDArray[np.float64]:
+    """Return each piece's share of the tokens of texts, `[vocab_size]`."""
     counts = np.zeros(vocab_size)
     for tokens in texts.tokens:
         counts += np.bincount(tokens, minlength=vocab_size)
     shares: npt.NDArray[np.float64] = counts / max(counts.sum(), 1)
     return shares
-
-
-def _of_length(rows: npt.NDArray[np.float64], of: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Scale each row to the length of the same row of another array."""
-    lengths = np.linalg.norm(of, axis=1, keepdims=True)
-    scaled: npt.NDArray[np.float64] = rows * (lengths / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
-    return scaled
-
-
-def rotated_towards(target: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return rows, `[rows, size]`, rotated so that they come as near to a target's as a rotation can bring them.
-
-    The orthogonal Procrustes problem (Schoenemann, 1966), on rows of length 1.
-
-    >>> turned = np.array([[0.0, 1.0], [-1.0, 0.0]])
-    >>> rotated_towards(np.eye(2), turned).round(6).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
-    ones = np.ones((len(rows), 1))
-    left, _, right = np.linalg.svd(_of_length(rows, ones).T @ _of_length(target, ones))
-    found: npt.NDArray[np.float64] = rows @ (left @ right)
-    return found
 
 
 def principal_components(vectors: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.float64]:
