@@ -76,3 +76,14 @@ def test_what_a_state_dict_is_made_of(zipped: bool, dtype: torch.dtype, tmp_path
     found = read_tensors(path)
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+
+
+def test_the_content_of_a_broken_zip_is_not_printed(tmp_path: Path) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"word": torch.zeros(30_000)}, path)
+    content = bytearray(path.read_bytes())
+    content[6:8], content[26:28] = b"\0\0", b"\xff\x7f"  # a name of 32,767 bytes, of any encoding
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="truncated or of another format") as caught:
+        read_tensors(path)
+    assert len(str(caught.value)) < 400 + len(str(path))

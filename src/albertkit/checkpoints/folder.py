@@ -112,7 +112,7 @@ def _diagnosis(path: Path, error: Exception) -> str:
             "is damaged or holds pickled objects besides tensors, which could run code and are refused; "
             "get the model as safetensors"
         )
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]  # a broken zip's holds the file's content
     return f"cannot be read as tensors, it is truncated or of another format ({reason}); copy or download it again"
 
 
