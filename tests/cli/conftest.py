@@ -27,5 +27,5 @@ def run_folder(keywords: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from albertkit.training.finetune import finetune
 
     out = tmp_path_factory.mktemp("runs") / "keywords"
-    finetune(settings(keywords, out, epochs=12, learning_rate=2e-2))
+    finetune(settings(keywords, out, epochs=12, learning_rate=2e-2, pooling="pooler"))
     return out

@@ -16,7 +16,7 @@ from albertkit.training.finetune import finetune
 def exits_folder(keywords: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with exits on `keywords`."""
     out = tmp_path_factory.mktemp("runs") / "exits"
-    finetune(settings(keywords, out, epochs=4, learning_rate=2e-2, exits=True))
+    finetune(settings(keywords, out, epochs=4, learning_rate=2e-2, exits=True, pooling="pooler"))
     return out
 
 

@@ -88,7 +88,7 @@ def test_finetune_says_each_note_once_and_advises_no_option_that_was_given(alber
     said = " ".join((outcome.err + outcome.out).split())
     for words in (
         "texts exceed 32 tokens",
-        "head (16-2) is fresh",
+        "head (16-2, pooling mean) is fresh",
         "both chose the epoch and scored",
         "not calibrated",
     ):

@@ -128,7 +128,7 @@ def test_a_tiny_network_learns_sentences(transformers: ModuleType, tmp_path: Pat
     for split in ("train", "dev", "test"):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "run"
-    chosen = settings(folder, out, task="token_classification", epochs=80, batch_size=8, learning_rate=1e-2)
+    chosen = settings(folder, out, task="token_classification", epochs=150, batch_size=8, learning_rate=1e-2)
     report = finetune(chosen)
     assert report.task == "token_classification"
     assert report.metrics["f1"] == 100.0
