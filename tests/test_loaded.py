@@ -28,6 +28,7 @@ def test_what_is_read() -> None:
         ({"task": None}, 'names the task "None"'),
         ({"labels": {"a": 1}}, "labels is .*not a list of names"),
         ({"labels": ["a", 2]}, "labels is .*not a list of names"),
+        ({"head": {"poolinf": "mean"}}, 'the head has the key "poolinf", which is not known here'),
         ({"labels": ["a", "a"]}, 'labels gives the name "a" to 2 outputs'),
         ({"labels": ["a", ""]}, "labels: the name of output 1 is ''"),
         ({"labels": ["a", " a"]}, r'labels gives the name "a" \(but for blanks around it\) to 2 outputs'),

@@ -55,5 +55,7 @@ def keyword_teacher() -> Path:
     for number, (split, count) in enumerate({"train": 200, "dev": 60}.items()):
         write_csv(data / f"{split}.csv", keyword_rows(count, seed=100 + number))
     run = folder / "run"
-    finetune(settings(data, run, model=str(folder / "base"), epochs=24, learning_rate=1e-2, pooling="mean", plots=False))
+    finetune(
+        settings(data, run, model=str(folder / "base"), epochs=24, learning_rate=1e-2, pooling="mean", plots=False)
+    )
     return run

@@ -102,7 +102,10 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
             "must not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
         )
     if precision == "int8" and not (kind == "cpu" and capabilities().int8):
-        raise UsageError("int8 needs a processor with int8 products (AMX or AVX512-VNNI); use --precision auto")
+        raise UsageError(
+            "int8 needs a processor with int8 products (AMX or AVX512-VNNI), which this one has not, or must not use "
+            "(ONEDNN_MAX_CPU_ISA, ALBERTKIT_PREPACKED); use --precision auto"
+        )
     return Execution(device, precision, torch.get_num_threads())
 
 

@@ -28,6 +28,9 @@ MOST_BLOCKS, WIDEST = 64, 2**20
 """Bounds of a head: a damaged file must not ask for more memory than there is."""
 
 
+_HEAD_KEYS = {"name", "hidden", "norm", "pooling"}
+
+
 @dataclass(frozen=True)
 class HeadSpec:
     """Shape of a classification head, and what it reads.
@@ -157,6 +160,8 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str, d
     max_length = values.get("max_length", positions)
     if type(max_length) is not int or max_length < 3:  # [CLS], a piece, [SEP]
         raise CheckpointError(f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens from 3 up")
+    if "task" not in values and not {"head", "labels"}.isdisjoint(values):
+        raise CheckpointError(f'{where}: task.json has a head or labels and no "task"; restore the file')
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
     return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, dense=dense, where=where))
 
@@ -167,6 +172,11 @@ def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec
         raise CheckpointError(
             f'{where}: task.json names the task "{name!s:.60}", which is not known here '
             f"({', '.join(sorted(TASKS))}); install the package that has it"
+        )
+    if isinstance(head, dict) and (unknown := sorted(set(head) - _HEAD_KEYS)):
+        raise CheckpointError(
+            f'{where}: task.json: the head has the key "{unknown[0]:.60}", which is not known here '
+            f"({', '.join(sorted(_HEAD_KEYS))}); correct the file"
         )
     hidden = head.get("hidden", []) if isinstance(head, dict) else None
     norm, pooling = (head.get("norm", "none"), head.get("pooling", "pooler")) if isinstance(head, dict) else (0, 0)

@@ -76,11 +76,16 @@ def test_without_a_length_the_tokenizer_says_it(tmp_path: Path) -> None:
         ("config_sentence_transformers.json", PROMPT, 'puts the prompt "query: " before each text'),
         ("modules.json", {}, "is not a list of modules"),
         ("modules.json", [{"type": TRANSFORMER, "path": "../elsewhere"}], "not a module with a type and a path"),
-        ("modules.json", [{"type": "a.WordEmbeddings", "path": ""}], 'begins with the module "WordEmbeddings"'),
+        (
+            "modules.json",
+            [{"type": "sentence_transformers.models.WordEmbeddings", "path": ""}],
+            'begins with the module "WordEmbeddings"',
+        ),
+        ("modules.json", [{"type": "mine.Transformer", "path": ""}], '"mine.Transformer" is another package\'s'),
         ("modules.json", [{"type": TRANSFORMER, "path": ""}], "declares no Pooling"),
         (
             "modules.json",
-            [{"type": TRANSFORMER}, POOLING, {"type": "a.LayerNorm", "path": "2_N"}],
+            [{"type": TRANSFORMER}, POOLING, {"type": "sentence_transformers.models.LayerNorm", "path": "2_N"}],
             '"LayerNorm" in 2_N',
         ),
         ("modules.json", [{"type": TRANSFORMER}, DENSE, POOLING], '"Dense" in 2_Dense.*remove modules.json'),

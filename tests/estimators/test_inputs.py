@@ -86,6 +86,7 @@ def test_vectors_are_of_single_texts() -> None:
         (["a", "b"], "X has 3 texts, but y has 2 values; each text needs one"),
         (np.zeros((3, 2)), "y cannot be read as one value a text"),
         ([1.0, float("nan"), 2.0], r"y contains NaN or gaps \(1 rows: row 1 is nan\)"),
+        (["a", float("nan"), "b"], r"y contains NaN or gaps \(1 rows: row 1 is nan\)"),
         (["a", None, "b"], "row 1 is None"),
         ([1.0, float("inf"), 2.0], "row 1 is inf"),
     ],
@@ -138,3 +139,5 @@ def test_numbers() -> None:
     assert numbers_of(np.array([1, 2])).tolist() == [1.0, 2.0]
     with pytest.raises(InputError, match="for words take AlbertClassifier"):
         numbers_of(np.array(["a"]))
+    with pytest.raises(InputError, match=r"y holds -1e\+39; numbers up to 1e\+18 can be learned"):
+        numbers_of(np.array([1.0, -1e39]))

@@ -12,6 +12,7 @@ import pytest
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.errors import DataError, UsageError
+from albertkit.training.digest import split_digest
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits, scored_part
 
@@ -29,6 +30,16 @@ def source(*, name: str = "toy", one_label: bool = False, **sizes: int | None) -
         return Dataset(name, split, "classification", ("no", "yes"), ("accuracy",), examples)
 
     return DataSource(name, "classification", ("no", "yes"), ("accuracy",), tuple(sizes), load)
+
+
+def reversed_rows(data: DataSource) -> DataSource:
+    """The same rows from the last to the first."""
+
+    def load(split: str) -> Dataset:
+        dataset = data.load(split)
+        return replace(dataset, examples=dataset.examples[::-1])
+
+    return replace(data, load=load)
 
 
 def choose(data: DataSource, **values: Any) -> Splits:
@@ -131,6 +142,13 @@ def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
         scored_part(tmp_path, source(name="other", train=100))
     with pytest.raises(UsageError, match="is no run directory of finetune"):
         scored_part(tmp_path / "none", data)
+    inputs = {"scored examples": split_digest(scored_part(tmp_path, data))}
+    (tmp_path / "config.json").write_text(json.dumps({**settings.to_dict(), "inputs": inputs}))
+    assert len(scored_part(tmp_path, data)) == 30
+    with pytest.raises(UsageError, match="the texts and labels of the scored examples changed; restore the data"):
+        scored_part(tmp_path, reversed_rows(data))
+    with pytest.raises(UsageError, match="there were 30 scored examples and are 24"):
+        scored_part(tmp_path, source(train=80))
 
 
 def test_part_of_the_training_split_is_drawn_by_seed() -> None:

@@ -31,6 +31,7 @@ from albertkit.files import write_json
 MODULES = "modules.json"
 _MAX_LENGTH_FILES = ("sentence_bert_config.json", "sentence_albert_config.json")
 _TRANSFORMERS = ("Transformer", "ALBERT")  # the second in folders of 2019 and 2020
+_PACKAGE = "sentence_transformers."
 _TYPE = "sentence_transformers.models."  # in all versions; newer ones know their new places by it
 _PROMPTS = "config_sentence_transformers.json"
 _POOLING, _DENSE, _NORMALIZE = "1_Pooling", ("2_Dense", "3_Dense"), "Normalize"
@@ -157,6 +158,10 @@ def _read_modules(folder: Path) -> list[tuple[str, Path]]:
         # A name with a folder in it could point anywhere on the machine.
         if not isinstance(kind, str) or not isinstance(place, str) or place in (".", "..") or set(place) & set("/\\\0"):
             raise CheckpointError(f"{path}: {row!s:.80} is not a module with a type and a path inside the folder")
+        if "." in kind and not kind.startswith(_PACKAGE):
+            raise CheckpointError(
+                f'{path}: the module "{kind:.80}" is another package\'s, whose code is not run; {_WITHOUT}'
+            )
         modules.append((kind.rpartition(".")[2], folder / place))
     if modules[0][0] not in _TRANSFORMERS:
         raise CheckpointError(

@@ -15,6 +15,9 @@ from albertkit.errors import DataError, did_you_mean
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_NOT_FINITE = ("inf", "infinity", "nan")
+LARGEST = 1e18
+"""Largest number that regression learns: its square fits well into fp32."""
 _NUMBERS = re.compile(r"[0-9]+(?:\s*,\s*[0-9]+)*")
 _TWO_PLACES = re.compile(r"[01]\s*,\s*[01]")
 _WHOLE = re.compile(r"([+-]?)(0|[1-9][0-9]*)\.0+")
@@ -91,6 +94,8 @@ def infer_task(values: Iterable[Any]) -> str:
     ('regression', 'classification', 'classification', 'multilabel')
     >>> infer_task(["['a', 'b']", "[]"]), infer_task(["0,1", "1,0"]), infer_task(["0,1", "2,5"])
     ('multilabel', 'multilabel', 'regression')
+    >>> infer_task(["0.5", "inf"]), infer_task(["inf", "nan"])
+    ('regression', 'classification')
     """
     there = [value for value in values if not is_missing(value)]
     if any(isinstance(value, (list, tuple)) for value in there) or holds_list_texts(there):
@@ -98,9 +103,11 @@ def infer_task(values: Iterable[Any]) -> str:
     texts = [str(value).strip() for value in there]
     if texts and all(_TWO_PLACES.fullmatch(text) for text in texts):
         return "multilabel"
-    if not all(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text) for text in texts):
+    finite = [text for text in texts if text.lower().lstrip("+-") not in _NOT_FINITE]
+    if not finite or not all(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text) for text in finite):
         return "classification"
-    fractions = any("," in text or not float(text).is_integer() for text in texts)
+    # Beside numbers "inf" is one, too, and then refused by its row; it is no class.
+    fractions = len(finite) < len(texts) or any("," in text or not float(text).is_integer() for text in finite)
     return "regression" if fractions else "classification"
 
 
@@ -265,6 +272,8 @@ def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float 
         raise ValueError(f'label "{text:.60}" is not a number, which regression needs{comma}') from None
     if not math.isfinite(number):
         raise ValueError(f"label {text} is not a finite number")
+    if abs(number) > LARGEST:
+        raise ValueError(f"label {text} is too large to be learned; numbers up to {LARGEST:g} can be")
     return number
 
 

@@ -11,6 +11,7 @@ from albertkit.data.texts import InputError as InputError
 from albertkit.data.texts import examples_of as examples_of
 from albertkit.data.texts import is_gap, listed
 from albertkit.data.texts import texts_of as texts_of
+from albertkit.datasets.labels import LARGEST
 
 
 def column_of(y: Any, *, num_rows: int) -> npt.NDArray[Any]:
@@ -35,7 +36,8 @@ def column_of(y: Any, *, num_rows: int) -> npt.NDArray[Any]:
         raise InputError(f"y cannot be read as one value a text: {error}") from error
     if len(column) != num_rows:
         raise InputError(f"X has {num_rows:,} texts, but y has {len(column):,} values; each text needs one")
-    bad = [f"row {number} is {value}" for number, value in enumerate(column.tolist()) if _is_missing(value)]
+    values = y if isinstance(y, list) else column.tolist()  # beside texts, NumPy makes a gap the text "nan"
+    bad = [f"row {number} is {value}" for number, value in enumerate(values) if _is_missing(value)]
     if bad:
         raise InputError(f"Input y contains NaN or gaps ({listed(bad, 'rows')}); drop these rows (counted from 0)")
     return column
@@ -73,6 +75,9 @@ def numbers_of(y: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         InputError: a value that is none.
     """
     try:
-        return y.astype(np.float64)
+        numbers: npt.NDArray[np.float64] = y.astype(np.float64)
     except (ValueError, TypeError) as error:
         raise InputError(f"y must hold numbers, for words take AlbertClassifier: {error}") from error
+    if np.abs(numbers).max(initial=0) > LARGEST:
+        raise InputError(f"y holds {numbers[np.abs(numbers).argmax()]:g}; numbers up to {LARGEST:g} can be learned")
+    return numbers

@@ -73,7 +73,7 @@ def finetune_inputs(
     return {
         "labels": list(labels),
         **{
-            f"{role} examples": {"number": len(data), **examples_digests(data)}
+            f"{role} examples": split_digest(data)
             for role, data in (("training", train), ("validation", validation), ("scored", scored))
         },
         "weights of the starting model": content_digest(network.state_dict()),
@@ -81,6 +81,11 @@ def finetune_inputs(
             f"{tokenizer.mode} {tokenizer.keep_accents}\n".encode() + tokenizer.model
         ).hexdigest(),
     }
+
+
+def split_digest(data: Dataset) -> dict[str, Any]:
+    """Return number and digests of a split's examples."""
+    return {"number": len(data), **examples_digests(data)}
 
 
 def examples_digests(data: Dataset) -> dict[str, str]:

@@ -17,6 +17,7 @@ from albertkit.evaluation.report import FILE_NAME as REPORT
 from albertkit.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
 from albertkit.locks import is_vacant
 from albertkit.training.digest import content_digest, input_changes
+from albertkit.training.run_data import INPUTS
 
 # Settings that may change between the start of a run and its continuation.
 _FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
@@ -25,7 +26,6 @@ _FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compi
 _BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
 
 _DURATIONS = ("epochs", "steps")
-_INPUTS = "inputs"  # key of config.json
 _DIGEST = "content_sha256"  # key of a checkpoint
 
 
@@ -92,7 +92,7 @@ class RunFolder:
         for folder in (self.path, self._checkpoint.parent, self.path / "plots"):
             remove_leftovers(folder)
         if not (self.path / "config.json").is_file():
-            inputs = {_INPUTS: dict(self._inputs)} if self._inputs else {}
+            inputs = {INPUTS: dict(self._inputs)} if self._inputs else {}
             write_json(self.path / "config.json", {**settings, **inputs})
         kept = [event for event in read_events(self.path) if event["step"] <= step] if self._events.is_file() else []
         write_text(self._events, "".join(json.dumps(event) + "\n" for event in kept))
@@ -108,9 +108,9 @@ class RunFolder:
         if changed:
             said = "; ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
             raise RunError(f"{self.path}: a run goes on with the settings it started with; {said}")
-        inputs = before.get(_INPUTS, {})
+        inputs = before.get(INPUTS, {})
         if not isinstance(inputs, Mapping):
-            raise RunError(f'{config}: "{_INPUTS}" is not a mapping; {_START_AGAIN}')
+            raise RunError(f'{config}: "{INPUTS}" is not a mapping; {_START_AGAIN}')
         if different := input_changes(inputs, self._inputs):
             raise RunError(
                 f"{self.path}: what the run reads has changed since it started: {'; '.join(different)}; bring it back, "

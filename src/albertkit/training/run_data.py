@@ -15,6 +15,7 @@ from albertkit.files import read_json
 from albertkit.training.settings import FinetuneSettings
 
 CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
+INPUTS = "inputs"  # its key in that file
 COLUMNS = ("text_column", "pair_column", "label_column")
 
 
@@ -28,6 +29,15 @@ def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
         return FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read)") from error
+
+
+def recorded_inputs(run: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the digests of what a run read, as `digest.finetune_inputs` made them; none where none are recorded."""
+    try:
+        found = read_json(Path(run) / CONFIG).get(INPUTS)
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def trained_columns(run: str | os.PathLike[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -118,13 +119,13 @@ class FinetuneSettings:
             for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
                                 ("train_limit", 1), ("max_length", 3), ("stride", 1), ("max_windows", 1),
                                 ("patience", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0))
-            if (value := getattr(self, name)) is not None and value < bound
+            if (value := getattr(self, name)) is not None and not bound <= value < math.inf
         ]  # fmt: skip
         if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
-            problems.append(f"learning-rate is {self.learning_rate}; it must be above 0, such as 3e-5")
+            problems.append(f"learning-rate is {self.learning_rate}; it must be above 0 and below 1000, such as 3e-5")
         if self.seed >= 2**32:
             problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
-        if self.save_seconds < 0:
+        if not self.save_seconds >= 0:
             problems.append(f"save-seconds is {self.save_seconds}; it must be 0 or more")
         if self.warmup is not None and not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}; it is a share of the steps, from 0 to below 1")

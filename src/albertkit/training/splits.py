@@ -11,7 +11,8 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
-from albertkit.training.run_data import run_settings
+from albertkit.training.digest import input_changes, split_digest
+from albertkit.training.run_data import recorded_inputs, run_settings
 from albertkit.training.settings import FinetuneSettings
 
 DEFAULT_SHARE = 0.1
@@ -155,5 +156,11 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
     if settings.few_shot and splits.scored is splits.train:
         raise UsageError(
             f"{run} held no rows out: its score is cross-validated on the training rows; give --split and other data"
+        )
+    now = {"scored examples": split_digest(splits.scored)}
+    if changes := input_changes(recorded_inputs(run), now):
+        raise UsageError(
+            f"{source.name} is not what {run} was trained on: {'; '.join(changes)}; restore the data, since rows that "
+            "were trained on may be among those that are scored, or give --split and other data"
         )
     return splits.scored

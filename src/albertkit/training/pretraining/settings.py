@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -88,7 +89,7 @@ class PretrainSettings:
             for name, bound in (("steps", 1), ("tokens", 1), ("batch_tokens", 1), ("accumulate", 1), ("max_length", 8),
                                 ("eval_tokens", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0),
                                 ("save_seconds", 0), ("workers", 0))
-            if (value := getattr(self, name)) is not None and value < bound
+            if (value := getattr(self, name)) is not None and not bound <= value < math.inf
         ]  # fmt: skip
         problems += [
             f"{name.replace('_', '-')} is {value}; it is a share, from 0 to below 1"
