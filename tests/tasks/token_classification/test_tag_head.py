@@ -149,5 +149,5 @@ def test_a_tiny_network_learns_sentences(transformers: ModuleType, tmp_path: Pat
     with torch.no_grad():
         wanted = peer(**{name: torch.from_numpy(array) for name, array in batch.pad().items()}).logits[0]
     ours = predictor.runtime.run(batch, outputs=["logits"])["logits"]
-    np.testing.assert_allclose(ours, wanted.numpy(), atol=1e-5)
+    np.testing.assert_allclose(ours, wanted.numpy(), atol=5e-5)
     assert tuple(peer.config.id2label.values()) == model.labels
