@@ -228,7 +228,8 @@ def _sentence_transformers(folder: Path) -> Path:
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     (model / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20, "do_lower_case": False}))
-    rows = [("", "m.Transformer"), ("1_Pooling", "m.Pooling"), ("2_Dense", "m.Dense"), ("3_Normalize", "m.Normalize")]
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3_Normalize": "Normalize"}
+    rows = [(place, f"sentence_transformers.models.{kind}") for place, kind in kinds.items()]
     (model / "2_Dense").mkdir()
     save_file({"linear.weight": torch.ones(3, CONFIG.hidden_size)}, model / "2_Dense" / "model.safetensors")
     settings = {"in_features": CONFIG.hidden_size, "out_features": 3, "bias": False}

@@ -148,6 +148,7 @@ def test_copies_and_pickles_keep_the_map(tmp_path: Path) -> None:
     assert (len(raw.get_feature_names_out()), raw.transform(TEXTS).shape[1]) == (16, 16)
 
 
+@pytest.mark.usefixtures("unlimited_openvino")
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
 def test_an_export_gives_the_mapped_vectors(to: str, tmp_path: Path) -> None:
     pytest.importorskip({"onnx": "onnxruntime"}.get(to, to))

@@ -308,7 +308,8 @@ def test_a_directory_that_exists(keywords: Path, tmp_path: Path) -> None:
     assert Report.read(tmp_path / "run").to_dict() == report.to_dict()
 
 
-def test_a_loss_beyond_all_numbers_is_told(tmp_path: Path) -> None:
+def test_a_loss_beyond_all_numbers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("albertkit.datasets.labels.LARGEST", 1e38)
     data = write_csv(tmp_path / "t.csv", [("a film", 1.5), ("a plot", 1e30)] * 12)
     with pytest.raises(RunError, match=r"the loss became (inf|nan) at step 1 .* diverged; start again with a"):
         finetune(settings(data, tmp_path / "run"))

@@ -11,7 +11,6 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
-from albertkit.training.digest import input_changes, split_digest
 from albertkit.training.run_data import recorded_inputs, run_settings
 from albertkit.training.settings import FinetuneSettings
 
@@ -157,6 +156,8 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         raise UsageError(
             f"{run} held no rows out: its score is cross-validated on the training rows; give --split and other data"
         )
+    from albertkit.training.digest import input_changes, split_digest  # here, since exported models run without torch
+
     now = {"scored examples": split_digest(splits.scored)}
     if changes := input_changes(recorded_inputs(run), now):
         raise UsageError(
