@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -34,9 +35,8 @@ RANDOM = "random"
 def measure(row: Row, start: str, seed: int, *, folder: Path, threads: int | None) -> dict[str, Any]:
     """Make one run and return its metrics."""
     model = str(random_start(folder, seed)) if start == RANDOM else start
-    out = folder / "".join(
-        each for each in f"{row.name}-{Path(start).name}-{seed}".replace(" ", "_") if each not in ":,"
-    )
+    # The whole path of a start: two runs' models are both called model.
+    out = folder / re.sub(r"[^\w-]+", "_", f"{row.name}-{start}-{seed}")
     started = time.perf_counter()
     metrics = row.measure(model, seed=seed, out=out, threads=threads)
     return {"metrics": metrics, "seconds": time.perf_counter() - started}

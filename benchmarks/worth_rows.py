@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from few_shot import write
 from scipy.stats import spearmanr
 
 from albertkit.data.examples import TextExample
@@ -59,7 +60,7 @@ class Similarity:
     split: str
     draws: int = 1
 
-    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002
+    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002 - nothing is drawn or trained
         """Embed both texts of every pair."""
         rows: Sequence[TextExample] = open_data(self.data, data_dir=str(self.folder)).split(self.split).examples
         predictor = Predictor.load(model, execution=choose_execution(device="cpu", threads=threads))
@@ -70,13 +71,13 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Search:
-    """How many of a title's nearest titles have its topic, with TF-IDF's figure beside it."""
+    """How many of a title's nearest titles have its topic; TF-IDF's figure is reported, too."""
 
     name: str
     folder: Path
     draws: int = 1
 
-    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002
+    def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:  # noqa: ARG002 - nothing is drawn or trained
         """Compare all titles with all."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -121,7 +122,7 @@ class Finetuned:
 
 @dataclass(frozen=True)
 class SmallTable:
-    """A few rows of a known data set in a file of one's own and all defaults, with TF-IDF's score beside it."""
+    """A few rows of a known data set in a CSV file, trained with all defaults; TF-IDF's score is reported, too."""
 
     name: str
     data: str
@@ -134,12 +135,13 @@ class SmallTable:
     def measure(self, model: str, *, seed: int, out: Path, threads: int | None) -> dict[str, float]:
         """Draw the rows by the seed and train on them."""
         source = open_data(self.data, data_dir=None if self.folder is None else str(self.folder))
+        data = out.with_suffix(".data")
+        data.mkdir(parents=True, exist_ok=True)
         for split, count in (("train", self.rows), ("test", self.scored)):
             examples = source.split(split).examples
             drawn = np.random.RandomState(seed).permutation(len(examples))[:count].tolist()
-            _write(out.with_suffix(".data") / f"{split}.csv", [examples[row] for row in drawn], source.labels)
-        data = str(out.with_suffix(".data"))
-        report = _run(model, data, None, {"baseline": True, **self.settings}, seed=seed, out=out, threads=threads)
+            write(data / f"{split}.csv", [examples[row] for row in drawn], source.labels)
+        report = _run(model, str(data), None, {"baseline": True, **self.settings}, seed=seed, out=out, threads=threads)
         main = next(iter(report.metrics))
         tfidf = next(one.metrics[main] for one in report.baselines if one.name.startswith("tfidf"))
         return {**report.metrics, "tfidf": tfidf}
@@ -183,14 +185,8 @@ def _run(
     chosen = {"baseline": False, "threads": threads, **settings}
     where = None if folder is None else str(folder)
     return finetune(
-        FinetuneSettings(model=model, data=data, data_dir=where, out=str(out), seed=seed, **chosen), resume=out.exists()
+        FinetuneSettings(model=model, data=data, data_dir=where, out=str(out), seed=seed, **chosen), resume=True
     )
-
-
-def _write(path: Path, examples: Sequence[TextExample], labels: Sequence[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *((row.text, labels[row.label]) for row in examples)])
 
 
 def rows_of(data_dir: Path) -> list[Row]:

@@ -28,7 +28,7 @@ MOST_BLOCKS, WIDEST = 64, 2**20
 """Bounds of a head: a damaged file must not ask for more memory than there is."""
 
 
-_HEAD_KEYS = {"name", "hidden", "norm", "pooling"}
+_HEAD_KEYS = {"name", "hidden", "norm", "pooling"}  # of the mapping `head` in task.json
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
-from albertkit.checkpoints.sentence_transformers import remove_declaration
+from albertkit.checkpoints.sentence_transformers import MODULE_FOLDERS, remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.files import atomic_folder
@@ -43,6 +43,7 @@ from albertkit.text.self_test import self_test
 from albertkit.text.tokenizer import Tokenizer
 
 __all__ = [
+    "MODULE_FOLDERS",
     "EmbeddingSpec",
     "FreshWeightsWarning",
     "HeadSpec",

@@ -137,6 +137,7 @@ def test_copies_and_pickles_keep_the_map(tmp_path: Path) -> None:
     save_model(dense_model(), tmp_path / "saved")
     predictor = Predictor(dense_model(), execution=execution())
     expected = predictor.embed(TEXTS)
+    # Bytes that were made here: users and their joblib do this, too.
     for other in (copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
         np.testing.assert_array_equal(other.embed(TEXTS), expected)
     fitted = AlbertEmbedder(str(tmp_path / "saved"), threads=1).fit(TEXTS)

@@ -162,6 +162,12 @@ def test_frozen_keeps_the_encoder() -> None:
     assert all((before[name] == after[name]).all() for name in before)
 
 
+@pytest.mark.parametrize("settings", [{"epochs": 40, "learning_rate": 1e-9}, {"frozen": True, "epochs": None}])
+def test_without_rows_held_out_training_goes_to_its_last_epoch(settings: dict[str, Any]) -> None:
+    fitted = classifier(validation_fraction=0, **settings).fit(*rows(16))
+    assert fitted.n_iter_ == (settings["epochs"] or 100)
+
+
 def test_clone_and_settings() -> None:
     estimator = classifier(frozen=True)
     copy = clone(estimator).set_params(epochs=9)

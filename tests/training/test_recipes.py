@@ -113,10 +113,13 @@ def test_a_small_table_gets_the_epochs_and_the_patience_that_are_given() -> None
 
 
 @pytest.mark.parametrize(
-    ("task", "pooling"), [("classification", "mean"), ("similarity", "mean"), ("token_classification", None)]
+    ("task", "pooling"),
+    [("classification", "mean"), ("similarity", "mean"), ("token_classification", None), ("multiple_choice", "pooler")],
 )
 def test_heads_on_whole_texts_read_the_mean(task: str, pooling: str | None) -> None:
     done = complete(FinetuneSettings("m", "own.csv", "o"), nano=True, task=task, rows=100)
     assert done.pooling == pooling
+    stsb = FinetuneSettings("albert-base-v2", "glue/stsb", "o", task="similarity")  # its recipe's head reads the pooler
+    assert complete(stsb, nano=False, task="regression", rows=5749).pooling == "mean"
     given = FinetuneSettings("m", "own.csv", "o", pooling="cls")
     assert complete(given, nano=True, rows=100).pooling == "cls"

@@ -35,6 +35,8 @@ _PACKAGE = "sentence_transformers."
 _TYPE = "sentence_transformers.models."  # in all versions; newer ones know their new places by it
 _PROMPTS = "config_sentence_transformers.json"
 _POOLING, _DENSE, _NORMALIZE = "1_Pooling", ("2_Dense", "3_Dense"), "Normalize"
+MODULE_FOLDERS = (_POOLING, *_DENSE)
+"""Folders that a saved model may have."""
 _ACTIVATIONS = {"identity": "torch.nn.modules.linear.Identity", "tanh": "torch.nn.modules.activation.Tanh"}
 _VECTOR = "sentence_embedding"  # there the name of a text's vector
 _POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
@@ -141,7 +143,7 @@ def remove_declaration(folder: Path) -> None:
     """Remove what `write_declaration` wrote."""
     for name in (MODULES, _MAX_LENGTH_FILES[0], _PROMPTS):
         (folder / name).unlink(missing_ok=True)
-    for name in (_POOLING, *_DENSE):
+    for name in MODULE_FOLDERS:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 

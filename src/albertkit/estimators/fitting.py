@@ -24,12 +24,14 @@ from albertkit.evaluation.report import Report
 from albertkit.loaded import Model
 from albertkit.progress import Console, Silent
 from albertkit.training.finetune import finetune
-from albertkit.training.recipes import MOST_EPOCHS
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings
 
 _TOKEN_ROWS = 16
 """Rows of a split that has to be there and decides nothing."""
+
+_NEVER = 10**9
+"""Epochs of patience where no row is held out: none says when to stop."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ def fit(
             label_column="label",
             baseline=False,
             plots=False,
-            # Where no row is held out, none says when to stop.
-            patience=settings.patience if len(held) or settings.few_shot else MOST_EPOCHS,
+            patience=settings.patience if len(held) or settings.few_shot else _NEVER,
         )
         report = finetune(settings, teller=Console() if verbose else Silent())
         model = owned_model(run, source=settings.model)

@@ -22,7 +22,7 @@ class AlbertRegressor(RegressorMixin, TrainedEstimator):  # type: ignore[misc]  
 
     Args:
         model: a known model, a model folder or a run directory to start from.
-        epochs: passes over the rows; 3 if None, more for few rows, or 100 of the head alone where `frozen`.
+        epochs: passes over the rows; 3 if None, more for few rows; where `frozen` 100, which train the head only.
         learning_rate: the highest rate; a recipe's if None (albert-nano 5e-4, larger models 3e-5, `frozen` 1e-3).
         batch_size: rows of one optimizer step; 32 if None, or 128 where `frozen`.
         max_length: longest input in tokens; longer texts are cut, and `notes_` says how many.

@@ -13,12 +13,10 @@ from typing import Any
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.loaded import Model
 from albertkit.model_files import model_path
-from albertkit.pretrained import load_model, save_model
+from albertkit.pretrained import MODULE_FOLDERS, load_model, save_model
 
 PREFIX = "albertkit-"
 """How the names of temporary folders begin."""
-_FOLDERS = ("1_Pooling", "2_Dense", "3_Dense")
-"""Folders that a saved model may have."""
 
 
 def model_bytes(model: Model) -> dict[str, bytes]:
@@ -61,8 +59,8 @@ def _is_plain(name: str) -> bool:
     """Tell whether a name is that of a file in the model's folder, or in one of the folders there."""
     *folder, file = name.split("/")
     return (
-        (not folder or (len(folder) == 1 and folder[0] in _FOLDERS))
-        and file not in ("", ".", "..", *_FOLDERS)
+        (not folder or (len(folder) == 1 and folder[0] in MODULE_FOLDERS))
+        and file not in ("", ".", "..", *MODULE_FOLDERS)
         and "\\" not in file
         and file.isprintable()
     )

@@ -91,7 +91,7 @@ def train_epochs(
     rate(first)  # an unknown schedule is told before the directory is made
     run.begin(settings.to_dict(), step=first)
     if first:
-        teller.say(f"going on after step {first} of {total}")
+        teller.say(f"continuing after step {first} of {total}")
     saved = time.monotonic()
     stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
     _set_mode(model, settings)
@@ -137,6 +137,7 @@ def _set_mode(model: Model, settings: FinetuneSettings) -> None:
 
 
 def scored_role(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:
+    """Score the network as it is on the examples of a role."""
     task = predictor.model.task
     assert task is not None
     with teller.bar(f"scoring {role.dataset.split}", total=len(role.encoded.sequences)) as advance:

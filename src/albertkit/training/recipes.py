@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 
+from albertkit.tasks import TASKS
+from albertkit.tasks.objective import objective_of
 from albertkit.training.settings import FinetuneSettings
 
 
@@ -71,10 +73,9 @@ FROZEN = Recipe(1e-3, 128, epochs=100)
 """A head on frozen features: Keras' own rate for Adam and the tutorial's batch size."""
 LENGTHS: Mapping[str, int] = {"question_answering": 384, "multiple_choice": 512}
 """Longest inputs of tasks that read passages: run_squad's and run_race's own defaults."""
-READ_TOKENS = ("token_classification", "question_answering")
-"""Tasks whose heads read each token: nothing is pooled."""
-POOLINGS: Mapping[str, str] = {"multiple_choice": "pooler"}
-"""What a head reads where the mean was not measured: what transformers' class reads."""
+POOLINGS: Mapping[str, str] = {"multiple_choice": "pooler", "similarity": "mean"}
+"""What a head reads whatever the recipe: for options, where the mean was not measured, what transformers' class reads;
+vectors to compare are means."""
 LENGTH = 128
 """Longest input of all other tasks."""
 WARMUP = 0.1
@@ -118,7 +119,9 @@ def complete(
         recipe = PUBLISHED.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
     batch_size = settings.batch_size or recipe.batch_size
-    pooling = None if task in READ_TOKENS else settings.pooling or POOLINGS.get(task, recipe.pooling)
+    head = settings.task or task
+    pools = objective_of(TASKS[head]).reads == "sequences"
+    pooling = settings.pooling or POOLINGS.get(head, recipe.pooling) if pools else None
     if settings.epochs is None and settings.steps is None:
         settings = replace(settings, epochs=recipe.epochs, steps=recipe.steps)
         enough = min(ceil(FEWEST_STEPS / ceil(max(rows, 1) / batch_size)), MOST_EPOCHS)

@@ -13,6 +13,20 @@ LONG = ("truncate", "windows")
 """What becomes of a text that is longer than the network reads."""
 
 
+def below_bounds(settings: object, **bounds: float) -> list[str]:
+    """Return a clause for each number among settings that is below its bound or not finite; None is passed over.
+
+    >>> below_bounds(FinetuneSettings("m", "d", "o"), seed=20000)
+    ['seed is 12345; it must be 20000 or more']
+    """
+    given = {name: getattr(settings, name) for name in bounds}
+    return [
+        f"{name.replace('_', '-')} is {given[name]}; it must be {bound} or more{' and finite' * (value == math.inf)}"
+        for name, bound in bounds.items()
+        if (value := given[name]) is not None and not bound <= value < math.inf
+    ]
+
+
 @dataclass(frozen=True)
 class FinetuneSettings:
     """One run. None means: what the recipe for this data and model says."""
@@ -114,19 +128,14 @@ class FinetuneSettings:
         if self.unlabelled is not None:
             files = (self.unlabelled,) if isinstance(self.unlabelled, str) else tuple(self.unlabelled)
             object.__setattr__(self, "unlabelled", files or None)
-        problems = [
-            f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
-            for name, bound in (("epochs", 1), ("steps", 1), ("batch_size", 1), ("batch_tokens", 1), ("limit", 1),
-                                ("train_limit", 1), ("max_length", 3), ("stride", 1), ("max_windows", 1),
-                                ("patience", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0))
-            if (value := getattr(self, name)) is not None and not bound <= value < math.inf
-        ]  # fmt: skip
+        problems = below_bounds(
+            self, epochs=1, steps=1, batch_size=1, batch_tokens=1, limit=1, train_limit=1, max_length=3, stride=1,
+            max_windows=1, patience=1, seed=0, weight_decay=0, clip_norm=0, save_seconds=0,
+        )  # fmt: skip
         if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
             problems.append(f"learning-rate is {self.learning_rate}; it must be above 0 and below 1000, such as 3e-5")
         if self.seed >= 2**32:
             problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
-        if not self.save_seconds >= 0:
-            problems.append(f"save-seconds is {self.save_seconds}; it must be 0 or more")
         if self.warmup is not None and not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}; it is a share of the steps, from 0 to below 1")
         if self.epochs is not None and self.steps is not None:

@@ -159,7 +159,7 @@ def test_a_process_that_dies_comes_back(nodes: tuple[Node, ...], tmp_path: Path)
     os.kill(int(worker), signal.SIGKILL)
     outcomes = _outcomes(*runs)
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
-    assert any("going on after step" in err for *_, err in outcomes)
+    assert any("continuing after step" in err for *_, err in outcomes)
     _same(alone, out, steps=150)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from albertkit.errors import UsageError
+from albertkit.training.settings import below_bounds
 
 STARTS = ("teacher", "widen", "keep")
 """Where word embeddings begin: with the teacher's vectors of single pieces, with the student's own and these in further
@@ -85,14 +86,10 @@ class DistillSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", (self.data,) if isinstance(self.data, str) else tuple(self.data))
-        problems = [
-            f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
-            for name, bound in (("steps", 1), ("tokens", 1), ("batch_size", 2), ("max_length", LEAST_LENGTH),
-                                ("seed", 0), ("weight_decay", 0), ("clip_norm", 0), ("save_seconds", 0),
-                                ("workers", 1), ("pretraining_weight", 0), ("pooler_weight", 0),
-                                ("relation_weight", 0), ("extra_dimensions", 1))
-            if (value := getattr(self, name)) is not None and not value >= bound
-        ]  # fmt: skip
+        problems = below_bounds(
+            self, steps=1, tokens=1, batch_size=2, max_length=LEAST_LENGTH, seed=0, weight_decay=0, clip_norm=0,
+            save_seconds=0, workers=1, pretraining_weight=0, pooler_weight=0, relation_weight=0, extra_dimensions=1,
+        )  # fmt: skip
         if not 0 <= self.warmup < 1:
             problems.append(f"warmup is {self.warmup}; it is a share, from 0 to below 1")
         problems += [

@@ -181,7 +181,7 @@ class _Pretraining:
                     )  # fmt: skip
                 self.folder.begin({**settings.to_dict(), "processes": self.processes.world}, step=state.step)
         if state.step:
-            self.teller.say(f"going on after step {state.step:,} of {settings.steps:,}")
+            self.teller.say(f"continuing after step {state.step:,} of {settings.steps:,}")
         if settings.compile:
             for group in network.encoder.groups:
                 group.compile(dynamic=True)

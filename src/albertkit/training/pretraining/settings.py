@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
+from albertkit.training.settings import below_bounds
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,10 @@ class PretrainSettings:
     """Write event files for TensorBoard beside metrics.jsonl."""
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name.replace('_', '-')} is {value}; it must be {bound} or more"
-            for name, bound in (("steps", 1), ("tokens", 1), ("batch_tokens", 1), ("accumulate", 1), ("max_length", 8),
-                                ("eval_tokens", 1), ("seed", 0), ("weight_decay", 0), ("clip_norm", 0),
-                                ("save_seconds", 0), ("workers", 0))
-            if (value := getattr(self, name)) is not None and not bound <= value < math.inf
-        ]  # fmt: skip
+        problems = below_bounds(
+            self, steps=1, tokens=1, batch_tokens=1, accumulate=1, max_length=8, eval_tokens=1, seed=0, weight_decay=0,
+            clip_norm=0, save_seconds=0, workers=0,
+        )  # fmt: skip
         problems += [
             f"{name.replace('_', '-')} is {value}; it is a share, from 0 to below 1"
             for name in ("warmup", "held_out", "short_share")
