@@ -21,8 +21,7 @@ setup: .venv/.setup
 # One process per core, each with one thread; a file's tests stay together, since they share what is slow to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 # The tests whose numbers or kernels depend on the processor.
-NUMERIC := tests/test_processor.py tests/test_device.py tests/test_predictor.py tests/test_pretrained.py \
-  tests/test_pretraining_predictor.py tests/test_foreign_fixtures.py tests/test_convert_exits.py tests/model tests/runtimes \
+NUMERIC := tests/hardware tests/models tests/inference tests/encoder tests/test_foreign_fixtures.py \
   tests/tasks tests/training tests/estimators tests/exporting tests/explaining tests/serving/test_batching.py \
   tests/cli/test_precisions.py tests/cli/test_predict.py tests/cli/test_embed.py tests/cli/test_export.py tests/benchmarks
 
@@ -30,10 +29,10 @@ test: .venv/.setup
 	$(PYTEST)
 
 # The same numbers on other processors, simulated: AVX2 only, then no prepacked products, as on ARM and macOS.
-# tests/test_processor.py fails where a variable is not in force.
+# tests/hardware/test_processor.py fails where a variable is not in force.
 test-processors: .venv/.setup
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) $(NUMERIC)
-	ALBERTKIT_PREPACKED=0 $(PYTEST) tests/test_processor.py tests/test_predictor.py tests/model tests/runtimes tests/tasks \
+	ALBERTKIT_PREPACKED=0 $(PYTEST) tests/hardware/test_processor.py tests/inference tests/encoder tests/tasks \
 	  tests/training/test_finetune.py tests/training/test_loop.py tests/training/test_whole_step.py
 
 slow: .venv/.setup

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.processor import capabilities
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.hardware.processor import capabilities
 
 BATCH = 32
 """Texts of a peer's batch."""

@@ -21,13 +21,13 @@ from contenders import Contender, Vectors, by_batches
 from harness import Report, in_turns, options_of, parsed, row, run_program, spread
 from machine import machine, matrix_peaks
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.device import choose_execution
-from albertkit.predictor import run_per_sequence
-from albertkit.pretrained import Model, fresh_model, save_model
-from albertkit.processor import capabilities
-from albertkit.progress import Console
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.hardware.device import choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.inference.predictor import run_per_sequence
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import Model, fresh_model, save_model
 
 LENGTHS = (8, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 192, 255, 256, 257, 384, 511, 512)
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)

@@ -25,7 +25,6 @@ from machine import machine, matrix_peaks
 
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
-from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError, UsageError
 from albertkit.evaluation.drawing import (
     COLOURS,
@@ -40,9 +39,10 @@ from albertkit.evaluation.drawing import (
 )
 from albertkit.evaluation.evaluate import aligned_labels, scored_split
 from albertkit.evaluation.metrics import metric_title, score
-from albertkit.files import write_json
-from albertkit.predictor import Predictor, run_outputs
-from albertkit.runtimes.early_exit import EarlyExitRuntime
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.inference.early_exit import EarlyExitRuntime
+from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.io.files import write_json
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule

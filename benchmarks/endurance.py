@@ -22,12 +22,12 @@ from harness import Report, options_of, parsed, row, run_program
 from machine import machine
 
 from albertkit.data.sample_text import sample_texts
-from albertkit.device import choose_execution
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
-from albertkit.pretraining_predictor import fill_masks
-from albertkit.processor import capabilities
-from albertkit.progress import Console
+from albertkit.hardware.device import choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.pretraining_predictor import fill_masks
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 

@@ -25,8 +25,8 @@ import numpy as np
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
-from albertkit.files import write_json
-from albertkit.model_files import SHIPPED
+from albertkit.io.files import write_json
+from albertkit.models.model_files import SHIPPED
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 

@@ -22,17 +22,17 @@ from harness import Report, in_turns, options_of, parsed, peak_memory, row, run_
 from machine import machine, matrix_peaks
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig, published_config
 from albertkit.datasets import load_dataset
-from albertkit.device import Execution, choose_execution
+from albertkit.encoder.layer import Group
 from albertkit.errors import AlbertkitError
-from albertkit.known_models import flops_per_token
-from albertkit.model.layer import Group
-from albertkit.pretrained import fresh_model, load_model, save_model, with_task_head
-from albertkit.processor import capabilities
-from albertkit.progress import Console
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.hub.known_models import flops_per_token
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import fresh_model, load_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
 from albertkit.training.loop import TextInputs, train_steps

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.errors import AlbertkitError
-from albertkit.files import write_json
+from albertkit.io.files import write_json
 
 Report = dict[str, Any]
 

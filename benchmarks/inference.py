@@ -22,19 +22,19 @@ from contenders import Contender, Vectors, of_onnxruntime, of_openvino, of_trans
 from harness import Report, in_turns, options_of, parsed, row, run_program
 from machine import machine, matrix_peaks
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig
 from albertkit.data.sample_text import sample_texts
 from albertkit.datasets import load_dataset
-from albertkit.device import choose_execution
+from albertkit.encoder.packed_linear import PackedLinear
 from albertkit.errors import AlbertkitError
-from albertkit.model.packed_linear import PackedLinear
-from albertkit.predictor import run_per_sequence
-from albertkit.pretrained import Model, fresh_model, save_model
-from albertkit.processor import capabilities
-from albertkit.progress import Console
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.hardware.device import choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.inference.predictor import run_per_sequence
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import Model, fresh_model, save_model
 
 LONGEST = 512
 AGREEMENT = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.2}

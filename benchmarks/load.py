@@ -20,10 +20,10 @@ import numpy as np
 from harness import in_turns, options_of, parsed, row, run_program, spread
 from machine import machine
 
-from albertkit.batch import Batch
-from albertkit.device import choose_execution
+from albertkit.batching.batch import Batch
 from albertkit.errors import AlbertkitError
-from albertkit.pretrained import fresh_model, load_encoder, save_model
+from albertkit.hardware.device import choose_execution
+from albertkit.models.pretrained import fresh_model, load_encoder, save_model
 
 AGREEMENT = 1e-4
 """Largest difference between the two encoders' outputs."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from albertkit.device import Execution
-from albertkit.processor import capabilities
+from albertkit.hardware.device import Execution
+from albertkit.hardware.processor import capabilities
 from albertkit.training.finish import environment
 
 

@@ -21,8 +21,8 @@ from pretraining import instance_stream
 
 from albertkit.data.corpus.prepare import prepare
 from albertkit.data.corpus.shards import Corpus
-from albertkit.device import choose_execution
-from albertkit.progress import Console
+from albertkit.hardware.device import choose_execution
+from albertkit.io.progress import Console
 from albertkit.text.tokenizer import Tokenizer
 
 RECORDED = 105.0

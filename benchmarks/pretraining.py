@@ -30,11 +30,11 @@ from albertkit.config import published_config
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
 from albertkit.datasets import load_dataset
-from albertkit.device import Execution, choose_execution
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import AlbertkitError
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, load_model, save_model
-from albertkit.progress import Console
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import Model, load_model, save_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer

@@ -22,16 +22,16 @@ from harness import Report, options_of, parsed, row, run_program, spread
 from machine import machine, matrix_peaks
 from torch import nn
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.batches import training_steps
-from albertkit.device import Execution, choose_execution
 from albertkit.errors import AlbertkitError
-from albertkit.predictor import embed_sequences
-from albertkit.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
-from albertkit.processor import capabilities
-from albertkit.progress import Console
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.inference.predictor import embed_sequences
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.io.progress import Console
+from albertkit.models.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
 from albertkit.training.loop import FeatureInputs, train_steps

@@ -24,11 +24,11 @@ from serving_endure import sigterms, soak
 from serving_servers import WITHIN, Server, albertkit_command, ask, peer_command
 
 from albertkit.datasets import load_dataset
-from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError, UsageError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import fresh_model, save_model, with_task_head
-from albertkit.processor import capabilities
+from albertkit.hardware.device import choose_execution
+from albertkit.hardware.processor import capabilities
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import fresh_model, save_model, with_task_head
 
 PEER = "uvicorn + transformers"
 AGREEMENT = {("albertkit", "fp32"): WITHIN, ("albertkit", "bf16"): 0.1, (PEER, "fp32"): 1e-4, (PEER, "bf16"): 0.1}

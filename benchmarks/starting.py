@@ -21,8 +21,8 @@ from typing import Any
 from harness import Report, in_turns, options_of, parsed, row, run_program, spread
 from machine import machine
 
-from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError
+from albertkit.hardware.device import choose_execution
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 

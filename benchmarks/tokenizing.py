@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 from harness import options_of, parsed, run_program
 from machine import machine
 
-from albertkit.device import choose_execution
 from albertkit.errors import DataError
-from albertkit.progress import Console
+from albertkit.hardware.device import choose_execution
+from albertkit.io.progress import Console
 from albertkit.text.tokenizer import Tokenizer
 
 SLOW_PYTHON = "ALBERTKIT_SLOW_PYTHON"

@@ -25,9 +25,9 @@ from typing import Any
 
 from worth_rows import Row, rows_of
 
-from albertkit.files import write_json
-from albertkit.model_files import SHIPPED
-from albertkit.pretrained import fresh_model, save_model
+from albertkit.io.files import write_json
+from albertkit.models.model_files import SHIPPED
+from albertkit.models.pretrained import fresh_model, save_model
 
 RANDOM = "random"
 

@@ -17,12 +17,12 @@ from scipy.stats import spearmanr
 from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.archive import find_files
-from albertkit.device import choose_execution
 from albertkit.evaluation.report import Report
-from albertkit.predictor import Predictor
+from albertkit.hardware.device import choose_execution
+from albertkit.inference.predictor import Predictor
+from albertkit.io.vectors import unit
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
-from albertkit.vectors import unit
 
 TITLES = 5000
 """News titles among which the nearest are looked for."""

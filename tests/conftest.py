@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from albertkit.processor import capabilities
+from albertkit.hardware.processor import capabilities
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig
 from albertkit.data.pretraining.batches import PretrainingBatch
-from albertkit.device import Execution
-from albertkit.model.encoder import Encoder, EncoderOutput
-from albertkit.model.kernels import attends_packed
+from albertkit.encoder.encoder import Encoder, EncoderOutput
+from albertkit.encoder.kernels import attends_packed
+from albertkit.hardware.device import Execution
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.training.finetune import finetune

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from albertkit.config import AlbertConfig
-from albertkit.device import Execution, choose_execution
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, save_model
+from albertkit.encoder.encoder import Encoder
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.models.pretrained import Model, save_model
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.settings import FinetuneSettings

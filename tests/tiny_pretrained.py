@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from tests.tiny import CONFIG
 
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, save_model
+from albertkit.encoder.encoder import Encoder
+from albertkit.models.pretrained import Model, save_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from tests.tiny import BAD, CONFIG, FILLER, GOOD, SEED, keyword_rows, settings, write_csv
 
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, save_model, with_task_head
+from albertkit.encoder.encoder import Encoder
+from albertkit.models.pretrained import Model, save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.wordpiece import WordPieceTokenizer
 from albertkit.training.finetune import finetune

@@ -18,7 +18,7 @@ _PUBLIC = {
     "AlbertEmbedder": "albertkit.estimators.embedder",
     "AlbertRegressor": "albertkit.estimators.regressor",
     "AlbertkitError": "albertkit.errors",
-    "Batch": "albertkit.batch",
+    "Batch": "albertkit.batching.batch",
     "DistillSettings": "albertkit.training.distillation.settings",
     "FinetuneSettings": "albertkit.training.settings",
     "PretrainSettings": "albertkit.training.pretraining.settings",
@@ -26,10 +26,10 @@ _PUBLIC = {
     "distill": "albertkit.training.distillation.distill",
     "evaluate": "albertkit.evaluation.evaluate",
     "finetune": "albertkit.training.finetune",
-    "load": "albertkit.predictor",
+    "load": "albertkit.inference.predictor",
     "load_dataset": "albertkit.datasets",
-    "load_encoder": "albertkit.pretrained",
-    "load_tokenizer": "albertkit.pretrained",
+    "load_encoder": "albertkit.models.pretrained",
+    "load_tokenizer": "albertkit.models.pretrained",
     "prepare": "albertkit.data.corpus.prepare",
     "pretrain": "albertkit.training.pretraining.pretrain",
 }
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from albertkit.batch import Batch
+    from albertkit.batching.batch import Batch
     from albertkit.config import AlbertConfig
     from albertkit.data.corpus.prepare import prepare
     from albertkit.data.examples import TextExample
@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from albertkit.estimators.embedder import AlbertEmbedder
     from albertkit.estimators.regressor import AlbertRegressor
     from albertkit.evaluation.evaluate import evaluate
-    from albertkit.predictor import load
-    from albertkit.pretrained import load_encoder, load_tokenizer
+    from albertkit.inference.predictor import load
+    from albertkit.models.pretrained import load_encoder, load_tokenizer
     from albertkit.training.distillation.distill import distill
     from albertkit.training.distillation.settings import DistillSettings
     from albertkit.training.finetune import finetune

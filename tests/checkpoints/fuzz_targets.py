@@ -172,7 +172,7 @@ def _model(folder: Path) -> Path:
     from tests.tiny import CONFIG, tiny_network
 
     from albertkit.config import replace
-    from albertkit.pretrained import HeadSpec, Model, save_model, with_exits, with_task_head
+    from albertkit.models.pretrained import HeadSpec, Model, save_model, with_exits, with_task_head
     from albertkit.text.json_tokenizer import JsonTokenizer
 
     tokenizer = JsonTokenizer(_small_json().encode())
@@ -207,7 +207,7 @@ def _pytorch(folder: Path) -> Path:
 
 
 def _exported(folder: Path) -> Path:
-    from albertkit.manifest import sha256_of
+    from albertkit.io.manifest import sha256_of
 
     model = _model(folder)
     (model / "model.onnx").write_bytes(b"not read here")
@@ -243,7 +243,7 @@ def _sentence_transformers(folder: Path) -> Path:
 def _use(model: Any, runtime: Any = None) -> None:
     from tests.tiny import execution
 
-    from albertkit.predictor import Predictor
+    from albertkit.inference.predictor import Predictor
 
     predictor = Predictor(model, execution=execution(), runtime=runtime)
     if model.task is not None:
@@ -253,7 +253,7 @@ def _use(model: Any, runtime: Any = None) -> None:
 
 def _read_model(folder: Path, draw: random.Random) -> None:
     del draw
-    from albertkit.pretrained import load_model
+    from albertkit.models.pretrained import load_model
 
     _use(load_model(folder))
 
@@ -263,7 +263,7 @@ def _read_exported(folder: Path, draw: random.Random) -> None:
     import numpy as np
     from tests.tiny import execution
 
-    from albertkit.exported import load_exported
+    from albertkit.inference.exported import load_exported
 
     class Runtime:
         def __init__(self, path: Path, **_: Any) -> None:
@@ -273,7 +273,10 @@ def _read_exported(folder: Path, draw: random.Random) -> None:
             rows = {"logits": (len(batch), 2), "sequence_output": (batch.tokens, 16), "pooled_output": (len(batch), 16)}
             return {name: np.zeros(rows[name], np.float32) for name in outputs}
 
-    with patch("albertkit.runtimes.onnx.OnnxRuntime", Runtime), patch("albertkit.exported.RUNTIMES._resolved", {}):
+    with (
+        patch("albertkit.inference.onnx.OnnxRuntime", Runtime),
+        patch("albertkit.inference.exported.RUNTIMES._resolved", {}),
+    ):
         model, runtime = load_exported(folder, execution=execution())
         if model.task is None or model.task.name in ("classification", "multilabel"):  # others have other outputs
             _use(model, runtime)
@@ -368,7 +371,7 @@ def fuzz(name: str, numbers: range) -> Tally:
     """Run cases of a target."""
     from tests.tiny import tiny_folder
 
-    from albertkit.predictor import load
+    from albertkit.inference.predictor import load
 
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
         healthy, place = TARGETS[name].make(Path(folder)), Path(folder, "damaged")

@@ -28,12 +28,12 @@ from tests.checkpoints.sentence_folders import (
 from tests.tiny import execution, tiny_folder
 
 from albertkit.checkpoints import ReadOptions, read_checkpoint
-from albertkit.conversion import convert
 from albertkit.errors import CheckpointError
 from albertkit.estimators import AlbertEmbedder
 from albertkit.exporting.export import export
-from albertkit.predictor import Predictor
-from albertkit.pretrained import (
+from albertkit.inference.predictor import Predictor
+from albertkit.models.conversion import convert
+from albertkit.models.pretrained import (
     EmbeddingSpec,
     FreshWeightsWarning,
     HeadSpec,

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from tests.tiny import assert_same_state
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.checkpoints import FORMATS, Checkpoint, read_checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import ARCHITECTURES
@@ -24,8 +24,8 @@ from albertkit.checkpoints.state import encoder_shapes, head_shapes
 from albertkit.checkpoints.tensorflow.tf1_config import tf1_config_values
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.known_models import encoder_parameters
-from albertkit.pretrained import load_encoder
+from albertkit.hub.known_models import encoder_parameters
+from albertkit.models.pretrained import load_encoder
 
 SIZES: dict[str, Any] = {
     "vocab_size": 31,
@@ -172,7 +172,7 @@ def test_equal_sizes_get_an_identity_projection_that_goes_again(transformers: Mo
     assert_same_state(dict(checkpoint.state), dict(reread.state))
 
 
-@pytest.mark.filterwarnings("ignore::albertkit.loaded.FreshWeightsWarning")  # there is no tokenizer
+@pytest.mark.filterwarnings("ignore::albertkit.models.loaded.FreshWeightsWarning")  # there is no tokenizer
 def test_another_projection_between_equal_sizes_is_kept(transformers: ModuleType, tmp_path: Path) -> None:
     theirs = random_model(transformers, "AlbertModel", embedding_size=14)
     theirs.save_pretrained(tmp_path / "theirs")

@@ -16,12 +16,19 @@ from tests.tiny import execution, tiny_folder
 
 from albertkit.checkpoints import read_checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
-from albertkit.conversion import convert
 from albertkit.errors import CheckpointError
 from albertkit.estimators import AlbertEmbedder
 from albertkit.exporting.export import export
-from albertkit.predictor import Predictor
-from albertkit.pretrained import EmbeddingSpec, FreshWeightsWarning, HeadSpec, load_model, save_model, with_task_head
+from albertkit.inference.predictor import Predictor
+from albertkit.models.conversion import convert
+from albertkit.models.pretrained import (
+    EmbeddingSpec,
+    FreshWeightsWarning,
+    HeadSpec,
+    load_model,
+    save_model,
+    with_task_head,
+)
 
 MEAN, CLS = {"pooling_mode_mean_tokens": True}, {"pooling_mode_cls_token": True}
 POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}

@@ -12,7 +12,7 @@ from tests.cli.running import Runner
 from tests.local_server import Served, Server, hub_paths, serving
 
 from albertkit.datasets import sources
-from albertkit.known_models import model_cache
+from albertkit.hub.known_models import model_cache
 
 SPIECE = Path(__file__).resolve().parents[2] / "src" / "albertkit" / "assets" / "30k-clean.model"
 FILES = {"config.json": b"{}", "spiece.model": SPIECE.read_bytes(), "model.safetensors": bytes(9001)}

@@ -10,9 +10,9 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, leftovers, tiny_folder
 
 from albertkit.datasets import text_stream
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
-from albertkit.vectors import MadeBy, VectorFile
+from albertkit.inference.predictor import Predictor
+from albertkit.io.vectors import MadeBy, VectorFile
+from albertkit.models.pretrained import load_model
 
 TEXTS = ["a fine film", "", "two hours"]
 

@@ -10,8 +10,8 @@ import torch
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import CONFIG, tiny_folder
 
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, load_model, save_model
+from albertkit.encoder.encoder import Encoder
+from albertkit.models.pretrained import Model, load_model, save_model
 from albertkit.tasks.network import Network, pretraining_heads
 
 RANDOM = np.random.RandomState(5)
@@ -69,7 +69,7 @@ def test_parts_give_what_the_whole_gives(
     albertkit: Runner, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = encode(albertkit, pretrained, tmp_path)
-    monkeypatch.setattr("albertkit.predictor.BATCH_TOKENS", 10)
+    monkeypatch.setattr("albertkit.inference.predictor.BATCH_TOKENS", 10)
     for name, array in encode(albertkit, pretrained, tmp_path).items():
         np.testing.assert_allclose(array, whole[name], atol=1e-5)
 

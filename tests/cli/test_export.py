@@ -12,8 +12,8 @@ import torch
 from tests.cli.running import Runner
 from tests.tiny import BAD, CONFIG, GOOD, write_csv
 
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import Model, save_model, with_task_head
+from albertkit.encoder.encoder import Encoder
+from albertkit.models.pretrained import Model, save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 

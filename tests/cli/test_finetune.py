@@ -41,7 +41,7 @@ def test_progress_is_written_where_standard_error_is_no_terminal(
     albertkit: Runner, keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ALBERTKIT_PROGRESS")
-    monkeypatch.setattr("albertkit.progress.time", SlowClock())
+    monkeypatch.setattr("albertkit.io.progress.time", SlowClock())
     run = tmp_path / "run"
     trained = albertkit("finetune", "--data", keywords, "--out", run, *SHORT, "--json")
     assert trained.json["task"] == "classification"

@@ -8,7 +8,7 @@ from tests.cli.running import Runner
 from tests.tiny import CONFIG, tiny_folder, tiny_network
 
 from albertkit.config import published_config
-from albertkit.known_models import encoder_parameters, flops_per_token
+from albertkit.hub.known_models import encoder_parameters, flops_per_token
 
 
 def test_a_published_shape(albertkit: Runner) -> None:

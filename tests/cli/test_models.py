@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.cli.running import Runner
 
-from albertkit.known_models import known_models
+from albertkit.hub.known_models import known_models
 
 
 def test_json_is_the_list(albertkit: Runner) -> None:

@@ -10,9 +10,9 @@ from tests.checkpoints.sentence_folders import OUT, dense_model
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
 
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model, save_model
-from albertkit.vectors import MadeBy, unit, write_vectors
+from albertkit.inference.predictor import Predictor
+from albertkit.io.vectors import MadeBy, unit, write_vectors
+from albertkit.models.pretrained import load_model, save_model
 
 pytest.importorskip("pyarrow")
 

@@ -7,8 +7,8 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
-from albertkit.pretrained import load_model
-from albertkit.pretraining_predictor import sentence_order
+from albertkit.inference.pretraining_predictor import sentence_order
+from albertkit.models.pretrained import load_model
 
 FIRST, SECOND = "She opened the door.", "Nobody was there."
 

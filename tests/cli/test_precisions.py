@@ -9,7 +9,7 @@ import pytest
 from tests.cli.running import Runner
 
 from albertkit.cli import COMMANDS
-from albertkit.processor import Capabilities
+from albertkit.hardware.processor import Capabilities
 
 CALLS = {
     "distill": ["--teacher", "no-teacher", "--config", "albert-nano", "--data", "no.txt", "--out", "{out}"],
@@ -48,7 +48,7 @@ def test_a_precision_that_is_not_here_is_refused_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     none = Capabilities(prepacked=True, bf16=False, int8=False)
-    monkeypatch.setattr("albertkit.device.capabilities", lambda: none)
+    monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
     words = [word.format(out=tmp_path / "out") for word in CALLS[name]]
     outcome = albertkit(name, *words, "--precision", precision, "--device", "cpu")
     assert (outcome.status, outcome.out) == (2, "")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.cli.running import ONE_THREAD, Runner
 
-from albertkit.predictor import Predictor
-from albertkit.processor import Capabilities
+from albertkit.hardware.processor import Capabilities
+from albertkit.inference.predictor import Predictor
 from albertkit.serving.service import Service
 
 
@@ -51,7 +51,7 @@ def test_it_tells_where_and_what(albertkit: Runner, run_folder: Path) -> None:
 
 def test_fp32_is_what_a_processor_serves(albertkit: Runner, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     every = Capabilities(prepacked=True, bf16=True, int8=True)
-    monkeypatch.setattr("albertkit.device.capabilities", lambda: every)
+    monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: every)
     for options, precision in (([], "fp32"), (["--precision", "bf16"], "bf16")):
         albertkit("serve", run_folder, "--port", "0", "--device", "cpu", *options)
         assert SERVED[-1]["predictor"].execution.precision == precision

@@ -14,7 +14,7 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.serving.asking import served
 from tests.tiny import execution, settings
 
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.training.finetune import finetune
 
 SENTENCES = [

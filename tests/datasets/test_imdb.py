@@ -11,7 +11,7 @@ import pytest
 
 from albertkit.datasets import load_dataset, open_data
 from albertkit.errors import DataError, UsageError
-from albertkit.files import cache_folder
+from albertkit.io.files import cache_folder
 
 WriteArchive = Callable[[Path, dict[str, bytes]], Path]
 

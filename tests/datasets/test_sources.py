@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from tests.local_server import Served, Server, serving
 
-from albertkit.consent import DownloadError, ask, granted
 from albertkit.datasets import DATASETS, load_dataset, open_data, sources
 from albertkit.datasets.sources import DATASET_DOWNLOADS, DatasetDownload, cached_dataset, fetch_dataset
-from albertkit.download import PinnedFile
 from albertkit.errors import DataError, UsageError
-from albertkit.manifest import changed_files
+from albertkit.hub.consent import DownloadError, ask, granted
+from albertkit.hub.download import PinnedFile
+from albertkit.io.manifest import changed_files
 
 
 def _zip(files: dict[str, str]) -> bytes:

@@ -17,7 +17,7 @@ from tests.tiny_teacher import tiny_teacher, tiny_texts
 
 import albertkit
 from albertkit.checkpoints import ReadOptions, read_checkpoint
-from albertkit.conversion import convert
+from albertkit.models.conversion import convert
 
 SHORT = ("--limit", "12", "--steps", "1", "--batch-size", "4", "--max-length", "12", "--no-baseline")
 TANH = ReadOptions(activation="gelu_new")

@@ -18,7 +18,7 @@ import yaml
 
 import albertkit
 from albertkit.config import published_config
-from albertkit.known_models import encoder_parameters
+from albertkit.hub.known_models import encoder_parameters
 from albertkit.training.settings import FinetuneSettings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -155,7 +155,7 @@ def test_cut_texts_are_counted() -> None:
 def test_frozen_keeps_the_encoder() -> None:
     texts, labels = rows(40)
     fitted = classifier(frozen=True).fit(texts, labels)
-    from albertkit.pretrained import load_model
+    from albertkit.models.pretrained import load_model
 
     before = load_model(keyword_folder()).network.encoder.state_dict()
     after = fitted.predictor_.model.network.encoder.state_dict()

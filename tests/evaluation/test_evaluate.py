@@ -10,8 +10,8 @@ from tests.tiny import execution, tiny_network
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.evaluate import evaluate
-from albertkit.predictor import Predictor
-from albertkit.pretrained import Model, with_task_head
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import Model, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 LABELS = ("no", "yes")

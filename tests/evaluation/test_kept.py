@@ -8,10 +8,10 @@ from tests.tiny import CONFIG, execution
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
+from albertkit.encoder.encoder import Encoder
 from albertkit.evaluation.kept import MetricLostError, check_kept
-from albertkit.model.encoder import Encoder
-from albertkit.predictor import Predictor
-from albertkit.pretrained import Model, with_task_head
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import Model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from albertkit.pretrained import load_encoder
+from albertkit.models.pretrained import load_encoder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 IMDB, QNLI = "imdb_frozen_and_finetuned", "qnli_pair_classification"

@@ -15,8 +15,8 @@ from tests.tiny import execution, tiny_network
 from albertkit.errors import MissingExtraError, UsageError
 from albertkit.explaining import explain
 from albertkit.explaining.reading import read_example, text_words
-from albertkit.predictor import Predictor
-from albertkit.pretrained import Model, save_model, with_task_head
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import Model, save_model, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 TEXT = "It's a re-made, undeniably odd film ..."

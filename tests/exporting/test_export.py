@@ -16,16 +16,16 @@ import pytest
 import torch
 from tests.tiny import CONFIG, execution
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.data.examples import TextExample
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import AlbertkitError, CheckpointError, MissingExtraError, UsageError
 from albertkit.exporting import export as module
 from albertkit.exporting.difference import differences, sample
 from albertkit.exporting.export import ExportError, export, onnx_model
-from albertkit.model.encoder import Encoder
-from albertkit.predictor import Predictor
-from albertkit.pretrained import HeadSpec, Model, save_model, with_task_head
-from albertkit.runtimes.padded import run_padded
+from albertkit.inference.padded import run_padded
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import HeadSpec, Model, save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 
@@ -317,7 +317,7 @@ def test_a_shape_or_labels_that_cannot_be(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_the_runtime_cannot_read_is_one_sentence(made: Path, tmp_path: Path) -> None:
-    from albertkit.exported import RUNTIMES
+    from albertkit.inference.exported import RUNTIMES
 
     kind = json.loads((made / "export.json").read_text())["runtime"]
     path = tmp_path / ("model.onnx" if kind == "onnx" else "model.xml")

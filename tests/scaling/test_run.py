@@ -11,9 +11,9 @@ import pytest
 from tests.cli.running import ONE_THREAD, Outcome, Runner
 from tests.tiny import leftovers, tiny_folder
 
+from albertkit.io.vectors import VectorFile
 from albertkit.scaling import run
 from albertkit.scaling.folder import OutputFolder
-from albertkit.vectors import VectorFile
 
 parquet = pytest.importorskip("pyarrow.parquet")
 RAY = ("--ray", "local", *ONE_THREAD)

@@ -14,10 +14,10 @@ from tests.checkpoints.sentence_folders import dense_model
 from tests.tiny import execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
-from albertkit.batch import Batch
-from albertkit.loaded import Model
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model, with_task_head
+from albertkit.batching.batch import Batch
+from albertkit.inference.predictor import Predictor
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model, with_task_head
 from albertkit.serving.app import make_app
 from albertkit.serving.limits import Limits
 from albertkit.serving.service import Service

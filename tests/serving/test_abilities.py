@@ -14,8 +14,8 @@ from tests.tiny import keyword_rows
 
 from albertkit.data.examples import ChoiceExample
 from albertkit.explaining import explain
-from albertkit.exported import ExportedNetwork
-from albertkit.pretraining_predictor import fill_masks, sentence_order
+from albertkit.inference.exported import ExportedNetwork
+from albertkit.inference.pretraining_predictor import fill_masks, sentence_order
 from albertkit.serving.abilities import OF_HEAD
 from albertkit.serving.limits import Limits
 from albertkit.tasks import TASKS

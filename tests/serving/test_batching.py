@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from albertkit.batch import Batch, Sequence
+from albertkit.batching.batch import Batch, Sequence
 from albertkit.serving.batching import Batcher, Job
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.serving.asking import predictor_of, served
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.serving.logs import write_logs_to
 
 SECRET = "xyzzy-secret"

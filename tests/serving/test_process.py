@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from tests.serving.asking import tiny_model
 
-from albertkit.pretrained import save_model
+from albertkit.models.pretrained import save_model
 
 CLIENTS = 12
 REFUSED = 0

@@ -16,7 +16,7 @@ import pytest
 from tests.serving.asking import Held, predictor_of, until
 
 from albertkit.errors import UsageError
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.serving.limits import Limits
 from albertkit.serving.server import bind, make_server
 from albertkit.serving.service import Service

@@ -14,8 +14,8 @@ from tests.tiny import execution, tiny_folder
 
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model, save_model, with_task_head
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks.classification import CLASSIFICATION, unit_logits
 from albertkit.tasks.classification.head import CLASSIFICATION as OBJECTIVE
 from albertkit.tasks.classification.windows import Windows, encode_windows, window_spans

@@ -10,8 +10,8 @@ import torch
 from tests.tiny import CONFIG, tiny_network
 from torch.nn import functional as F
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.exits import ExitObjective, build_exits, every_head, exit_states
 from albertkit.tasks.network import Network

@@ -8,9 +8,9 @@ import torch
 from tests.tiny import tiny_network
 from torch import Tensor
 
-from albertkit.batch import Batch, Sequence
+from albertkit.batching.batch import Batch, Sequence
+from albertkit.encoder.encoder import EncoderOutput
 from albertkit.errors import UsageError
-from albertkit.model.encoder import EncoderOutput
 from albertkit.tasks.pooling import POOLINGS, check_pooling, pooled_features
 
 LENGTHS = (5, 1, 11, 2)

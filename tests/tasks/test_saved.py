@@ -11,7 +11,7 @@ from tests.tiny import tiny_folder
 
 from albertkit.data.examples import TokenExample
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.pretrained import load_model, save_model, with_task_head
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks import TASKS
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.token_classification import TOKEN_CLASSIFICATION, TokenClassificationTask

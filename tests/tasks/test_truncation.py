@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from albertkit.batch import Sequence
+from albertkit.batching.batch import Sequence
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.tasks.encoded import Encoded

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tests.tiny import tiny_folder
 
-from albertkit.conversion import convert
 from albertkit.errors import CheckpointError, MissingExtraError, UsageError
-from albertkit.loaded import FreshWeightsWarning
-from albertkit.model_files import official_vocabulary
-from albertkit.pretrained import load_model, load_tokenizer, save_model
+from albertkit.models.conversion import convert
+from albertkit.models.loaded import FreshWeightsWarning
+from albertkit.models.model_files import official_vocabulary
+from albertkit.models.pretrained import load_model, load_tokenizer, save_model
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.directory import find_tokenizer
 from albertkit.text.json_tokenizer import JsonTokenizer

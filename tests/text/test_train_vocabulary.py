@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from albertkit.errors import DataError, UsageError
-from albertkit.files import WriteError
-from albertkit.pretrained import load_tokenizer
-from albertkit.protobuf import read_fields
+from albertkit.io.files import WriteError
+from albertkit.io.protobuf import read_fields
+from albertkit.models.pretrained import load_tokenizer
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.train_vocabulary import FIRST_PIECES, TrainedVocabulary, _Feed, train_vocabulary
 

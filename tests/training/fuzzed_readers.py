@@ -23,7 +23,7 @@ from albertkit.datasets import open_data
 from albertkit.evaluation.plots import history_figure
 from albertkit.evaluation.pretraining_plots import panels_of, pretraining_figure, read_curves
 from albertkit.evaluation.report import ChosenBy, Confusion, Report
-from albertkit.progress import Silent
+from albertkit.io.progress import Silent
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.glue.settings import GlueSettings
 from albertkit.training.glue.settings import begin as begin_glue

@@ -15,12 +15,12 @@ import pytest
 from tests.tiny import BAD, GOOD, execution, keyword_folder, keyword_rows, leftovers, settings, tiny_folder, write_csv
 
 import albertkit
-from albertkit.consent import DownloadError
 from albertkit.errors import AlbertkitError, DataError, RunError, UsageError
 from albertkit.evaluation.report import Report
-from albertkit.files import WriteError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import HeadSpec, load_model, save_model, with_task_head
+from albertkit.hub.consent import DownloadError
+from albertkit.inference.predictor import Predictor
+from albertkit.io.files import WriteError
+from albertkit.models.pretrained import HeadSpec, load_model, save_model, with_task_head
 from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
 

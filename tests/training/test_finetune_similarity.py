@@ -9,9 +9,9 @@ import pytest
 from tests.tiny import BAD, FILLER, GOOD, execution, settings, tiny_folder, write_csv
 
 from albertkit.errors import DataError
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
+from albertkit.io.vectors import unit
 from albertkit.training.finetune import finetune
-from albertkit.vectors import unit
 
 
 def pairs(count: int, *, graded: bool) -> list[tuple[str, str, str]]:

@@ -18,9 +18,9 @@ import albertkit
 from albertkit.datasets.dataset import divide
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.evaluation.report import Report
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
-from albertkit.progress import Silent
+from albertkit.inference.predictor import Predictor
+from albertkit.io.progress import Silent
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.classification.taught import Lesson
 from albertkit.training.finetune import finetune
 from albertkit.training.lessons import Lessons

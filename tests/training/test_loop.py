@@ -10,7 +10,7 @@ import torch
 from tests.tiny import execution, tiny_network
 from torch import nn
 
-from albertkit.batch import Sequence
+from albertkit.batching.batch import Sequence
 from albertkit.data.batches import training_steps
 from albertkit.errors import RunError
 from albertkit.tasks.classification.head import ClassificationObjective, DeepHead, LinearHead, build_head

@@ -11,8 +11,8 @@ import pytest
 import torch
 from tests.tiny import execution, tiny_folder
 
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.encoded import Encoded
 from albertkit.training.loop import TextInputs
 from albertkit.training.probe import cached_features, feature_key

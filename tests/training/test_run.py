@@ -13,7 +13,7 @@ import torch
 from tests.tiny import files_limited_to, leftovers
 
 from albertkit.errors import RunError
-from albertkit.files import WriteError
+from albertkit.io.files import WriteError
 from albertkit.training.run import RunFolder
 
 SETTINGS = {"model": "m", "seed": 7, "head_hidden": [3], "out": "o", "threads": 1}

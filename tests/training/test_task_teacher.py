@@ -17,8 +17,8 @@ from tests.tiny_task_teacher import random_teacher
 
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model, save_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.settings import FinetuneSettings

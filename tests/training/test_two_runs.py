@@ -13,7 +13,7 @@ from tests.tiny import keyword_rows, settings, tiny_folder, write_csv
 from tests.training.test_resume import outcome
 
 from albertkit.errors import RunError
-from albertkit.locks import locked
+from albertkit.io.locks import locked
 from albertkit.training.finetune import finetune
 
 OPTIONS = ("--steps 150 --batch-size 8 --learning-rate 5e-3 --max-length 32 --device cpu --precision fp32 "

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.tiny import execution, tiny_network
 
-from albertkit.batch import Sequence
+from albertkit.batching.batch import Sequence
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.similarity.head import SIMILARITY, SimilarityHead
 from albertkit.training.loop import Step, TextInputs, train_steps

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from albertkit.archive import is_archive
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, Format, ReadOptions
 from albertkit.checkpoints.doubts import doubts
 from albertkit.checkpoints.unpacked import Unpacked
 from albertkit.errors import CheckpointError
+from albertkit.io.archive import is_archive
 from albertkit.registry import Registry
 
 FORMATS = Registry(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.config import AlbertConfig
-from albertkit.dense import Dense
 
 if TYPE_CHECKING:
     import torch

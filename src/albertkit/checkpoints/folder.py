@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from albertkit.checkpoints.pickled import NotAStateDictError, check_file, check_tensor
 from albertkit.errors import CheckpointError
-from albertkit.files import WriteError, atomic_file
+from albertkit.io.files import WriteError, atomic_file
 
 WEIGHT_FILES = (
     "model.safetensors",

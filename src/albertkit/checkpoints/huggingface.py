@@ -39,7 +39,7 @@ from albertkit.checkpoints.sentence_transformers import (
 )
 from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
 from albertkit.errors import CheckpointError
-from albertkit.files import atomic_file, write_json
+from albertkit.io.files import atomic_file, write_json
 
 TASK_FORMAT_VERSION = 1
 """Version of `task.json` that this albertkit writes, and the newest that it reads."""

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from albertkit.checkpoints.checkpoint import PROBLEM_TYPES, Checkpoint, heads_of
+from albertkit.checkpoints.label_names import id2label_names
 from albertkit.checkpoints.state import is_deep
 from albertkit.config import ACTIVATIONS, AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.label_names import id2label_names
 
 ARCHITECTURES: Mapping[str, tuple[str, ...]] = {
     "AlbertModel": (),

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 
 from albertkit.checkpoints.checkpoint import Checkpoint
+from albertkit.checkpoints.dense import Dense, FloatArray
 from albertkit.checkpoints.folder import read_json, read_mapping, read_tensors, write_tensors
-from albertkit.dense import Dense, FloatArray
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.files import write_json
+from albertkit.io.files import write_json
 
 MODULES = "modules.json"
 _MAX_LENGTH_FILES = ("sentence_bert_config.json", "sentence_albert_config.json")

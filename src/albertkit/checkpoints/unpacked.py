@@ -8,9 +8,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from albertkit.archive import unpack
 from albertkit.errors import CheckpointError
-from albertkit.files import WriteError
+from albertkit.io.archive import unpack
+from albertkit.io.files import WriteError
 
 _DEPTH = 3  # folders in each other; Google's archives have one around the files
 

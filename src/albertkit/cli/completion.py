@@ -73,7 +73,7 @@ def complete(command: Command, instruction: str) -> int:
 
 def _names_for(option: str) -> list[str]:
     if option == "--model":
-        from albertkit.known_models import known_models
+        from albertkit.hub.known_models import known_models
 
         return [str(model["name"]) for model in known_models()]
     if option == "--data":

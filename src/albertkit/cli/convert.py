@@ -48,7 +48,7 @@ def command(
     import warnings
 
     from albertkit.checkpoints import ReadOptions
-    from albertkit.conversion import convert
+    from albertkit.models.conversion import convert
 
     options = ReadOptions(num_layers=num_layers, num_heads=num_heads, activation=activation)
     done = convert(source, target, to=to, options=options, mode=mode, overwrite=overwrite)

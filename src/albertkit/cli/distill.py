@@ -114,7 +114,7 @@ def command(resume: bool, as_json: bool, data: tuple[str, ...], files: tuple[str
 
     from rich.console import Console as RichConsole
 
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.training.distillation.distill import distill
     from albertkit.training.distillation.settings import DistillSettings
 

@@ -25,12 +25,12 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
     download that was cut goes on when the same command is given again.
     """
     from albertkit.config import PUBLISHED
-    from albertkit.consent import DownloadError, consent_by
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset
-    from albertkit.download import fetch_model
     from albertkit.errors import UsageError, did_you_mean
-    from albertkit.manifest import MANIFEST, changed_files
-    from albertkit.progress import Console
+    from albertkit.hub.consent import DownloadError, consent_by
+    from albertkit.hub.download import fetch_model
+    from albertkit.io.manifest import MANIFEST, changed_files
+    from albertkit.io.progress import Console
 
     known = [*PUBLISHED, *DATASET_DOWNLOADS]
     if name not in known:

@@ -84,12 +84,12 @@ def command(
     from itertools import chain, islice
 
     from albertkit.datasets.text_stream import count_rows, text_pieces
-    from albertkit.device import choose_execution
     from albertkit.errors import UsageError
-    from albertkit.model_files import model_path
-    from albertkit.predictor import Predictor
-    from albertkit.progress import Console, counted
-    from albertkit.vectors import MadeBy, open_vectors
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.io.progress import Console, counted
+    from albertkit.io.vectors import MadeBy, open_vectors
+    from albertkit.models.model_files import model_path
 
     execution = choose_execution(device=device, precision=precision, threads=threads)
     source, target = Path(input_path), Path(output_path)
@@ -149,9 +149,9 @@ def _on_ray(
 ) -> None:
     from albertkit.cli.ray import run_and_tell
     from albertkit.datasets.text_slices import columns_of
-    from albertkit.device import choose_execution
-    from albertkit.model_files import model_path
-    from albertkit.predictor import Predictor
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.models.model_files import model_path
     from albertkit.scaling.job import Job
     from albertkit.scaling.run import output_folder
 

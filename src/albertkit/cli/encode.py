@@ -36,11 +36,11 @@ def command(
 
     import numpy as np
 
-    from albertkit.arrays import parts, read_padded_batch, spread, write_arrays
-    from albertkit.device import choose_execution
-    from albertkit.predictor import BATCH_TOKENS
-    from albertkit.pretrained import announce, load_model
-    from albertkit.runtimes.pytorch import PyTorchRuntime
+    from albertkit.data.arrays import parts, read_padded_batch, spread, write_arrays
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import BATCH_TOKENS
+    from albertkit.inference.pytorch import PyTorchRuntime
+    from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     batch, mask = read_padded_batch(Path(input_path))

@@ -63,11 +63,11 @@ def command(
     from rich.console import Console as RichConsole
 
     from albertkit.cli.exits import layers_passed, leaving_early
-    from albertkit.device import choose_execution
     from albertkit.evaluation.evaluate import evaluate, scored_split
     from albertkit.evaluation.null_threshold import with_null_threshold
-    from albertkit.predictor import Predictor
-    from albertkit.progress import Console, counted
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.io.progress import Console, counted
     from albertkit.training.run_data import open_for_run
     from albertkit.training.splits import scored_part
 

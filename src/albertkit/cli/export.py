@@ -52,11 +52,11 @@ def command(
     """
     from dataclasses import asdict
 
-    from albertkit.device import choose_execution
     from albertkit.exporting.export import export
-    from albertkit.predictor import Predictor
-    from albertkit.pretrained import announce, load_model
-    from albertkit.progress import Console, counted
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.io.progress import Console, counted
+    from albertkit.models.pretrained import announce, load_model
 
     with notes_on_stderr():
         model = load_model(run)

@@ -30,9 +30,9 @@ def command(
     """
     from dataclasses import asdict
 
-    from albertkit.device import choose_execution
-    from albertkit.pretrained import announce, load_model
-    from albertkit.pretraining_predictor import fill_masks
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.pretraining_predictor import fill_masks
+    from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     with notes_on_stderr():

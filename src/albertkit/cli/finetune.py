@@ -149,7 +149,7 @@ def command(
     from rich.console import Console as RichConsole
 
     from albertkit.datasets import DATASETS
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.training.finetune import finetune
     from albertkit.training.settings import FinetuneSettings
 

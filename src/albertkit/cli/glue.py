@@ -47,7 +47,7 @@ def command(out: str, resume: bool, as_json: bool, **options: Any) -> None:
     from rich.console import Console as RichConsole
 
     from albertkit.errors import RunError
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.training.glue.runs import run_glue
     from albertkit.training.glue.settings import GlueSettings
 

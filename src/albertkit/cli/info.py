@@ -14,8 +14,8 @@ def command(model: str, as_json: bool) -> None:
     """A model's shape, parameters, and what sharing saves."""
     from albertkit.checkpoints.state import parameter_counts, unshared_parameters
     from albertkit.config import published_config
-    from albertkit.known_models import cached_model_folder, flops_per_token
-    from albertkit.model_files import model_path, read_model
+    from albertkit.hub.known_models import cached_model_folder, flops_per_token
+    from albertkit.models.model_files import model_path, read_model
 
     if model_path(model) is None and cached_model_folder(model) is None:  # a known model's shape needs no weights
         config, heads = published_config(model), 0

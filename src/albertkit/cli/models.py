@@ -12,8 +12,8 @@ from albertkit.cli.options import json_option, print_json
 @json_option
 def command(version: str | None, as_json: bool) -> None:
     """List the known models."""
-    from albertkit.consent import megabytes
-    from albertkit.known_models import MODEL_DOWNLOADS, known_models
+    from albertkit.hub.consent import megabytes
+    from albertkit.hub.known_models import MODEL_DOWNLOADS, known_models
 
     rows = [row for row in known_models() if version in (None, row["version"])]
     if version is not None and not rows:

@@ -32,11 +32,11 @@ def command(
     VECTORS is a .parquet file of `albertkit embed`, or the folder that it filled with --ray. TEXT is embedded as its
     texts were; nearness is the cosine, from -1 to 1. The file is read piece by piece, whatever its size.
     """
-    from albertkit.device import choose_execution
     from albertkit.errors import UsageError
-    from albertkit.model_files import model_path
-    from albertkit.predictor import Predictor
-    from albertkit.vectors import VectorFile, nearest, question_vector
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.io.vectors import VectorFile, nearest, question_vector
+    from albertkit.models.model_files import model_path
 
     execution = choose_execution(device=device, precision=precision, threads=threads)
     file = VectorFile(Path(vectors))

@@ -21,9 +21,9 @@ def command(
     A probability in [0, 1]: of SECOND following FIRST, rather than the other way round. In fp32 unless --precision says
     otherwise.
     """
-    from albertkit.device import choose_execution
-    from albertkit.pretrained import announce, load_model
-    from albertkit.pretraining_predictor import sentence_order
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.pretraining_predictor import sentence_order
+    from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     with notes_on_stderr():

@@ -71,10 +71,10 @@ def command(
 
     from albertkit.cli.exits import layers_passed, leaving_early
     from albertkit.cli.inputs import described, read_examples, read_texts
-    from albertkit.device import choose_execution
-    from albertkit.files import write_text
-    from albertkit.predictor import Predictor
-    from albertkit.progress import Console, counted
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.io.files import write_text
+    from albertkit.io.progress import Console, counted
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
@@ -201,9 +201,9 @@ def _on_ray(
     from albertkit.datasets.dataset import STRUCTURED_METRICS
     from albertkit.datasets.table_files import is_table
     from albertkit.datasets.text_slices import columns_of
-    from albertkit.device import choose_execution
-    from albertkit.model_files import model_path
-    from albertkit.predictor import Predictor
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
+    from albertkit.models.model_files import model_path
     from albertkit.scaling.job import Job
     from albertkit.scaling.run import output_folder
 

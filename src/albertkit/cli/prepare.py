@@ -50,7 +50,7 @@ def command(
     every other line is a paragraph. The same command goes on where it was stopped.
     """
     from albertkit.data.corpus.prepare import prepare
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.text.directory import find_tokenizer
     from albertkit.text.tokenizer import with_sentencepiece
 

@@ -97,7 +97,7 @@ def command(resume: bool, as_json: bool, **options: Any) -> None:
 
     from rich.console import Console as RichConsole
 
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.training.pretraining.pretrain import pretrain
     from albertkit.training.pretraining.settings import PretrainSettings
 

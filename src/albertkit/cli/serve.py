@@ -76,8 +76,8 @@ def command(
         if library not in ("fastapi", "uvicorn", "prometheus_client", "h11", "starlette", "pydantic"):
             raise
         raise MissingExtraError(library, extra="serve", purpose="albertkit serve") from error
-    from albertkit.device import choose_execution
-    from albertkit.predictor import Predictor
+    from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
     from albertkit.serving.hosts import allowed_hosts, is_loopback
     from albertkit.serving.limits import Limits
     from albertkit.serving.logs import write_logs_to

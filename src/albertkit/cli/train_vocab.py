@@ -39,7 +39,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from albertkit.progress import Console
+    from albertkit.io.progress import Console
     from albertkit.text.train_vocabulary import train_vocabulary
 
     found = train_vocabulary(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.errors import UsageError
 
 POOL_STEPS = 50

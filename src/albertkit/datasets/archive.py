@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from albertkit.archive import ARCHIVES, is_archive, read_members
 from albertkit.errors import DataError
+from albertkit.io.archive import ARCHIVES, is_archive, read_members
 
 __all__ = ["ARCHIVES", "SourceFile", "find_files", "is_archive", "read_members"]
 

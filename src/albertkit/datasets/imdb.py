@@ -21,7 +21,7 @@ from albertkit.datasets.archive import ARCHIVES, is_archive, read_members
 from albertkit.datasets.dataset import Dataset, DataSource, hash_order
 from albertkit.datasets.rows import BadRows, decode_text
 from albertkit.errors import DataError, UsageError
-from albertkit.files import atomic_file, cache_folder
+from albertkit.io.files import atomic_file, cache_folder
 
 LABELS = ("neg", "pos")
 _SPLITS = ("train", "test")

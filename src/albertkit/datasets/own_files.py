@@ -9,8 +9,8 @@ from pathlib import Path
 
 from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, WHOLE, Dataset, DataSource
 from albertkit.datasets.table_files import open_table
-from albertkit.decoding import file_blocks, text_lines
 from albertkit.errors import DataError
+from albertkit.io.decoding import file_blocks, text_lines
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word a line; .txt is taken for one only where the task says so."""

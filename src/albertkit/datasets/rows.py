@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from albertkit.data.texts import checked_text as checked_text
-from albertkit.decoding import BLOCK, bare, text_blocks, text_form
 from albertkit.errors import DataError
+from albertkit.io.decoding import BLOCK, bare, text_blocks, text_form
 
 _SHOWN = 8
 

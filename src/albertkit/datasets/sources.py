@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.consent import Consent, Offer, consent_by
-from albertkit.download import PinnedFile, fetch_once, fetch_pinned, mirrored
 from albertkit.errors import DataError, UsageError, did_you_mean
-from albertkit.files import WriteError, cache_folder
-from albertkit.manifest import read_manifest
-from albertkit.progress import Silent, Teller
+from albertkit.hub.consent import Consent, Offer, consent_by
+from albertkit.hub.download import PinnedFile, fetch_once, fetch_pinned, mirrored
+from albertkit.io.files import WriteError, cache_folder
+from albertkit.io.manifest import read_manifest
+from albertkit.io.progress import Silent, Teller
 
 _GLUE = "https://dl.fbaipublicfiles.com/glue/data"
 _SENTEVAL = "https://dl.fbaipublicfiles.com/senteval/senteval_data"

@@ -17,8 +17,8 @@ from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, nam
 from albertkit.datasets.rows import checked_text
 from albertkit.datasets.table import PAIR_COLUMNS, TEXT_COLUMNS
 from albertkit.datasets.table_files import is_table, open_table, parquet_failures
-from albertkit.decoding import BLOCK, TextForm, bare, file_blocks, text_form, text_lines
 from albertkit.errors import DataError, did_you_mean
+from albertkit.io.decoding import BLOCK, TextForm, bare, file_blocks, text_form, text_lines
 
 ROWS = 2048
 """Texts of a piece: enough to sort by length, and few enough to hold."""

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from albertkit.estimators.fitting import on_threads
 from albertkit.estimators.inputs import texts_of
 from albertkit.estimators.saving import model_bytes, model_from_bytes
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model
 
 
 class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]

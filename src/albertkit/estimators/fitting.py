@@ -17,12 +17,12 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from albertkit.data.examples import TextExample
-from albertkit.device import set_threads
 from albertkit.errors import UsageError
 from albertkit.estimators.saving import PREFIX, owned_model
 from albertkit.evaluation.report import Report
-from albertkit.loaded import Model
-from albertkit.progress import Console, Silent
+from albertkit.hardware.device import set_threads
+from albertkit.io.progress import Console, Silent
+from albertkit.models.loaded import Model
 from albertkit.training.finetune import finetune
 from albertkit.training.run import RunFolder
 from albertkit.training.settings import FinetuneSettings

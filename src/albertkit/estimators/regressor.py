@@ -11,7 +11,7 @@ from sklearn.base import RegressorMixin
 
 from albertkit.estimators.inputs import column_of, examples_of, numbers_of
 from albertkit.estimators.trained import TrainedEstimator
-from albertkit.loaded import Model
+from albertkit.models.loaded import Model
 from albertkit.tasks.classification.head import LinearHead
 
 

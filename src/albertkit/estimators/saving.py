@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.loaded import Model
-from albertkit.model_files import model_path
-from albertkit.pretrained import MODULE_FOLDERS, load_model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.model_files import model_path
+from albertkit.models.pretrained import MODULE_FOLDERS, load_model, save_model
 
 PREFIX = "albertkit-"
 """How the names of temporary folders begin."""

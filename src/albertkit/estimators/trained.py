@@ -16,8 +16,8 @@ from albertkit.errors import UsageError
 from albertkit.estimators.fitting import Fitted, fit, on_threads
 from albertkit.estimators.inputs import InputError, examples_of
 from albertkit.estimators.saving import folder_facts, model_bytes, model_from_bytes, save_folder
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model
 from albertkit.training.settings import FinetuneSettings
 
 Estimator = TypeVar("Estimator", bound="TrainedEstimator")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import UsageError
-from albertkit.files import atomic_file
+from albertkit.io.files import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

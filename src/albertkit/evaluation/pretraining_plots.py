@@ -22,7 +22,7 @@ from albertkit.evaluation.drawing import (
 )
 from albertkit.evaluation.events import FILE_NAME as EVENTS
 from albertkit.evaluation.events import read_events
-from albertkit.files import read_json
+from albertkit.io.files import read_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from albertkit.evaluation.intervals import Interval, says_nothing
 from albertkit.evaluation.report_checks import report_problems
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.evaluation.verdict import Verdict
-from albertkit.files import read_json, write_json
+from albertkit.io.files import read_json, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

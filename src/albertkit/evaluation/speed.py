@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from albertkit.data.examples import TextExample
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 
 TEXTS = 512
 """Texts that are read, at most."""

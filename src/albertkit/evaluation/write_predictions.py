@@ -22,7 +22,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.evaluation.null_threshold import words_of
 from albertkit.evaluation.span_metrics import VERSION_OF
-from albertkit.files import write_json, write_text
+from albertkit.io.files import write_json, write_text
 
 Prediction = Mapping[str, Any]
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.errors import MissingExtraError
 from albertkit.explaining.reading import Reading
-from albertkit.predictor import BATCH_TOKENS, Predictor, run_outputs
+from albertkit.inference.predictor import BATCH_TOKENS, Predictor, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import mean_by_unit, objective_of

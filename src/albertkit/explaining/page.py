@@ -9,7 +9,7 @@ from pathlib import Path
 
 from albertkit.explaining.explanation import Explanation, WordScore
 from albertkit.explaining.terminal import strength
-from albertkit.files import write_text
+from albertkit.io.files import write_text
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #222; --paper: #fff; --faint: #666; --line: #ddd;

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from albertkit.batch import IntArray
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import IntArray
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.data.words import split_words
 from albertkit.errors import UsageError
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.text.any_tokenizer import AnyTokenizer
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.device import Execution
-from albertkit.predictor import Runtime
-from albertkit.pretrained import Model
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.hardware.device import Execution
+from albertkit.inference.predictor import Runtime
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.models.pretrained import Model
 
 FloatArray = npt.NDArray[np.float32]
 _WORDS = (

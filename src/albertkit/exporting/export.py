@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from albertkit.dense import write_dense
-from albertkit.device import Execution
+from albertkit.checkpoints.dense import write_dense
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
-from albertkit.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
-from albertkit.files import atomic_folder, write_json
-from albertkit.manifest import sha256_of
-from albertkit.predictor import Predictor
-from albertkit.pretrained import Model, save_model
+from albertkit.hardware.device import Execution
+from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
+from albertkit.inference.predictor import Predictor
+from albertkit.io.files import atomic_folder, write_json
+from albertkit.io.manifest import sha256_of
+from albertkit.models.pretrained import Model, save_model
 
 PRECISIONS = ("fp32", "fp16", "int8")
 LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2, "int8": 1.0}

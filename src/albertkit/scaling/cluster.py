@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError
-from albertkit.progress import Teller
+from albertkit.io.progress import Teller
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import Part
 from albertkit.scaling.worker import PartWorker

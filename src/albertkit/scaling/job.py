@@ -12,8 +12,8 @@ from typing import Any
 from albertkit.datasets import text_stream
 from albertkit.datasets.text_stream import Columns
 from albertkit.errors import DataError
-from albertkit.manifest import sha256_of
-from albertkit.model_files import model_path
+from albertkit.io.manifest import sha256_of
+from albertkit.models.model_files import model_path
 
 ENDINGS = {"embed": ".parquet", "predict": ".jsonl"}
 """Verb -> ending of its parts."""

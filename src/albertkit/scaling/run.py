@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from albertkit.errors import DataError, RunError, UsageError
-from albertkit.locks import locked
-from albertkit.progress import Silent, Teller
+from albertkit.io.locks import locked
+from albertkit.io.progress import Silent, Teller
 from albertkit.scaling.cluster import cluster, results
 from albertkit.scaling.folder import OutputFolder
 from albertkit.scaling.job import Job

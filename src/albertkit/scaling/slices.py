@@ -16,8 +16,8 @@ from albertkit.datasets import text_stream
 from albertkit.datasets.table_files import is_table
 from albertkit.datasets.text_slices import is_blank
 from albertkit.datasets.text_stream import Columns, Slice
-from albertkit.decoding import bare
 from albertkit.errors import DataError, UsageError
+from albertkit.io.decoding import bare
 
 
 @dataclass(frozen=True)

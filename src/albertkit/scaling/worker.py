@@ -11,15 +11,15 @@ from typing import Any
 
 from albertkit.datasets.text_slices import SliceReader
 from albertkit.datasets.text_stream import Piece, Slice
-from albertkit.device import choose_execution
 from albertkit.errors import AlbertkitError, DataError
-from albertkit.files import write_text
-from albertkit.manifest import sha256_of
-from albertkit.predictor import Predictor
+from albertkit.hardware.device import choose_execution
+from albertkit.inference.predictor import Predictor
+from albertkit.io.files import write_text
+from albertkit.io.manifest import sha256_of
+from albertkit.io.vectors import MadeBy, open_vectors
 from albertkit.scaling.folder import JOURNAL
 from albertkit.scaling.job import Job
 from albertkit.tasks.truncation import Truncation
-from albertkit.vectors import MadeBy, open_vectors
 
 
 class PartWorker:

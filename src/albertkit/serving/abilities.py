@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import ChoiceExample, SpanExample, TextExample
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.serving.batching import FloatArray, Job
 from albertkit.serving.limits import Limits
 from albertkit.serving.refusals import Refusal

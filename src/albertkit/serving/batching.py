@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.predictor import Runtime
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.inference.predictor import Runtime
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.loaded import Model
-from albertkit.pretraining_predictor import MASK, without_lost_spaces
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.inference.pretraining_predictor import MASK, without_lost_spaces
+from albertkit.models.loaded import Model
 from albertkit.serving.abilities import Results, Work
 from albertkit.serving.batching import FloatArray, Job
 from albertkit.serving.refusals import Refusal
@@ -19,7 +19,7 @@ MOST = 64
 
 
 def fill(model: Model, texts: Sequence[str], *, top: int) -> Work:
-    """Return the work of filling every [MASK] of the texts; see `albertkit.pretraining_predictor.fill_masks`.
+    """Return the work of filling every [MASK] of the texts; see `albertkit.inference.pretraining_predictor.fill_masks`.
 
     Args:
         model: with the head of masked pieces.

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.errors import did_you_mean
 from albertkit.explaining.reading import Reading, read_example
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.serving.abilities import Results, Work
 from albertkit.serving.batching import FloatArray, Job
 from albertkit.serving.limits import Limits

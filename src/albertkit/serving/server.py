@@ -15,7 +15,7 @@ from prometheus_client import disable_created_metrics
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from albertkit.errors import UsageError
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.serving.app import make_app
 from albertkit.serving.limits import CONNECTIONS, Limits
 from albertkit.serving.logs import log

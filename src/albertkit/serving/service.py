@@ -14,8 +14,8 @@ from typing import Any
 
 from albertkit import __version__
 from albertkit.errors import AlbertkitError
-from albertkit.loaded import FreshWeightsWarning
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
+from albertkit.models.loaded import FreshWeightsWarning
 from albertkit.serving.abilities import Abilities, Work
 from albertkit.serving.batching import Batcher, FloatArray, Job
 from albertkit.serving.limits import Limits

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import IntArray
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import IntArray
+from albertkit.batching.batch import Sequence as TokenSequence
 
 UnitTargets = npt.NDArray[Any] | list[npt.NDArray[Any]]
 """What a loss compares with: a row a unit, or, where units differ in size, an array a unit."""

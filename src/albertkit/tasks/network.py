@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.config import AlbertConfig
+from albertkit.encoder.encoder import Encoder, EncoderOutput
 from albertkit.errors import UsageError
-from albertkit.model.encoder import Encoder, EncoderOutput
 from albertkit.tasks.pretraining.head import MaskedPieceHead, SentenceOrderHead
 
 

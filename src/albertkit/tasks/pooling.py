@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from albertkit.model.encoder import EncoderOutput
-from albertkit.model.kernels import distinct_rows
+from albertkit.encoder.encoder import EncoderOutput
+from albertkit.encoder.kernels import distinct_rows
 from albertkit.tasks.poolings import POOLINGS, check_pooling
 
 __all__ = ["POOLINGS", "check_pooling", "head_states", "pooled_features"]

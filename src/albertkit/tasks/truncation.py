@@ -30,7 +30,7 @@ class Truncation:
     def of(cls, encoded: Encoded, *, max_length: int) -> Truncation:
         """Count the examples of a split.
 
-        >>> from albertkit.batch import Sequence
+        >>> from albertkit.batching.batch import Sequence
         >>> rows = [Sequence(np.arange(4), np.zeros(4, int), truncated=cut) for cut in (0, 3, 5)]
         >>> Truncation.of(Encoded.one_each(rows), max_length=4).note()
         '2 of 3 texts exceed 4 tokens (longest 9) and were truncated'

@@ -10,7 +10,7 @@ from albertkit.tasks.encoded import Encoded
 def window_notes(split: str, encoded: Encoded) -> tuple[str, ...]:
     """Say how many examples were read in how many windows; nothing where each had one.
 
-    >>> from albertkit.batch import Sequence
+    >>> from albertkit.batching.batch import Sequence
     >>> two = Sequence(np.array([2, 3]), np.zeros(2, int))
     >>> window_notes("dev", Encoded([two] * 4, np.ones(4, int), np.array([0, 1, 1, 1])))
     ('dev: 1 of 2 examples are longer than an input and were read in 3 windows (at most 3 each)',)

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Batch, Sequence
+from albertkit.batching.batch import Batch, Sequence
 from albertkit.errors import UsageError, did_you_mean
 from albertkit.text.encoding import Encoding, Tokens, checked_text, join_tokens, special_parts
 from albertkit.text.sequences import build_sequence, token_budget, truncated_lengths

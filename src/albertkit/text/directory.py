@@ -11,8 +11,8 @@ from typing import Any
 
 from albertkit.config import PUBLISHED, nearest_model
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.files import atomic_file, write_json, write_text
-from albertkit.known_models import cached_model_folder
+from albertkit.hub.known_models import cached_model_folder
+from albertkit.io.files import atomic_file, write_json, write_text
 from albertkit.text.added_tokens import AddedTokenError, added_tokens, unknown_tokens
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JSON_MODE, JsonTokenizer, parsed

@@ -7,7 +7,7 @@ from collections.abc import Sequence as Ids
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Sequence
+from albertkit.batching.batch import Sequence
 from albertkit.errors import UsageError
 
 

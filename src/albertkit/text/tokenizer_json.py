@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import CheckpointError
-from albertkit.protobuf import ProtobufError, read_fields
+from albertkit.io.protobuf import ProtobufError, read_fields
 from albertkit.text.normalize import IGNORABLE, Normalization
 from albertkit.text.vocabulary import SPECIALS
 

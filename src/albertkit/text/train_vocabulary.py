@@ -15,10 +15,10 @@ from typing import Any
 
 import sentencepiece
 
-from albertkit.decoding import file_blocks, text_lines
 from albertkit.errors import AlbertkitError, DataError, UsageError
-from albertkit.files import WriteError, atomic_folder
-from albertkit.progress import Silent, Teller, counted
+from albertkit.io.decoding import file_blocks, text_lines
+from albertkit.io.files import WriteError, atomic_folder
+from albertkit.io.progress import Silent, Teller, counted
 from albertkit.text.normalize import normalization
 from albertkit.text.tokenizer import Tokenizer
 

@@ -6,7 +6,7 @@ import os
 
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
-from albertkit.pretrained import Model
+from albertkit.models.pretrained import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.training.settings import FinetuneSettings

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from albertkit.datasets.dataset import DataSource
+from albertkit.encoder.layer import Group
 from albertkit.errors import RunError
 from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.intervals import too_few
 from albertkit.evaluation.null_threshold import tuned_task
-from albertkit.model.layer import Group
-from albertkit.predictor import Predictor
-from albertkit.pretrained import Model
-from albertkit.progress import Teller, counted
+from albertkit.inference.predictor import Predictor
+from albertkit.io.progress import Teller, counted
+from albertkit.models.pretrained import Model
 from albertkit.tasks.classification.exits import ExitObjective, every_head
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from albertkit.batch import Batch
-from albertkit.device import Execution
+from albertkit.batching.batch import Batch
 from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.exits import exit_states
 from albertkit.tasks.encoded import Encoded

@@ -12,13 +12,13 @@ from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.label_check import data_warnings
 from albertkit.datasets.labels import check_labels
-from albertkit.device import choose_execution, set_seed
 from albertkit.errors import UsageError
 from albertkit.evaluation.report import ChosenBy, Report
-from albertkit.locks import locked
-from albertkit.predictor import Predictor
-from albertkit.pretrained import HeadSpec, load_model, with_exits, with_task_head
-from albertkit.progress import Silent, Teller
+from albertkit.hardware.device import choose_execution, set_seed
+from albertkit.inference.predictor import Predictor
+from albertkit.io.locks import locked
+from albertkit.io.progress import Silent, Teller
+from albertkit.models.pretrained import HeadSpec, load_model, with_exits, with_task_head
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.token_classification import TokenClassificationTask

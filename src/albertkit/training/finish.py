@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from albertkit.device import Execution
 from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
 from albertkit.evaluation.predicted import trivial_baselines
 from albertkit.evaluation.report import ChosenBy, Report
-from albertkit.predictor import Predictor
-from albertkit.pretrained import save_model
-from albertkit.progress import Teller
+from albertkit.hardware.device import Execution
+from albertkit.inference.predictor import Predictor
+from albertkit.io.progress import Teller
+from albertkit.models.pretrained import save_model
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.few_shot.train import FewShot
 from albertkit.training.lessons import Lessons

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.batches import training_steps
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.tasks.objective import objective_of
 from albertkit.training.exits import ExitInputs
 from albertkit.training.loop import FeatureInputs, Inputs, TextInputs

@@ -16,8 +16,8 @@ from albertkit.errors import AlbertkitError
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.speed import texts_per_second
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
-from albertkit.predictor import Predictor
-from albertkit.progress import Teller, counted
+from albertkit.inference.predictor import Predictor
+from albertkit.io.progress import Teller, counted
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.classification.taught import Lesson

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
-from albertkit.device import Execution
+from albertkit.batching.batch import Batch
 from albertkit.errors import RunError
+from albertkit.hardware.device import Execution
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import Objective, mean_by_unit

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Sequence as TokenSequence
-from albertkit.files import atomic_file, cache_folder
-from albertkit.predictor import Predictor, Progress, embed_sequences
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.inference.predictor import Predictor, Progress, embed_sequences
+from albertkit.io.files import atomic_file, cache_folder
 
 
 def feature_key(predictor: Predictor, sequences: Sequence[TokenSequence], *, pooling: str) -> str:

@@ -12,8 +12,8 @@ import torch
 
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.null_threshold import threshold_notes
-from albertkit.predictor import Predictor, embed_sequences, run_outputs
-from albertkit.progress import Teller, counted
+from albertkit.inference.predictor import Predictor, embed_sequences, run_outputs
+from albertkit.io.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.objective import Objective

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.files import atomic_file, cache_folder
+from albertkit.io.files import atomic_file, cache_folder
 from albertkit.training.distillation.texts import texts_digest
 
 Text: TypeAlias = "str | tuple[str, str]"

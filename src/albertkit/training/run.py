@@ -14,8 +14,8 @@ from albertkit.errors import RunError
 from albertkit.evaluation.events import FILE_NAME as EVENTS
 from albertkit.evaluation.events import read_events
 from albertkit.evaluation.report import FILE_NAME as REPORT
-from albertkit.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
-from albertkit.locks import is_vacant
+from albertkit.io.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
+from albertkit.io.locks import is_vacant
 from albertkit.training.digest import content_digest, input_changes
 from albertkit.training.run_data import INPUTS
 

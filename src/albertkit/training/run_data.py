@@ -11,7 +11,7 @@ from albertkit.datasets.csv_files import named
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, UsageError
-from albertkit.files import read_json
+from albertkit.io.files import read_json
 from albertkit.training.settings import FinetuneSettings
 
 CONFIG = "config.json"  # of a run directory, see `run.RunFolder`

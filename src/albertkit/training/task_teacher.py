@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.examples import TextExample
-from albertkit.device import Execution
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.predictor import Predictor, run_outputs
+from albertkit.hardware.device import Execution
+from albertkit.inference.predictor import Predictor, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.task import Task
 from albertkit.training.distillation.teachers import teacher_digest

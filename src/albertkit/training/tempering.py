@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from albertkit.evaluation.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
-from albertkit.predictor import Predictor
+from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.training.roles import Role, role_outputs
 from albertkit.training.splits import Splits

@@ -11,7 +11,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.verdict import Verdict, judge
-from albertkit.pretrained import Model
+from albertkit.models.pretrained import Model
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights

@@ -20,8 +20,8 @@ from albertkit.checkpoints.julia.bson_file import read_bson, write_bson
 from albertkit.checkpoints.julia.bson_julia import JuliaValues, julia_array
 from albertkit.checkpoints.state import encoder_shapes, head_shapes
 from albertkit.config import AlbertConfig
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import CheckpointError, ConfigError
-from albertkit.model.encoder import Encoder
 
 CONFIG = AlbertConfig(
     vocab_size=31,

@@ -16,7 +16,7 @@ from tests.tiny import assert_same_state
 
 from albertkit.checkpoints import Checkpoint, read_checkpoint
 from albertkit.checkpoints.kerashub.keras_hdf5 import list_hdf5, write_hdf5
-from albertkit.model.encoder import Encoder
+from albertkit.encoder.encoder import Encoder
 
 pytest.importorskip("h5py", reason="KerasHub's presets need h5py")
 

@@ -27,14 +27,14 @@ from tests.checkpoints.tensorflow.saved_models import (
     write_saved_model,
 )
 
-from albertkit.arrays import read_padded_batch, spread
 from albertkit.checkpoints import ReadOptions, read_checkpoint
 from albertkit.checkpoints.tensorflow.tfhub2 import TFHUB2
 from albertkit.config import AlbertConfig
-from albertkit.device import choose_execution
+from albertkit.data.arrays import read_padded_batch, spread
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import CheckpointError, ConfigError
-from albertkit.model.encoder import Encoder
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.hardware.device import choose_execution
+from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.tasks.network import Network, pretraining_heads
 
 FIXTURES = ("tfhub2_with_mlm", "tfhub2_encoder")

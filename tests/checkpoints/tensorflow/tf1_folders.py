@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from albertkit.arrays import read_padded_batch
 from albertkit.checkpoints import Checkpoint, ReadOptions
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS
 from albertkit.checkpoints.state import encoder_shapes, head_shapes
@@ -23,10 +22,11 @@ from albertkit.checkpoints.tensorflow.tensor_bundle import read_bundle
 from albertkit.checkpoints.tensorflow.tensor_bundle_writer import write_bundle
 from albertkit.checkpoints.tensorflow.tf1 import TF1
 from albertkit.config import AlbertConfig
-from albertkit.device import choose_execution
+from albertkit.data.arrays import read_padded_batch
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import AlbertkitError, CheckpointError, ConfigError
-from albertkit.model.encoder import Encoder
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.hardware.device import choose_execution
+from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.tasks.network import Network, pretraining_heads
 
 SIZES: dict[str, Any] = {

@@ -19,7 +19,7 @@ from albertkit.data.corpus.journal import Journal
 from albertkit.data.corpus.prepare import prepare
 from albertkit.data.corpus.shards import Corpus
 from albertkit.errors import DataError, RunError, UsageError
-from albertkit.locks import locked
+from albertkit.io.locks import locked
 from albertkit.text.tokenizer import Tokenizer
 
 SMALL: dict[str, Any] = {"shard_tokens": 1_000, "chunk_bytes": 2_000, "processes": 1}

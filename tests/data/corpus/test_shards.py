@@ -15,7 +15,7 @@ import pytest
 from albertkit.data.corpus import shards
 from albertkit.data.corpus.shards import Corpus, ShardWriter, shard_problem, token_dtype
 from albertkit.errors import DataError, UsageError
-from albertkit.files import WriteError
+from albertkit.io.files import WriteError
 from albertkit.text.tokenizer import Tokenizer
 
 DOCUMENTS = [[[5, 6, 7], [8]], [[9, 29_999]], [[10], [11, 12], [13]], [[14] * 7], [[15], [16]]]

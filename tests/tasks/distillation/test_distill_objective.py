@@ -8,9 +8,9 @@ import torch
 from tests.tiny import tiny_network
 from tests.tiny_pretrained import pretrained_folder
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.data.pretraining.batches import UNORDERED, PretrainingBatch
-from albertkit.pretrained import load_model
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.distillation.objective import DistillObjective, relation_error, total_loss
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 

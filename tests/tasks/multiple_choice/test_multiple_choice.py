@@ -14,8 +14,8 @@ from tests.tiny import BAD, CONFIG, GOOD, execution, settings
 import albertkit
 from albertkit.data.examples import ChoiceExample
 from albertkit.errors import DataError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.multiple_choice import MULTIPLE_CHOICE, question_with_option
 from albertkit.tasks.multiple_choice.head import MULTIPLE_CHOICE as OBJECTIVE
@@ -87,7 +87,7 @@ def test_the_head_of_transformers(tmp_path: Path) -> None:
     encoded = predictor.encode([QUESTION], max_length=64)
     padded: dict[str, Any] = {
         name: torch.from_numpy(array)[None]
-        for name, array in albertkit.batch.Batch.pack(encoded.sequences).pad().items()
+        for name, array in albertkit.batching.batch.Batch.pack(encoded.sequences).pad().items()
     }
     with torch.inference_mode():
         expected = peer(**padded).logits[0].softmax(-1)

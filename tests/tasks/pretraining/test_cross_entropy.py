@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from albertkit.model.linear import linear_forward
+from albertkit.encoder.linear import linear_forward
 from albertkit.tasks.pretraining.cross_entropy import STRIP, masked_cross_entropy
 
 VOCABULARY, EMBEDDING = 101, 13

@@ -10,10 +10,10 @@ from tests.tiny import CONFIG
 from tests.tiny_pretrained import pretrained_folder
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.checkpoints.huggingface import rename_table
 from albertkit.data.pretraining.batches import PretrainingBatch
-from albertkit.pretrained import load_model
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 
 transformers = pytest.importorskip("transformers")

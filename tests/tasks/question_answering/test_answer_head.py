@@ -10,7 +10,7 @@ import torch
 from tests.tiny import CONFIG, SEED, tiny_network
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.checkpoints.state import head_shapes
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.errors import UsageError

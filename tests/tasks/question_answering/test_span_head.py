@@ -15,13 +15,13 @@ import torch
 from tests.tiny import execution, settings, tiny_network
 
 import albertkit
-from albertkit.batch import Batch, Sequence
+from albertkit.batching.batch import Batch, Sequence
 from albertkit.checkpoints import read_checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.datasets import load_dataset
 from albertkit.errors import UsageError
-from albertkit.pretrained import Model, load_model, save_model, with_task_head
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.models.pretrained import Model, load_model, save_model, with_task_head
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.question_answering import QUESTION_ANSWERING
 from albertkit.text.tokenizer import Tokenizer

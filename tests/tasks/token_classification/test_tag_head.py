@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from tests.tiny import CONFIG, execution, settings
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
-from albertkit.runtimes.pytorch import PyTorchRuntime
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.models.pretrained import load_model
 from albertkit.tasks import TASKS
 from albertkit.tasks.token_classification.head import TAGS
 from albertkit.text.tokenizer import Tokenizer

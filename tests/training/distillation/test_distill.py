@@ -20,16 +20,16 @@ from tests.tiny_pretrained import pretrained_folder
 
 import albertkit
 from albertkit.errors import RunError, UsageError
-from albertkit.locks import locked
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.io.locks import locked
+from albertkit.io.vectors import unit, write_vectors
+from albertkit.models.pretrained import load_model
 from albertkit.training.distillation import cache
 from albertkit.training.distillation import distill as module
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.inputs import read_source
 from albertkit.training.distillation.teachers import open_teacher
 from albertkit.training.run import RunFolder
-from albertkit.vectors import unit, write_vectors
 
 pytest.importorskip("transformers")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from albertkit.errors import DataError
+from albertkit.io.vectors import write_vectors
 from albertkit.training.distillation.given import given_digest, read_given
 from albertkit.training.distillation.texts import Row
-from albertkit.vectors import write_vectors
 
 ROWS = [Row("a", "t.txt, line 1"), Row("b", "t.txt, line 2")]
 VECTORS = np.array([[3.0, 4.0], [0.0, 2.0]])

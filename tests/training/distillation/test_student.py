@@ -11,7 +11,7 @@ from tests.tiny import CONFIG, tiny_network
 
 from albertkit.data.pretraining.batches import UNORDERED
 from albertkit.errors import UsageError
-from albertkit.pretrained import fresh_model
+from albertkit.models.pretrained import fresh_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.inputs import with_masks

@@ -15,10 +15,10 @@ from tests.tiny import execution, tiny_folder
 from tests.tiny_teacher import DIMENSIONS, tiny_teacher, write_teacher
 
 from albertkit.errors import AlbertkitError, CheckpointError, MissingExtraError
+from albertkit.io.vectors import unit
 from albertkit.training.distillation import cache as module
 from albertkit.training.distillation.cache import CachedTeacher
 from albertkit.training.distillation.teachers import open_teacher, teacher_digest
-from albertkit.vectors import unit
 
 transformers = pytest.importorskip("transformers")
 

@@ -16,11 +16,11 @@ from tests.tiny import CONFIG
 from tests.tiny_pretrained import pretrained_folder
 from torch import Tensor
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.config import AlbertConfig
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import UsageError
-from albertkit.model.encoder import Encoder
-from albertkit.pretrained import load_model
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pooling import pooled_features
 from albertkit.text.tokenizer import Tokenizer

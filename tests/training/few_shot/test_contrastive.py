@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from tests.tiny import SEED, execution, keyword_folder, keyword_rows
 
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
+from albertkit.inference.predictor import Predictor
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.similarity.head import SimilarityHead
 from albertkit.text.tokenizer import Tokenizer

@@ -23,8 +23,8 @@ from tests.tiny import (
 import albertkit
 from albertkit.errors import AlbertkitError, DataError, UsageError
 from albertkit.evaluation.report import Report
-from albertkit.loaded import HeadSpec
-from albertkit.pretrained import load_model
+from albertkit.models.loaded import HeadSpec
+from albertkit.models.pretrained import load_model
 from albertkit.training.few_shot import train as module
 from albertkit.training.few_shot.validation import Way
 from albertkit.training.finetune import finetune

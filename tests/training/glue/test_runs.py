@@ -20,7 +20,7 @@ from albertkit.datasets.glue import TASKS
 from albertkit.errors import DataError, RunError
 from albertkit.evaluation.report import Report
 from albertkit.evaluation.score import score_file
-from albertkit.locks import locked
+from albertkit.io.locks import locked
 from albertkit.training.glue import runs
 from albertkit.training.glue.runs import run_glue
 from albertkit.training.glue.settings import GlueSettings
@@ -56,7 +56,7 @@ class Said:
         self.sentences.append(sentence)
 
     def bar(self, what: str, *, total: int) -> Any:
-        from albertkit.progress import Silent
+        from albertkit.io.progress import Silent
 
         return Silent().bar(what, total=total)
 

@@ -12,11 +12,11 @@ from tests.tiny_glue import write_glue
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.glue import TASKS, open_diagnostics
-from albertkit.device import choose_execution
 from albertkit.errors import DataError
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.report import Confusion, Report
-from albertkit.progress import Silent
+from albertkit.hardware.device import choose_execution
+from albertkit.io.progress import Silent
 from albertkit.training.glue import submission
 from albertkit.training.glue.plan import PlannedRun
 from albertkit.training.glue.predictions import predicted_words, write_predictions

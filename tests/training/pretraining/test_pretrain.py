@@ -18,8 +18,8 @@ from transformers import AlbertForPreTraining
 
 from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
-from albertkit.locks import locked
-from albertkit.pretrained import EmbeddingSpec, load_model, save_model
+from albertkit.io.locks import locked
+from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import pretrain as module
 from albertkit.training.pretraining.pretrain import pretrain

@@ -21,9 +21,9 @@ from tests import tiny_corpus
 from tests.tiny import CONFIG
 
 from albertkit.data.corpus.shards import Corpus
-from albertkit.device import Execution
 from albertkit.errors import RunError, UsageError
-from albertkit.pretrained import load_model
+from albertkit.hardware.device import Execution
+from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
 from albertkit.training.pretraining.agreement import check_agreement
 from albertkit.training.pretraining.pretrain import pretrain

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from albertkit.config import AlbertConfig, published_config
+from albertkit.encoder.attention import plan_attention
+from albertkit.encoder.encoder import Encoder
 from albertkit.errors import DataError, UsageError
-from albertkit.model.attention import plan_attention
-from albertkit.model.encoder import Encoder
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.training.pretraining import start
 from albertkit.training.pretraining.start import WORD_NORM, fresh_weights, informed_start

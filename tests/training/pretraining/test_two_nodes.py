@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests import tiny_corpus
 
-from albertkit.pretrained import load_model
+from albertkit.models.pretrained import load_model
 from albertkit.training.pretraining.pretrain import pretrain
 
 pytestmark = pytest.mark.slow

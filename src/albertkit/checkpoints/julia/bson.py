@@ -27,7 +27,7 @@ from albertkit.checkpoints.tensorflow.tf1_names import (
     to_tf1_variables,
 )
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.files import atomic_file
+from albertkit.io.files import atomic_file
 
 _SUFFIXES = (".bson", ".tfbson")
 _PARTS = ("config", "weights", "vocab")

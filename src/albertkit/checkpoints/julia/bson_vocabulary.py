@@ -16,8 +16,8 @@ from math import isclose
 from pathlib import Path
 
 from albertkit.errors import CheckpointError
-from albertkit.files import write_text
-from albertkit.protobuf import BYTES, FIXED32, ProtobufError, read_fields, read_float
+from albertkit.io.files import write_text
+from albertkit.io.protobuf import BYTES, FIXED32, ProtobufError, read_fields, read_float
 
 _OFFICIAL = 30000
 _SPECIAL = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}

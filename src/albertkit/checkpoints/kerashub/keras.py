@@ -51,7 +51,7 @@ from albertkit.checkpoints.state import (
 )
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.files import atomic_file, write_json
+from albertkit.io.files import atomic_file, write_json
 
 _WEIGHTS, _SHARDS = "model.weights.h5", "model.weights.json"
 _TASK, _TASK_WEIGHTS = "task.json", "task.weights.h5"

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from albertkit.errors import CheckpointError, MissingExtraError
-from albertkit.files import WriteError, atomic_file
+from albertkit.io.files import WriteError, atomic_file
 
 _CHILD = Path(__file__).with_name("keras_hdf5_child.py")
 _PATIENCE = 60.0  # seconds of the wall clock; the child's own limit is in processor time

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.checkpoints.checkpoint import PROBLEM_TYPES, Checkpoint
+from albertkit.checkpoints.label_names import label_names
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.label_names import label_names
 
 _FIELDS = {
     "vocabulary_size": "vocab_size",

@@ -13,7 +13,7 @@ import torch
 
 from albertkit.checkpoints.tensorflow.tensor_slices import Extents
 from albertkit.errors import CheckpointError
-from albertkit.protobuf import BYTES, FIXED32, VARINT, Field, read_fields
+from albertkit.io.protobuf import BYTES, FIXED32, VARINT, Field, read_fields
 
 VERSION = 1
 """Version of the format that this file reads (kTensorBundleVersion)."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from albertkit.errors import CheckpointError
-from albertkit.protobuf import BYTES, VARINT, Field, ProtobufError, read_fields
+from albertkit.io.protobuf import BYTES, VARINT, Field, ProtobufError, read_fields
 
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """Name under which a checkpoint holds its own graph."""

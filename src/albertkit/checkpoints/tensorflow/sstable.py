@@ -13,7 +13,7 @@ from pathlib import Path
 
 from albertkit.checkpoints.tensorflow.crc32c import masked_crc32c
 from albertkit.errors import CheckpointError
-from albertkit.protobuf import ProtobufError, read_varint
+from albertkit.io.protobuf import ProtobufError, read_varint
 
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 """The last eight bytes of every table."""

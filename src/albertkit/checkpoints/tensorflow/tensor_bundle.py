@@ -21,7 +21,7 @@ from albertkit.checkpoints.tensorflow.crc32c import masked_crc32c
 from albertkit.checkpoints.tensorflow.sstable import read_table
 from albertkit.checkpoints.tensorflow.tensor_slices import slice_key
 from albertkit.errors import CheckpointError
-from albertkit.protobuf import ProtobufError, read_varint
+from albertkit.io.protobuf import ProtobufError, read_varint
 
 _LARGEST_STRING = 64 << 20
 _AGAIN = "the file is corrupt, copy or download it again"

@@ -13,7 +13,7 @@ import torch
 from albertkit.checkpoints.tensorflow.bundle_index import DTYPES, VERSION
 from albertkit.checkpoints.tensorflow.crc32c import masked_crc32c
 from albertkit.checkpoints.tensorflow.sstable import table_bytes, varint
-from albertkit.files import atomic_file
+from albertkit.io.files import atomic_file
 
 _NUMBERS = {dtype: number for number, dtype in DTYPES.items()}
 

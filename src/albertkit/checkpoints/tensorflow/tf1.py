@@ -35,7 +35,7 @@ from albertkit.checkpoints.tensorflow.tf1_names import (
 )
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.files import atomic_file, write_json, write_text
+from albertkit.io.files import atomic_file, write_json, write_text
 
 _PREFIX = "model.ckpt-best"
 _VOCABULARIES = {"spiece.model": "30k-clean.model", "vocab.txt": "vocab.txt"}

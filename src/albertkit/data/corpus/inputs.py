@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from albertkit.decoding import file_blocks, utf8_blocks
 from albertkit.errors import DataError, UsageError
+from albertkit.io.decoding import file_blocks, utf8_blocks
 
 STANDARD_INPUT = "-"
 """The name of standard input."""

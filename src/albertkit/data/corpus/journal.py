@@ -25,9 +25,9 @@ from albertkit.data.corpus.shards import (
     token_dtype,
 )
 from albertkit.errors import RunError
-from albertkit.files import read_json, write_json
-from albertkit.locks import LOCK_FILES
-from albertkit.progress import Teller
+from albertkit.io.files import read_json, write_json
+from albertkit.io.locks import LOCK_FILES
+from albertkit.io.progress import Teller
 
 TOTALS = ("documents", "sentences", "tokens", "bytes")
 COUNTS = ("empty_documents", "empty_sentences", "empty_files", "bad_bytes", "control_characters", "split_lines")

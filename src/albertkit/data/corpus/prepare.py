@@ -24,13 +24,13 @@ from albertkit.data.corpus.inputs import Input, TextRules, find_inputs
 from albertkit.data.corpus.journal import Journal
 from albertkit.data.corpus.shards import PROGRESS, ShardWriter
 from albertkit.data.corpus.tokens import SENTENCES, ChunkTokens, tokenize_chunks
-from albertkit.decoding import check_encoding
 from albertkit.errors import DataError, UsageError
-from albertkit.locks import locked
-from albertkit.progress import Silent, Teller
+from albertkit.hardware.worker_pool import available_processes
+from albertkit.io.decoding import check_encoding
+from albertkit.io.locks import locked
+from albertkit.io.progress import Silent, Teller
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.vocabulary import SPECIALS
-from albertkit.worker_pool import available_processes
 
 SHARD_TOKENS = 16_000_000
 """Tokens after which a shard ends, with the document and the chunk of text that are being read."""

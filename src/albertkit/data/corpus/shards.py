@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from albertkit.data.corpus.arrays_on_disk import PARTS, ArrayFile, file_sha256
 from albertkit.errors import DataError, UsageError
-from albertkit.files import WriteError, read_json
+from albertkit.io.files import WriteError, read_json
 
 FORMAT = 1
 """Version of the folder's layout."""

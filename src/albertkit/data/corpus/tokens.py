@@ -17,8 +17,8 @@ from albertkit.data.corpus.documents import Chunk, split_documents
 from albertkit.data.corpus.sentences import split_sentences
 from albertkit.data.corpus.shards import token_dtype
 from albertkit.errors import RunError
+from albertkit.hardware.worker_pool import worker_pool
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.worker_pool import worker_pool
 
 SENTENCES = ("split", "line")
 """How paragraphs become sentences: by the rules of sentences.py, or each line is one."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.data.pretraining.masking import Masked, MaskingRule, mask_segments
 from albertkit.data.pretraining.segments import SPECIALS, SegmentPair
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Batch
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.data.pretraining.google_instances import GoogleMasking, Instance, google_instances
 from albertkit.data.pretraining.masking import MaskingRule

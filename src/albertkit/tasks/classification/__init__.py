@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows

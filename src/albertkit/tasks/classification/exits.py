@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from albertkit.batch import Batch, IntArray
+from albertkit.batching.batch import Batch, IntArray
 from albertkit.config import AlbertConfig
+from albertkit.encoder.kernels import distinct_rows
 from albertkit.errors import UsageError
-from albertkit.model.kernels import distinct_rows
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.network import Network
 from albertkit.tasks.pooling import pooled_features

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.taught import Lesson

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.batch import IntArray
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import IntArray
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import UsageError
 from albertkit.tasks.encoded import Encoded

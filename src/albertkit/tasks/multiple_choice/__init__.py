@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import ChoiceExample
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import build_head

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from albertkit.model.linear import linear_forward
+from albertkit.encoder.linear import linear_forward
 
 STRIP = 512
 """Rows of logits that stand in memory together."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from albertkit.config import AlbertConfig
-from albertkit.model.layer import activate
+from albertkit.encoder.layer import activate
 
 
 class MaskedPieceHead(nn.Module):

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from albertkit.data.pretraining.batches import UNORDERED, PretrainingBatch
-from albertkit.model.encoder import EncoderOutput
-from albertkit.model.kernels import distinct_rows, on_device
+from albertkit.encoder.encoder import EncoderOutput
+from albertkit.encoder.kernels import distinct_rows, on_device
 from albertkit.tasks.network import Network
 from albertkit.tasks.pretraining.cross_entropy import masked_cross_entropy
 

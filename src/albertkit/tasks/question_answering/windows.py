@@ -18,8 +18,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import IntArray
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import IntArray
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import SpanExample
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks.encoded import Encoded

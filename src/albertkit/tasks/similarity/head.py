@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.tasks.objective import Objective

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.batch import IntArray
-from albertkit.batch import Sequence as TokenSequence
+from albertkit.batching.batch import IntArray
+from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_scheme
 from albertkit.data.examples import TokenExample
 from albertkit.data.word_joins import WordJoins, learn_joins

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import build_head

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from albertkit.device import Execution
 from albertkit.errors import CheckpointError, RunError
+from albertkit.hardware.device import Execution
+from albertkit.hardware.worker_pool import available_processes, worker_pool
+from albertkit.io.vectors import unit
 from albertkit.training.distillation.given import unusable
 from albertkit.training.distillation.teachers import Teacher, open_teacher, teacher_digest
 from albertkit.training.row_cache import TEXTS, RowCache
-from albertkit.vectors import unit
-from albertkit.worker_pool import available_processes, worker_pool
 
 HalfArray = npt.NDArray[np.float16]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from albertkit.dense import Dense
-from albertkit.device import Execution, choose_execution, set_seed
+from albertkit.checkpoints.dense import Dense
 from albertkit.errors import RunError, UsageError
 from albertkit.evaluation.pretraining_plots import panels_of, plot_pretraining, read_curves
-from albertkit.locks import locked
-from albertkit.pretrained import EmbeddingSpec, Model, save_model
-from albertkit.progress import Silent, Teller
+from albertkit.hardware.device import Execution, choose_execution, set_seed
+from albertkit.io.locks import locked
+from albertkit.io.progress import Silent, Teller
+from albertkit.models.pretrained import EmbeddingSpec, Model, save_model
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.network import Network
 from albertkit.training.checks import check_alone

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.errors import DataError
+from albertkit.io.vectors import VectorFile, unit
 from albertkit.training.distillation.texts import Row, texts_digest
-from albertkit.vectors import VectorFile, unit
 
 SUFFIXES = (".npy", ".parquet")
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
-from albertkit.device import Execution
 from albertkit.errors import DataError, UsageError
-from albertkit.progress import Teller, counted
+from albertkit.hardware.device import Execution
+from albertkit.io.progress import Teller, counted
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.cache import CachedTeacher

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from albertkit.dense import Dense
-from albertkit.device import Execution
+from albertkit.checkpoints.dense import Dense
+from albertkit.hardware.device import Execution
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.pooling import pooled_features
 from albertkit.training.distillation.batches import DistillBatches

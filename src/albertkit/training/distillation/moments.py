@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
-from albertkit.model.layer import Group, Layer, activate
+from albertkit.batching.batch import Batch
+from albertkit.encoder.layer import Group, Layer, activate
 from albertkit.tasks.network import Network
 
 

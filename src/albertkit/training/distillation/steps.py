@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from albertkit.data.pretraining.batches import PretrainingBatch
-from albertkit.device import Execution
+from albertkit.hardware.device import Execution
 from albertkit.tasks.distillation.objective import DistillLosses, DistillObjective, total_loss
 from albertkit.training.distillation.batches import DistillBatches
 

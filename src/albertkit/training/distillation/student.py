@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.config import PUBLISHED, AlbertConfig
-from albertkit.dense import Dense
 from albertkit.errors import UsageError
-from albertkit.pretrained import EmbeddingSpec, Model, fresh_model, load_model
+from albertkit.models.pretrained import EmbeddingSpec, Model, fresh_model, load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import with_sentencepiece

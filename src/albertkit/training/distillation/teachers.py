@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
 from albertkit.data.batches import inference_batches
-from albertkit.device import Execution
 from albertkit.errors import CheckpointError, MissingExtraError
-from albertkit.model_files import SHIPPED, known_folder, model_path, shipped_folder
-from albertkit.predictor import Predictor
+from albertkit.hardware.device import Execution
+from albertkit.inference.predictor import Predictor
+from albertkit.models.model_files import SHIPPED, known_folder, model_path, shipped_folder
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096

@@ -34,11 +34,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from albertkit.batch import Batch
+from albertkit.batching.batch import Batch
 from albertkit.config import AlbertConfig
+from albertkit.encoder.encoder import Encoder
+from albertkit.encoder.layer import Layer
 from albertkit.errors import UsageError
-from albertkit.model.encoder import Encoder
-from albertkit.model.layer import Layer
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.training.distillation.batches import DistillBatches

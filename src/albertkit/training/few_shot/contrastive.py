@@ -14,9 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from albertkit.batch import IntArray
+from albertkit.batching.batch import IntArray
 from albertkit.data.batches import batches_by_tokens
-from albertkit.device import Execution
+from albertkit.hardware.device import Execution
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import Objective, mean_by_unit

@@ -17,8 +17,8 @@ from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.evaluation.metrics import compute_metrics
 from albertkit.evaluation.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
-from albertkit.predictor import Predictor, embed_sequences
-from albertkit.progress import Teller, counted
+from albertkit.inference.predictor import Predictor, embed_sequences
+from albertkit.io.progress import Teller, counted
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.head import LinearHead
 from albertkit.training.few_shot.baseline import cross_validated_tfidf

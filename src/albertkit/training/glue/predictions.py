@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.files import write_text
-from albertkit.predictor import Predictor, Progress
+from albertkit.inference.predictor import Predictor, Progress
+from albertkit.io.files import write_text
 
 HIGHEST_SIMILARITY = 5.0
 """STS-B's scores go from 0 to this."""

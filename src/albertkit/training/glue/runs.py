@@ -9,15 +9,15 @@ from pathlib import Path
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.glue import TASKS
-from albertkit.device import Execution, choose_execution
 from albertkit.errors import CheckpointError, DataError, RunError
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.evaluation.report import FILE_NAME as REPORT
-from albertkit.files import remove_leftovers
-from albertkit.locks import locked
-from albertkit.predictor import Predictor
-from albertkit.pretrained import load_model
-from albertkit.progress import Advance, Silent, Teller, counted
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.inference.predictor import Predictor
+from albertkit.io.files import remove_leftovers
+from albertkit.io.locks import locked
+from albertkit.io.progress import Advance, Silent, Teller, counted
+from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
 from albertkit.training.glue.plan import Missing, PlannedRun, done_before, make_plan
 from albertkit.training.glue.predictions import predicted_words, write_predictions

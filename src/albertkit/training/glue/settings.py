@@ -9,8 +9,8 @@ from typing import Any
 
 from albertkit.datasets.glue import TASKS
 from albertkit.errors import RunError, UsageError, did_you_mean
-from albertkit.files import read_json, remove_leftovers, write_json
-from albertkit.locks import is_vacant
+from albertkit.io.files import read_json, remove_leftovers, write_json
+from albertkit.io.locks import is_vacant
 
 FILE_NAME = "glue.json"
 

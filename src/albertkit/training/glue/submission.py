@@ -17,11 +17,11 @@ from typing import Any
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.glue import open_diagnostics
-from albertkit.device import Execution
 from albertkit.errors import DataError, UsageError
-from albertkit.files import atomic_file
-from albertkit.predictor import Predictor
-from albertkit.progress import Teller, counted
+from albertkit.hardware.device import Execution
+from albertkit.inference.predictor import Predictor
+from albertkit.io.files import atomic_file
+from albertkit.io.progress import Teller, counted
 from albertkit.training.glue.predictions import predicted_words, write_predictions
 from albertkit.training.glue.results import TaskResult
 

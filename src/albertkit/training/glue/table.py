@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.glue import TASKS
-from albertkit.files import write_json, write_text
+from albertkit.io.files import write_json, write_text
 from albertkit.training.glue.plan import Missing
 from albertkit.training.glue.published import PUBLISHED
 from albertkit.training.glue.results import MISMATCHED, TaskResult

@@ -10,8 +10,8 @@ from typing import Any
 import albertkit
 from albertkit.config import AlbertConfig
 from albertkit.data.corpus.shards import Corpus
-from albertkit.device import Execution
 from albertkit.errors import DataError, RunError, UsageError
+from albertkit.hardware.device import Execution
 from albertkit.training.pretraining.processes import Processes
 from albertkit.training.pretraining.settings import PretrainSettings
 

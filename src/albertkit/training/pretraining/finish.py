@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from albertkit.device import Execution
 from albertkit.evaluation.pretraining_plots import plot_pretraining, read_curves
-from albertkit.pretrained import Model, save_model
-from albertkit.progress import Teller
+from albertkit.hardware.device import Execution
+from albertkit.io.progress import Teller
+from albertkit.models.pretrained import Model, save_model
 from albertkit.training.finish import environment
 from albertkit.training.pretraining.processes import Processes
 from albertkit.training.pretraining.report import PretrainReport

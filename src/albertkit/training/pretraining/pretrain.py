@@ -22,11 +22,11 @@ from albertkit.data.pretraining.stream import (
     Position,
     held_out_documents,
 )
-from albertkit.device import Execution, choose_execution
 from albertkit.errors import DataError, UsageError
-from albertkit.locks import locked
-from albertkit.pretrained import Model, save_model
-from albertkit.progress import Silent, Teller
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.io.locks import locked
+from albertkit.io.progress import Silent, Teller
+from albertkit.models.pretrained import Model, save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
 from albertkit.training.optimizers import build_optimizer

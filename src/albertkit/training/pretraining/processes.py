@@ -19,8 +19,8 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from albertkit.device import Execution
 from albertkit.errors import RunError, UsageError
+from albertkit.hardware.device import Execution
 
 _VARIABLES = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _INTERFACES = "name the network interface that joins the machines in GLOO_SOCKET_IFNAME (cpu) or NCCL_SOCKET_IFNAME"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from albertkit.files import write_json
+from albertkit.io.files import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

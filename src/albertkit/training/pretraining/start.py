@@ -26,9 +26,9 @@ from torch import Tensor
 
 from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.stream import Documents
+from albertkit.encoder.encoder import initialize
 from albertkit.errors import UsageError
-from albertkit.model.encoder import initialize
-from albertkit.progress import Teller, counted
+from albertkit.io.progress import Teller, counted
 from albertkit.tasks.network import Network
 from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.pretraining.cooccurrence import word_vectors

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.data.pretraining.stream import PendingBatch
-from albertkit.device import Execution
+from albertkit.hardware.device import Execution
 from albertkit.tasks.pretraining.objective import PretrainingLosses
 from albertkit.training.pretraining.processes import Processes
 

@@ -1,0 +1,190 @@
+"""Encoder: a Batch in, hidden states out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from albertkit.batching.batch import Batch, IntArray
+from albertkit.config import AlbertConfig
+from albertkit.encoder.attention import plan_attention, rounded
+from albertkit.encoder.embeddings import Embeddings
+from albertkit.encoder.kernels import attends_packed, distinct_rows, on_device
+from albertkit.encoder.layer import Group, LayerWeights
+from albertkit.encoder.linear import runs_bf16_on_cpu
+from albertkit.errors import UsageError
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """What the encoder says of a batch; packed in, packed out, and padded in, padded out."""
+
+    sequence_output: Tensor
+    """Last hidden states, `[tokens, hidden]` packed or `[batch, seq, hidden]` padded (0 where padded)."""
+    pooled_output: Float[Tensor, "sequences hidden"]
+    """tanh of a linear map of each sequence's first token."""
+    lengths: Int[Tensor, " sequences"]
+    """Tokens of each sequence."""
+    hidden_states: tuple[Tensor, ...] | None = None
+    """On request: the embeddings' output and each layer's, shaped like `sequence_output`."""
+
+
+class Encoder(nn.Module):
+    """The ALBERT network up to and with the pooler.
+
+    Args:
+        config: the network's shape.
+        pooled_only: return `pooled_output` alone, as a tensor, so that the encoder stands in an `nn.Sequential`.
+
+    Example:
+        >>> from albertkit.config import AlbertConfig
+        >>> tiny = AlbertConfig(vocab_size=11, embedding_size=5, hidden_size=6, num_hidden_layers=2,
+        ...                     num_attention_heads=2, intermediate_size=7)
+        >>> batch = Batch.from_padded(np.array([[2, 7, 3], [2, 3, 0]]), np.array([[1, 1, 1], [1, 1, 0]]),
+        ...                           np.zeros((2, 3), int))
+        >>> output = Encoder(tiny)(batch)
+        >>> output.sequence_output.shape, output.pooled_output.shape
+        (torch.Size([5, 6]), torch.Size([2, 6]))
+    """
+
+    def __init__(self, config: AlbertConfig, *, pooled_only: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.pooled_only = pooled_only
+        self.active_layers = config.num_hidden_layers
+        """How many layers run; fewer while a pretraining grows them: they share their weights."""
+        self.embeddings = Embeddings(config)
+        self.groups = nn.ModuleList(Group(config) for _ in range(config.num_hidden_groups))
+        self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
+        self.apply(self._initialize)
+
+    def _initialize(self, module: nn.Module) -> None:
+        initialize(module, standard_deviation=self.config.initializer_range)
+
+    def forward(
+        self,
+        batch: Batch | None = None,
+        *,
+        input_ids: Int[Tensor, "batch seq"] | None = None,
+        attention_mask: Int[Tensor, "batch seq"] | None = None,
+        token_type_ids: Int[Tensor, "batch seq"] | None = None,
+        with_hidden_states: bool = False,
+    ) -> EncoderOutput | Tensor:
+        """Encode a packed batch, or padded tensors.
+
+        Args:
+            batch: packed arrays, as a tokenizer gives them.
+            input_ids: instead of `batch`: piece ids, `[batch, seq]`.
+            attention_mask: 1 for a token, 0 for padding, `[batch, seq]`; all tokens when left out.
+            token_type_ids: segments, `[batch, seq]`; all 0 when left out.
+            with_hidden_states: also return the states after the embeddings and after each layer.
+
+        Raises:
+            UsageError: neither form is given, a sequence is longer than the positions, an id lies outside the tables.
+        """
+        if batch is not None:
+            output = self._encode(batch, with_hidden_states)
+        elif input_ids is not None:
+            output = self._encode_padded(input_ids, attention_mask, token_type_ids, with_hidden_states)
+        else:
+            raise UsageError("the encoder takes a batch, or input_ids with attention_mask and token_type_ids")
+        return output.pooled_output if self.pooled_only else output
+
+    def _encode_padded(
+        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, with_hidden_states: bool
+    ) -> EncoderOutput:
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        batch = Batch.from_padded(*(tensor.cpu().numpy() for tensor in (input_ids, mask, segments)))
+        if len(batch) and not batch.lengths.all():
+            raise UsageError("a row of attention_mask is all zeros: a sequence holds at least one token")
+        packed = self._encode(batch, with_hidden_states)
+        kept = mask.bool().to(packed.sequence_output.device)
+
+        def spread(hidden: Tensor) -> Tensor:
+            padded = hidden.new_zeros((*kept.shape, hidden.shape[-1]))
+            padded[kept] = hidden
+            return padded
+
+        return EncoderOutput(
+            spread(packed.sequence_output),
+            packed.pooled_output,
+            packed.lengths,
+            None if packed.hidden_states is None else tuple(map(spread, packed.hidden_states)),
+        )
+
+    def _encode(self, batch: Batch, with_hidden_states: bool) -> EncoderOutput:
+        self.check(batch)
+        device = self.pooler.weight.device
+        num_rows = rounded(batch.tokens) if runs_bf16_on_cpu(self.pooler.weight) else batch.tokens
+
+        def tensor(array: IntArray, rows: int | None = None) -> Tensor:
+            copied = np.zeros(len(array) if rows is None else rows, np.int64)
+            copied[: len(array)] = array
+            return on_device(copied, device)
+
+        input_ids, token_type_ids, positions = (
+            tensor(array, num_rows) for array in (batch.input_ids, batch.token_type_ids, batch.positions)
+        )
+        config = self.config
+        packed = attends_packed(
+            self.pooler.weight,
+            size=config.hidden_size // config.num_attention_heads,
+            dropout=config.attention_probs_dropout_prob if self.training else 0.0,
+        )
+        plan = plan_attention(
+            batch.lengths,
+            device=device,
+            num_rows=num_rows if num_rows > batch.tokens else None,
+            packed=packed,
+        )
+        hidden = self.embeddings(input_ids, token_type_ids, positions)
+        states = [hidden[: batch.tokens]]
+        shared = self.shared()
+        for layer in range(self.active_layers):
+            group = config.group_of_layer(layer)
+            hidden = self.groups[group](hidden, plan, shared[group])
+            if with_hidden_states:
+                states.append(hidden[: batch.tokens])
+        pooled = torch.tanh(self.pooler(distinct_rows(hidden, tensor(batch.starts))))
+        return EncoderOutput(
+            hidden[: batch.tokens], pooled, tensor(batch.lengths), tuple(states) if with_hidden_states else None
+        )
+
+    def shared(self) -> list[list[LayerWeights]]:
+        """Return each group's linear maps for one pass, under the autocast of this moment."""
+        return [group.shared() for group in self.groups if isinstance(group, Group)]
+
+    def check(self, batch: Batch) -> None:
+        """Refuse a batch that the tables cannot take.
+
+        Raises:
+            UsageError: it is empty, or an id lies outside its table.
+        """
+        config = self.config
+        if not len(batch):
+            raise UsageError("the batch is empty: the encoder needs at least one sequence")
+        for name, array, limit in (
+            ("input_ids", batch.input_ids, config.vocab_size),
+            ("token_type_ids", batch.token_type_ids, config.type_vocab_size),
+            ("positions", batch.positions, config.max_position_embeddings),
+        ):
+            low, high = int(array.min()), int(array.max())
+            if low < 0 or high >= limit:
+                raise UsageError(
+                    f"{name} holds {low if low < 0 else high}, outside 0..{limit - 1}"
+                    + ("; cut the texts with max_length" if name == "positions" else "")
+                )
+
+
+def initialize(module: nn.Module, *, standard_deviation: float) -> None:
+    """Fill a module's own fresh weights as Google's code does: normal truncated at two deviations, zero biases."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        bound = 2 * standard_deviation
+        nn.init.trunc_normal_(module.weight, std=standard_deviation, a=-bound, b=bound)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

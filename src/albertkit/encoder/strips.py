@@ -1,0 +1,158 @@
+"""Strips of a packed batch: some hundred tokens of whole sequences that run through all layers together.
+
+What a strip's layer writes is still in the processor's cache when the next operation reads it; strips are
+independent, so each core takes its own; and their numbers of rows are rounded, since oneDNN makes code for every shape
+of a product that it meets, which can take ten times as long as the product itself.
+
+    lengths  [3 5 3 9]  ->  sorted [9 5 3 3]  ->  groups of equal length: 1 of 9, 1 of 5, 2 of 3, then spare rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from albertkit.batching.batch import Batch, IntArray
+
+_STEP = 16
+"""Rows of a tile of the processor's matrix unit: numbers of keys are rounded up to it, and in bf16 few rows."""
+
+_STEP_FP32 = 4
+"""Few rows in fp32, which has no tiles: one text's product takes as long as its rows, spare ones included."""
+
+
+@dataclass(frozen=True)
+class LengthGroup:
+    """Sequences of equal length that stand one after the other."""
+
+    row: int
+    """Row of their first token."""
+    sequences: int
+    """n."""
+    length: int
+    """s."""
+    keys: int
+    """Keys that a query sees: s rounded up where rows follow, the rest masked."""
+    begin: int
+    """Number of the first of the sequences within the strip."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Whole sequences of near-equal length, the longest first."""
+
+    sequences: IntArray
+    """Their numbers in the batch."""
+    source: IntArray
+    """Row in the batch of each row of the strip, `[tokens]`."""
+    rows: int
+    """Rows of the strip, spare ones at the end included."""
+    groups: tuple[LengthGroup, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Rows that hold a token."""
+        return len(self.source)
+
+    @property
+    def starts(self) -> IntArray:
+        """Row of each sequence's first token."""
+        return np.concatenate([group.row + group.length * np.arange(group.sequences) for group in self.groups])
+
+
+def rounded_rows(tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
+    """Round a number of rows up to one of few.
+
+    >>> [rounded_rows(tokens) for tokens in (3, 17, 100, 130, 300)]
+    [16, 32, 112, 192, 320]
+    >>> [rounded_rows(tokens, torch.float32) for tokens in (3, 17, 100, 130, 300)]
+    [4, 20, 112, 192, 320]
+    """
+    step = 64
+    if tokens <= 128:
+        step = _STEP_FP32 if dtype is torch.float32 and tokens <= 64 else _STEP
+    return -(-tokens // step) * step
+
+
+def cut(batch: Batch, *, max_tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[Strip]:
+    """Return the strips of a batch.
+
+    Args:
+        batch: packed sequences.
+        max_tokens: the most tokens of a strip; a longer sequence is a strip of its own.
+        dtype: of the states that will stand in the rows.
+    """
+    order = np.argsort(-batch.lengths, kind="stable")
+    lengths = batch.lengths[order]
+    ends = np.cumsum(lengths)
+    strips = []
+    start = 0
+    while start < len(order):
+        before = int(ends[start - 1]) if start else 0
+        end = max(int(np.searchsorted(ends, before + max_tokens, side="right")), start + 1)
+        strips.append(_strip(batch, order[start:end], lengths[start:end], dtype))
+        start = end
+    return strips
+
+
+def _strip(batch: Batch, sequences: IntArray, lengths: IntArray, dtype: torch.dtype) -> Strip:
+    tokens = int(lengths.sum())
+    rows = rounded_rows(tokens, dtype)
+    offsets = np.cumsum(lengths) - lengths
+    source = np.arange(tokens) + np.repeat(batch.starts[sequences] - offsets, lengths)
+    return Strip(sequences, source, rows, tuple(_groups(lengths.tolist(), rows)))
+
+
+def _groups(lengths: list[int], rows: int) -> Iterator[LengthGroup]:
+    row = begin = 0
+    while begin < len(lengths):
+        length = lengths[begin]
+        count = lengths.count(length)
+        after = row + count * length
+        keys = -(-length // _STEP) * _STEP
+        yield LengthGroup(row, count, length, keys if after - length + keys <= rows else length, begin)
+        row, begin = after, begin + count
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, group: LengthGroup, *, heads: int, first_only: bool) -> Tensor:
+    """Return the context of a group, `[n, heads, queries, d]`.
+
+    Products of matrices whose sides are multiples of a tile take half the time of others. Keys and values are read past
+    the end of their own sequence, into the next one's rows, and a mask takes those out again: no copy is made.
+
+    Args:
+        query: `[rows, H]`, or with `first_only` `[sequences, H]`.
+        key: `[rows, H]`, one row a token of the strip; finite in spare rows.
+        value: likewise.
+        group: which rows.
+        heads: number of heads.
+        first_only: whether only the first token of each sequence asks.
+    """
+    queries = (group.begin, 1, 1) if first_only else (group.row, group.length, group.length)
+    keys = (group.row, group.length, group.keys)
+    mask = None
+    if group.keys > group.length:
+        mask = _mask(group.length, group.keys, query.dtype).expand(1, 1, queries[2], group.keys)
+    query, key, value = (
+        tensor.as_strided(
+            (group.sequences, heads, count, tensor.shape[1] // heads),
+            (step * tensor.stride(0), tensor.shape[1] // heads, tensor.stride(0), 1),
+            tensor.storage_offset() + row * tensor.stride(0),
+        )
+        for tensor, (row, step, count) in ((query, queries), (key, keys), (value, keys))
+    )
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+@lru_cache(maxsize=1024)
+def _mask(length: int, keys: int, dtype: torch.dtype) -> Tensor:
+    """Return 0 for a sequence's own keys and minus infinity for what follows, `[1, 1, 1, keys]`."""
+    mask = torch.zeros(keys, dtype=dtype)
+    mask[length:] = -torch.inf
+    return mask.view(1, 1, 1, keys)

@@ -1,0 +1,1 @@
+"""Devices, processors and worker processes: where the work runs and in which precision."""

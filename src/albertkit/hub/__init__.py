@@ -1,0 +1,1 @@
+"""Models and data that can be downloaded: known names, consent, transfer, checksums."""

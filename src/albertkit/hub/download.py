@@ -1,0 +1,306 @@
+"""Known models and other files into the cache: asked for first, whole or not at all, once for all processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
+
+from albertkit.config import published_config
+from albertkit.errors import UsageError
+from albertkit.hub.consent import Consent, DownloadError, Offer, consent_by, is_offline
+from albertkit.hub.known_models import (
+    MODEL_DOWNLOADS,
+    MODEL_SOURCES,
+    ModelSource,
+    WantedFile,
+    cached_model_folder,
+    model_cache,
+)
+from albertkit.hub.transfer import Announced, announce, download_file
+from albertkit.hub.web import NotThereError
+from albertkit.io.archive import unpack
+from albertkit.io.files import WriteError, atomic_folder
+from albertkit.io.manifest import MANIFEST, FileRecord, Manifest, sha256_of, write_manifest
+from albertkit.io.progress import Silent, Teller
+
+__all__ = ["DownloadError", "cached_model_folder", "fetch_model", "fetch_once", "fetch_pinned", "mirrored"]
+
+HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A file at a fixed address whose content was published."""
+
+    name: str
+    """In the cache."""
+    url: str
+    size: int
+    """In bytes."""
+    sha256: str
+
+
+def hub_address() -> str:
+    """Return the hub's address: $ALBERTKIT_HUB_URL or $HF_ENDPOINT for a mirror, else https://huggingface.co."""
+    return (os.environ.get("ALBERTKIT_HUB_URL") or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+
+
+def mirrored(url: str) -> str:
+    """Return an address outside the hub as it is reached: through $ALBERTKIT_MIRROR_URL, which gets the host's name
+    as the first part of the path.
+
+    >>> mirrored("https://storage.googleapis.com/albert_models/albert_base_v2.tar.gz")
+    'https://storage.googleapis.com/albert_models/albert_base_v2.tar.gz'
+    """
+    mirror = os.environ.get("ALBERTKIT_MIRROR_URL", "").rstrip("/")
+    parts = urlsplit(url)
+    return f"{mirror}/{parts.netloc}{parts.path}" if mirror else url
+
+
+def fetch_model(
+    name: str,
+    *,
+    consent: Consent | None = None,
+    offline: bool | None = None,
+    source: str | None = None,
+    tell: Teller | None = None,
+) -> Path:
+    """Return the folder of a known model, downloading it into the cache where it is not there yet.
+
+    From the hub all files are of one commit, and each is checked against the size and hash that the hub gives for it;
+    from Google's archive, which has no published hash, the hash is recorded.
+
+    Args:
+        name: a known model.
+        consent: asked before anything is sent; `granted` and `ask` are ready-made, and ALBERTKIT_YES chooses if None.
+        offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
+        source: one of `MODEL_SOURCES`; if None, whatever is in the cache, else the hub.
+        tell: where progress is shown.
+
+    Raises:
+        UsageError: the name or the source is unknown.
+        DownloadError: not allowed, not reachable, or not what was asked for.
+        CheckpointError: Google's archive is damaged.
+        WriteError: the disk is full or refuses.
+    """
+    published_config(name)
+    if source not in (None, *MODEL_SOURCES):
+        raise UsageError(f'there is no source "{source}"; known: {", ".join(MODEL_SOURCES)}')
+    tell = tell or Silent()
+    if name not in MODEL_DOWNLOADS:
+        found = cached_model_folder(name)
+        assert found is not None, "the shipped model is always here"
+        return found
+    model, folder = MODEL_DOWNLOADS[name], model_cache(name, source or "hub")
+    if source != "google":
+        url, by_hand = f"{hub_address()}/{model.repository}", _names(model.files)
+        fetch = partial(_from_hub, name, model, folder, tell)
+    else:
+        url, by_hand = mirrored(model.archive), f"the unpacked {model.archive.rpartition('/')[2]}"
+        fetch = partial(_from_google, name, model, folder, tell)
+    offer = Offer(name, "model", model.website, model.author, model.licence, model.size, url, folder)
+    where = f"put {by_hand} into {folder}" if source != "google" else f"give the path of {by_hand} as the model"
+    return fetch_once(
+        offer,
+        there=lambda: cached_model_folder(name, source=source),
+        fetch=fetch,
+        by_hand=f"fetch them from {url} elsewhere and {where}",
+        consent=consent or consent_by(yes=False),
+        offline=offline,
+        tell=tell,
+    )
+
+
+def _names(files: tuple[WantedFile, ...]) -> str:
+    return ", ".join(" or ".join(file.names) for file in files if file.needed)
+
+
+def fetch_once(
+    offer: Offer,
+    *,
+    there: Callable[[], Path | None],
+    fetch: Callable[[], None],
+    by_hand: str,
+    consent: Consent,
+    offline: bool | None,
+    tell: Teller,
+) -> Path:
+    """Fetch unless it is there: ask, then let one process download while the others wait and find what it left.
+
+    Args:
+        offer: what it is; `offer.folder` is where it goes.
+        there: finds it in the cache.
+        fetch: downloads it.
+        by_hand: what to do without a network, the end of a sentence.
+        consent: asked first.
+        offline: forbid the download; as the environment says if None.
+        tell: where a wait is told.
+
+    Raises:
+        DownloadError: offline, or no consent; and see `fetch`.
+        WriteError: the cache cannot be written.
+    """
+    found = there()
+    if found is not None:
+        return found
+    if is_offline() if offline is None else offline:
+        raise DownloadError(f"{offer.name} is not on this machine and downloads are switched off; {by_hand}")
+    if not consent(offer):
+        raise DownloadError(f"{offer.name} was not downloaded, as you did not agree; {by_hand}")
+    with _alone(offer, tell):
+        found = there()
+        if found is None:
+            fetch()
+            found = there()
+    assert found is not None, "a download that ended well is there"
+    return found
+
+
+@contextmanager
+def _alone(offer: Offer, tell: Teller) -> Iterator[None]:
+    path = offer.folder.with_name(offer.folder.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(path))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tell.say(f"another process downloads {offer.name}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        raise WriteError(
+            f"{path}: cannot be locked ({error.strerror or error}); set ALBERTKIT_CACHE to a folder that can be written"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _from_hub(name: str, model: ModelSource, folder: Path, tell: Teller) -> None:
+    _make(folder)
+    revision: str | None = None
+    records: dict[str, FileRecord] = {}
+    for wanted in model.files:
+        for file in wanted.names:
+            address = f"{hub_address()}/{model.repository}/resolve/"
+            try:
+                found = announce(f"{address}{revision or 'main'}/{file}", tell=tell)
+                # The first answer names the commit; all files are taken at it, also when the branch moves meanwhile.
+                revision = revision or found.revision
+                records[file] = _fetch(f"{address}{revision or 'main'}/{file}", folder / file, found, wanted, tell)
+                break
+            except NotThereError as error:
+                if wanted.needed and file == wanted.names[-1]:
+                    raise DownloadError(
+                        f"{name}: {address} has no {' or '.join(wanted.names)}; try --source google, or another mirror"
+                    ) from error
+    write_manifest(folder, Manifest(name, "hub", revision, records))
+
+
+def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, tell: Teller) -> FileRecord:
+    if wanted.sha256 is not None and found.sha256 not in (None, wanted.sha256):
+        raise DownloadError(
+            f"{url}: the server's file has the SHA-256 {found.sha256} where {wanted.sha256} was published, so it is "
+            "another one; nothing was kept, try another source"
+        )
+    sha256 = wanted.sha256 or found.sha256
+    # Of a download that was stopped between two files.
+    if sha256 is not None and target.is_file() and target.stat().st_size == found.size and sha256_of(target) == sha256:
+        assert found.size is not None
+        return FileRecord(url, found.size, sha256)
+    return download_file(url, target, tell=tell, size=found.size, sha256=sha256, sha1=found.sha1)
+
+
+def _from_google(name: str, model: ModelSource, folder: Path, tell: Teller) -> None:
+    archive = folder.with_name(model.archive.rpartition("/")[2])
+    _make(folder.parent)
+    url = mirrored(model.archive)
+    if not archive.is_file():
+        found = announce(url, tell=tell)
+        download_file(url, archive, tell=tell, size=found.size, sha256=found.sha256)
+    unpacked = folder.with_name(f".{folder.name}.unpacked")
+    shutil.rmtree(unpacked, ignore_errors=True)
+    try:
+        try:
+            unpack(archive, unpacked, error=DownloadError)
+        except DownloadError:  # else the next call would stop at the same archive; after a full disk it is kept
+            archive.unlink()
+            raise
+        inside = list(unpacked.iterdir())
+        root = inside[0] if len(inside) == 1 and inside[0].is_dir() else unpacked
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        records = {
+            path.relative_to(root).as_posix(): FileRecord(url, path.stat().st_size, sha256_of(path)) for path in files
+        }
+        write_manifest(root, Manifest(name, "google", None, records))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(root, folder)
+        archive.unlink()
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def fetch_pinned(
+    name: str,
+    files: tuple[PinnedFile, ...],
+    folder: Path,
+    *,
+    tell: Teller,
+    finish: Callable[[Path, Mapping[str, Path]], None] | None = None,
+) -> None:
+    """Download files whose size and hash were published into a folder, with a manifest.
+
+    Args:
+        name: of the data set.
+        files: what to fetch.
+        folder: where to.
+        tell: where progress is shown.
+        finish: makes the content of a fresh folder from the downloaded files, which are then deleted; the files
+            themselves are the content if None.
+
+    Raises:
+        DownloadError, WriteError: as `download_file`; what `finish` raises.
+    """
+    place = folder if finish is None else folder.with_name(folder.name + ".files")
+    _make(place)
+    records: dict[str, FileRecord] = {}
+    for file in files:
+        target, url = place / file.name, mirrored(file.url)
+        if target.is_file() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:
+            records[file.name] = FileRecord(url, file.size, file.sha256)
+        else:
+            records[file.name] = download_file(url, target, tell=tell, size=file.size, sha256=file.sha256)
+    if finish is None:
+        write_manifest(folder, Manifest(name, "web", None, records))
+        return
+    with atomic_folder(folder) as temporary:
+        finish(temporary, {file.name: place / file.name for file in files})
+        made = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != MANIFEST)
+        records = {
+            path.relative_to(temporary).as_posix(): FileRecord(
+                mirrored(files[0].url), path.stat().st_size, sha256_of(path)
+            )
+            for path in made
+        }
+        write_manifest(temporary, Manifest(name, "web", None, records))
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: cannot be made ({error.strerror or error}); set ALBERTKIT_CACHE to a folder that can be written"
+        ) from error

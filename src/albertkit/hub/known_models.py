@@ -1,0 +1,185 @@
+"""The known models: what `albertkit models` lists, where each comes from and where it stands. Torch is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.io.files import WriteError, cache_folder
+from albertkit.io.manifest import read_manifest
+
+SHIPPED_MODEL = "albert-nano"
+"""The model whose weights come with albertkit."""
+
+MODEL_SOURCES = ("hub", "google")
+"""Where models can be downloaded: the Hugging Face hub, and the archives of google-research/albert."""
+
+# The official SentencePiece model, which all English models share; the hash is the one that the hub gives for
+# albert/albert-base-v2's spiece.model, and MediaPipe's third_party/external_files.bzl for 30k-clean.model.
+SPIECE_SHA256 = "fefb02b667a6c5c2fe27602d28e5fb3428f66ab89c7d6f388e7c8d44a02d0336"
+
+_ARCHIVES = "https://storage.googleapis.com/albert_models"
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """One file of a model on the hub."""
+
+    names: tuple[str, ...]
+    """Names that it may have, the best first; the first that the server has is taken."""
+    needed: bool = True
+    """Whether the model cannot do without it."""
+    sha256: str | None = None
+    """Its published SHA-256, the same for all models."""
+
+
+_CONFIG = WantedFile(("config.json",))
+_WEIGHTS = WantedFile(("model.safetensors", "pytorch_model.bin"))
+_ENGLISH = (
+    _CONFIG,
+    WantedFile(("spiece.model",), sha256=SPIECE_SHA256),
+    WantedFile(("tokenizer.json",), needed=False),
+    _WEIGHTS,
+)
+_CHINESE = (_CONFIG, WantedFile(("vocab.txt",)), WantedFile(("tokenizer_config.json",), needed=False), _WEIGHTS)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a known model comes from."""
+
+    author: str
+    licence: str
+    website: str
+    repository: str
+    """On the hub."""
+    files: tuple[WantedFile, ...]
+    """On the hub, the largest last."""
+    archive: str
+    """Address of Google's archive (README.md of google-research/albert): a TF1 checkpoint with its vocabulary."""
+    size: int
+    """Of the download, in bytes, about: weights in fp32 with the head for masked pieces, and the vocabulary."""
+
+
+def _model_sources() -> dict[str, ModelSource]:
+    sources = {}
+    for name, config in PUBLISHED.items():
+        if name == SHIPPED_MODEL:
+            continue
+        _, size, version = name.split("-")
+        embedding = config.embedding_size
+        head = config.hidden_size * embedding + 3 * embedding + config.vocab_size
+        chinese = version == "zh"
+        sources[name] = ModelSource(
+            author="Google Research" + (" with the CLUE team; on the hub by voidful" if chinese else ""),
+            licence="Apache-2.0",
+            website="https://github.com/google-research/albert",
+            repository=f"voidful/albert_chinese_{size}" if chinese else f"albert/{name}",
+            files=_CHINESE if chinese else _ENGLISH,
+            archive=f"{_ARCHIVES}/albert_{size}_{version}.tar.gz",
+            size=4 * (encoder_parameters(config) + head) + (110_000 if chinese else 2_100_000),
+        )
+    return sources
+
+
+def model_cache(name: str, source: str) -> Path:
+    """Return the folder of the cache for a model from a source; it need not exist.
+
+    Raises:
+        WriteError: there is no place for the cache.
+    """
+    return cache_folder("models") / name / source
+
+
+def cached_model_folder(name: str, *, source: str | None = None) -> Path | None:
+    """Return where the files of a known model stand on this machine, or None where they do not.
+
+    A folder counts when its manifest is there and every file has the recorded size. Without a manifest it counts when
+    it holds all files that are needed, so that they can be put there by hand.
+
+    Args:
+        name: a known model.
+        source: one of `MODEL_SOURCES`; any, in that order, if None.
+
+    Raises:
+        UsageError: the name is unknown.
+    """
+    published_config(name)
+    if name == SHIPPED_MODEL:
+        return Path(str(resources.files("albertkit") / "assets" / SHIPPED_MODEL))
+    for choice in MODEL_SOURCES if source is None else (source,):
+        try:
+            folder = model_cache(name, choice)
+        except WriteError:  # where no cache can be, nothing is cached; a download says more
+            return None
+        if read_manifest(folder) is not None or (choice == "hub" and _put_by_hand(name, folder)):
+            return folder
+    return None
+
+
+def _put_by_hand(name: str, folder: Path) -> bool:
+    if (folder / "manifest.json").exists():
+        return False  # a download whose files have changed since
+    needed = [file.names for file in MODEL_DOWNLOADS[name].files if file.needed]
+    return all(any((folder / each).is_file() for each in names) for names in needed)
+
+
+def encoder_parameters(config: AlbertConfig) -> int:
+    """Return the number of parameters of encoder and pooler (paper, table 1, to the unit).
+
+    >>> encoder_parameters(PUBLISHED["albert-base-v2"])
+    11683584
+    """
+    embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
+    tables = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size + 2) * embedding
+    projection = embedding * hidden + hidden if config.has_projection else 0
+    layer = 4 * (hidden * hidden + hidden) + 2 * hidden * inner + inner + hidden + 4 * hidden
+    pooler = hidden * hidden + hidden
+    return tables + projection + config.num_hidden_groups * config.inner_group_num * layer + pooler
+
+
+def flops_per_token(config: AlbertConfig) -> int:
+    """Return the floating-point operations that one token costs forward: two for each product of a linear map.
+
+    Every application of a layer counts, shared or not: sharing saves memory and no operation. Left out are the tables
+    of embeddings (looked up), the pooler (once a sequence) and attention's products between tokens (they grow with
+    the length).
+
+    >>> flops_per_token(PUBLISHED["albert-base-v2"])
+    170065920
+    """
+    embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
+    projection = embedding * hidden if config.has_projection else 0
+    layer = 4 * hidden * hidden + 2 * hidden * inner
+    return 2 * (projection + config.num_hidden_layers * config.inner_group_num * layer)
+
+
+MODEL_DOWNLOADS: Mapping[str, ModelSource] = _model_sources()
+"""Known name -> where it comes from; all but the shipped model."""
+
+
+def known_models() -> list[dict[str, Any]]:
+    """Return one row a model: name, version, size, parameters, shape, licence, source, and whether weights are here."""
+    rows = []
+    for name, config in PUBLISHED.items():
+        _, size, *version = name.split("-")
+        chinese = version == ["zh"]
+        rows.append(
+            {
+                "name": name,
+                "version": version[0] if version else "nano",
+                "size": size,
+                "parameters": encoder_parameters(config),
+                "layers": config.num_hidden_layers,
+                "hidden_size": config.hidden_size,
+                "heads": config.num_attention_heads,
+                "licence": "Apache-2.0",
+                "source": "albertkit" if not version else "google-research/albert" + (" (Chinese)" if chinese else ""),
+                "cached": cached_model_folder(name) is not None,
+            }
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Inference: predictors and the runtimes below them."""

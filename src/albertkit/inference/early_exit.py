@@ -1,0 +1,145 @@
+"""PyTorch as a runtime from which texts leave early: a Batch in, logits out, each from the layer that sufficed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from albertkit.batching.batch import Batch, IntArray
+from albertkit.encoder.early_exit import (
+    BoolArray,
+    Decide,
+    EncoderStepper,
+    FloatArray,
+    Left,
+    PreparedStepper,
+    leave_early,
+)
+from albertkit.encoder.encoder import EncoderOutput
+from albertkit.encoder.prepared import PreparedEncoder, can_prepare
+from albertkit.encoder.workers import on_workers
+from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution
+from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.tasks.classification.exits import EXITS, every_head
+from albertkit.tasks.exit_rules import ExitRule
+from albertkit.tasks.network import Network
+from albertkit.tasks.pooling import head_states
+from albertkit.tasks.task import Task
+
+_PART_TOKENS = 1024
+"""Tokens of a part that runs through the layers on one core: it shrinks on its way, so it begins large."""
+
+
+class EarlyExitRuntime:
+    """Runs a network with exits; `logits` come early, every other output from full depth.
+
+    Args:
+        network: with the head of the task and `exits`; put onto the device, see `PyTorchRuntime`.
+        execution: device, precision, threads.
+        task: classification, regression or multilabel.
+        pooling: what the heads read: `pooler`, `cls` or `mean`.
+        rule: when a text leaves.
+        source: the model's name, for messages.
+
+    Raises:
+        UsageError: the network has no exits, or the task cannot follow the rule.
+    """
+
+    def __init__(
+        self, network: Network, *, execution: Execution, task: Task, pooling: str, rule: ExitRule, source: str = "it"
+    ) -> None:
+        if EXITS not in network.heads:
+            raise UsageError(f"{source} has no exits to leave by: fine-tune it with --exits")
+        if execution.precision == "int8":
+            raise UsageError("--precision int8 runs at full depth alone; leave it out, or --patience and --entropy")
+        rule.watch(task)  # or says why not
+        self.whole = PyTorchRuntime(network, execution=execution, task=task, pooling=pooling)
+        self.network = self.whole.network
+        self.execution = execution
+        self.task = task
+        self.pooling = pooling
+        self.rule = rule
+        self.layers = np.zeros(network.config.num_hidden_layers, np.int64)
+        """How many sequences left after each layer, of all batches so far."""
+        self._prepared: PreparedEncoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
+
+    @property
+    def mean_layers(self) -> float:
+        """Layers that a sequence passed, on average; 0 before the first batch."""
+        numbers = np.arange(1, len(self.layers) + 1)
+        return float((self.layers * numbers).sum() / max(self.layers.sum(), 1))
+
+    def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the named outputs as fp32 arrays, see `PyTorchRuntime.run`; `logits` alone leave early."""
+        others = [name for name in outputs if name != "logits"]
+        found = self.whole.run(batch, outputs=others) if others else {}
+        if "logits" in outputs:
+            left = self._leave(batch)
+            self.layers += np.bincount(left.layers, minlength=len(self.layers) + 1)[1:]
+            found["logits"] = left.rows
+        return found
+
+    def _leave(self, batch: Batch) -> Left:
+        network = self.network.in_evaluation_mode()
+        heads = every_head(network, head=self.task.head)
+        pooled = self.pooling == "pooler"
+        dtype = torch.bfloat16 if self.execution.precision == "bf16" else torch.float32
+        with torch.inference_mode():
+            if can_prepare(self.execution.torch_device, dtype):
+                prepared = self._prepared
+                if prepared is None or not prepared.is_current():
+                    self._prepared = prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
+                return self._in_parts(prepared, batch, heads)
+            with self.execution.autocast():
+                return leave_early(EncoderStepper(network.encoder, pooled=pooled), batch, decide=self._decide(heads))
+
+    def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList) -> Left:
+        parts = _parts(batch, threads=self.execution.threads)
+        sequences = list(batch)
+
+        def work(numbers: IntArray) -> Left:
+            stepper = PreparedStepper(prepared, pooled=self.pooling == "pooler", first_only=self.pooling != "mean")
+            return leave_early(stepper, Batch.pack(sequences[number] for number in numbers), decide=self._decide(heads))
+
+        workers = min(self.execution.threads, len(parts))
+        done = on_workers(work, parts, workers=workers) if workers > 1 else [work(part) for part in parts]
+        back = np.argsort(np.concatenate(parts), kind="stable")
+        return Left(
+            np.concatenate([one.rows for one in done])[back], np.concatenate([one.layers for one in done])[back]
+        )
+
+    def _decide(self, heads: nn.ModuleList) -> Decide:
+        """Return the decisions on one batch, which remember what the layers before have said."""
+        watch = self.rule.watch(self.task)
+
+        def decide(layer: int, output: EncoderOutput) -> tuple[FloatArray, BoolArray]:
+            # The heads are small: in full precision they cost nothing and keep close calls right.
+            with torch.autocast(self.execution.torch_device.type, enabled=False):
+                states = head_states(output, reads="sequences", pooling=self.pooling)
+                logits: FloatArray = heads[layer](states).float().cpu().numpy()
+            return logits, watch(logits)
+
+        return decide
+
+
+def _parts(batch: Batch, *, threads: int) -> list[IntArray]:
+    """Return the numbers of the sequences in parts of near-equal length, the longest first, about alike for each core.
+
+    >>> [part.tolist() for part in _parts(Batch.from_padded(*[np.ones((3, 400), np.int64)] * 3), threads=1)]
+    [[0], [1, 2]]
+    """
+    order = np.argsort(-batch.lengths, kind="stable").astype(np.int64)
+    rounds = -(-batch.tokens // (_PART_TOKENS * threads))
+    most = -(-batch.tokens // (rounds * threads))
+    number = (np.cumsum(batch.lengths[order]) - 1) // max(most, 1)
+    return [order[number == part] for part in np.unique(number)]

@@ -1,0 +1,139 @@
+"""Exported models: folders with an ONNX or OpenVINO file that predict without torch.
+
+model.onnx (or model.xml, model.bin)   the network
+spiece.model, tokenizer.json, ..       the tokenizer
+config.json, task.json                 its shape; labels, lengths, thresholds
+dense.npy                              the map of a text's pooled vector, of a model that declares one
+export.json                            which runtime, and the digests of the network's files and of the map
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from albertkit.checkpoints.dense import read_dense
+from albertkit.checkpoints.label_names import agreed_labels, id2label_names
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError, UsageError
+from albertkit.hardware.device import Execution
+from albertkit.io.manifest import sha256_of
+from albertkit.models.loaded import Model, read_task_values
+from albertkit.registry import Registry
+from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.text.self_test import self_test
+
+if TYPE_CHECKING:
+    from albertkit.tasks.network import Network
+
+RECORD = "export.json"
+DENSE = "dense.npy"
+FORMAT_VERSION = 1
+RUNTIMES = Registry(
+    "runtime",
+    group="albertkit.runtimes",
+    table={
+        "onnx": "albertkit.inference.onnx:OnnxRuntime",
+        "openvino": "albertkit.inference.openvino:OpenVinoRuntime",
+    },
+)
+"""What runs an exported file, by the name that stands in `export.json`."""
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """What stands for the network of an exported model: its shape. Everything else wants torch and says so."""
+
+    config: AlbertConfig
+    runtime: str
+    """`onnx` or `openvino`."""
+    folder: str
+    """Where it was loaded from."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copying and pickling look for such names
+            raise AttributeError(name)
+        raise UsageError(
+            f"{self.folder} is an exported model, which predicts, embeds and evaluates and no more; "
+            "give the model that it was exported from"
+        )
+
+
+def exported_folder(name: str | os.PathLike[str]) -> Path | None:
+    """Return the folder of an exported model, or None where `name` means something else."""
+    path = Path(name)
+    return path if (path / RECORD).is_file() else None
+
+
+def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
+    """Load an exported model.
+
+    Args:
+        folder: see `exported_folder`.
+        execution: of which the number of threads counts: exported models run on the processor, in fp32.
+
+    Returns:
+        The model, whose network is an `ExportedNetwork`, and its runtime.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or of a newer albertkit.
+        MissingExtraError: the library that runs it is not installed.
+    """
+    record = _read(folder / RECORD, newest=FORMAT_VERSION)
+    runtime, files = record.get("runtime"), record.get("files")
+    if not isinstance(runtime, str) or runtime not in RUNTIMES or not isinstance(files, dict) or not files:
+        raise CheckpointError(
+            f"{folder / RECORD}: names no runtime and files that are known here; export the model again"
+        )
+    for name, entry in files.items():
+        _check(folder, name, entry)
+    shape = folder / "config.json"
+    config = AlbertConfig.from_file(shape)
+    tokenizer = AnyTokenizer.load(folder)
+    has_task = (folder / "task.json").is_file()
+    values = _read(folder / "task.json", newest=FORMAT_VERSION) if has_task else {}
+    dense = read_dense(folder / DENSE, activation=record.get("dense_activation")) if DENSE in files else None
+    said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder), dense=dense)
+    if dense is not None:
+        dense.require_width(config.hidden_size, where=str(folder / DENSE))
+    labels = said.labels
+    if labels:
+        named = id2label_names(json.loads(shape.read_text(encoding="utf-8")), where=str(shape))
+        labels = agreed_labels(labels, named or labels, where=str(folder))
+    running = RUNTIMES[runtime](folder / next(iter(files)), execution=execution)
+    network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
+    notes = self_test(tokenizer, folder)
+    model = Model(network, tokenizer, said.task, labels, said.head, said.max_length, str(folder), notes, said.embedding)
+    return model, running
+
+
+def _read(path: Path, *, newest: int) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); export the model again") from error
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise CheckpointError(f"{path}: has no format_version, a whole number from 1; export the model again")
+    if version > newest:
+        raise CheckpointError(
+            f"{path}: has format version {version}, this albertkit reads up to {newest}; "
+            "pip install --upgrade albertkit"
+        )
+    return dict(values)
+
+
+def _check(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
+    path = folder / name
+    # A name with a folder in it could point anywhere on the machine.
+    if name != Path(name).name or name in ("", ".", "..") or not isinstance(entry, dict):
+        raise CheckpointError(f'{folder / RECORD}: names the file "{name}", which is not a plain name in its folder')
+    if not path.is_file():
+        raise CheckpointError(f"{path}: the file is missing; copy the whole folder, or export the model again")
+    # The readers of these formats are C++ that trusts its input: what is damaged does not reach them.
+    if path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
+        raise CheckpointError(f"{path}: is damaged, it is not the file that was exported; copy it or export it again")

@@ -1,0 +1,379 @@
+"""Predictor: text in, predictions or vectors out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.data.batches import inference_batches
+from albertkit.data.examples import TextExample
+from albertkit.data.sample_text import sample_texts
+from albertkit.data.texts import examples_of, texts_of
+from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution, choose_execution
+from albertkit.inference.exported import exported_folder, load_exported
+from albertkit.io.vectors import unit
+from albertkit.models.loaded import HeadSpec, Model, announce
+from albertkit.tasks.classification import unit_logits
+from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.exit_rules import ExitRule
+from albertkit.tasks.poolings import check_pooling
+from albertkit.tasks.task import Task
+from albertkit.tasks.truncation import Truncation
+
+FloatArray = npt.NDArray[np.float32]
+BATCH_TOKENS = 4096
+"""Tokens of one forward pass: enough to fill the processor's products, small enough for its caches."""
+
+Progress = Callable[[int], None]
+"""Called with the number of sequences that were just finished."""
+
+
+class Runtime(Protocol):
+    """The seam that every runtime fills: a batch in, named arrays out."""
+
+    def run(self, batch: Batch, *, outputs: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the named outputs of the batch."""
+        ...
+
+
+def run_sequences(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    outputs: Sequence[str],
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> Iterator[tuple[npt.NDArray[np.int64], Batch, dict[str, FloatArray]]]:
+    """Run many sequences in packed batches of near-equal length.
+
+    Yields:
+        The numbers of the sequences in the batch, the batch, and its outputs.
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    for indices in inference_batches(lengths, batch_tokens=batch_tokens):
+        batch = Batch.pack(sequences[index] for index in indices)
+        yield indices, batch, runtime.run(batch, outputs=outputs)
+        if progress is not None:
+            progress(len(indices))
+
+
+def run_per_sequence(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    output: str,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return one row a sequence of `logits`, `pooled_output` or `sop_logits`, in the order of the sequences."""
+    rows: FloatArray | None = None
+    for indices, _, found in run_sequences(
+        runtime, sequences, outputs=[output], batch_tokens=batch_tokens, progress=progress
+    ):
+        if rows is None:
+            rows = np.zeros((len(sequences), found[output].shape[1]), np.float32)
+        rows[indices] = found[output]
+    return np.zeros((0, 0), np.float32) if rows is None else rows
+
+
+def run_outputs(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> list[FloatArray]:
+    """Return the task head's `logits` of each sequence: `[outputs]`, or `[tokens, outputs]` of a head on tokens."""
+    rows: list[FloatArray] = [np.zeros(0, np.float32)] * len(sequences)
+    for indices, batch, found in run_sequences(
+        runtime, sequences, outputs=["logits"], batch_tokens=batch_tokens, progress=progress
+    ):
+        logits = found["logits"]
+        # One row a token, or one a sequence: [CLS] and [SEP] make the numbers differ.
+        parts = np.split(logits, batch.starts[1:]) if len(logits) != len(batch) else list(logits)
+        for index, part in zip(indices, parts, strict=True):
+            rows[index] = part
+    return rows
+
+
+class Predictor:
+    """A model ready for text.
+
+    Args:
+        model: network, tokenizer, task.
+        execution: device and precision; `auto` when left out.
+        runtime: what runs the network; torch when left out.
+    """
+
+    def __init__(self, model: Model, *, execution: Execution | None = None, runtime: Runtime | None = None) -> None:
+        self.model = model
+        self.execution = execution or choose_execution()
+        self.runtime: Runtime = runtime or _pytorch(model, self.execution)
+        self.truncation = Truncation()
+        """How many of the texts so far were longer than the model reads."""
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+        """Load a run directory, a model folder, an exported one, or a known model.
+
+        An exported model runs on the processor, in fp32, and needs no torch.
+
+        Raises:
+            UsageError, CheckpointError: as `albertkit.models.pretrained.load_model` and
+                `albertkit.inference.exported.load_exported`.
+        """
+        exported = exported_folder(name)
+        if exported is not None:
+            threads = (execution or choose_execution(device="cpu", precision="fp32")).threads
+            execution = Execution("cpu", "fp32", threads)
+            model, runtime = load_exported(exported, execution=execution)
+            announce(model.notes)
+            return cls(model, execution=execution, runtime=runtime)
+        try:
+            from albertkit.models.pretrained import load_model
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
+        model = load_model(name)
+        announce(model.notes)
+        return cls(model, execution=execution)
+
+    def __repr__(self) -> str:
+        task = self.model.task
+        head = "no task head" if task is None else f"{task.name}, pooling={self.model.head.pooling!r}"
+        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})\n{self.model.network}"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.model.labels
+
+    def logits(
+        self, examples: Sequence[TextExample], *, max_length: int | None = None, progress: Progress | None = None
+    ) -> FloatArray:
+        """Return the task head's logits `[examples, outputs]`.
+
+        Raises:
+            UsageError: the model has no task head, or max_length is more than its positions.
+        """
+        encoded = self.encode(examples, max_length=max_length)
+        return unit_logits(run_outputs(self.runtime, encoded.sequences, progress=progress), encoded)
+
+    def encode(self, examples: Sequence[Any], *, max_length: int | None = None) -> Encoded:
+        """Return examples as the task has them tokenised.
+
+        Raises:
+            UsageError: the model has no task head, or max_length is more than its positions.
+        """
+        length = self._length(max_length)
+        encoded = self._task().encode(self.model.tokenizer, examples, max_length=length)
+        self.truncation += Truncation.of(encoded, max_length=length)
+        return encoded
+
+    def predict_examples(
+        self, examples: Sequence[Any], *, max_length: int | None = None, progress: Progress | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return one prediction an example, in the task's own keys.
+
+        Raises:
+            UsageError: as `encode`.
+        """
+        encoded = self.encode(examples, max_length=max_length)
+        outputs = run_outputs(self.runtime, encoded.sequences, progress=progress)
+        return self._task().predictions(outputs, encoded, examples, labels=self.model.labels)
+
+    def predict(
+        self, texts: str | Sequence[str | tuple[str, str]], *, progress: Progress | None = None
+    ) -> list[Mapping[str, Any]]:
+        """Return one prediction a text: `{text, label, probabilities}` or the task's own keys.
+
+        Args:
+            texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair, and so
+                is a row of a table of two columns.
+            progress: called with the number of texts just finished.
+
+        Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
+            UsageError: the model has no task head.
+        """
+        rows = examples_of([texts] if isinstance(texts, str) else texts, name="texts")
+        task = self._task()
+        decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
+        return [
+            {"text": row.text, **({} if row.pair is None else {"pair": row.pair}), **prediction}
+            for row, prediction in zip(rows, decoded, strict=True)
+        ]
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        pooling: str | None = None,
+        max_length: int | None = None,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """Return one vector a text, `[texts, dimensions]`.
+
+        Args:
+            texts: a text, or several: a list, an array or a column of a table.
+            pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
+                `default_pooling` when left out. A Dense map that the model declares follows the declared pooling only.
+            max_length: longest input in tokens; the model's own when left out.
+            progress: called with the number of texts just finished.
+
+        Raises:
+            InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
+            UsageError: an unknown pooling, or max_length is more than the model's positions.
+        """
+        pooling = pooling or self.default_pooling
+        check_pooling(pooling)
+        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts")
+        length = self._length(max_length)
+        sequences = self.model.tokenizer.sequences(rows, max_length=length)
+        self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
+        if not sequences:
+            return np.zeros((0, self.dimensions(pooling)), np.float32)
+        pooled = embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+        return self.vectors_from(pooled, pooling=pooling)
+
+    def vectors_from(self, pooled: FloatArray, *, pooling: str) -> FloatArray:
+        """Return pooled features `[.., hidden]` as the vectors that `embed` gives, `[.., dimensions]`.
+
+        They pass the map that the model's files declare for this pooling, and get length 1 where the files say so.
+        """
+        spec = self.model.embedding
+        if spec is None:
+            return pooled
+        dense = spec.dense_after(pooling)
+        vectors = pooled if dense is None else dense(pooled)
+        return unit(vectors) if spec.normalize else vectors
+
+    def dimensions(self, pooling: str | None = None) -> int:
+        """Return the number of dimensions of the vectors that `embed` gives for a pooling, or when it is not told."""
+        spec = self.model.embedding
+        dense = None if spec is None else spec.dense_after(pooling or self.default_pooling)
+        return self.model.network.config.hidden_size if dense is None else dense.out_features
+
+    @property
+    def default_pooling(self) -> str:
+        """What `embed` takes when it is not told: what the model's files declare, as those of sentence-transformers do,
+        or what a model of similarity was trained with, else `mean`."""
+        if self.model.embedding is not None:
+            return self.model.embedding.pooling
+        trained = self.model.task is not None and self.model.task.name == "similarity"
+        return self.model.head.pooling if trained else "mean"
+
+    def _task(self) -> Task:
+        if self.model.task is None:
+            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+        return self.model.task
+
+    def _length(self, max_length: int | None) -> int:
+        longest = self.model.network.config.max_position_embeddings
+        chosen = self.model.max_length if max_length is None else max_length
+        if chosen > longest:
+            raise UsageError(f"the max length is {chosen}, but {self.model.source} has {longest} positions")
+        return chosen
+
+    def early_exit(self, rule: ExitRule) -> Predictor:
+        """Return a predictor from whose layers texts leave as the rule says; it shares the network.
+
+        Its `runtime.mean_layers` says how many layers a text has passed on average.
+
+        Raises:
+            UsageError: the model was not fine-tuned with exits, is an exported one, or cannot follow the rule.
+        """
+        task = self._task()
+        if not hasattr(self.runtime, "network"):
+            raise UsageError(f"{self.model.source} is an exported model, which has no exits; use the run itself")
+        from albertkit.inference.early_exit import EarlyExitRuntime
+
+        runtime = EarlyExitRuntime(
+            self.model.network,
+            execution=self.execution,
+            task=task,
+            pooling=self.model.head.pooling,
+            rule=rule,
+            source=self.model.source,
+        )
+        return Predictor(self.model, execution=self.execution, runtime=runtime)
+
+    def replace_head(
+        self,
+        *,
+        labels: Sequence[str],
+        task: str = "classification",
+        hidden: Sequence[int] = (),
+        norm: str = "none",
+        pooling: str = "pooler",
+    ) -> Predictor:
+        """Return a predictor with a fresh head on the same encoder and pooler.
+
+        Raises:
+            UsageError: an unknown task or pooling, or a head that cannot be.
+        """
+        from albertkit.models.pretrained import with_task_head
+
+        model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm, pooling))
+        return Predictor(model, execution=self.execution)
+
+
+def _pytorch(model: Model, execution: Execution) -> Runtime:
+    from albertkit.inference.pytorch import PyTorchRuntime  # here, since exported models run without torch
+
+    return PyTorchRuntime(
+        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=partial(_sample, model)
+    )
+
+
+def _sample(model: Model) -> Batch:
+    longest = model.network.config.max_position_embeddings
+    return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
+
+
+def embed_sequences(
+    runtime: Runtime,
+    sequences: Sequence[TokenSequence],
+    *,
+    pooling: str,
+    batch_tokens: int = BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return one vector a sequence, `[sequences, hidden]`, pooled as `Predictor.embed` says.
+
+    Of any runtime's `sequence_output`, so in NumPy; the same definition as `albertkit.tasks.pooling.pooled_features`.
+    """
+    if pooling == "pooler":
+        return run_per_sequence(
+            runtime, sequences, output="pooled_output", batch_tokens=batch_tokens, progress=progress
+        )
+    rows: FloatArray | None = None
+    for indices, batch, found in run_sequences(
+        runtime, sequences, outputs=["sequence_output"], batch_tokens=batch_tokens, progress=progress
+    ):
+        hidden = found["sequence_output"]
+        if rows is None:
+            rows = np.zeros((len(sequences), hidden.shape[1]), np.float32)
+        if pooling == "cls":
+            rows[indices] = hidden[batch.starts]
+        else:
+            rows[indices] = np.add.reduceat(hidden, batch.starts, axis=0) / batch.lengths[:, None]
+    return np.zeros((0, 0), np.float32) if rows is None else rows
+
+
+def load(name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+    """Load a run directory, a model folder or a known model, ready for text.
+
+    Raises:
+        UsageError, CheckpointError: as `albertkit.models.pretrained.load_model`.
+    """
+    return Predictor.load(name, execution=execution)

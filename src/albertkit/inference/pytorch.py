@@ -1,0 +1,127 @@
+"""PyTorch as a runtime: a Batch in, NumPy arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from albertkit.batching.batch import Batch
+from albertkit.encoder.encoder import EncoderOutput
+from albertkit.encoder.feed_forward_int8 import with_int8_products
+from albertkit.encoder.prepared import PreparedEncoder, can_prepare
+from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution
+from albertkit.hardware.processor import capabilities
+from albertkit.tasks.network import Network
+from albertkit.tasks.objective import objective_of
+from albertkit.tasks.pooling import head_states
+from albertkit.tasks.task import Task
+
+OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits")
+
+
+class PyTorchRuntime:
+    """Runs a network without gradients; several threads may.
+
+    Args:
+        network: encoder and heads; put onto the device. It runs in evaluation mode whatever its own mode, which stays.
+        execution: device, precision, threads.
+        task: whose head gives `logits`; None when there is no task head.
+        pooling: what a head reads that takes one vector of each sequence: `pooler`, `cls` or `mean`.
+        sample: for int8: gives ordinary text, on which the scales are measured before the first batch.
+
+    Raises:
+        UsageError: int8 is asked for where there is no sample, or the network is on the meta device.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        execution: Execution,
+        task: Task | None = None,
+        pooling: str = "pooler",
+        sample: Callable[[], Batch] | None = None,
+    ) -> None:
+        if execution.precision == "int8" and sample is None:
+            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+        network.require_numbers()
+        self.sample = sample
+        self.network = network.to(execution.torch_device)
+        self.execution = execution
+        self.head = None if task is None else task.head
+        self.objective = None if task is None else objective_of(task)
+        self.pooling = pooling
+        self._prepared: PreparedEncoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied; the packed weights are made again from the network."""
+        return {**self.__dict__, "_prepared": None}
+
+    def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the named outputs as fp32 arrays.
+
+        Args:
+            batch: packed sequences.
+            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`, `logits`
+                `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits` `[tokens, vocabulary]`,
+                `sop_logits` `[sequences, 2]`.
+        """
+        network = self.network.in_evaluation_mode()
+        autocast = nullcontext() if self.execution.precision == "int8" else self.execution.autocast()
+        with torch.inference_mode(), autocast:
+            encoded = self._encode(network, batch, outputs)
+            found: dict[str, Any] = {}
+            for name in outputs:
+                if name == "logits":
+                    assert self.objective is not None
+                    assert self.head is not None
+                    # The head is small: in full precision it costs nothing and keeps close calls right.
+                    with torch.autocast(self.execution.torch_device.type, enabled=False):
+                        found[name] = self.objective.outputs(
+                            network.heads[self.head],
+                            head_states(encoded, reads=self.objective.reads, pooling=self.pooling),
+                            lengths=batch.lengths,
+                            segments=batch.token_type_ids,
+                        )
+                elif name == "mlm_logits":
+                    found[name] = network.masked_piece_logits(encoded.sequence_output)
+                elif name == "sop_logits":
+                    found[name] = network.heads["sop"](encoded.pooled_output)
+                else:
+                    found[name] = getattr(encoded, name)
+        return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
+
+    def _encode(self, network: Network, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
+        whole = self.execution.precision == "int8"
+        half = self.execution.precision == "bf16" or (whole and capabilities().bf16)
+        dtype = torch.bfloat16 if half else torch.float32
+        if not can_prepare(self.execution.torch_device, dtype):
+            kept = network.encoder.embeddings.word.weight.dtype
+            if half and kept is not torch.float32:
+                raise UsageError(
+                    f"weights in {str(kept).removeprefix('torch.')} cannot run in bf16 here: call .float() on the "
+                    "network first, or use precision fp32"
+                )
+            return network(batch)  # type: ignore[no-any-return]
+        with torch.autocast("cpu", enabled=False):
+            prepared = self._prepared
+            if prepared is None or not prepared.is_current():
+                prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
+                if whole:
+                    assert self.sample is not None
+                    with_int8_products(prepared, self.sample())
+                self._prepared = prepared  # only now: another thread may be predicting, too
+            first_only = all(self._reads_first(name) for name in outputs)
+            return prepared(batch, first_only=first_only, threads=self.execution.threads)
+
+    def _reads_first(self, output: str) -> bool:
+        """Tell whether an output is made of the first tokens' states alone."""
+        if output == "logits":
+            return self.objective is not None and self.objective.reads == "sequences" and self.pooling != "mean"
+        return output in ("pooled_output", "sop_logits")

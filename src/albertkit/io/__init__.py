@@ -1,0 +1,1 @@
+"""Files: atomic writes, text decoding, archives, manifests, vectors, locks, progress."""

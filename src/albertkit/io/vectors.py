@@ -1,0 +1,330 @@
+"""Files of vectors, written and read piece by piece: .npy holds the array, .parquet the texts beside their vectors.
+
+A Parquet file has the columns `text` and `vector` (written as a fixed-size list of float32, read as a list of any
+floating-point type), then those of the table that they
+came from. Its schema metadata says under "albertkit" what made the vectors, so that a question is embedded alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albertkit.errors import DataError, MissingExtraError, UsageError
+from albertkit.io.files import atomic_file
+
+FloatArray = npt.NDArray[np.float32]
+COLUMNS = ("text", "vector")
+"""What a Parquet file begins with."""
+PARTS_MANIFEST = "_manifest.json"
+"""In a folder of parts: which files it holds, in order; written when all are there."""
+_KEY = b"albertkit"
+_HEADER = 128  # bytes of an .npy header: a multiple of 64, with room for any number of rows
+_ROWS = 4096
+_SAME = 0.98  # cosine of a text's vectors in full and in half precision is above
+
+Write = Callable[[FloatArray, Sequence[str], Mapping[str, Any]], None]
+"""(vectors `[texts, dimensions]`, their texts, name -> values of other columns) -> appended to the file.
+
+A sequence of values is of texts, or None; any other type comes as a pyarrow array, of the same type in every call."""
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """What a file's vectors were made with."""
+
+    model: str
+    """Known name, or the whole path of a run or a model folder."""
+    pooling: str
+    """`mean`, `cls` or `pooler`."""
+    max_length: int
+    """Longest input in tokens."""
+
+
+@contextmanager
+def open_vectors(path: Path, *, dimensions: int, made_by: MadeBy | None = None) -> Iterator[Write]:
+    """Give a function that appends to a new file of the kind that the ending of `path` says; atomic at the end.
+
+    Args:
+        path: ends in .npy or .parquet; what stands there stays until the block ends without an error.
+        dimensions: of a vector.
+        made_by: what the Parquet file shall say of itself.
+
+    Raises:
+        UsageError: another ending.
+        MissingExtraError: Parquet without pyarrow.
+        WriteError: the system refused.
+    """
+    if path.suffix not in (".npy", ".parquet"):
+        raise UsageError(f'"{path}" must end in .npy or .parquet')
+    if path.suffix == ".npy":
+        with atomic_file(path) as temporary, open(temporary, "wb") as file:
+            rows = 0
+
+            def append(vectors: FloatArray, texts: Sequence[str], others: Mapping[str, Any]) -> None:
+                nonlocal rows
+                del texts, others
+                file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
+                rows += len(vectors)
+
+            file.write(_npy_header(0, dimensions))
+            yield append
+            file.seek(0)
+            file.write(_npy_header(rows, dimensions))
+        return
+    _import_pyarrow(f"writing {path}")
+    with atomic_file(path) as temporary:
+        writer = _ParquetWriter(temporary, dimensions=dimensions, made_by=made_by)
+        try:
+            yield writer
+            writer.finish()
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to tell
+                writer.close()
+            raise
+
+
+def write_vectors(path: Path, vectors: FloatArray, *, texts: Sequence[str], made_by: MadeBy | None = None) -> None:
+    """Write vectors `[texts, dimensions]` that are all here; as `open_vectors`."""
+    with open_vectors(path, dimensions=vectors.shape[1], made_by=made_by) as write:
+        write(vectors, texts, {})
+
+
+def _npy_header(rows: int, dimensions: int) -> bytes:
+    """The header of NumPy's format, version 1.0, always of the same length: the number of rows is known at the end."""
+    described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimensions}), }}"
+    text = described.ljust(_HEADER - 11) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
+
+
+class _ParquetWriter:
+    """Writes a row group a call; the first fixes the names and types of the columns."""
+
+    def __init__(self, path: Path, *, dimensions: int, made_by: MadeBy | None) -> None:
+        self.path, self.dimensions, self.made_by = path, dimensions, made_by
+        self.writer: Any = None
+        self.schema: Any = None
+
+    def __call__(self, vectors: FloatArray, texts: Sequence[str], others: Mapping[str, Any]) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        flat = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1), pyarrow.float32())
+        columns = {"text": texts, "vector": pyarrow.FixedSizeListArray.from_arrays(flat, self.dimensions), **others}
+        table = pyarrow.table(
+            {
+                name: pyarrow.array(values, pyarrow.string()) if isinstance(values, Sequence) else values
+                for name, values in columns.items()
+            }
+        )
+        if self.writer is None:
+            said = {} if self.made_by is None else {_KEY: json.dumps({"format": 1, **asdict(self.made_by)}).encode()}
+            self.schema = table.schema.with_metadata(said)
+            self.writer = pyarrow.parquet.ParquetWriter(self.path, self.schema)
+        self.writer.write_table(table.cast(self.schema))
+
+    def finish(self) -> None:
+        """Write the end of the file; one without texts has its columns all the same."""
+        if self.writer is None:
+            self(np.zeros((0, self.dimensions), np.float32), [], {})
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, once."""
+        writer, self.writer = self.writer, None
+        if writer is not None:
+            writer.close()
+
+
+class VectorFile:
+    """A Parquet file of texts with their vectors, or a folder of its parts, read piece by piece.
+
+    Args:
+        path: the file, or the folder that `albertkit embed --ray` has filled.
+
+    Raises:
+        UsageError: an .npy file, which holds no texts.
+        DataError: the file is not there, is no Parquet, or has no such columns.
+        MissingExtraError: pyarrow is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.suffix == ".npy":
+            raise UsageError(f"{path}: an .npy file holds no texts to find; embed again with --output FILE.parquet")
+        files = _parts(path) if path.is_dir() else [path]
+        if not files[0].is_file():
+            raise DataError(f"{files[0]}: there is no such file; albertkit embed --output FILE.parquet makes one")
+        _import_pyarrow(f"reading {path}")
+        import pyarrow
+        import pyarrow.parquet
+
+        self.path, self.files = path, files
+        self.failures = (OSError, ValueError, pyarrow.ArrowException)
+        schema = self._open(files[0]).schema_arrow
+        for name in COLUMNS:
+            if name not in schema.names:
+                raise DataError(f'{path}: no column "{name}"; give a file that albertkit embed made')
+        kind, types = schema.field("vector").type, pyarrow.types
+        self._fixed = types.is_fixed_size_list(kind)
+        if not (self._fixed or types.is_list(kind) or types.is_large_list(kind)) or not types.is_floating(
+            kind.value_type
+        ):
+            raise DataError(f'{path}: the column "vector" holds {kind}, not lists of floating-point numbers')
+        self.dimensions = int(kind.list_size) if self._fixed else self._first_width()
+        self._said = (schema.metadata or {}).get(_KEY)
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return sum(int(self._open(file).metadata.num_rows) for file in self.files)
+
+    def _open(self, file: Path) -> Any:
+        import pyarrow.parquet
+
+        try:
+            return pyarrow.parquet.ParquetFile(file)
+        except self.failures as error:
+            raise DataError(f"{file}: cannot be read as Parquet ({error!s:.200})") from error
+
+    def _first_width(self) -> int:
+        """Numbers in the first vector, of a column whose type does not say it."""
+        for batch in self._open(self.files[0]).iter_batches(batch_size=1, columns=["vector"]):
+            return len(batch.column(0)[0].as_py() or ())
+        return 0
+
+    @property
+    def made_by(self) -> MadeBy | None:
+        """What the file says of itself; None where it says nothing that can be understood."""
+        try:
+            found = json.loads(self._said or b"null")
+            return MadeBy(str(found["model"]), str(found["pooling"]), int(found["max_length"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def pieces(self, rows: int = _ROWS) -> Iterator[tuple[list[str], FloatArray]]:
+        """Give texts and vectors `[rows, dimensions]` in the order of the file.
+
+        Raises:
+            DataError: the file is damaged, or a text or vector is missing, not finite, or of another width; the
+                sentence names the row.
+        """
+        for file in self.files:
+            yield from self._pieces(file, rows)
+
+    def _pieces(self, path: Path, rows: int) -> Iterator[tuple[list[str], FloatArray]]:
+        start = 1
+        try:
+            for batch in self._open(path).iter_batches(batch_size=rows, columns=list(COLUMNS)):
+                texts, column = batch.column(0), batch.column(1)
+                if texts.null_count or column.null_count:
+                    raise DataError(f"{path}, rows {start} to {start + len(texts) - 1}: a text or vector is missing")
+                if not self._fixed:
+                    self._check_widths(path, column, start=start)
+                flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+                vectors: FloatArray = flat.reshape(len(texts), self.dimensions)
+                broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+                if len(broken):
+                    raise DataError(f"{path}, row {start + int(broken[0])}: the vector is not of finite numbers")
+                yield texts.to_pylist(), vectors
+                start += len(texts)
+        except self.failures as error:
+            raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
+
+    def _check_widths(self, path: Path, column: Any, *, start: int) -> None:
+        import pyarrow.compute
+
+        widths = pyarrow.compute.list_value_length(column).to_numpy(zero_copy_only=False)
+        other = np.flatnonzero(widths != self.dimensions)
+        if len(other):
+            raise DataError(
+                f"{path}, row {start + int(other[0])}: the vector has {int(widths[other[0]])} numbers and the first "
+                f"one {self.dimensions}; all need the same width"
+            )
+
+
+def question_vector(
+    file: VectorFile, question: str, *, embed: Callable[[list[str]], FloatArray], model: str
+) -> FloatArray:
+    """Return the question's vector, after a look whether the model still gives the vectors of the file.
+
+    Args:
+        file: what is to be searched; its first text is embedded beside the question and compared.
+        question: a text.
+        embed: texts -> vectors `[texts, dimensions]`.
+        model: its name, for the sentence.
+
+    Raises:
+        DataError: the file's vectors are of another size, or another model's.
+    """
+    texts, vectors = next(file.pieces(1), ([], np.zeros((0, file.dimensions), np.float32)))
+    *first, vector = embed([*texts, question])
+    if len(vector) != file.dimensions:
+        raise DataError(f"{file.path}: vectors of {file.dimensions} numbers, but those of {model} have {len(vector)}")
+    cosine = float(unit(vectors[0]) @ unit(first[0])) if first else 1.0
+    if cosine < _SAME:
+        raise DataError(
+            f"{file.path}: not the vectors that {model} gives (cosine {cosine:.2f} for the first text): it was trained "
+            "since, or is another model; embed the texts again, or name the right one with --model"
+        )
+    found: FloatArray = np.asarray(vector, np.float32)
+    return found
+
+
+def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[tuple[str, float]]:
+    """Return the `top` texts with the largest cosine, the nearest first; ties in the order of the file.
+
+    Args:
+        file: what is searched; piece by piece, so its size does not matter.
+        vector: of the question, `[dimensions]`. A vector of zeros is like nothing: its cosines are 0.
+        top: how many, from 1.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    question = unit(vector)
+    texts: list[str] = []
+    cosines = np.zeros(0, np.float32)
+    for more, vectors in file.pieces():
+        texts += more
+        cosines = np.concatenate([cosines, unit(vectors) @ question])
+        best = np.argsort(-cosines, kind="stable")[:top]
+        texts, cosines = [texts[index] for index in best], cosines[best]
+    return [(text, float(cosine)) for text, cosine in zip(texts, cosines, strict=True)]
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Return vectors of length 1, `[.., dimensions]`; zeros stay zeros.
+
+    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    found: FloatArray = vectors / np.where(lengths == 0, np.float32(1), lengths)
+    return found
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files of a folder of parts, in order."""
+    try:
+        said = json.loads((folder / PARTS_MANIFEST).read_text(encoding="utf-8"))
+        names = [str(entry["name"]) for entry in said["files"]]
+        if not names or any(Path(name).name != name for name in names):
+            raise ValueError("no parts, or parts of another folder")
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: no {PARTS_MANIFEST} in it: it is no folder of vectors, or not whole yet") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{folder / PARTS_MANIFEST}: not what albertkit wrote ({error!s:.100})") from error
+    return [folder / name for name in names]
+
+
+def _import_pyarrow(purpose: str) -> None:
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", extra="tables", purpose=purpose) from error

@@ -1,0 +1,1 @@
+"""Models: load, save and convert them."""

@@ -1,0 +1,53 @@
+"""int8 products stay near the encoder, and a text's output does not depend on its neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.model.test_prepared import batch_of, encode, encoder_of
+
+from albertkit.batching.batch import Batch
+from albertkit.encoder.encoder import Encoder
+from albertkit.encoder.feed_forward_int8 import with_int8_products
+from albertkit.encoder.prepared import PreparedEncoder, can_prepare
+from albertkit.hardware.processor import capabilities
+
+pytestmark = pytest.mark.skipif(
+    not (can_prepare(torch.device("cpu"), torch.float32) and capabilities().int8), reason="no int8 products"
+)
+
+
+def prepared_of(encoder: Encoder, dtype: torch.dtype) -> PreparedEncoder:
+    prepared = PreparedEncoder(encoder, dtype=dtype)
+    with_int8_products(prepared, batch_of(*range(5, 40)))
+    return prepared
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+@pytest.mark.parametrize("changes", [{}, {"num_hidden_groups": 2}, {"inner_group_num": 2}], ids=["one", "two", "inner"])
+def test_near_the_encoder(activation: str, changes: dict[str, int]) -> None:
+    encoder = encoder_of(hidden_act=activation, hidden_size=64, intermediate_size=256, **changes)
+    batch = batch_of(3, 40, 17, 8, 1, 29)
+    wanted = encode(encoder, batch).sequence_output
+    with torch.inference_mode():
+        found = prepared_of(encoder, torch.float32)(batch).sequence_output
+    # 8 bits keep about two digits of each product's inputs.
+    assert float((found - wanted).norm() / wanted.norm()) < 0.06
+    assert not torch.equal(found, wanted)
+
+
+def test_the_weights_of_shared_layers_are_stored_once() -> None:
+    layers = prepared_of(encoder_of(), torch.float32).layers
+    assert len({id(layer.feed_forward) for layer in layers}) == 4
+    assert len({id(layer.feed_forward.up) for layer in layers}) == 1  # type: ignore[attr-defined]
+    assert len({layer.feed_forward.scale for layer in layers}) > 1  # type: ignore[attr-defined]
+
+
+def test_neighbours_do_not_matter() -> None:
+    prepared = prepared_of(encoder_of(), torch.float32)
+    batch = batch_of(11, 26, 40)
+    with torch.inference_mode():
+        together = prepared(batch, first_only=True).pooled_output
+        alone = [prepared(Batch.pack([one]), first_only=True).pooled_output for one in batch]
+    np.testing.assert_allclose(together.numpy(), torch.cat(alone).numpy(), rtol=0, atol=2e-2)

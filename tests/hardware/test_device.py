@@ -1,0 +1,104 @@
+"""Device, precision, threads: what is chosen and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution, choose_execution, set_seed
+from albertkit.hardware.processor import Capabilities
+from albertkit.training.finetune import finetune
+from albertkit.training.settings import FinetuneSettings
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with every kind of product."""
+    every = Capabilities(prepacked=True, bf16=True, int8=True)
+    monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: every)
+
+
+@pytest.fixture
+def unable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with fp32 products only."""
+    none = Capabilities(prepacked=False, bf16=False, int8=False)
+    monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
+
+
+@pytest.mark.usefixtures("able")
+def test_what_is_asked_for() -> None:
+    execution = choose_execution(device="cpu", precision="bf16", threads=1)
+    assert (execution.device, execution.precision, execution.threads) == ("cpu", "bf16", 1)
+    assert torch.get_num_threads() == 1
+    with execution.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with choose_execution(device="cpu", precision="fp32").autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("processor", "precision"), [("able", "bf16"), ("unable", "fp32")])
+def test_auto_takes_bf16_where_the_processor_has_it(
+    processor: str, precision: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(processor)
+    assert choose_execution(device="cpu").precision == precision
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "threads", "words"),
+    [
+        ("cpu", "fp16", None, "fp16 needs a GPU"),
+        ("cpu", "fp8", None, r'unknown precision "fp8" \(known: auto, fp32, bf16, fp16, int8\)'),
+        ("gpu", "fp32", None, 'unknown device "gpu"'),
+        ("cpu", "fp32", 0, "--threads is 0; it must be 1 or more"),
+    ],
+)
+def test_refusals(device: str, precision: str, threads: int | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        choose_execution(device=device, precision=precision, threads=threads)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_gpu_that_is_not_here() -> None:
+    with pytest.raises(UsageError, match='device "cuda:1" is not here: torch sees no CUDA GPU; use --device cpu'):
+        choose_execution(device="cuda:1")
+
+
+def test_the_seed_is_torch_s() -> None:
+    set_seed(5)
+    first = torch.rand(3)
+    set_seed(5)
+    assert torch.equal(first, torch.rand(3))
+
+
+@pytest.mark.usefixtures("unable")
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_precision_needs_a_processor_that_has_it(precision: str) -> None:
+    with pytest.raises(UsageError, match=f"{precision} needs a processor with {precision} products"):
+        choose_execution(device="cpu", precision=precision)
+
+
+def test_int8_passes_no_gradients() -> None:
+    with pytest.raises(UsageError, match="int8 is to predict with"):
+        Execution("cpu", "int8", 1).autocast()
+
+
+@pytest.mark.usefixtures("able")
+def test_int8_is_not_for_training(tmp_path: Path) -> None:
+    settings = FinetuneSettings(
+        model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision="int8", limit=8
+    )
+    with pytest.raises(UsageError, match="int8 is to predict with; train with"):
+        finetune(settings)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,66 @@
+"""What the processor can do, against the kernel's own list of its flags and the variables that hide some of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from albertkit.hardware.processor import Capabilities, capabilities
+
+ON_X86 = platform.machine() in ("x86_64", "AMD64")
+ASK = """
+import dataclasses, json
+from albertkit.hardware.processor import capabilities
+print(json.dumps(dataclasses.asdict(capabilities())))
+"""
+
+
+def asked_with(**variables: str) -> Capabilities:
+    """Ask in a process of its own: oneDNN reads its variables once."""
+    environment = {name: value for name, value in os.environ.items() if name not in HIDING} | variables
+    done = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
+    return Capabilities(**json.loads(done.stdout))
+
+
+HIDING = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ALBERTKIT_PREPACKED")
+
+
+@pytest.mark.skipif(not (ON_X86 and Path("/proc/cpuinfo").is_file()), reason="the flags are read from Linux on x86")
+def test_unhidden_it_is_what_the_kernel_says() -> None:
+    flags = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split())
+    found = asked_with()
+    assert found.prepacked
+    assert found.bf16 == bool(flags & {"amx_bf16", "avx512_bf16"})
+    assert found.int8 == bool(flags & {"amx_int8", "avx512_vnni"})
+
+
+@pytest.mark.skipif(not ON_X86, reason="these are levels of x86")
+def test_a_hidden_avx512_takes_bf16_and_int8_away() -> None:
+    assert asked_with(ONEDNN_MAX_CPU_ISA="AVX2") == Capabilities(prepacked=True, bf16=False, int8=False)
+
+
+def test_the_switch_takes_what_arm_and_macos_do_not_have() -> None:
+    hidden = asked_with(ALBERTKIT_PREPACKED="0")
+    assert (hidden.prepacked, hidden.int8, hidden.prepacked_bf16) == (False, False, False)
+    assert hidden.bf16 == asked_with().bf16
+
+
+def test_what_is_set_for_this_run_is_in_force() -> None:
+    """The runs that simulate another processor (Makefile, `test-processors`) must not pass on this one's kernels."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2":
+        assert (capabilities().bf16, capabilities().int8) == (False, False)
+    if "ATEN_CPU_CAPABILITY" in os.environ:
+        assert torch.backends.cpu.get_cpu_capability().lower() == os.environ["ATEN_CPU_CAPABILITY"]
+    if os.environ.get("ALBERTKIT_PREPACKED") == "0":
+        assert not capabilities().prepacked
+
+
+def test_it_is_asked_once() -> None:
+    assert capabilities() is capabilities()
