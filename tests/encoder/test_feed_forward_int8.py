@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.model.test_prepared import batch_of, encode, encoder_of
+from tests.encoder.test_prepared import batch_of, encode, encoder_of
 
 from albertkit.batching.batch import Batch
 from albertkit.encoder.encoder import Encoder

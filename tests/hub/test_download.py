@@ -16,8 +16,8 @@ import pytest
 from tests.local_server import COMMIT, Served, Server, hub_paths, serving
 from tests.tiny import files_limited_to
 
-from albertkit import transfer
 from albertkit.errors import AlbertkitError, UsageError
+from albertkit.hub import transfer
 from albertkit.hub.consent import DownloadError, Offer, ask, consent_by, granted
 from albertkit.hub.download import cached_model_folder, fetch_model, hub_address, mirrored
 from albertkit.hub.known_models import MODEL_DOWNLOADS, SPIECE_SHA256, model_cache

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from albertkit.runtimes import early_exit
 from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
 from albertkit.batching.batch import Batch
 from albertkit.encoder.early_exit import EncoderStepper
 from albertkit.errors import UsageError
+from albertkit.inference import early_exit
 from albertkit.inference.predictor import Predictor, run_outputs
 from albertkit.models.loaded import HeadSpec
 from albertkit.models.pretrained import Model, load_model, save_model, with_exits, with_task_head

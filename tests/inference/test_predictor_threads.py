@@ -14,13 +14,13 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 import pytest
-from albertkit.runtimes import early_exit, pytorch
 from sklearn.exceptions import ConvergenceWarning
 from tests.estimators.small import classifier, rows
 from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
 from albertkit.explaining.attribution import gradient_scores
 from albertkit.explaining.reading import read_example
+from albertkit.inference import early_exit, pytorch
 from albertkit.inference.predictor import Predictor
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model, save_model, with_exits, with_task_head
