@@ -26,7 +26,7 @@ from albertkit.io.manifest import MANIFEST, changed_files, read_manifest
 from albertkit.io.progress import Silent
 
 CONTENT = bytes(range(256)) * 9001  # 2.3 MB: several parts, no round number
-SPIECE = Path(__file__).resolve().parents[1] / "src" / "albertkit" / "assets" / "30k-clean.model"
+SPIECE = Path(__file__).resolve().parents[2] / "src" / "albertkit" / "assets" / "30k-clean.model"
 NAME, REPOSITORY = "albert-base-v2", "albert/albert-base-v2"
 
 

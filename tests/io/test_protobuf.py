@@ -69,7 +69,7 @@ def test_any_bytes_end_in_fields_or_in_one_error(data: bytes) -> None:
 def test_reads_the_official_vocabulary_like_the_library() -> None:
     import sentencepiece
 
-    model = Path(__file__).resolve().parents[1] / "src" / "albertkit" / "assets" / "30k-clean.model"
+    model = Path(__file__).resolve().parents[2] / "src" / "albertkit" / "assets" / "30k-clean.model"
     processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
     pieces = [field.value for field in read_fields(model.read_bytes()) if field.number == 1]
     assert len(pieces) == 30000
