@@ -8,7 +8,8 @@ from albertkit.errors import UsageError, did_you_mean
 from albertkit.explaining.attribution import METHODS, output_values, whole_text
 from albertkit.explaining.explanation import Explanation, WordScore
 from albertkit.explaining.reading import Word, read_example, require_labels
-from albertkit.inference.predictor import Predictor, Progress
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress
 
 __all__ = ["Explanation", "WordScore", "explain"]
 

@@ -19,7 +19,8 @@ from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.errors import MissingExtraError
 from albertkit.explaining.reading import Reading
-from albertkit.inference.predictor import BATCH_TOKENS, Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import BATCH_TOKENS, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import mean_by_unit, objective_of

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.inference.predictor import Runtime
+from albertkit.inference.running import Runtime
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
 
