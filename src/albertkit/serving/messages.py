@@ -96,7 +96,7 @@ Result = TypeVar("Result")
 
 
 class Answer(BaseModel, Generic[Result]):
-    """What every verb answers."""
+    """What every route answers."""
 
     results: list[Result] = Field(description="One for each text (or question), in their order.")
 
@@ -244,7 +244,7 @@ class Described(BaseModel):
     model: str
     task: str | None
     labels: list[str]
-    can: list[str] = Field(description="The verbs that this model can do: POST /<verb>.")
+    can: list[str] = Field(description="The routes that this model can answer: POST /<route>.")
     max_length: int = Field(description="Tokens that it reads of a text at most.")
     device: str
     precision: str

@@ -1,8 +1,8 @@
 """Pooling: what a head or `embed` reads of each sequence. Imports torch only where torch computes it.
 
-    pooler  tanh of a linear map of the first token's last hidden state: what transformers' sequence classifier reads
-    cls     the first token's last hidden state
-    mean    the mean of all last hidden states, [CLS] and [SEP] among them
+pooler  tanh of a linear map of the first token's last hidden state: what transformers' sequence classifier reads
+cls     the first token's last hidden state
+mean    the mean of all last hidden states, [CLS] and [SEP] among them
 """
 
 from __future__ import annotations
