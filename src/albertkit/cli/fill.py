@@ -26,7 +26,8 @@ def command(
 ) -> None:
     """The best pieces for each [MASK] of a text.
 
-    Each mask is filled alone. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says otherwise.
+    Each mask is filled independently. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says
+    otherwise.
     """
     from dataclasses import asdict
 

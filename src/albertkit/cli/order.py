@@ -16,7 +16,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 def command(
     model: str, first: str, second: str, device: str, precision: str, threads: int | None, as_json: bool
 ) -> None:
-    """How likely two texts stand in this order.
+    """How likely the second text follows the first.
 
     A probability in [0, 1]: of SECOND following FIRST, rather than the other way round. In fp32 unless --precision says
     otherwise.

@@ -14,7 +14,7 @@ class WordScore:
     """A word and what it did."""
 
     text: str
-    """Its characters, as they stand in the text."""
+    """Its characters in the text."""
     start: int
     """Its first character, counted in characters of its own text."""
     end: int
@@ -63,7 +63,7 @@ class Explanation:
         return cls(text, pair, label, method, base, words, reading.unread)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what stands under "explanation" in the output of `albertkit predict`."""
+        """Return what is under "explanation" in the output of `albertkit predict`."""
         return {
             "label": self.label,
             "method": self.method,

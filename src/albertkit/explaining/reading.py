@@ -72,14 +72,14 @@ def read_example(predictor: Predictor, example: TextExample) -> Reading:
         counts.append(len(encoding.input_ids))
         words += [Word(field, start, end) for start, end in spans]
     sequences = predictor.encode([example]).sequences
-    # The same cut, on the tokens' numbers in place of their ids: it tells which token stands where, in windows too.
+    # The same cut, on the tokens' numbers in place of their ids: it says which token is where, in windows too.
     numbered = task.encode(_Numbers(counts), [example], max_length=predictor.model.max_length)
     table = np.array([*owner_of_token, -1], np.int64)
     known = np.array([*ids, -1], np.int64)
     owners = []
     for sequence, numbers in zip(sequences, numbered.sequences, strict=True):
         read = numbers.input_ids >= 0
-        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token stands where it should not"
+        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token is where it should not be"
         owners.append(np.where(read, table[numbers.input_ids], -1))
     seen = sorted({int(number) for row in owners for number in row if number >= 0})
     place = np.full(len(words) + 1, -1, np.int64)
@@ -120,7 +120,7 @@ def _joined(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]
 
 
 def _owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the number of each token's word; a token of a space alone goes with the word after it."""
+    """Return the number of each token's word; a token that is only a space goes with the word after it."""
     if not spans:  # tokens without a word: nothing but characters that are no text
         return [-1] * len(offsets)
     ends = np.array([end for _, end in spans])

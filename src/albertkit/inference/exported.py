@@ -44,12 +44,12 @@ RUNTIMES = Registry(
         "openvino": "albertkit.inference.openvino:OpenVinoRuntime",
     },
 )
-"""What runs an exported file, by the name that stands in `export.json`."""
+"""What runs an exported file, by its name in `export.json`."""
 
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """What stands for the network of an exported model: its shape. Everything else wants torch and says so."""
+    """The shape of an exported model's network. Everything else needs torch, and asking for it raises an error."""
 
     config: AlbertConfig
     runtime: str

@@ -123,7 +123,7 @@ class PyTorchRuntime:
             return prepared(batch, first_only=first_only, threads=self.execution.threads)
 
     def _reads_first(self, output: str) -> bool:
-        """Tell whether an output is made of the first tokens' states alone."""
+        """Return whether an output reads only the first tokens' states."""
         if output == "logits":
             return self.objective is not None and self.objective.reads == "sequences" and self.pooling != "mean"
         return output in ("pooled_output", "pooler", "cls", "sop_logits")

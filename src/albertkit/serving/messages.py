@@ -166,14 +166,14 @@ class Piece(BaseModel):
 
 
 class Mask(BaseModel):
-    """What may stand in the place of one mask."""
+    """Pieces for one mask."""
 
-    position: int = Field(description="Its place among the tokens, [CLS] being 0.")
+    position: int = Field(description="Its index among the tokens, [CLS] being 0.")
     candidates: list[Piece]
 
 
 class Filled(Cut):
-    """The masks of a text; each is filled alone."""
+    """The masks of a text; each is filled independently."""
 
     masks: list[Mask]
 
@@ -191,7 +191,7 @@ class Compared(Cut):
 
 
 class Ordered(Cut):
-    """Whether two texts stand in this order."""
+    """Whether the second text follows the first."""
 
     probability_in_order: float
 

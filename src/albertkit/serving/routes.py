@@ -97,7 +97,7 @@ ROUTES = (
     ),
     Route(
         "order",
-        "How likely two texts stand in this order",
+        "How likely the second text follows the first",
         m.TwoTextsBody,
         m.Ordered,
         {"text": "She opened the door.", "pair": "Nobody was there."},
