@@ -1,6 +1,7 @@
 """Occlusion: how far an output falls when a word is masked, for each word.
 
-The scores are those of captum's FeatureAblation; a test compares them.
+A word is masked, not removed: ALBERT was pretrained to read around [MASK], and every other word keeps its position. The
+scores are those of captum's FeatureAblation; a test compares them.
 """
 
 from __future__ import annotations

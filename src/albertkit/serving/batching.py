@@ -42,11 +42,6 @@ class Job:
     done: Callable[[BaseException | None], None] | None = None
     """Called once, in the model's thread."""
 
-    @property
-    def tokens(self) -> int:
-        """Tokens of all its sequences."""
-        return sum(map(len, self.sequences))
-
     def end(self, error: BaseException | None = None) -> None:
         """Tell whoever waits."""
         if self.done is not None:
