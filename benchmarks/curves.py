@@ -24,8 +24,8 @@ from machine import machine, matrix_peaks
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import choose_execution
 from albertkit.hardware.processor import capabilities
-from albertkit.inference.predictor import run_per_sequence
 from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
 from albertkit.models.pretrained import Model, fresh_model, save_model
 

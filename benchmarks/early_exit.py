@@ -41,7 +41,8 @@ from albertkit.evaluation.evaluate import aligned_labels, scored_split
 from albertkit.evaluation.metrics import metric_title, score
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.early_exit import EarlyExitRuntime
-from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs
 from albertkit.io.files import write_json
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded

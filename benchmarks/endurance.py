@@ -27,7 +27,6 @@ from albertkit.hardware.processor import capabilities
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import fill_masks
 from albertkit.io.progress import Console
-from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 
@@ -59,9 +58,8 @@ def kinds_of_work(
             f"one text, {precision}",
             lambda predictor=predictor: predictor.embed(str(generator.choice(sentences))),
         )
-    loaded = load_model(model)
-    fp32 = choose_execution(device="cpu", precision="fp32", threads=threads)
-    yield "fill", lambda: fill_masks(loaded, f"{generator.choice(sentences)} [MASK].", execution=fp32)
+    loaded = Predictor.load(model, execution=choose_execution(device="cpu", precision="fp32", threads=threads))
+    yield "fill", lambda: fill_masks(loaded, f"{generator.choice(sentences)} [MASK].")
     yield TRAINING, lambda: trained(model, threads)
 
 

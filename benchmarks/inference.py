@@ -31,8 +31,8 @@ from albertkit.encoder.packed_linear import PackedLinear
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import choose_execution
 from albertkit.hardware.processor import capabilities
-from albertkit.inference.predictor import run_per_sequence
 from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
 from albertkit.models.pretrained import Model, fresh_model, save_model
 

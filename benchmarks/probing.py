@@ -28,8 +28,8 @@ from albertkit.data.batches import training_steps
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.hardware.processor import capabilities
-from albertkit.inference.predictor import embed_sequences
 from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
 from albertkit.models.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
@@ -49,9 +49,9 @@ def albertkit_run(
 ) -> tuple[float, float, Any]:
     """Return the seconds of the features, those of all epochs of the head, and the features."""
     runtime = PyTorchRuntime(model.network, execution=execution)
-    embed_sequences(runtime, sequences[:2], pooling="pooler")  # warms up
+    run_per_sequence(runtime, sequences[:2], output="pooler")  # warms up
     started = time.perf_counter()
-    features = embed_sequences(runtime, sequences, pooling="pooler")
+    features = run_per_sequence(runtime, sequences, output="pooler")
     encoded_in = time.perf_counter() - started
     head = HeadSpec((HIDDEN,), "batch", "pooler")
     trained = with_task_head(model, task="classification", labels=("neg", "pos"), head=head)

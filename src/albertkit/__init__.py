@@ -1,10 +1,11 @@
-"""albertkit: the toolkit for ALBERT. The names below are the public ones; each is loaded when first used."""
+"""albertkit: the toolkit for ALBERT. The public names are in `__init__.pyi`; each is imported when first used."""
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -12,78 +13,28 @@ __version__ = "0.1.0"
 # program holds a core, two threads then take several times as long as one. OpenMP reads this when PyTorch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_PUBLIC = {
-    "AlbertClassifier": "albertkit.estimators.classifier",
-    "AlbertConfig": "albertkit.config",
-    "AlbertEmbedder": "albertkit.estimators.embedder",
-    "AlbertRegressor": "albertkit.estimators.regressor",
-    "AlbertkitError": "albertkit.errors",
-    "Batch": "albertkit.batching.batch",
-    "DistillSettings": "albertkit.training.distillation.settings",
-    "FinetuneSettings": "albertkit.training.settings",
-    "PretrainSettings": "albertkit.training.pretraining.settings",
-    "TextExample": "albertkit.data.examples",
-    "distill": "albertkit.training.distillation.distill",
-    "evaluate": "albertkit.evaluation.evaluate",
-    "finetune": "albertkit.training.finetune",
-    "load": "albertkit.inference.predictor",
-    "load_dataset": "albertkit.datasets",
-    "load_encoder": "albertkit.models.pretrained",
-    "load_tokenizer": "albertkit.models.pretrained",
-    "prepare": "albertkit.data.corpus.prepare",
-    "pretrain": "albertkit.training.pretraining.pretrain",
-}
 
-__all__ = [
-    "AlbertClassifier",
-    "AlbertConfig",
-    "AlbertEmbedder",
-    "AlbertRegressor",
-    "AlbertkitError",
-    "Batch",
-    "DistillSettings",
-    "FinetuneSettings",
-    "PretrainSettings",
-    "TextExample",
-    "distill",
-    "evaluate",
-    "finetune",
-    "load",
-    "load_dataset",
-    "load_encoder",
-    "load_tokenizer",
-    "prepare",
-    "pretrain",
-]
+@cache
+def _module_of_name() -> dict[str, str]:
+    """Return public name -> module, sorted by name, as the imports in `__init__.pyi` say."""
+    import ast
+    import pkgutil
 
-if TYPE_CHECKING:
-    from albertkit.batching.batch import Batch
-    from albertkit.config import AlbertConfig
-    from albertkit.data.corpus.prepare import prepare
-    from albertkit.data.examples import TextExample
-    from albertkit.datasets import load_dataset
-    from albertkit.errors import AlbertkitError
-    from albertkit.estimators.classifier import AlbertClassifier
-    from albertkit.estimators.embedder import AlbertEmbedder
-    from albertkit.estimators.regressor import AlbertRegressor
-    from albertkit.evaluation.evaluate import evaluate
-    from albertkit.inference.predictor import load
-    from albertkit.models.pretrained import load_encoder, load_tokenizer
-    from albertkit.training.distillation.distill import distill
-    from albertkit.training.distillation.settings import DistillSettings
-    from albertkit.training.finetune import finetune
-    from albertkit.training.pretraining.pretrain import pretrain
-    from albertkit.training.pretraining.settings import PretrainSettings
-    from albertkit.training.settings import FinetuneSettings
+    stub = pkgutil.get_data(__name__, "__init__.pyi")
+    assert stub is not None
+    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
+    return dict(sorted((alias.name, str(node.module)) for node in imports for alias in node.names))
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name == "__all__":
+        return __dir__()
+    if name not in _module_of_name():
         raise AttributeError(f"module 'albertkit' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    value = getattr(importlib.import_module(_module_of_name()[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return list(_module_of_name())

@@ -69,7 +69,7 @@ def test_parts_give_what_the_whole_gives(
     albertkit: Runner, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = encode(albertkit, pretrained, tmp_path)
-    monkeypatch.setattr("albertkit.inference.predictor.BATCH_TOKENS", 10)
+    monkeypatch.setattr("albertkit.inference.running.BATCH_TOKENS", 10)
     for name, array in encode(albertkit, pretrained, tmp_path).items():
         np.testing.assert_allclose(array, whole[name], atol=1e-5)
 

@@ -7,15 +7,15 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
+from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import fill_masks
-from albertkit.models.pretrained import load_model
 
 TEXT = "The capital [MASK] France is [MASK]."
 
 
 def test_the_best_pieces_for_each_mask(albertkit: Runner) -> None:
     found = albertkit("fill", pretrained_folder(), TEXT, "--top", "3", *ONE_THREAD, "--json").json
-    wanted = fill_masks(load_model(pretrained_folder()), TEXT, top=3, execution=execution())
+    wanted = fill_masks(Predictor.load(pretrained_folder(), execution=execution()), TEXT, top=3)
     assert [list(fill) for fill in found] == [["position", "candidates"]] * 2
     assert [fill["position"] for fill in found] == [3, 6]
     for fill, expected in zip(found, wanted, strict=True):

@@ -7,15 +7,15 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
+from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import sentence_order
-from albertkit.models.pretrained import load_model
 
 FIRST, SECOND = "She opened the door.", "Nobody was there."
 
 
 def test_one_probability(albertkit: Runner) -> None:
     found = albertkit("order", pretrained_folder(), FIRST, SECOND, *ONE_THREAD, "--json").json
-    wanted = sentence_order(load_model(pretrained_folder()), FIRST, SECOND, execution=execution())
+    wanted = sentence_order(Predictor.load(pretrained_folder(), execution=execution()), FIRST, SECOND)
     assert found == {"probability_in_order": pytest.approx(wanted, abs=1e-6)}
     assert 0 < wanted < 1
     swapped = albertkit("order", pretrained_folder(), SECOND, FIRST, *ONE_THREAD, "--json").json

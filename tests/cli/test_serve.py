@@ -20,8 +20,8 @@ def _nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     def serve(load: Any, listening: Any, **options: Any) -> None:
         listening.close()
         service = Service(load, limits=options["limits"])
-        service._abilities = _abilities(service, load())
-        SERVED.append({"predictor": service._abilities.predictor, **options})
+        service._capabilities = _capabilities(service, load())
+        SERVED.append({"predictor": service._capabilities.predictor, **options})
         options["ready"](service)
 
     monkeypatch.setattr("albertkit.serving.server.serve", serve)
@@ -33,10 +33,10 @@ def _nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
 SERVED: list[dict[str, Any]] = []
 
 
-def _abilities(service: Service, predictor: Predictor) -> Any:
-    from albertkit.serving.abilities import Abilities
+def _capabilities(service: Service, predictor: Predictor) -> Any:
+    from albertkit.serving.capabilities import Capabilities
 
-    return Abilities(predictor, limits=service.limits)
+    return Capabilities(predictor, limits=service.limits)
 
 
 def test_it_tells_where_and_what(albertkit: Runner, run_folder: Path) -> None:

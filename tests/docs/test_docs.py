@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import warnings
 from pathlib import Path
@@ -29,6 +30,29 @@ def test_readme_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the random start is announced as a warning
             exec(compile(block.replace("limit=500", "limit=40"), "README.md", "exec"), {})
+
+
+INSIDE = re.compile(r"^\s*(?:from|import) (albertkit\.[a-z_.]+)", re.MULTILINE)
+SHOWN_FROM_INSIDE = {
+    "albertkit.data.corpus.shards",
+    "albertkit.data.pretraining.batches",
+    "albertkit.data.pretraining.masking",
+    "albertkit.data.pretraining.stream",
+    "albertkit.training.pretraining.inputs",
+}
+"""The notebook on pretraining draws the masks of a batch, which no public function gives."""
+
+
+def test_code_imports_from_the_root_only() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    blocks = {
+        page.name: re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL) for page in pages
+    }
+    for notebook in (ROOT / "examples").glob("*.ipynb"):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        blocks[notebook.name] = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    found = {(name, module) for name, code in blocks.items() for block in code for module in INSIDE.findall(block)}
+    assert found == {("pretraining_on_your_own_text.ipynb", module) for module in SHOWN_FROM_INSIDE}
 
 
 def test_readme_commands_exist() -> None:

@@ -14,8 +14,8 @@ from tests.serving.asking import predictor_of, served
 from albertkit.cli.serve import command
 from albertkit.serving.app import make_app
 from albertkit.serving.limits import CONNECTIONS, Limits
+from albertkit.serving.routes import ROUTES
 from albertkit.serving.service import Service
-from albertkit.serving.verbs import VERBS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 
@@ -47,13 +47,13 @@ def test_the_curl_lines_are_answered() -> None:
 
 
 def test_the_table_of_verbs() -> None:
-    for verb in VERBS:
-        row = re.search(rf"^\| `{verb.name}` \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
-        assert row is not None, verb.name
-        fields = {name: field.is_required() for name, field in verb.body.model_fields.items()}
+    for route in ROUTES:
+        row = re.search(rf"^\| `{route.name}` \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
+        assert row is not None, route.name
+        fields = {name: field.is_required() for name, field in route.body.model_fields.items()}
         assert {name: not mark for name, mark in re.findall(r"`(\w+)`(\??)", row[1])} == fields
-        known = re.findall(r'"(\w+)"', json.dumps(verb.result.model_json_schema()))
-        assert set(re.findall(r"`(\w+)`", row[2])) <= {*known, *verb.body.model_fields}
+        known = re.findall(r'"(\w+)"', json.dumps(route.result.model_json_schema()))
+        assert set(re.findall(r"`(\w+)`", row[2])) <= {*known, *route.body.model_fields}
 
 
 def test_the_tables_of_options_statuses_and_metrics() -> None:

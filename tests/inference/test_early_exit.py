@@ -15,7 +15,8 @@ from albertkit.batching.batch import Batch
 from albertkit.encoder.early_exit import EncoderStepper
 from albertkit.errors import UsageError
 from albertkit.inference import early_exit
-from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs
 from albertkit.models.loaded import HeadSpec
 from albertkit.models.pretrained import Model, load_model, save_model, with_exits, with_task_head
 from albertkit.tasks.exit_rules import ExitRule

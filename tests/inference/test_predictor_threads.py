@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tests.estimators.small import classifier, rows
 from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
-from albertkit.explaining.attribution import gradient_scores
+from albertkit.explaining.gradients import gradient_scores
 from albertkit.explaining.reading import read_example
 from albertkit.inference import early_exit, pytorch
 from albertkit.inference.predictor import Predictor

@@ -248,7 +248,7 @@ def test_nano_comes_with_trained_weights_and_both_heads() -> None:
     assert model.notes == ()
     assert set(model.network.heads) == {"mlm", "sop"}
     assert all(tensor.dtype is torch.float32 for tensor in model.network.canonical_state().values())
-    [first, *_] = fill_masks(model, "The king and the [MASK] lived in a castle.", top=5)
+    [first, *_] = fill_masks(Predictor(model), "The king and the [MASK] lived in a castle.", top=5)
     found = {candidate.piece.lstrip("\u2581") for candidate in first.candidates}
     assert found & {"queen", "prince", "king", "princess"}
 

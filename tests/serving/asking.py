@@ -97,12 +97,12 @@ async def served(
         await service.stop()
 
 
-def ask(task: str, verb: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+def ask(task: str, route: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     """Ask a tiny model once and return the results."""
 
     async def main() -> list[dict[str, Any]]:
         async with served(predictor_of(task)) as (client, _):
-            response = await client.post(f"/{verb}", json=body)
+            response = await client.post(f"/{route}", json=body)
             assert response.status_code == 200, response.text
             results: list[dict[str, Any]] = response.json()["results"]
             return results

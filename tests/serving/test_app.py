@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.serving.asking import predictor_of, served
 
 from albertkit.serving.messages import Answer, Refused
-from albertkit.serving.verbs import VERBS
+from albertkit.serving.routes import ROUTES
 
 PAGE = files("albertkit.serving") / "page"
 
@@ -32,8 +32,8 @@ def get(path: str, *, keys: Sequence[str] = ()) -> Any:
 def test_every_status_is_told(keys: list[str]) -> None:
     told = get("/openapi.json", keys=keys).json()
     assert told["openapi"].startswith("3.1")
-    for verb in VERBS:
-        operation = told["paths"][f"/{verb.name}"]["post"]
+    for route in ROUTES:
+        operation = told["paths"][f"/{route.name}"]["post"]
         expected = "200 400 401 408 409 413 415 421 422 429 500 503 504".split()
         if not keys:
             expected.remove("401")
@@ -43,14 +43,14 @@ def test_every_status_is_told(keys: list[str]) -> None:
         assert operation["responses"]["429"]["headers"]["Retry-After"]["schema"] == {"type": "integer"}
         for status in expected[1:]:
             Refused.model_validate(operation["responses"][status]["content"]["application/json"]["example"])
-    assert set(told["paths"]) == {*(f"/{verb.name}" for verb in VERBS), "/health", "/ready", "/model", "/metrics"}
+    assert set(told["paths"]) == {*(f"/{route.name}" for route in ROUTES), "/health", "/ready", "/model", "/metrics"}
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_the_examples_fit(verb: Any) -> None:
-    verb.body.model_validate(verb.given)
-    Answer[verb.result].model_validate({"results": [verb.found]})
-    assert set(verb.found) <= set(verb.result.model_fields)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_the_examples_fit(route: Any) -> None:
+    route.body.model_validate(route.given)
+    Answer[route.result].model_validate({"results": [route.found]})
+    assert set(route.found) <= set(route.result.model_fields)
 
 
 def test_metrics_are_prometheus() -> None:
@@ -103,9 +103,9 @@ def test_the_page_needs_no_other_host_and_nothing_inline() -> None:
 
 def test_the_page_has_a_panel_for_what_people_ask() -> None:
     script = (PAGE / "app.js").read_text(encoding="utf-8")
-    shown = set(re.findall(r'verb: "(\w+)"', script))
-    assert shown == {verb.name for verb in VERBS} - {"embed", "explain"}
-    for verb in VERBS:  # the fields that the page sends are those of the body
-        if verb.name in shown:
-            own = script.partition(f'verb: "{verb.name}"')[2].partition("show:")[0]
-            assert set(re.findall(r'{ name: "(\w+)"', own)) <= set(verb.body.model_fields)
+    shown = set(re.findall(r'route: "(\w+)"', script))
+    assert shown == {route.name for route in ROUTES} - {"embed", "explain"}
+    for route in ROUTES:  # the fields that the page sends are those of the body
+        if route.name in shown:
+            own = script.partition(f'route: "{route.name}"')[2].partition("show:")[0]
+            assert set(re.findall(r'{ name: "(\w+)"', own)) <= set(route.body.model_fields)

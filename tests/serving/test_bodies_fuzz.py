@@ -11,7 +11,7 @@ import pytest
 from tests.serving.asking import predictor_of, served
 
 from albertkit.serving.limits import Limits
-from albertkit.serving.verbs import VERBS
+from albertkit.serving.routes import ROUTES
 
 TEXTS = (
     "a splendid film", "", " ", "\n\t\u2028", "[MASK] and [CLS]", "a [MASK] of tea", "\ud800", "\0", "\ufdfa" * 60,
@@ -41,14 +41,14 @@ def value_like(given: Any, chance: random.Random) -> Any:
     return chance.choice(TEXTS)
 
 
-def body_for(verb: Any, chance: random.Random) -> Any:
+def body_for(route: Any, chance: random.Random) -> Any:
     """A body for a path, of that path's fields and some of others."""
     if chance.random() < 0.03:
         return chance.choice(OTHERS)
     body = {}
-    for name, field in verb.body.model_fields.items():
+    for name, field in route.body.model_fields.items():
         if chance.random() < (0.95 if field.is_required() else 0.4):
-            body[name] = value_like(verb.given.get(name, field.default), chance)
+            body[name] = value_like(route.given.get(name, field.default), chance)
     if chance.random() < 0.05:
         body[chance.choice(("texts", "label", "top", "", "\ud800", "__proto__"))] = chance.choice(OTHERS)
     return body
@@ -59,18 +59,18 @@ async def ask_all(task: str, *, bodies: int, seed: int) -> dict[int, int]:
     chance = random.Random(f"{task} {seed}")
     found: dict[int, int] = {}
     async with served(predictor_of(task), limits=LIMITS) as (client, service):
-        for verb in VERBS:
+        for route in ROUTES:
             for _ in range(bodies):
-                content = json.dumps(body_for(verb, chance)).encode()
+                content = json.dumps(body_for(route, chance)).encode()
                 response = await client.post(
-                    f"/{verb.name}", content=content, headers={"Content-Type": "application/json"}
+                    f"/{route.name}", content=content, headers={"Content-Type": "application/json"}
                 )
                 status = response.status_code
-                assert status in (200, 409, 413, 422), (verb.name, content, response.text)
+                assert status in (200, 409, 413, 422), (route.name, content, response.text)
                 found[status] = found.get(status, 0) + 1
                 answer = json.loads(response.content, parse_constant=lambda name: pytest.fail(name))
                 if status == 200:
-                    verb.result.model_validate(answer["results"][0])
+                    route.result.model_validate(answer["results"][0])
                 else:
                     assert answer["error"]["status"] == status
         assert service.open == 0

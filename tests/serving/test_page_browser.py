@@ -83,9 +83,9 @@ def opened(browser: Any, url: str, *, theme: str = "light", size: str = "desk") 
     assert [word for word in words if not word.startswith("Failed to load resource")] == []
 
 
-def use(page: Any, verb: str) -> Any:
+def use(page: Any, route: str) -> Any:
     """Press a panel's button and return its answer, once it is there."""
-    panel = page.locator(f"section#{verb}")
+    panel = page.locator(f"section#{route}")
     panel.locator("form button").first.click()
     panel.locator("button:not([aria-disabled])").first.wait_for()
     answer = panel.locator(".answer")
@@ -114,8 +114,8 @@ def test_every_panel_answers(browser: Any, task: str) -> None:
             with opened(browser, url, theme=theme, size=size) as page:
                 page.locator("section").first.wait_for()
                 assert [each.get_attribute("id") for each in page.locator("section").all()] == PANELS[task]
-                for verb in PANELS[task]:
-                    answer = use(page, verb)
+                for route in PANELS[task]:
+                    answer = use(page, route)
                     assert answer.locator(".problem").count() == 0, answer.inner_text()
                 look_through(page)
 

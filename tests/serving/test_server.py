@@ -64,7 +64,7 @@ def test_clients_that_never_finish_are_let_go_of() -> None:
             half_head, drip = await connect(port, HEAD[:20])
             half_body, _ = await connect(port, HEAD, BODY[:5])
             no_http, _ = await connect(port, b"\x00\x01\r\n\r\n")
-            assert service.open == 0  # none of them has the one place
+            assert service.open == 0  # none of them has the one slot
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
                 assert (
                     await client.post("/classify", content=BODY, headers={"Content-Type": "application/json"})

@@ -11,7 +11,8 @@ from tests.tiny import CONFIG, execution, tiny_network
 from albertkit.batching.batch import Batch, Sequence
 from albertkit.checkpoints.state import encoder_shapes, head_shapes
 from albertkit.encoder.encoder import Encoder
-from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs
 from albertkit.models.pretrained import Model, with_task_head
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer

@@ -11,7 +11,8 @@ from tests.tiny import execution, settings
 from albertkit.datasets import open_data
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.evaluation.null_threshold import tuned_task
-from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs
 from albertkit.tasks import TASKS
 from albertkit.training.finetune import finetune
 from albertkit.training.splits import choose_splits

@@ -63,7 +63,7 @@ SUMMARIES = {
     "info": "A model's shape, parameters, and what sharing saves.",
     "models": "List the known models.",
     "nearest": "The texts of a file of vectors that are nearest to a text.",
-    "order": "How likely two texts stand in this order.",
+    "order": "How likely the second text follows the first.",
     "plot": "Lay the curves of several runs in one picture.",
     "predict": "Labels with probabilities for texts.",
     "prepare": "Raw text to shards for pretraining.",

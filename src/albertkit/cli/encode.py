@@ -38,8 +38,8 @@ def command(
 
     from albertkit.data.arrays import parts, read_padded_batch, spread, write_arrays
     from albertkit.hardware.device import choose_execution
-    from albertkit.inference.predictor import BATCH_TOKENS
     from albertkit.inference.pytorch import PyTorchRuntime
+    from albertkit.inference.running import BATCH_TOKENS
     from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)

@@ -26,19 +26,19 @@ def command(
 ) -> None:
     """The best pieces for each [MASK] of a text.
 
-    Each mask is filled alone. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says otherwise.
+    Each mask is filled independently. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says
+    otherwise.
     """
     from dataclasses import asdict
 
     from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
     from albertkit.inference.pretraining_predictor import fill_masks
-    from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     with notes_on_stderr():
-        loaded = load_model(model)
-        announce(loaded.notes)
-        fills = fill_masks(loaded, text, pair=pair, top=top, execution=execution)
+        predictor = Predictor.load(model, execution=execution)
+        fills = fill_masks(predictor, text, pair=pair, top=top)
     if as_json:
         print_json([asdict(fill) for fill in fills])
         return

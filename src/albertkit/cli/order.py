@@ -16,20 +16,19 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 def command(
     model: str, first: str, second: str, device: str, precision: str, threads: int | None, as_json: bool
 ) -> None:
-    """How likely two texts stand in this order.
+    """How likely the second text follows the first.
 
     A probability in [0, 1]: of SECOND following FIRST, rather than the other way round. In fp32 unless --precision says
     otherwise.
     """
     from albertkit.hardware.device import choose_execution
+    from albertkit.inference.predictor import Predictor
     from albertkit.inference.pretraining_predictor import sentence_order
-    from albertkit.models.pretrained import announce, load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     with notes_on_stderr():
-        loaded = load_model(model)
-        announce(loaded.notes)
-        probability = sentence_order(loaded, first, second, execution=execution)
+        predictor = Predictor.load(model, execution=execution)
+        probability = sentence_order(predictor, first, second)
     if as_json:
         print_json({"probability_in_order": probability})
     else:

@@ -21,7 +21,8 @@ from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.evaluation.predicted import score_predictions
 from albertkit.evaluation.report import Confusion, Report
 from albertkit.evaluation.write_predictions import require_ending, write_predictions
-from albertkit.inference.predictor import Predictor, Progress, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress, run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.task import Task

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import AlbertkitError
 from albertkit.evaluation.evaluate import evaluate
-from albertkit.inference.predictor import Predictor, Progress
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress
 
 MOST_LOST = 0.5
 """Points of the main metric, on 0-100."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from albertkit.errors import UsageError, did_you_mean
-from albertkit.explaining.attribution import METHODS, output_values, whole_text
 from albertkit.explaining.explanation import Explanation, WordScore
-from albertkit.explaining.reading import Word, read_example, require_labels
-from albertkit.inference.predictor import Predictor, Progress
+from albertkit.explaining.occlusion import by_occlusion
+from albertkit.explaining.reading import read_example, require_labels
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress
 
 __all__ = ["Explanation", "WordScore", "explain"]
+
+METHODS = ("occlusion", "gradients")
 
 
 def explain(
@@ -33,35 +36,24 @@ def explain(
 
     Raises:
         UsageError: an unknown method or label, or a model whose predictions are no labels.
-        MissingExtraError: captum is not installed.
+        MissingExtraError: `gradients`, and captum is not installed.
         TextError: a text that cannot be tokenised.
     """
-    require_labels(predictor)
+    task = require_labels(predictor)
     if method not in METHODS:
         raise UsageError(f'unknown method "{method}"{did_you_mean(method, METHODS)} (known: {", ".join(METHODS)})')
     labels = predictor.labels
     if label is not None and label not in labels:
         known = f"the labels are {', '.join(labels)}" if labels else "a regression has none"
         raise UsageError(f'{predictor.model.source} has no label "{label}"{did_you_mean(label, labels)} ({known})')
-    task = predictor.model.task
-    assert task is not None
+    explain_one = by_occlusion
+    if method == "gradients":
+        from albertkit.explaining.gradients import by_gradients as explain_one  # imports torch
     found = []
     for row in [texts] if isinstance(texts, str) else texts:
         text, pair = (row, None) if isinstance(row, str) else (row[0], row[1])
         reading = read_example(predictor, task.example_of(text, pair))
-        values = output_values(predictor, whole_text(reading))[0]
-        output = int(values.argmax()) if label is None else labels.index(label)
-        scores = METHODS[method](predictor, reading, output=output)
-        words = [
-            _scored(word, text if word.field == "text" else pair or "", score)
-            for word, score in zip(reading.words, scores, strict=True)
-        ]
-        named = labels[output] if task.name != "regression" else None
-        found.append(Explanation(text, pair, named, method, float(values[output]), words, reading.unread))
+        found.append(explain_one(predictor, reading, label=label))
         if progress is not None:
             progress(1)
     return found
-
-
-def _scored(word: Word, text: str, score: float) -> WordScore:
-    return WordScore(text[word.start : word.end], word.start, word.end, word.field, score)

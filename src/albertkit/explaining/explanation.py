@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from albertkit.explaining.reading import Reading
+
 
 @dataclass(frozen=True)
 class WordScore:
     """A word and what it did."""
 
     text: str
-    """Its characters, as they stand in the text."""
+    """Its characters in the text."""
     start: int
     """Its first character, counted in characters of its own text."""
     end: int
@@ -47,8 +49,21 @@ class Explanation:
     unread: int = 0
     """How many words it did not read, since the input is cut to its longest length."""
 
+    @classmethod
+    def of(
+        cls, reading: Reading, scores: Sequence[float], *, label: str | None, method: str, base: float
+    ) -> Explanation:
+        """Return the explanation of a text whose words, in order, have these scores."""
+        text, pair = reading.example.text, reading.example.pair
+        fields = {"text": text, "pair": pair or ""}
+        words = [
+            WordScore(fields[word.field][word.start : word.end], word.start, word.end, word.field, score)
+            for word, score in zip(reading.words, scores, strict=True)
+        ]
+        return cls(text, pair, label, method, base, words, reading.unread)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return what stands under "explanation" in the output of `albertkit predict`."""
+        """Return what is under "explanation" in the output of `albertkit predict`."""
         return {
             "label": self.label,
             "method": self.method,

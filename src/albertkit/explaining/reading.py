@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from albertkit.batching.batch import IntArray
 from albertkit.batching.batch import Sequence as TokenSequence
@@ -14,8 +14,10 @@ from albertkit.data.examples import TextExample
 from albertkit.data.words import split_words
 from albertkit.errors import UsageError
 from albertkit.inference.predictor import Predictor
-from albertkit.tasks.classification import ClassificationTask
-from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.inference.running import FloatArray
+from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.encoded import Encoded
+from albertkit.text.missing import MissingTokenizer
 
 _APOSTROPHES = "'\u2019"
 
@@ -36,6 +38,8 @@ class Word:
 class Reading:
     """An example as the model reads it."""
 
+    example: TextExample
+    """The text or pair itself."""
     sequences: list[TokenSequence]
     """One, or several windows of a long text."""
     owners: list[IntArray]
@@ -44,6 +48,11 @@ class Reading:
     """The words that are read, in order."""
     unread: int
     """How many are not."""
+
+    @property
+    def occluded_tokens(self) -> int:
+        """Tokens of the whole text and of its copies, one without each word."""
+        return (len(self.words) + 1) * sum(map(len, self.sequences))
 
 
 def read_example(predictor: Predictor, example: TextExample) -> Reading:
@@ -63,20 +72,20 @@ def read_example(predictor: Predictor, example: TextExample) -> Reading:
         counts.append(len(encoding.input_ids))
         words += [Word(field, start, end) for start, end in spans]
     sequences = predictor.encode([example]).sequences
-    # The same cut, on the tokens' numbers in place of their ids: it tells which token stands where, in windows too.
-    numbered = task.encode(cast(AnyTokenizer, _Numbers(counts)), [example], max_length=predictor.model.max_length)
+    # The same cut, on the tokens' numbers in place of their ids: it says which token is where, in windows too.
+    numbered = task.encode(_Numbers(counts), [example], max_length=predictor.model.max_length)
     table = np.array([*owner_of_token, -1], np.int64)
     known = np.array([*ids, -1], np.int64)
     owners = []
     for sequence, numbers in zip(sequences, numbered.sequences, strict=True):
         read = numbers.input_ids >= 0
-        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token stands where it should not"
+        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token is where it should not be"
         owners.append(np.where(read, table[numbers.input_ids], -1))
     seen = sorted({int(number) for row in owners for number in row if number >= 0})
     place = np.full(len(words) + 1, -1, np.int64)
     place[seen] = np.arange(len(seen))
     owners = [place[row] for row in owners]
-    return Reading(sequences, owners, [words[number] for number in seen], len(words) - len(seen))
+    return Reading(example, sequences, owners, [words[number] for number in seen], len(words) - len(seen))
 
 
 def text_words(text: str) -> list[tuple[int, int]]:
@@ -111,7 +120,7 @@ def _joined(spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]
 
 
 def _owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the number of each token's word; a token of a space alone goes with the word after it."""
+    """Return the number of each token's word; a token that is only a space goes with the word after it."""
     if not spans:  # tokens without a word: nothing but characters that are no text
         return [-1] * len(offsets)
     ends = np.array([end for _, end in spans])
@@ -119,30 +128,38 @@ def _owners(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]
     return [min(int(number), len(spans) - 1) for number in found]
 
 
-class _Numbers:
-    """Stands in for a tokenizer: gives the tokens' numbers in place of their ids, -1 for [CLS] and [SEP]."""
+class _Numbers(MissingTokenizer):
+    """Gives the tokens' numbers in place of their ids, -1 for [CLS] and [SEP]; it can do nothing else."""
 
     cls_id = sep_id = -1
 
-    def __init__(self, counts: list[int]) -> None:
-        self.ranges = [list(range(start, start + count)) for start, count in zip((0, counts[0]), counts, strict=False)]
-        self.calls = 0
+    def __init__(self, counts: Sequence[int]) -> None:
+        super().__init__("numbers of tokens have no text")
+        starts = np.cumsum([0, *counts])
+        self.ranges = iter([list(range(start, start + count)) for start, count in zip(starts, counts, strict=False)])
 
-    def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
+    def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:
         """Return the numbers of the first text's tokens, and when called again those of the second."""
-        assert len(texts) == 1
-        self.calls += 1
-        return [self.ranges[self.calls - 1]]
-
-    def _batch_ids(self, texts: Sequence[str], threads: Any = None) -> list[list[int]]:
         del threads
-        return self.ids_of(texts)
+        assert len(texts) == 1
+        return [next(self.ranges)]
 
-    sequences = AnyTokenizer.sequences
+
+def output_values(task: ClassificationTask, rows: Sequence[FloatArray], *, each: int) -> npt.NDArray[np.float64]:
+    """Return the labels' probabilities as `predict` has them, or the regression's value, `[copies, outputs]`.
+
+    Args:
+        task: the model's.
+        rows: the logits of each sequence, copy by copy.
+        each: sequences of a copy.
+    """
+    copies = len(rows) // each
+    logits = unit_logits(rows, Encoded([], np.full(copies, each, np.int64), np.arange(copies, dtype=np.int64)))
+    return logits.astype(np.float64) if task.name == "regression" else task.probabilities(logits)
 
 
-def require_labels(predictor: Predictor) -> None:
-    """Refuse a model whose predictions are no labels.
+def require_labels(predictor: Predictor) -> ClassificationTask:
+    """Return the task of a model, and refuse one whose predictions are no labels.
 
     Raises:
         UsageError: it has no task head, or one for answers, tags or choices.
@@ -155,3 +172,4 @@ def require_labels(predictor: Predictor) -> None:
             f"explanations are for labels and values of whole texts, but {predictor.model.source} was trained for "
             f"{task.name}; leave out --explain"
         )
+    return task

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import Execution
-from albertkit.inference.predictor import Runtime
 from albertkit.inference.pytorch import PyTorchRuntime
+from albertkit.inference.running import Runtime
 from albertkit.models.pretrained import Model
 
 FloatArray = npt.NDArray[np.float32]

@@ -60,6 +60,7 @@ def add_head(graph: Graph, encoded: Encoded, *, head: str, pooling: str) -> tupl
 
 
 def _pooled(graph: Graph, encoded: Encoded, pooling: str) -> str:
+    """Add a pooling of `albertkit.tasks.pooling` on padded states; a head in the file reads it."""
     if pooling == "pooler":
         return encoded.pooled
     if pooling == "cls":

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from albertkit.batching.batch import Batch
 from albertkit.checkpoints.dense import read_dense
 from albertkit.checkpoints.label_names import agreed_labels, id2label_names
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.hardware.device import Execution
+from albertkit.inference.running import FloatArray, Runtime
 from albertkit.io.manifest import sha256_of
 from albertkit.models.loaded import Model, read_task_values
 from albertkit.registry import Registry
+from albertkit.tasks.pooling import pooled_rows
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.self_test import self_test
 
@@ -41,12 +44,12 @@ RUNTIMES = Registry(
         "openvino": "albertkit.inference.openvino:OpenVinoRuntime",
     },
 )
-"""What runs an exported file, by the name that stands in `export.json`."""
+"""What runs an exported file, by its name in `export.json`."""
 
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """What stands for the network of an exported model: its shape. Everything else wants torch and says so."""
+    """The shape of an exported model's network. Everything else needs torch, and asking for it raises an error."""
 
     config: AlbertConfig
     runtime: str
@@ -63,13 +66,34 @@ class ExportedNetwork:
         )
 
 
+@dataclass(frozen=True)
+class ExportedRuntime:
+    """Runs an exported file, and pools the hidden states that it gives."""
+
+    file: Runtime
+    """What runs the file: `sequence_output`, `pooled_output` and `logits`."""
+
+    def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, FloatArray]:
+        """Return the named outputs, see `Runtime.run`."""
+        in_file = {name: _IN_FILE.get(name, name) for name in outputs}
+        found = self.file.run(batch, outputs=list(dict.fromkeys(in_file.values())))
+        return {
+            name: pooled_rows(found[own], batch, pooling=name) if name in ("cls", "mean") else found[own]
+            for name, own in in_file.items()
+        }
+
+
+_IN_FILE = {"pooler": "pooled_output", "cls": "sequence_output", "mean": "sequence_output"}
+"""Pooling -> the output of the file that it is made of."""
+
+
 def exported_folder(name: str | os.PathLike[str]) -> Path | None:
     """Return the folder of an exported model, or None where `name` means something else."""
     path = Path(name)
     return path if (path / RECORD).is_file() else None
 
 
-def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
+def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, ExportedRuntime]:
     """Load an exported model.
 
     Args:
@@ -104,7 +128,7 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Any]:
     if labels:
         named = id2label_names(json.loads(shape.read_text(encoding="utf-8")), where=str(shape))
         labels = agreed_labels(labels, named or labels, where=str(folder))
-    running = RUNTIMES[runtime](folder / next(iter(files)), execution=execution)
+    running = ExportedRuntime(RUNTIMES[runtime](folder / next(iter(files)), execution=execution))
     network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
     notes = self_test(tokenizer, folder)
     model = Model(network, tokenizer, said.task, labels, said.head, said.max_length, str(folder), notes, said.embedding)

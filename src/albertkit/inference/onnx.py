@@ -38,10 +38,10 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = execution.threads
         options.add_session_config_entry("session.disable_quant_qdq", "1")  # int8 weights become fp32 once
-        options.log_severity_level = 3  # errors; a warning would stand between the lines of our output
+        options.log_severity_level = 3  # errors; a warning would appear between the lines of our output
         try:
             self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its own classes, one for each status, derive from Exception alone
+        except Exception as error:  # its own classes, one for each status, derive directly from Exception
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CheckpointError(
                 f"{path}: ONNX Runtime cannot read it ({reason:.160}); export the model again"

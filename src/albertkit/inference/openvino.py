@@ -26,7 +26,7 @@ class OpenVinoRuntime:
     """Runs an exported OpenVINO model on the processor, in fp32.
 
     Args:
-        path: of the `.xml` file; the `.bin` of the same name stands beside it.
+        path: of the `.xml` file; the `.bin` of the same name is next to it.
         execution: of which the number of threads counts.
 
     Raises:
@@ -46,7 +46,7 @@ class OpenVinoRuntime:
             raise UsageError(
                 f"OpenVINO crashes where ONEDNN_MAX_CPU_ISA is {limit}; unset it, or export the model to onnx"
             )
-        # Left alone it would take bf16 where the processor has it, and other numbers than those checked at the export.
+        # By default it would take bf16 where the processor has it, and other numbers than those checked at the export.
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": execution.threads}
         try:
             core = openvino.Core()

@@ -3,105 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from albertkit.batching.batch import Batch
-from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.data.batches import inference_batches
 from albertkit.data.examples import TextExample
 from albertkit.data.sample_text import sample_texts
 from albertkit.data.texts import examples_of, texts_of
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.inference.exported import exported_folder, load_exported
+from albertkit.inference.exported import ExportedNetwork, exported_folder, load_exported
+from albertkit.inference.running import FloatArray, Progress, Runtime, run_outputs, run_per_sequence
 from albertkit.io.vectors import unit
 from albertkit.models.loaded import HeadSpec, Model, announce
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
-from albertkit.tasks.poolings import check_pooling
+from albertkit.tasks.pooling import check_pooling
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
-
-FloatArray = npt.NDArray[np.float32]
-BATCH_TOKENS = 4096
-"""Tokens of one forward pass: enough to fill the processor's products, small enough for its caches."""
-
-Progress = Callable[[int], None]
-"""Called with the number of sequences that were just finished."""
-
-
-class Runtime(Protocol):
-    """The seam that every runtime fills: a batch in, named arrays out."""
-
-    def run(self, batch: Batch, *, outputs: Sequence[str]) -> dict[str, FloatArray]:
-        """Return the named outputs of the batch."""
-        ...
-
-
-def run_sequences(
-    runtime: Runtime,
-    sequences: Sequence[TokenSequence],
-    *,
-    outputs: Sequence[str],
-    batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
-) -> Iterator[tuple[npt.NDArray[np.int64], Batch, dict[str, FloatArray]]]:
-    """Run many sequences in packed batches of near-equal length.
-
-    Yields:
-        The numbers of the sequences in the batch, the batch, and its outputs.
-    """
-    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-    for indices in inference_batches(lengths, batch_tokens=batch_tokens):
-        batch = Batch.pack(sequences[index] for index in indices)
-        yield indices, batch, runtime.run(batch, outputs=outputs)
-        if progress is not None:
-            progress(len(indices))
-
-
-def run_per_sequence(
-    runtime: Runtime,
-    sequences: Sequence[TokenSequence],
-    *,
-    output: str,
-    batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
-) -> FloatArray:
-    """Return one row a sequence of `logits`, `pooled_output` or `sop_logits`, in the order of the sequences."""
-    rows: FloatArray | None = None
-    for indices, _, found in run_sequences(
-        runtime, sequences, outputs=[output], batch_tokens=batch_tokens, progress=progress
-    ):
-        if rows is None:
-            rows = np.zeros((len(sequences), found[output].shape[1]), np.float32)
-        rows[indices] = found[output]
-    return np.zeros((0, 0), np.float32) if rows is None else rows
-
-
-def run_outputs(
-    runtime: Runtime,
-    sequences: Sequence[TokenSequence],
-    *,
-    batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
-) -> list[FloatArray]:
-    """Return the task head's `logits` of each sequence: `[outputs]`, or `[tokens, outputs]` of a head on tokens."""
-    rows: list[FloatArray] = [np.zeros(0, np.float32)] * len(sequences)
-    for indices, batch, found in run_sequences(
-        runtime, sequences, outputs=["logits"], batch_tokens=batch_tokens, progress=progress
-    ):
-        logits = found["logits"]
-        # One row a token, or one a sequence: [CLS] and [SEP] make the numbers differ.
-        parts = np.split(logits, batch.starts[1:]) if len(logits) != len(batch) else list(logits)
-        for index, part in zip(indices, parts, strict=True):
-            rows[index] = part
-    return rows
 
 
 class Predictor:
@@ -242,7 +165,7 @@ class Predictor:
         self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
         if not sequences:
             return np.zeros((0, self.dimensions(pooling)), np.float32)
-        pooled = embed_sequences(self.runtime, sequences, pooling=pooling, progress=progress)
+        pooled = run_per_sequence(self.runtime, sequences, output=pooling, progress=progress)
         return self.vectors_from(pooled, pooling=pooling)
 
     def vectors_from(self, pooled: FloatArray, *, pooling: str) -> FloatArray:
@@ -293,7 +216,7 @@ class Predictor:
             UsageError: the model was not fine-tuned with exits, is an exported one, or cannot follow the rule.
         """
         task = self._task()
-        if not hasattr(self.runtime, "network"):
+        if isinstance(self.model.network, ExportedNetwork):
             raise UsageError(f"{self.model.source} is an exported model, which has no exits; use the run itself")
         from albertkit.inference.early_exit import EarlyExitRuntime
 
@@ -338,36 +261,6 @@ def _pytorch(model: Model, execution: Execution) -> Runtime:
 def _sample(model: Model) -> Batch:
     longest = model.network.config.max_position_embeddings
     return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
-
-
-def embed_sequences(
-    runtime: Runtime,
-    sequences: Sequence[TokenSequence],
-    *,
-    pooling: str,
-    batch_tokens: int = BATCH_TOKENS,
-    progress: Progress | None = None,
-) -> FloatArray:
-    """Return one vector a sequence, `[sequences, hidden]`, pooled as `Predictor.embed` says.
-
-    Of any runtime's `sequence_output`, so in NumPy; the same definition as `albertkit.tasks.pooling.pooled_features`.
-    """
-    if pooling == "pooler":
-        return run_per_sequence(
-            runtime, sequences, output="pooled_output", batch_tokens=batch_tokens, progress=progress
-        )
-    rows: FloatArray | None = None
-    for indices, batch, found in run_sequences(
-        runtime, sequences, outputs=["sequence_output"], batch_tokens=batch_tokens, progress=progress
-    ):
-        hidden = found["sequence_output"]
-        if rows is None:
-            rows = np.zeros((len(sequences), hidden.shape[1]), np.float32)
-        if pooling == "cls":
-            rows[indices] = hidden[batch.starts]
-        else:
-            rows[indices] = np.add.reduceat(hidden, batch.starts, axis=0) / batch.lengths[:, None]
-    return np.zeros((0, 0), np.float32) if rows is None else rows
 
 
 def load(name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:

@@ -19,10 +19,10 @@ from albertkit.hardware.device import Execution
 from albertkit.hardware.processor import capabilities
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.pooling import head_states
+from albertkit.tasks.pooling import POOLINGS, head_states, pooled_features
 from albertkit.tasks.task import Task
 
-OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits")
+OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits", *POOLINGS)
 
 
 class PyTorchRuntime:
@@ -68,9 +68,9 @@ class PyTorchRuntime:
 
         Args:
             batch: packed sequences.
-            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` `[sequences, hidden]`, `logits`
-                `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits` `[tokens, vocabulary]`,
-                `sop_logits` `[sequences, 2]`.
+            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
+                hidden]`, `logits` `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits`
+                `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
         """
         network = self.network.in_evaluation_mode()
         autocast = nullcontext() if self.execution.precision == "int8" else self.execution.autocast()
@@ -93,6 +93,8 @@ class PyTorchRuntime:
                     found[name] = network.masked_piece_logits(encoded.sequence_output)
                 elif name == "sop_logits":
                     found[name] = network.heads["sop"](encoded.pooled_output)
+                elif name in POOLINGS:
+                    found[name] = pooled_features(encoded, pooling=name)
                 else:
                     found[name] = getattr(encoded, name)
         return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
@@ -121,7 +123,7 @@ class PyTorchRuntime:
             return prepared(batch, first_only=first_only, threads=self.execution.threads)
 
     def _reads_first(self, output: str) -> bool:
-        """Tell whether an output is made of the first tokens' states alone."""
+        """Return whether an output reads only the first tokens' states."""
         if output == "logits":
             return self.objective is not None and self.objective.reads == "sequences" and self.pooling != "mean"
-        return output in ("pooled_output", "sop_logits")
+        return output in ("pooled_output", "pooler", "cls", "sop_logits")

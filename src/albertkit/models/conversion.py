@@ -113,7 +113,7 @@ _SAID_ELSEWHERE = {"task", "labels", "head"}
 """Keys of `task.json` that the tensors and the labels of any format say."""
 
 
-def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer | MissingTokenizer) -> list[str]:
+def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer) -> list[str]:
     """Read back what was written: tensors must be equal, what else was lost is told."""
     fixed = {"classifier_dropout_prob", "initializer_range"}  # say nothing of the network that is run
     one, other = source.config.to_dict(), written.config.to_dict()
@@ -144,7 +144,7 @@ def _equal(source: Checkpoint, written: Checkpoint, name: str) -> bool:
     return torch.equal(source.state[name].to(written.state[name].dtype), written.state[name])
 
 
-def _files(checkpoint: Checkpoint, tokenizer: AnyTokenizer | MissingTokenizer) -> Mapping[str, Path]:
+def _files(checkpoint: Checkpoint, tokenizer: AnyTokenizer) -> Mapping[str, Path]:
     if isinstance(tokenizer, MissingTokenizer | JsonTokenizer):  # the latter only a Hugging Face folder holds
         return {}
     return checkpoint.tokenizer_files or {"spiece.model": official_vocabulary()}

@@ -11,7 +11,7 @@ from albertkit.checkpoints.dense import Dense
 from albertkit.checkpoints.label_names import label_names
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.tasks import TASKS
-from albertkit.tasks.poolings import POOLINGS, check_pooling
+from albertkit.tasks.pooling import POOLINGS, check_pooling
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer

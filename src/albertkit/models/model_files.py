@@ -86,7 +86,7 @@ def known_folder(name: str) -> Path:
     return fetch_model(name, tell=Console())
 
 
-def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer | MissingTokenizer, tuple[str, ...]]:
+def tokenizer_of(checkpoint: Checkpoint) -> tuple[AnyTokenizer, tuple[str, ...]]:
     """Return the tokenizer that goes with a checkpoint, and what there is to say of it.
 
     Where the files hold none, English models get the official vocabulary; where what they hold does not fit the number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -110,10 +110,9 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
         state |= _fresh_pooler(found.config)
     _check_head(network, state, where=f"{found.source}: {'the configuration' if found.task is None else 'task.json'}")
     network.take_canonical(state)
-    known = cast(AnyTokenizer, tokenizer)  # a missing one has its face and answers everything with the reason
     return Model(
         network.to(device).eval(),
-        known,
+        tokenizer,
         task,
         said_of_task.labels,
         spec,

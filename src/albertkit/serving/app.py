@@ -16,12 +16,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from albertkit import __version__
-from albertkit.serving.gate import VISIT, Gate, Observer
+from albertkit.serving.admission import VISIT, Admission, Observer
 from albertkit.serving.messages import Answer, Described, Refused, State
 from albertkit.serving.metrics import CONTENT_TYPE
 from albertkit.serving.refusals import Refusal, refusal_body
+from albertkit.serving.routes import ROUTES, Route
 from albertkit.serving.service import Service
-from albertkit.serving.verbs import VERBS, Verb
 
 PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
@@ -40,7 +40,7 @@ _STATUSES: dict[int, str] = {
     415: "The body is compressed",
     421: "The Host header names a host that this server does not answer for",
     422: "The body is no JSON of this form, or asks for too much; the sentence says what",
-    429: "All places are taken; Retry-After says when to come again",
+    429: "All slots are taken; Retry-After says when to try again",
     500: "The server failed",
     503: "The model is being loaded, the server is about to stop, or it has too many connections",
     504: "There was no answer before the deadline",
@@ -92,38 +92,38 @@ def make_app(
         },
     )
     secured: list[Any] = []
-    if keys:  # told in OpenAPI; the gate is who looks
+    if keys:  # for OpenAPI; `Admission` checks them
         secured = [Security(HTTPBearer(auto_error=False)), Security(APIKeyHeader(name="X-API-Key", auto_error=False))]
-    for verb in VERBS:
+    for route in ROUTES:
         app.add_api_route(
-            f"/{verb.name}",
-            _endpoint(verb, service),
+            f"/{route.name}",
+            _endpoint(route, service),
             methods=["POST"],
-            summary=verb.summary,
-            operation_id=verb.name,
-            response_model=Answer[verb.result],  # type: ignore[name-defined]
-            responses=_responses(200, *_STATUSES, keys=bool(keys), example={"results": [verb.found]}),
-            openapi_extra={"requestBody": {"content": {"application/json": {"example": verb.given}}}},
+            summary=route.summary,
+            operation_id=route.name,
+            response_model=Answer[route.result],  # type: ignore[name-defined]
+            responses=_responses(200, *_STATUSES, keys=bool(keys), example={"results": [route.found]}),
+            openapi_extra={"requestBody": {"content": {"application/json": {"example": route.given}}}},
             dependencies=secured,
         )
     _add_plain_paths(app, service, secured)
     for path, name in PAGE.items():
         app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
-    verbs = [f"/{verb.name}" for verb in VERBS]
-    known = {*verbs, *_FREE, "/model", "/metrics"}
-    app.add_middleware(Gate, service=service, keys=keys, hosts=hosts, free=_FREE, verbs=verbs)
+    routes = [f"/{route.name}" for route in ROUTES]
+    known = {*routes, *_FREE, "/model", "/metrics"}
+    app.add_middleware(Admission, service=service, keys=keys, hosts=hosts, free=_FREE, routes=routes)
     app.add_middleware(Observer, service=service, paths=known)
     return app
 
 
-def _endpoint(verb: Verb, service: Service) -> Callable[..., Awaitable[Response]]:
+def _endpoint(route: Route, service: Service) -> Callable[..., Awaitable[Response]]:
     async def endpoint(body: BaseModel, request: Request) -> Response:
-        answer = await service.answer(verb.name, body.model_dump(), request.scope[VISIT])
+        answer = await service.answer(route.name, body.model_dump(), request.scope[VISIT])
         return Response(answer, media_type="application/json")
 
     # FastAPI reads the types from here; as text they would be looked up among this module's names.
-    endpoint.__annotations__ = {"body": verb.body, "request": Request, "return": Response}
-    endpoint.__doc__ = verb.body.__doc__
+    endpoint.__annotations__ = {"body": route.body, "request": Request, "return": Response}
+    endpoint.__doc__ = route.body.__doc__
     return endpoint
 
 
@@ -224,7 +224,7 @@ async def _invalid(request: Request, error: Any) -> Response:
     elif first["type"] == "missing":
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
-        fields = ", ".join(next(verb.body for verb in VERBS if f"/{verb.name}" == request.url.path).model_fields)
+        fields = ", ".join(next(route.body for route in ROUTES if f"/{route.name}" == request.url.path).model_fields)
         sentence = f"the body holds a field that is not known here; the fields are {fields}"
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
         sentence = f'the field "{place[0]}" must be a text or a list of texts, which may not be empty'

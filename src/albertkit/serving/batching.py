@@ -14,24 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-from albertkit.batching.batch import Batch
+from albertkit.batching.batch import Batch, IntArray
 from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.inference.predictor import Runtime
+from albertkit.inference.running import FloatArray, Runtime, rows_by_sequence
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
-
-FloatArray = npt.NDArray[np.float32]
-Keep = Callable[[int, FloatArray], FloatArray]
-
-
-def keep_all(number: int, rows: FloatArray) -> FloatArray:
-    """Keep every row."""
-    del number
-    kept: FloatArray = rows.copy()  # a view would hold the whole pass
-    return kept
 
 
 @dataclass(eq=False)
@@ -41,9 +28,9 @@ class Job:
     sequences: Sequence[TokenSequence]
     """In any number, also none."""
     output: str
-    """`logits`, `sequence_output`, `pooled_output` or `sop_logits`."""
-    keep: Keep = keep_all
-    """What stays of a sequence's rows, given its number: called in the model's thread, so it is quick."""
+    """Name of one output of the runtime."""
+    positions: Sequence[IntArray] | None = None
+    """The tokens of each sequence whose rows are kept; None for all."""
     since: float = 0.0
     """When it began to wait (seconds of `time.monotonic`)."""
     started: float = 0.0
@@ -54,11 +41,6 @@ class Job:
     """What was kept of each sequence read so far; they are read in order."""
     done: Callable[[BaseException | None], None] | None = None
     """Called once, in the model's thread."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all its sequences."""
-        return sum(map(len, self.sequences))
 
     def end(self, error: BaseException | None = None) -> None:
         """Tell whoever waits."""
@@ -213,10 +195,9 @@ class Batcher:
         if wanted:
             batch = Batch.pack(job.sequences[number] for job, number in wanted)
             rows = self.runtime.run(batch, outputs=[chosen[0][0].output])[chosen[0][0].output]
-            # One row a token, or one a sequence: [CLS] and [SEP] make the numbers differ.
-            parts = np.split(rows, batch.starts[1:]) if len(rows) != len(batch) else list(rows)
-            for (job, number), part in zip(wanted, parts, strict=True):
-                found[id(job), number] = job.keep(number, part)
+            for (job, number), part in zip(wanted, rows_by_sequence(rows, batch), strict=True):
+                # A copy in either case: a view would hold the whole pass.
+                found[id(job), number] = part.copy() if job.positions is None else part[job.positions[number]]
             self.metrics.batch_tokens.observe(batch.tokens)
             self.metrics.batch_requests.observe(len(chosen))
             self.metrics.batch_seconds.observe(time.monotonic() - started)

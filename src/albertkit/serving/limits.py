@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from albertkit.errors import UsageError
-from albertkit.inference.predictor import BATCH_TOKENS
+from albertkit.inference.running import BATCH_TOKENS
 from albertkit.serving.refusals import Refusal
 
 CONNECTIONS = 900

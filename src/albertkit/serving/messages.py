@@ -96,7 +96,7 @@ Result = TypeVar("Result")
 
 
 class Answer(BaseModel, Generic[Result]):
-    """What every verb answers."""
+    """What every route answers."""
 
     results: list[Result] = Field(description="One for each text (or question), in their order.")
 
@@ -166,14 +166,14 @@ class Piece(BaseModel):
 
 
 class Mask(BaseModel):
-    """What may stand in the place of one mask."""
+    """Pieces for one mask."""
 
-    position: int = Field(description="Its place among the tokens, [CLS] being 0.")
+    position: int = Field(description="Its index among the tokens, [CLS] being 0.")
     candidates: list[Piece]
 
 
 class Filled(Cut):
-    """The masks of a text; each is filled alone."""
+    """The masks of a text; each is filled independently."""
 
     masks: list[Mask]
 
@@ -191,7 +191,7 @@ class Compared(Cut):
 
 
 class Ordered(Cut):
-    """Whether two texts stand in this order."""
+    """Whether the second text follows the first."""
 
     probability_in_order: float
 
@@ -244,7 +244,7 @@ class Described(BaseModel):
     model: str
     task: str | None
     labels: list[str]
-    can: list[str] = Field(description="The verbs that this model can do: POST /<verb>.")
+    can: list[str] = Field(description="The routes that this model can answer: POST /<route>.")
     max_length: int = Field(description="Tokens that it reads of a text at most.")
     device: str
     precision: str

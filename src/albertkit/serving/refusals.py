@@ -28,5 +28,5 @@ def refusal_body(status: int, message: str, *, request_id: str) -> bytes:
     >>> refusal_body(404, "no", request_id="r1").decode()
     '{"error": {"status": 404, "message": "no", "request_id": "r1"}}'
     """
-    # ASCII alone: a label that a client asked for may hold half a character, which UTF-8 cannot say.
+    # ASCII only: a label that a client asked for may hold half a character, which UTF-8 cannot say.
     return json.dumps({"error": {"status": status, "message": message, "request_id": request_id}}).encode("ascii")

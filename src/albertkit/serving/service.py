@@ -15,9 +15,10 @@ from typing import Any
 from albertkit import __version__
 from albertkit.errors import AlbertkitError
 from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import FloatArray, Work
 from albertkit.models.loaded import FreshWeightsWarning
-from albertkit.serving.abilities import Abilities, Work
-from albertkit.serving.batching import Batcher, FloatArray, Job
+from albertkit.serving.batching import Batcher, Job
+from albertkit.serving.capabilities import Capabilities, Results
 from albertkit.serving.limits import Limits
 from albertkit.serving.logs import Visit, log
 from albertkit.serving.metrics import Metrics
@@ -50,7 +51,7 @@ class Service:
         """Whether there are too many connections."""
         self._load = load
         self._draining = False
-        self._abilities: Abilities | None = None
+        self._capabilities: Capabilities | None = None
         self._batcher: Batcher | None = None
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="albertkit-text")
         self._long_pool = ThreadPoolExecutor(1, thread_name_prefix="albertkit-long-text")
@@ -67,7 +68,7 @@ class Service:
             self.failure = error
             return
         self._batcher = batcher
-        self._abilities = abilities = Abilities(predictor, limits=self.limits)
+        self._capabilities = capabilities = Capabilities(predictor, limits=self.limits)
         for note in predictor.model.notes:
             log("note", message=note)
         execution, task = predictor.execution, predictor.model.task
@@ -75,7 +76,7 @@ class Service:
             "" if task is None else task.name, execution.device, execution.precision, __version__
         ).set(1)
         self.metrics.ready.set(0 if self._draining else 1)
-        log("ready", model=abilities.name, can=abilities.names, seconds=round(time.monotonic() - started, 3))
+        log("ready", model=capabilities.name, can=capabilities.names, seconds=round(time.monotonic() - started, 3))
 
     def _loaded(self) -> Predictor:
         with warnings.catch_warnings():
@@ -103,23 +104,23 @@ class Service:
         """
         if self._draining:
             raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
-        if self._abilities is None:
+        if self._capabilities is None:
             raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
 
     @property
-    def abilities(self) -> Abilities:
-        """The model's verbs.
+    def capabilities(self) -> Capabilities:
+        """What the model can do.
 
         Raises:
             Refusal: as `check_ready`.
         """
         self.check_ready()
-        assert self._abilities is not None
-        return self._abilities
+        assert self._capabilities is not None
+        return self._capabilities
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one of the places of accepted requests.
+    def slot(self) -> Iterator[None]:
+        """Hold one of the slots of accepted requests.
 
         Raises:
             Refusal: all are taken, or the server takes no requests.
@@ -139,11 +140,11 @@ class Service:
             self.open -= 1
             self.metrics.open.set(self.open)
 
-    async def answer(self, verb: str, values: Mapping[str, Any], visit: Visit) -> bytes:
+    async def answer(self, route: str, values: Mapping[str, Any], visit: Visit) -> bytes:
         """Return the JSON of an answer.
 
         Args:
-            verb: its name.
+            route: its name.
             values: the fields of its body.
             visit: told what the log says of it.
 
@@ -151,23 +152,24 @@ class Service:
             Refusal: 409, 422 or 503.
         """
         loop = asyncio.get_running_loop()
-        abilities = self._abilities
-        assert abilities is not None  # it has a place, so the model was there
+        capabilities = self._capabilities
+        assert capabilities is not None  # it has a slot, so the model was there
         assert self._batcher is not None
         pool = self._pool
         try:
-            work = await loop.run_in_executor(pool, _prepared_if_short, abilities, verb, values)
+            work = await loop.run_in_executor(pool, _prepared_if_short, capabilities, route, values)
             if work is None:
                 pool = self._long_pool
-                work = await loop.run_in_executor(pool, abilities.prepare, verb, values)
+                work = await loop.run_in_executor(pool, capabilities.prepare, route, values)
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
         rows: list[FloatArray] = []
-        visit.tokens = work.job.tokens
-        visit.texts = len(work.job.sequences)
-        if work.job.sequences:
-            rows = await self._batcher.run(work.job)
-            visit.waited = work.job.started - work.job.since
+        visit.tokens = work.tokens
+        visit.texts = len(work.sequences)
+        if work.sequences:
+            job = Job(work.sequences, work.output, work.positions)
+            rows = await self._batcher.run(job)
+            visit.waited = job.started - job.since
         try:
             return await loop.run_in_executor(pool, _answer, work, rows)
         except AlbertkitError as error:
@@ -179,14 +181,14 @@ class Service:
         Raises:
             Refusal: 503.
         """
-        abilities = self.abilities
-        predictor = abilities.predictor
+        capabilities = self.capabilities
+        predictor = capabilities.predictor
         model = predictor.model
         return {
-            "model": abilities.name,
+            "model": capabilities.name,
             "task": None if model.task is None else model.task.name,
             "labels": list(model.labels),
-            "can": list(abilities.names),
+            "can": list(capabilities.names),
             "max_length": model.max_length,
             "device": predictor.execution.device,
             "precision": predictor.execution.precision,
@@ -204,11 +206,11 @@ class Service:
         return max(1, min(60, math.ceil(self.open / 2 * seconds / requests)))
 
 
-def _prepared_if_short(abilities: Abilities, verb: str, values: Mapping[str, Any]) -> Work | None:
-    return abilities.prepare(verb, values) if abilities.size(values) <= LONG_TEXTS else None
+def _prepared_if_short(capabilities: Capabilities, route: str, values: Mapping[str, Any]) -> Work[Results] | None:
+    return capabilities.prepare(route, values) if capabilities.size(values) <= LONG_TEXTS else None
 
 
-def _answer(work: Work, rows: Sequence[FloatArray]) -> bytes:
+def _answer(work: Work[Results], rows: Sequence[FloatArray]) -> bytes:
     # In a thread of texts: a large answer would keep the loop from every other client.
     found = {"results": work.finish(rows)}
     return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")

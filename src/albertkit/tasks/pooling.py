@@ -1,34 +1,63 @@
-"""What a classification head reads of each sequence: the pooler's output, the first token's state, or the mean."""
+"""Pooling: what a head or `embed` reads of each sequence. Imports torch only where torch computes it.
+
+pooler  tanh of a linear map of the first token's last hidden state: what transformers' sequence classifier reads
+cls     the first token's last hidden state
+mean    the mean of all last hidden states, [CLS] and [SEP] among them
+"""
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from albertkit.encoder.encoder import EncoderOutput
-from albertkit.encoder.kernels import distinct_rows
-from albertkit.tasks.poolings import POOLINGS, check_pooling
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["POOLINGS", "check_pooling", "head_states", "pooled_features"]
+from albertkit.batching.batch import Batch
+from albertkit.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from albertkit.encoder.encoder import EncoderOutput
+
+POOLINGS = ("pooler", "cls", "mean")
+"""Their names; a runtime gives each as an output."""
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuse a name that is none of `POOLINGS`.
+
+    >>> check_pooling("mean")
+
+    Raises:
+        UsageError: an unknown pooling; the sentence holds the known ones.
+    """
+    if pooling not in POOLINGS:
+        raise UsageError(f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})')
 
 
 def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "sequences hidden"]:
-    """Return one row a sequence of a packed batch, `[sequences, hidden]`.
+    """Return one row per sequence of a packed batch, `[sequences, hidden]`.
 
     Args:
         encoded: packed; its `sequence_output` is `[tokens, hidden]`.
-        pooling: `pooler` (tanh of a linear map of the first token), `cls` (the first token's last hidden state), or
-            `mean` (of all last hidden states, summed in fp32; the result is fp32).
+        pooling: `pooler`, `cls` or `mean`; the mean is summed in fp32 and is fp32.
 
     Raises:
         UsageError: an unknown pooling.
 
+    >>> import torch
+    >>> from albertkit.encoder.encoder import EncoderOutput
     >>> hidden = torch.tensor([[1.0], [3.0], [7.0]])
     >>> encoded = EncoderOutput(hidden, torch.zeros(2, 1), lengths=torch.tensor([2, 1]))
     >>> pooled_features(encoded, pooling="mean").tolist()
     [[2.0], [7.0]]
     """
+    import torch
+
+    from albertkit.encoder.kernels import distinct_rows
+
     check_pooling(pooling)
     if pooling == "pooler":
         return encoded.pooled_output
@@ -53,3 +82,21 @@ def head_states(encoded: EncoderOutput, *, reads: str, pooling: str) -> Float[Te
     if reads == "tokens":
         return encoded.sequence_output.float()
     return pooled_features(encoded, pooling=pooling).float()
+
+
+def pooled_rows(hidden: npt.NDArray[np.float32], batch: Batch, *, pooling: str) -> npt.NDArray[np.float32]:
+    """Return the same of hidden states in NumPy, for files that run without torch and hold no such output.
+
+    >>> batch = Batch.from_padded(*[np.array([[1, 1], [1, 0]])] * 3)
+    >>> pooled_rows(np.array([[1.0], [3.0], [7.0]], np.float32), batch, pooling="mean").tolist()
+    [[2.0], [7.0]]
+
+    Args:
+        hidden: last hidden states `[tokens, hidden]`.
+        batch: what was run.
+        pooling: `cls` or `mean`.
+    """
+    if pooling == "cls":
+        return hidden[batch.starts]
+    # Sequence by sequence: np.add.reduceat takes twenty times as long.
+    return np.stack([rows.mean(axis=0) for rows in np.split(hidden, batch.starts[1:])])

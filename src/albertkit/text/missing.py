@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from albertkit.errors import CheckpointError
+from albertkit.text.any_tokenizer import AnyTokenizer
 
 
-class MissingTokenizer:
-    """Has no method: whatever is asked of it raises the reason; the network beside it works on ids all the same.
+class MissingTokenizer(AnyTokenizer):
+    """Can do nothing: whatever is asked of it raises the reason; the network beside it works on ids all the same.
 
     >>> MissingTokenizer("m: holds no tokenizer").encode("text")
     Traceback (most recent call last):
@@ -25,12 +26,13 @@ class MissingTokenizer:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):  # copying and pickling ask for these
             raise AttributeError(name)
+        self._refuse()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise CheckpointError(self.reason)
 
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise the reason.
+    save = special_id = tokenize = ids = _text_of = _part_tokens = _refuse
+    all_pieces = scores = property(_refuse)
 
-        Raises:
-            CheckpointError: always.
-        """
-        raise CheckpointError(self.reason)
+    def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:
+        self._refuse(texts, threads)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.inference.predictor import Predictor, Progress, embed_sequences
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress, run_per_sequence
 from albertkit.io.files import atomic_file, cache_folder
 
 
@@ -56,7 +57,7 @@ def cached_features(
                 return found, True
         except (OSError, ValueError, EOFError):
             pass  # a corrupt cache is made anew
-    features = embed_sequences(predictor.runtime, sequences, pooling=pooling, progress=progress)
+    features = run_per_sequence(predictor.runtime, sequences, output=pooling, progress=progress)
     with atomic_file(path) as temporary, open(temporary, "wb") as file:
         np.save(file, features)
     return features, False

@@ -12,7 +12,8 @@ import torch
 
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.null_threshold import threshold_notes
-from albertkit.inference.predictor import Predictor, embed_sequences, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs, run_per_sequence
 from albertkit.io.progress import Teller, counted
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
@@ -164,5 +165,5 @@ def measure_batch_statistics(predictor: Predictor, train: Role) -> None:
         count = len(sequences)
         drawn = np.random.RandomState(0).permutation(count)[:STATISTICS_EXAMPLES]
         sample = [sequences[index] for index in drawn]
-        pooled = torch.from_numpy(embed_sequences(predictor.runtime, sample, pooling=predictor.model.head.pooling))
+        pooled = torch.from_numpy(run_per_sequence(predictor.runtime, sample, output=predictor.model.head.pooling))
     head.measure_statistics(pooled.to(predictor.execution.torch_device))

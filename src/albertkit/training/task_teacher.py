@@ -12,7 +12,8 @@ import numpy.typing as npt
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.hardware.device import Execution
-from albertkit.inference.predictor import Predictor, run_outputs
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.task import Task
 from albertkit.training.distillation.teachers import teacher_digest

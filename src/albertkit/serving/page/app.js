@@ -4,7 +4,7 @@ let key = "";
 
 const PANELS = [
   {
-    verb: "classify", title: "What is it?", action: "Tell",
+    route: "classify", title: "What is it?", action: "Tell",
     fields: [
       { name: "text", label: "Text", rows: 4, value: "A small wonder of a film, funny and moving." },
       { name: "pair", label: "Second text", hint: "only for a model of pairs", rows: 1, optional: true },
@@ -12,7 +12,7 @@ const PANELS = [
     show: showLabels,
   },
   {
-    verb: "answer", title: "Ask a passage", action: "Ask",
+    route: "answer", title: "Ask a passage", action: "Ask",
     fields: [
       { name: "context", label: "Passage", rows: 6,
         value: "Ada Lovelace wrote the first published program in 1843. It told Charles Babbage's Analytical Engine how to compute Bernoulli numbers." },
@@ -21,12 +21,12 @@ const PANELS = [
     show: showAnswer,
   },
   {
-    verb: "tag", title: "Names in a text", action: "Find",
+    route: "tag", title: "Names in a text", action: "Find",
     fields: [{ name: "text", label: "Text", rows: 3, value: "Ada Lovelace met Charles Babbage in London in June 1833." }],
     show: showNames,
   },
   {
-    verb: "choose", title: "Which option?", action: "Choose",
+    route: "choose", title: "Which option?", action: "Choose",
     fields: [
       { name: "context", label: "Passage", rows: 4, value: "Ada wrote the letter in May. It rained the whole month." },
       { name: "question", label: "Question", rows: 1, value: "When did Ada write the letter?" },
@@ -35,12 +35,12 @@ const PANELS = [
     show: (result, sent) => [bars(sent.options.map((option, i) => [option, result.probabilities[i]])), cut(result)],
   },
   {
-    verb: "fill", title: "Fill a mask", action: "Fill",
+    route: "fill", title: "Fill a mask", action: "Fill",
     fields: [{ name: "text", label: "Text", hint: "[MASK] stands for a piece", rows: 2, value: "She drank a [MASK] of tea." }],
     show: showMasks,
   },
   {
-    verb: "compare", title: "Compare two texts", action: "Compare", two: true,
+    route: "compare", title: "Compare two texts", action: "Compare", two: true,
     fields: [
       { name: "text", label: "Text", rows: 3, value: "Oil prices rose again on Friday." },
       { name: "pair", label: "Other text", rows: 3, value: "Crude became dearer at the end of the week." },
@@ -52,7 +52,7 @@ const PANELS = [
     ],
   },
   {
-    verb: "order", title: "Does the second text follow the first?", action: "Tell", two: true,
+    route: "order", title: "Does the second text follow the first?", action: "Tell", two: true,
     fields: [
       { name: "text", label: "First text", rows: 2, value: "She opened the door." },
       { name: "pair", label: "Second text", rows: 2, value: "Nobody was there." },
@@ -63,7 +63,7 @@ const PANELS = [
     ],
   },
   {
-    verb: "tokenize", title: "Pieces of a text", action: "Cut",
+    route: "tokenize", title: "Pieces of a text", action: "Cut",
     fields: [{ name: "text", label: "Text", rows: 2, value: "Unfriendly weather, isn't it?" }],
     show: (result) => [pieces(result)],
   },
@@ -207,7 +207,7 @@ function showMasks(result) {
 }
 
 function panel(plan, can) {
-  const id = (name) => `${plan.verb}-${name}`;
+  const id = (name) => `${plan.route}-${name}`;
   const answer = node("div", { class: "answer", role: "status", "aria-live": "polite" });
   const button = node("button", {}, plan.action);
   const fields = node("div", { class: plan.two ? "fields two" : "fields" }, ...plan.fields.map((field) => {
@@ -222,7 +222,7 @@ function panel(plan, can) {
   const buttons = node("div", { class: "row" }, button);
   // The page itself says what is missing: the browser's own bubble takes blanks for a text, and leaves after a moment.
   const form = node("form", { "aria-labelledby": id("title"), novalidate: true }, fields, buttons);
-  if (plan.verb === "fill") {
+  if (plan.route === "fill") {
     const mask = node("button", { type: "button", class: "plain" }, "Insert [MASK]");
     mask.addEventListener("click", () => {
       const area = form.elements.text;
@@ -251,7 +251,7 @@ function panel(plan, can) {
     }
     button.setAttribute("aria-disabled", "true"); // it keeps the focus, as a disabled button would not
     try {
-      const result = (await ask(plan.verb, body)).results[0];
+      const result = (await ask(plan.route, body)).results[0];
       answer.replaceChildren(...(await plan.show(result, body, can)).filter(Boolean));
     } catch (error) {
       answer.replaceChildren(node("p", { class: "problem" }, error.message));
@@ -260,7 +260,7 @@ function panel(plan, can) {
       button.removeAttribute("aria-disabled");
     }
   });
-  return node("section", { id: plan.verb, "aria-labelledby": id("title") },
+  return node("section", { id: plan.route, "aria-labelledby": id("title") },
     node("h2", { id: id("title") }, plan.title), form, answer);
 }
 
@@ -286,10 +286,10 @@ async function start() {
   document.getElementById("model").textContent = model.model;
   const labels = model.labels.length ? `, labels: ${model.labels.slice(0, 12).join(", ")}${model.labels.length > 12 ? " …" : ""}` : "";
   facts.textContent = `${model.task ? model.task.replaceAll("_", " ") : "pretrained, no task"}${labels}. Reads ${model.max_length} tokens at once.`;
-  const plans = PANELS.filter((plan) => model.can.includes(plan.verb));
+  const plans = PANELS.filter((plan) => model.can.includes(plan.route));
   document.getElementById("panels").replaceChildren(...plans.map((plan) => panel(plan, model.can)));
   document.getElementById("index").replaceChildren(
-    ...plans.map((plan) => node("li", {}, node("a", { href: `#${plan.verb}` }, plan.title))));
+    ...plans.map((plan) => node("li", {}, node("a", { href: `#${plan.route}` }, plan.title))));
   document.querySelector("nav").hidden = plans.length < 2;
 }
 

@@ -17,7 +17,8 @@ from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.evaluation.metrics import compute_metrics
 from albertkit.evaluation.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
-from albertkit.inference.predictor import Predictor, embed_sequences
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Teller, counted
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.head import LinearHead
@@ -163,7 +164,7 @@ def _frozen_features(predictor: Predictor, train: Role, pooling: str, teller: Te
 
 
 def _features(predictor: Predictor, train: Role, pooling: str) -> FloatArray:
-    rows = embed_sequences(predictor.runtime, train.encoded.sequences, pooling=pooling)
+    rows = run_per_sequence(predictor.runtime, train.encoded.sequences, output=pooling)
     return _checked(unit_logits(list(rows), train.encoded))
 
 

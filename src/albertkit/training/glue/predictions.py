@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.inference.predictor import Predictor, Progress
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.running import Progress
 from albertkit.io.files import write_text
 
 HIGHEST_SIMILARITY = 5.0

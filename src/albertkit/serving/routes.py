@@ -1,4 +1,4 @@
-"""Verbs: what POST /<verb> takes and answers, with an example of both for OpenAPI."""
+"""Routes: what POST /<route> takes and answers, with an example of both for OpenAPI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from albertkit.serving import messages as m
 
 
 @dataclass(frozen=True)
-class Verb:
+class Route:
     """One path."""
 
     name: str
@@ -26,8 +26,8 @@ class Verb:
     """Its result."""
 
 
-VERBS = (
-    Verb(
+ROUTES = (
+    Route(
         "classify",
         "Labels with probabilities",
         m.PairBody,
@@ -35,7 +35,7 @@ VERBS = (
         {"text": "Oil prices rose again on Friday."},
         {"label": "Business", "probabilities": {"Business": 0.97, "World": 0.03}, "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "explain",
         "The words that moved a label",
         m.ExplainBody,
@@ -49,7 +49,7 @@ VERBS = (
             "unread": 0,
         },
     ),
-    Verb(
+    Route(
         "answer",
         "The words of a passage that answer a question",
         m.AnswerBody,
@@ -64,7 +64,7 @@ VERBS = (
             "no_answer_odds": -6.1,
         },
     ),
-    Verb(
+    Route(
         "tag",
         "Tags of words, and names",
         m.TextBody,
@@ -79,7 +79,7 @@ VERBS = (
             ],
         },
     ),
-    Verb(
+    Route(
         "choose",
         "Which of several options answers a question",
         m.ChooseBody,
@@ -87,7 +87,7 @@ VERBS = (
         {"context": "Ada wrote the letter in May.", "question": "Ada wrote in _.", "options": ["May", "June"]},
         {"choice": 0, "option": "May", "probabilities": [0.9, 0.1], "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "fill",
         "The best pieces for each [MASK]",
         m.FillBody,
@@ -95,15 +95,15 @@ VERBS = (
         {"text": "A [MASK] of tea.", "top": 1},
         {"masks": [{"position": 2, "candidates": [{"piece": "\u2581cup", "probability": 0.6}]}], "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "order",
-        "How likely two texts stand in this order",
+        "How likely the second text follows the first",
         m.TwoTextsBody,
         m.Ordered,
         {"text": "She opened the door.", "pair": "Nobody was there."},
         {"probability_in_order": 0.8, "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "embed",
         "One vector for each text",
         m.EmbedBody,
@@ -111,7 +111,7 @@ VERBS = (
         {"text": ["Oil prices rose.", "Crude became dearer."]},
         {"vector": [0.25, -0.5], "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "compare",
         "How near two texts are",
         m.TwoTextsBody,
@@ -119,7 +119,7 @@ VERBS = (
         {"text": "Oil prices rose.", "pair": "Crude became dearer."},
         {"similarity": 0.83, "cut_tokens": 0},
     ),
-    Verb(
+    Route(
         "tokenize",
         "Pieces, ids and offsets",
         m.TokenizeBody,

@@ -1,4 +1,4 @@
-"""What a request passes: key, state, body, place, deadline; and clients that leave."""
+"""What a request passes: key, state, body, slot, deadline; and clients that leave."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import httpx
 import pytest
 from tests.serving.asking import Held, predictor_of, served, until
 
-from albertkit.serving.abilities import Abilities
 from albertkit.serving.app import make_app
+from albertkit.serving.capabilities import Capabilities
 from albertkit.serving.hosts import allowed_hosts
 from albertkit.serving.limits import Limits
 from albertkit.serving.service import Service
@@ -77,7 +77,7 @@ def test_bodies_that_cannot_be(body: bytes, status: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "verb", "body", "words"),
+    ("task", "route", "body", "words"),
     [
         ("classification", "tokenize", {"text": ["so so so so"] * 9}, "36 tokens would be read"),
         ("classification", "tokenize", {"text": ["so so"] * 9, "pair": ["so so"] * 9}, "36 tokens would be read"),
@@ -85,29 +85,29 @@ def test_bodies_that_cannot_be(body: bytes, status: int, words: str) -> None:
     ],
 )
 def test_tokens_are_counted_before_the_work(
-    task: str, verb: str, body: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+    task: str, route: str, body: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def encode(*_: Any, **__: Any) -> None:
         raise AssertionError("the work was done")
 
     async def test(client: httpx.AsyncClient, _: Service) -> None:
         monkeypatch.setattr("albertkit.text.tokenizer.Tokenizer.encode", encode)
-        response = await client.post(f"/{verb}", json=body)
+        response = await client.post(f"/{route}", json=body)
         assert response.status_code == 422, response.text
         assert words in problem(response)
 
     with_server(test, task=task, limits=Limits(max_tokens=35))
 
 
-@pytest.mark.parametrize("verb", ["classify", "explain", "tokenize"])
-def test_characters_that_unfold_are_refused_before_the_work(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("route", ["classify", "explain", "tokenize"])
+def test_characters_that_unfold_are_refused_before_the_work(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("the work was done")
 
     async def test(client: httpx.AsyncClient, _: Service) -> None:
         for name in ("sequences", "ids_of", "encode"):
             monkeypatch.setattr(f"albertkit.text.any_tokenizer.AnyTokenizer.{name}", refuse)
-        response = await client.post(f"/{verb}", json={"text": ["\ufdfa" * 99_990] * 3})
+        response = await client.post(f"/{route}", json={"text": ["\ufdfa" * 99_990] * 3})
         assert response.status_code == 422, response.text
         assert "more than the 100,000 characters" in problem(response)
 
@@ -116,16 +116,16 @@ def test_characters_that_unfold_are_refused_before_the_work(verb: str, monkeypat
 
 def test_short_texts_do_not_wait_for_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     go = threading.Event()
-    prepare = Abilities.prepare
+    prepare = Capabilities.prepare
     begun: list[str] = []
 
-    def slow(self: Abilities, verb: str, values: Any) -> Any:
+    def slow(self: Capabilities, route: str, values: Any) -> Any:
         if len(values["text"][0]) > 1000:
-            begun.append(verb)
+            begun.append(route)
             assert go.wait(20)
-        return prepare(self, verb, values)
+        return prepare(self, route, values)
 
-    monkeypatch.setattr(Abilities, "prepare", slow)
+    monkeypatch.setattr(Capabilities, "prepare", slow)
 
     async def test(client: httpx.AsyncClient, _: Service) -> None:
         long = [asyncio.ensure_future(client.post("/classify", json={"text": "so " * 10_000})) for _ in range(3)]
@@ -189,7 +189,7 @@ def test_compressed_bodies_are_refused() -> None:
 def test_without_asserts_it_is_not_ready_either() -> None:
     code = """
 import asyncio, httpx
-from albertkit.serving.abilities import Abilities
+from albertkit.serving.capabilities import Capabilities
 from albertkit.serving.app import make_app
 from albertkit.serving.service import Service
 assert False  # is not looked at

@@ -16,7 +16,7 @@ from albertkit.data.examples import ChoiceExample
 from albertkit.explaining import explain
 from albertkit.inference.exported import ExportedNetwork
 from albertkit.inference.pretraining_predictor import fill_masks, sentence_order
-from albertkit.serving.abilities import OF_HEAD
+from albertkit.serving.capabilities import ROUTE_OF_HEAD
 from albertkit.serving.limits import Limits
 from albertkit.tasks import TASKS
 
@@ -106,7 +106,7 @@ def test_masks_are_those_of_fill() -> None:
     texts = ["a [MASK] of tea", "the [MASK]. and [MASK] , so", "[MASK]"]
     found = ask("pretrained", "fill", {"text": texts, "top": 4})
     for text, one in zip(texts, found, strict=True):
-        offline = fill_masks(tiny_model("pretrained"), text, top=4)
+        offline = fill_masks(predictor_of("pretrained"), text, top=4)
         assert [mask["position"] for mask in one["masks"]] == [mask.position for mask in offline]
         for mask, wanted in zip(one["masks"], offline, strict=True):
             assert near(
@@ -117,7 +117,7 @@ def test_masks_are_those_of_fill() -> None:
 
 def test_order() -> None:
     found = ask("pretrained", "order", {"text": TEXTS[0], "pair": TEXTS[1]})
-    offline = sentence_order(tiny_model("pretrained"), TEXTS[0], TEXTS[1])
+    offline = sentence_order(predictor_of("pretrained"), TEXTS[0], TEXTS[1])
     assert near(found, [{"probability_in_order": offline, "cut_tokens": 0}])
 
 
@@ -131,8 +131,7 @@ def test_tokens() -> None:
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
-def test_explanations_are_captums(task: str) -> None:
-    pytest.importorskip("captum")
+def test_explanations_are_those_of_explain(task: str) -> None:
     texts = ["a splendid film, isn't it?", "dreadful " * 80]
     found = ask(task, "explain", {"text": texts})
     offline = [one.to_dict() for one in explain(predictor_of(task), texts)]
@@ -152,10 +151,10 @@ def test_what_a_model_cannot_is_refused_with_what_it_can(task: str) -> None:
         async with served(predictor_of(task)) as (client, _):
             can = (await client.get("/model")).json()["can"]
             assert {"embed", "compare", "tokenize"} <= set(can)
-            for verb in {"classify", "answer", "tag", "choose", "fill", "order", "explain"} - set(can):
-                response = await client.post(f"/{verb}", content="not even JSON")
+            for route in {"classify", "answer", "tag", "choose", "fill", "order", "explain"} - set(can):
+                response = await client.post(f"/{route}", content="not even JSON")
                 assert response.status_code == 409
-                assert f"cannot {verb}; it can {', '.join(can)}" in response.json()["error"]["message"]
+                assert f"cannot {route}; it can {', '.join(can)}" in response.json()["error"]["message"]
 
     asyncio.run(main())
 
@@ -169,11 +168,11 @@ def test_an_exported_model_does_what_its_file_holds() -> None:
         async with served(predictor) as (client, service):
             assert service.failure is None
             assert (await client.get("/model")).json()["can"] == ["classify", "explain", "embed", "compare", "tokenize"]
-            for verb in ("classify", "explain", "embed", "tokenize"):
-                assert (await client.post(f"/{verb}", json={"text": "a splendid film"})).status_code == 200
+            for route in ("classify", "explain", "embed", "tokenize"):
+                assert (await client.post(f"/{route}", json={"text": "a splendid film"})).status_code == 200
 
     asyncio.run(main())
 
 
-def test_every_head_has_its_verb() -> None:
-    assert {TASKS[name].head for name in TASKS} == {*OF_HEAD, "similarity"}
+def test_every_head_has_its_route() -> None:
+    assert {TASKS[name].head for name in TASKS} == {*ROUTE_OF_HEAD, "similarity"}

@@ -1,10 +1,10 @@
-"""Gate: what a request passes before the model hears of it, and what ends it early.
+"""Admission: what a request passes before the model hears of it, and what ends it early.
 
     observer    request id, log line, counters, headers of every answer, connections (503), 500 for what nobody foresaw
-    gate        host (421), key (401), state (503), body (408, 413, 415), place (429), deadline (504), clients that
+    admission   host (421), key (401), state (503), body (408, 413, 415), slot (429), deadline (504), clients that
                 leave (499)
 
-A place is taken when the whole body is there: who sends half of it holds a connection for some seconds, no more.
+A request takes a slot when its whole body is there: who sends half of it holds a connection for some seconds, no more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VISIT = "albertkit.visit"
-"""Where the request's `Visit` stands in the scope."""
+"""Key of the request's `Visit` in the scope."""
 _HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
@@ -78,16 +78,16 @@ class Observer:
             log("request", **fields)
 
 
-class Gate:
+class Admission:
     """Lets requests through.
 
     Args:
         app: what answers.
-        service: whose state, places and limits count.
+        service: whose state, slots and limits count.
         keys: of which a client must show one; empty for no such need.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         free: paths that need no key.
-        verbs: paths whose requests the model reads.
+        routes: paths whose requests the model reads.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Gate:
         keys: Sequence[str],
         hosts: Sequence[str],
         free: Collection[str],
-        verbs: Collection[str],
+        routes: Collection[str],
     ) -> None:
         self.app, self.service, self.hosts = app, service, tuple(hosts)
         self.keys = [key.encode() for key in keys]
-        self.free, self.verbs = frozenset(free), frozenset(verbs)
+        self.free, self.routes = frozenset(free), frozenset(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -113,13 +113,13 @@ class Gate:
         try:
             self._check_host(scope)
             self._check_key(scope)
-            if scope["method"] != "POST" or scope["path"] not in self.verbs:
+            if scope["method"] != "POST" or scope["path"] not in self.routes:
                 await self.app(scope, receive, send)
                 return
             body = await self._able(scope, receive)
             if body is None:
                 return
-            with self.service.place():
+            with self.service.slot():
                 await self._answer(scope, body, receive, send)
         except Refusal as refusal:
             await refuse(send, refusal, visit)
@@ -151,7 +151,7 @@ class Gate:
     async def _able(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body of a request that the model can answer."""
         try:
-            self.service.abilities.require(scope["path"].strip("/"))
+            self.service.capabilities.require(scope["path"].strip("/"))
             _check_encoding(scope)
         except Refusal:
             # A connection that closes with a body unread is reset, and the refusal may be lost on its way.

@@ -1,0 +1,242 @@
+"""Capabilities: what the loaded model can do, from a request's texts to work and from the work's answer to results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from albertkit.data.examples import ChoiceExample, SpanExample, TextExample
+from albertkit.errors import did_you_mean
+from albertkit.explaining.occlusion import occluding
+from albertkit.explaining.reading import read_example, require_labels
+from albertkit.inference.exported import ExportedNetwork
+from albertkit.inference.predictor import Predictor
+from albertkit.inference.pretraining_predictor import MASK, MaskedText, filling, ordering, read_masks
+from albertkit.inference.running import FloatArray, Work
+from albertkit.serving.limits import Limits
+from albertkit.serving.refusals import Refusal
+from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.task import Task
+
+ROUTE_OF_HEAD: Mapping[str, str] = {
+    "classifier": "classify",
+    "span": "answer",
+    "answer": "answer",
+    "tags": "tag",
+    "choice": "choose",
+}
+"""Head of a task -> route; of similarity it is `compare`, which every encoder can."""
+MOST_MASKS = 64
+"""Masks of a request: each has logits over the whole vocabulary."""
+_TEXTS = ("text", "pair", "question", "context", "options")
+Results = list[dict[str, Any]]
+
+
+class Capabilities:
+    """What a model can do.
+
+    Args:
+        predictor: the model.
+        limits: of a request.
+    """
+
+    def __init__(self, predictor: Predictor, *, limits: Limits) -> None:
+        self.predictor, self.limits = predictor, limits
+        self.model = predictor.model
+        self.name = Path(self.model.source).name or "the model"  # where it lies is nobody's business
+        self.names = _names(predictor)
+
+    def require(self, route: str) -> None:
+        """Refuse what the model cannot do.
+
+        Raises:
+            Refusal: 409; its sentence names what it can.
+        """
+        if route not in self.names:
+            raise Refusal(409, f"this server runs {self.name}, which cannot {route}; it can {', '.join(self.names)}")
+
+    def size(self, values: Mapping[str, Any]) -> int:
+        """Return the characters of a request's texts, see `Limits.check_texts`.
+
+        Args:
+            values: the fields of its body.
+
+        Raises:
+            Refusal: too many or too long ones.
+        """
+        fields = {name: values[name] for name in _TEXTS if values.get(name) is not None}
+        return self.limits.check_texts(
+            {name: [value] if isinstance(value, str) else value for name, value in fields.items()}
+        )
+
+    def prepare(self, route: str, values: Mapping[str, Any]) -> Work[Results]:
+        """Return the work of a request.
+
+        Args:
+            route: its name.
+            values: the fields of its body, whose `size` was found to be allowed.
+
+        Raises:
+            Refusal: the model cannot, or the request asks for too much.
+            AlbertkitError: texts that cannot be read.
+        """
+        self.require(route)
+        texts, pairs = values.get("text"), values.get("pair")
+        if texts is not None and pairs is not None and len(texts) != len(pairs):
+            raise Refusal(422, f'"text" holds {len(texts)} and "pair" {len(pairs)}: give as many of both')
+        work: Work[Results] = getattr(self, f"_{route}")(values)
+        self.limits.check_tokens(work.tokens)
+        return work
+
+    def _task(self) -> Task:
+        task = self.model.task
+        assert task is not None
+        return task
+
+    def _predict(self, examples: Sequence[Any], *, cut: bool = True) -> Work[Results]:
+        """Work of the task's own predictions, the same that `albertkit predict` gives."""
+        task, encoded = self._task(), self.predictor.encode(examples)
+
+        def finish(rows: Sequence[FloatArray]) -> Results:
+            found = task.predictions(rows, encoded, examples, labels=self.model.labels)
+            lost = _cut_by_example(encoded, len(examples)) if cut else None
+            return [
+                {**one, **({} if lost is None else {"cut_tokens": lost[number]})} for number, one in enumerate(found)
+            ]
+
+        return Work(encoded.sequences, "logits", finish)
+
+    def _classify(self, values: Mapping[str, Any]) -> Work[Results]:
+        return self._predict([TextExample(*both) for both in _pairs(values)])
+
+    def _answer(self, values: Mapping[str, Any]) -> Work[Results]:
+        # Each question reads the whole context: counted before its windows are made.
+        (context,) = self.model.tokenizer.ids_of([values["context"]], threads=1)
+        self.limits.check_tokens(len(context) * len(values["question"]))
+        return self._predict([SpanExample(each, values["context"]) for each in values["question"]], cut=False)
+
+    def _tag(self, values: Mapping[str, Any]) -> Work[Results]:
+        return self._predict([self._task().example_of(each) for each in values["text"]], cut=False)
+
+    def _choose(self, values: Mapping[str, Any]) -> Work[Results]:
+        return self._predict([ChoiceExample(values["context"], values["question"], tuple(values["options"]))])
+
+    def _explain(self, values: Mapping[str, Any]) -> Work[Results]:
+        task, label, labels = require_labels(self.predictor), values.get("label"), self.model.labels
+        if label is not None and label not in labels:
+            known = f"the labels are {', '.join(labels)}" if labels else "a regression has none"
+            raise Refusal(422, f'the field "label" names no label of the model{did_you_mean(label, labels)} ({known})')
+        readings = []
+        tokens = 0
+        for text, pair in _pairs(values):
+            readings.append(read_example(self.predictor, task.example_of(text, pair)))
+            tokens += readings[-1].occluded_tokens
+            self.limits.check_tokens(tokens)  # before the copies are made
+        return occluding(self.predictor, readings, label=label).then(lambda found: [one.to_dict() for one in found])
+
+    def _fill(self, values: Mapping[str, Any]) -> Work[Results]:
+        longest = self.model.network.config.max_position_embeddings
+        texts: list[MaskedText] = []
+        for number, text in enumerate(values["text"]):
+            if MASK not in text:
+                raise Refusal(
+                    422, f'text {number} holds no {MASK}; write one where a piece is to be found: "a {MASK} of tea"'
+                )
+            texts.append(read_masks(self.model, text))
+            if texts[-1].beyond:
+                raise Refusal(
+                    422, f"text {number}: a {MASK} stands behind the {longest} tokens that the model takes; shorten it"
+                )
+        masks = sum(len(one.positions) for one in texts)
+        if masks > MOST_MASKS:
+            raise Refusal(422, f"there are {masks} {MASK} and a request may hold {MOST_MASKS}; send several requests")
+        return filling(self.model, texts, top=values["top"]).then(
+            lambda found: [
+                {"masks": [asdict(fill) for fill in fills], "cut_tokens": one.sequence.truncated}
+                for one, fills in zip(texts, found, strict=True)
+            ]
+        )
+
+    def _order(self, values: Mapping[str, Any]) -> Work[Results]:
+        work = ordering(self.model, values["text"], values["pair"])
+        return work.then(
+            lambda shares: [
+                {"probability_in_order": share, "cut_tokens": one.truncated}
+                for share, one in zip(shares, work.sequences, strict=True)
+            ]
+        )
+
+    def _embed(self, values: Mapping[str, Any]) -> Work[Results]:
+        work = self._vectors(values["text"], values.get("pooling") or self.predictor.default_pooling)
+        return work.then(
+            lambda vectors: [
+                {"vector": vector.tolist(), "cut_tokens": one.truncated}
+                for vector, one in zip(vectors, work.sequences, strict=True)
+            ]
+        )
+
+    def _compare(self, values: Mapping[str, Any]) -> Work[Results]:
+        if self.model.task is not None and self.model.task.name == "similarity":
+            return self._predict([TextExample(*both) for both in _pairs(values)])
+        work, count = (
+            self._vectors([*values["text"], *values["pair"]], self.predictor.default_pooling),
+            len(values["text"]),
+        )
+
+        def results(found: FloatArray) -> Results:
+            vectors = found.astype(np.float64)
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            lost = [one.truncated for one in work.sequences]
+            return [
+                {
+                    "similarity": float(np.clip(vectors[row] @ vectors[count + row], -1, 1)),
+                    "cut_tokens": lost[row] + lost[count + row],
+                }
+                for row in range(count)
+            ]
+
+        return work.then(results)
+
+    def _tokenize(self, values: Mapping[str, Any]) -> Work[Results]:
+        # Ids are quickly counted; pieces and offsets, which the answer holds, take twenty times as long.
+        texts = [text for pair in _pairs(values) for text in pair if text is not None]
+        self.limits.check_tokens(sum(map(len, self.model.tokenizer.ids_of(texts, threads=1))))
+
+        def finish(rows: Sequence[FloatArray]) -> Results:
+            del rows
+            encodings = [
+                self.model.tokenizer.encode(text, pair, specials=values["specials"]) for text, pair in _pairs(values)
+            ]
+            return [{"ids": one.input_ids, "pieces": one.pieces, "offsets": one.offsets} for one in encodings]
+
+        return Work([], "", finish)
+
+    def _vectors(self, texts: Sequence[str], pooling: str) -> Work[FloatArray]:
+        sequences = self.model.tokenizer.sequences(texts, max_length=self.model.max_length)
+        return Work(sequences, pooling, lambda rows: self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling))
+
+
+def _names(predictor: Predictor) -> tuple[str, ...]:
+    model = predictor.model
+    names = []
+    if model.task is not None and model.task.head in ROUTE_OF_HEAD:
+        route = ROUTE_OF_HEAD[model.task.head]
+        names += [route, "explain"] if route == "classify" else [route]
+    if not isinstance(model.network, ExportedNetwork):
+        names += [route for route, head in (("fill", "mlm"), ("order", "sop")) if head in model.network.heads]
+    return (*names, "embed", "compare", "tokenize")
+
+
+def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    texts = values["text"]
+    return list(zip(texts, values.get("pair") or [None] * len(texts), strict=True))
+
+
+def _cut_by_example(encoded: Encoded, examples: int) -> list[int]:
+    lost = [one.truncated for one in encoded.sequences]
+    owners = np.repeat(encoded.owners, encoded.counts)
+    return [int(count) for count in np.bincount(owners, lost, minlength=examples)]
