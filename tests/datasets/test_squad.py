@@ -39,7 +39,7 @@ def test_the_published_layout(tmp_path: Path) -> None:
     source = open_data("squad/v1", data_dir=tmp_path)
     assert (source.task, source.labels, source.metrics) == ("question_answering", (), ("exact", "f1"))
     data = source.split("validation")
-    assert (data.name, data.split, len(data), data.skipped, data.notes) == ("squad/v1", "dev", 2, (), ())
+    assert (data.name, data.split, len(data), data.skipped, data.warnings) == ("squad/v1", "dev", 2, (), ())
     first, second = data
     assert (first.id, first.title, first.question, first.context) == ("q1", "Ships", "What sank?", CONTEXT)
     assert first.answers == (Answer("Titanic", 12),)
@@ -92,13 +92,13 @@ def test_an_answer_that_stands_elsewhere_is_taken_from_the_nearest_place(tmp_pat
         (Answer("Titanic", 31),), (Answer("The  Titanic", 26),), (Answer("Titanic", 12),), (Answer("Titanic", 12),),
     ]  # fmt: skip
     assert all(row.context[answer.start :].startswith(answer.text) for row in data for answer in row.answers)
-    notes = " ".join(data.notes)
+    notes = " ".join(data.warnings)
     assert (
         "1 answer(s) not at their answer_start, taken from the nearest place where they stand (question moved" in notes
     )
     assert "(question some)" in notes
     assert '1 answer(s) marked "start_ambiguous"' in notes
-    assert len(data.notes) == 3
+    assert len(data.warnings) == 3
 
 
 FLAWS = [

@@ -16,8 +16,7 @@ from pathlib import Path
 from albertkit.data.words import join_words
 from albertkit.datasets.archive import SourceFile, find_files
 from albertkit.datasets.dataset import Dataset, DataSource
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text, decode_text
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
 from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, tagged_dataset
 from albertkit.errors import DataError, UsageError
 
@@ -106,11 +105,11 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
     if not counts:
         raise DataError(f"{where}: no words in the file; it needs one a line")
     width = counts.most_common(1)[0][0]
-    file = TaggedFile([], BadRows(where, skip=skip_bad_rows), Remarks(where))
+    file = TaggedFile([], BadRows(where, skip=skip_bad_rows), RowWarnings(where))
     columns = _FIRST_AND_LAST
     if width == _CONLLU_WIDTH and all(_CONLLU_ID.fullmatch(row[0]) for _, row in of_words if len(row) == width):
         first = next(number for number, row in of_words if len(row) == width)
-        file.remarks.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
+        file.warnings.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
         columns = _FORM_AND_UPOS
         # A range (1-2: a word that the next lines split) and an empty node (1.1) have no part of speech.
         rows = [(number, row) for number, row in rows if len(row) != width or row[0].isdecimal()]
@@ -135,7 +134,7 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
         if not row or row[0] == _DOCUMENT:
             end()
         elif row[0].startswith("#") and len(row) != width:
-            file.remarks.add("line(s) that begin with # taken as comments", f"line {number}")
+            file.warnings.add("line(s) that begin with # taken as comments", f"line {number}")
         else:
             sentence.append((number, row))
     end()

@@ -52,8 +52,8 @@ class Dataset:
     """The rows, all of one kind of `albertkit.data.examples.Example`."""
     skipped: tuple[str, ...] = ()
     """One sentence for each row passed over, with its file and line."""
-    notes: tuple[str, ...] = ()
-    """One sentence for each thing that was read otherwise than it stands in the file, with a count and the places."""
+    warnings: tuple[str, ...] = ()
+    """One sentence for each thing that was read differently than the file says it, with a count and the places."""
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -190,7 +190,7 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
         seed: another seed draws other rows; the same seed the same rows on every machine (0 to 2**32 - 1).
 
     Returns:
-        What is left, and a part for each share. `skipped` and `notes`, which are of the file, stay with what is left.
+        What is left, and a part for each share. `skipped` and `warnings`, which are of the file, stay with the first.
 
     Raises:
         UsageError: a share or the seed cannot be, or one of the parts would be empty.
@@ -221,7 +221,7 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
     for number, share in enumerate((1 - sum(fractions), *fractions)):
         examples = [example for example, part in zip(dataset.examples, drawn, strict=True) if part == number]
         parts.append(replace(dataset, split=f"{100 * share:.4g}% {of}", examples=examples))
-    return [parts[0], *(replace(part, skipped=(), notes=()) for part in parts[1:])]
+    return [parts[0], *(replace(part, skipped=(), warnings=()) for part in parts[1:])]
 
 
 def group_of(example: Any, level: str) -> str | None:

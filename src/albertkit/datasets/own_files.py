@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, WHOLE, Dataset, DataSource
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError
-from albertkit.io.decoding import file_blocks, text_lines
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word a line; .txt is taken for one only where the task says so."""
@@ -124,15 +122,10 @@ def _split(file: Path) -> str | None:
 
 
 def _keys(path: Path, encoding: str | None) -> set[str]:
-    if path.suffix.lower() == ".parquet":
-        return set(open_table(path).columns)
     try:
-        with path.open("rb") as file:
-            lines = text_lines(file_blocks(file), where=str(path), encoding=encoding)
-            row = json.loads(next((line for line in lines if line.strip()), "null"))
-    except (OSError, ValueError, RecursionError, DataError):  # whoever reads the whole file says what is wrong with it
+        return set(open_table(path, encoding=encoding, every_key=False).columns)
+    except DataError:  # whoever reads the whole file says what is wrong with it
         return set()
-    return set(row) if isinstance(row, dict) else set()
 
 
 def _task_of_keys(keys: set[str]) -> str | None:

@@ -19,8 +19,7 @@ from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
 from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text, own_bytes
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
     TASK,
@@ -119,7 +118,7 @@ def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile
             "a row of tags has tokens and tags, or text and spans"
         )
     uses = [words, *([told] if told else []), *(["id"] if "id" in table.columns else [])]
-    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), Remarks(table.where))
+    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), RowWarnings(table.where))
     for place, values in table.rows(uses, file.bad):
         row = dict(zip(uses, values, strict=True))
         name = None if row.get("id") is None else str(row["id"])
@@ -130,7 +129,7 @@ def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile
                 file.rows.append(_from_spans(place, row["text"], row.get(told or ""), name, told, file))
         except ValueError as error:
             file.bad.add(place, str(error))
-    left = file.remarks.places(_LEFT)
+    left = file.warnings.places(_LEFT)
     if left and file.tags == {OUTSIDE}:
         raise DataError(
             f"{table.where}: no span begins and ends with words, so no word has a tag ({left[0]}); count start and end "
@@ -186,11 +185,11 @@ def _from_spans(place: str, text: Any, spans: Any, name: str | None, told: str |
             others = [(0, 0, "")]
         if not others:
             tags, left, problem = moved, [], None
-            file.remarks.add(_UTF16, place)
+            file.warnings.add(_UTF16, place)
     if problem is not None:
         raise problem
     for start, end, label in left:
-        file.remarks.add(_LEFT, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
+        file.warnings.add(_LEFT, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
     return TaggedText(place, checked, words, tags, name)
 
 

@@ -223,7 +223,7 @@ def evaluate(
             *scored.notes,
             *window_notes(dataset.split, encoded),
             *(() if truncated is None else (f"{dataset.split}: {truncated}",)),
-            *(f"{dataset.split}: {note}" for note in dataset.notes),
+            *(f"{dataset.split}: {note}" for note in dataset.warnings),
         ),
         seconds=time.perf_counter() - started,
     )

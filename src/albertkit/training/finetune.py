@@ -192,7 +192,7 @@ def _few_shot(
         predictor, roles["train"], settings, weights=weights, run=run, scores_itself=scores_itself, teller=teller
     )
     if scores_itself:
-        splits = replace(splits, scored=replace(splits.train, split=found.split, skipped=(), notes=()))
+        splits = replace(splits, scored=replace(splits.train, split=found.split, skipped=(), warnings=()))
     seconds = time.perf_counter() - started
     return finish(
         found.predictor,

@@ -10,7 +10,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.table_files import is_table
-from albertkit.datasets.text_stream import require_lines
+from albertkit.datasets.text_files import require_lines
 from albertkit.errors import DataError
 from albertkit.training.distillation.texts import read_rows
 from albertkit.training.settings import FinetuneSettings
@@ -110,4 +110,4 @@ def _table(name: str, settings: FinetuneSettings) -> _Read:
     )
     dataset = source.split(source.splits[0])
     skipped = (f"{name}: {len(dataset.skipped):,} rows cannot be used and were left out",) if dataset.skipped else ()
-    return _Read(list(dataset.examples), (*dataset.notes, *skipped))
+    return _Read(list(dataset.examples), (*dataset.warnings, *skipped))
