@@ -37,7 +37,7 @@ def test_the_published_layout(tmp_path: Path) -> None:
     ]
     assert list(source.split("dev")) == list(data)
     assert (data.skipped, data.warnings) == ((), ())
-    with pytest.raises(UsageError, match=r'no split "test" \(not under .*: conllpp_test.txt\)'):
+    with pytest.raises(UsageError, match=r'no split "test" \(not under .*: test: conllpp_test.txt\)'):
         source.split("test")
 
 
@@ -256,7 +256,9 @@ def test_universal_dependencies(tmp_path: Path) -> None:
     words = [("Do", "AUX"), ("n't", "PART"), ("fall", "VERB"), (".", "PUNCT")]
     for name in ("en.conllu", "en.conll"):
         assert tags_of(tmp_path / name, CONLLU + CONLLU) == [words, words]
-    assert any("CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).warnings)
+    assert any(
+        "CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).warnings
+    )
     with pytest.raises(DataError, match="line 9: 9 columns instead of 10"):
         tags_of(tmp_path / "bad.conllu", CONLLU.replace("\t_\t_\n\n", "\t_\n\n") + CONLLU)
 

@@ -46,7 +46,7 @@ def test_the_published_layout(tmp_path: Path) -> None:
     assert [answer.start for answer in second.answers] == [12, 12, 31]
     assert not data.is_pair
     require_labelled(data)
-    with pytest.raises(UsageError, match=r'has no split "train" \(not under .*: train-v1.1.json\)'):
+    with pytest.raises(UsageError, match=r'has no split "train" \(not under .*: train: train-v1.1.json\)'):
         source.split("train")
 
 
@@ -154,7 +154,7 @@ def test_a_file_of_another_layout(tmp_path: Path, content: bytes, message: str) 
 def test_places_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="squad/v2 does not come with albertkit: give --data-dir"):
         open_data("squad/v2")
-    with pytest.raises(DataError, match=r"squad/v1: neither train-v1\.1\.json nor dev-v1\.1\.json under"):
+    with pytest.raises(DataError, match=r"squad/v1: none of train-v1\.1\.json, dev-v1\.1\.json under"):
         open_data("squad/v1", data_dir=tmp_path)
     with pytest.raises(DataError, match=r"own.json does not exist"):
         open_data(tmp_path / "own.json")

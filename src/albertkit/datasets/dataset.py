@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from albertkit.data.examples import Example
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
@@ -48,8 +49,8 @@ class Dataset:
     """Names of the classes or tags by index; empty for regression, question answering and multiple choice."""
     metrics: tuple[str, ...]
     """Names of the metrics, the main one first."""
-    examples: list[Any] = field(repr=False)
-    """The rows, all of one kind of `albertkit.data.examples.Example`."""
+    examples: Sequence[Example] = field(repr=False)
+    """The rows, all of one kind."""
     skipped: tuple[str, ...] = ()
     """One sentence for each row passed over, with its file and line."""
     warnings: tuple[str, ...] = ()
@@ -58,14 +59,14 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Example]:
         return iter(self.examples)
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> Example: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
         return self.examples[index]
 
     @property
@@ -73,7 +74,7 @@ class Dataset:
         """Whether an example holds two texts."""
         return bool(self.examples) and getattr(self.examples[0], "pair", None) is not None
 
-    def batches(self, n: int) -> Iterator[list[Any]]:
+    def batches(self, n: int) -> Iterator[Sequence[Example]]:
         """Give the examples in order, in lists of `n`; the last may be shorter.
 
         >>> from albertkit.data.examples import TextExample
@@ -224,7 +225,7 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
     return [parts[0], *(replace(part, skipped=(), warnings=()) for part in parts[1:])]
 
 
-def group_of(example: Any, level: str) -> str | None:
+def group_of(example: Example, level: str) -> str | None:
     """Return what an example shares with others of its group; None where it belongs to none of this level.
 
     >>> from albertkit.data.examples import SpanExample

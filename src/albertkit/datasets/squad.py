@@ -13,11 +13,12 @@ from typing import Any
 
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.datasets.answers import checked_answers, find_answer
-from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.archive import SourceFile
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
 from albertkit.datasets.json_text import parse_json
+from albertkit.datasets.published import find_published
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import DataError
 
 TASK = "question_answering"
 FILES: Mapping[str, Mapping[str, str]] = {
@@ -48,27 +49,15 @@ def open_squad(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool =
     """
     del skip_bad_rows
     files = FILES[name]
-    if data_dir is None:
-        raise UsageError(
-            f"{name} does not come with albertkit: give --data-dir with the folder of {' and '.join(files.values())} "
-            "(from https://rajpurkar.github.io/SQuAD-explorer/) or an archive of it"
-        )
-    found = find_files(data_dir, folders=_FOLDERS, names=list(files.values()))
-    if not found:
-        raise DataError(
-            f"{name}: neither {' nor '.join(files.values())} under {data_dir}; give the folder that holds them"
-        )
-    there = {split: found[file] for split, file in files.items() if file in found}
-    missing = ", ".join(file for file in files.values() if file not in found)
-    return DataSource(
+    found = find_published(
         name,
-        TASK,
-        (),
-        STRUCTURED_METRICS[TASK],
-        tuple(there),
-        partial(_load, name, there),
-        hint=f" (not under {data_dir}: {missing})" if missing else "",
+        data_dir,
+        files={split: (file,) for split, file in files.items()},
+        folders=_FOLDERS,
+        give=f"the folder of {' and '.join(files.values())} (from https://rajpurkar.github.io/SQuAD-explorer/)",
     )
+    load = partial(_load, name, found.files)
+    return DataSource(name, TASK, (), STRUCTURED_METRICS[TASK], tuple(found.files), load, hint=found.hint)
 
 
 def _load(name: str, files: Mapping[str, SourceFile], split: str) -> Dataset:

@@ -18,7 +18,7 @@ from albertkit.data.words import join_words, split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
-from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.own_files import ROW_ENDINGS, ReadOptions, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
@@ -41,7 +41,7 @@ Span = tuple[int, int, str]
 """(start, end, label)."""
 
 
-def open_tags(path: Path, *, options: OwnFiles) -> DataSource:
+def open_tags(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
@@ -87,12 +87,12 @@ def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tup
     return tuple(tags), left
 
 
-def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: OwnFiles, split: str) -> Dataset:
+def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: ReadOptions, split: str) -> Dataset:
     empty = Dataset(name, split, TASK, labels, metrics_of(labels), [])
     return tagged_dataset(_read(split, files, options), empty=empty)
 
 
-def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFile:
+def _read(split: str, files: Mapping[str, Path], options: ReadOptions) -> TaggedFile:
     path = files[split]
     if path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
@@ -104,7 +104,7 @@ def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFil
     return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=is_unlabelled_test(split, files))
 
 
-def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile:
+def _read_rows(table: Table, options: ReadOptions, *, may_lack: bool) -> TaggedFile:
     has_tokens = "tokens" in table.columns
     words = "tokens" if has_tokens else "text"
     known = _TAG_KEYS if has_tokens else _SPAN_KEYS
