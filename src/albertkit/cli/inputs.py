@@ -73,8 +73,9 @@ def read_inputs(
     return Inputs(found.rows, (piece.inputs for piece in file.pieces()))
 
 
-def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: str | None) -> list[Any] | None:
+def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: str | None) -> Sequence[Any] | None:
     """Read questions, choices or tagged words for a model of such a task; None where the file holds plain texts."""
+    from albertkit.data.examples import TokenExample
     from albertkit.datasets import open_data
     from albertkit.datasets.dataset import STRUCTURED_METRICS
     from albertkit.datasets.lines import require_file
@@ -88,11 +89,11 @@ def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: st
     require_file(path)
     tags = list(labels) if task.data_task == "token_classification" else None
     source = open_data(path, task=task.data_task, labels=tags, labelled=False, encoding=encoding)
-    examples = list(source.split(source.splits[0]).examples)
+    data = source.split(source.splits[0])
     if tags is not None and path.suffix in ROW_ENDINGS and "tokens" not in open_table(path, encoding=encoding).columns:
         # Texts without words of their own: the model splits them as its training data were.
-        return [replace(task.example_of(example.text), id=example.id) for example in examples]
-    return examples
+        return [replace(task.example_of(example.text), id=example.id) for example in data.of(TokenExample)]
+    return data.examples
 
 
 def _in_pieces(examples: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from albertkit.data.examples import Example
+from albertkit.data.examples import ChoiceExample, Example, SpanExample, TextExample, TokenExample
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
@@ -33,6 +33,7 @@ ARTICLE, PASSAGE, ROW = "article", "passage", "row"
 """What stays together when a split is divided, the largest first."""
 
 Row = TypeVar("Row")
+Kind = TypeVar("Kind", TextExample, SpanExample, TokenExample, ChoiceExample)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ class Dataset:
     def __getitem__(self, index: slice) -> Sequence[Example]: ...
     def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
         return self.examples[index]
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """Return the rows of a data set whose task says that all are of this kind."""
+        rows: list[Kind] = [example for example in self.examples if isinstance(example, kind)]
+        assert len(rows) == len(self.examples), f"{self.name}: {self.task} with rows that are no {kind.__name__}"
+        return rows
 
     @property
     def is_pair(self) -> bool:
@@ -282,7 +289,7 @@ def require_two_labels(dataset: Dataset) -> None:
         DataError: names the one label.
     """
     if dataset.task == "token_classification":
-        tags = {tag for example in dataset.examples for tag in example.tags or ()}
+        tags = {tag for example in dataset.of(TokenExample) for tag in example.tags or ()}
         if len(tags) < 2:
             only = ", ".join(f'"{dataset.labels[tag]}"' for tag in tags) or "no tag"
             raise DataError(
@@ -292,7 +299,7 @@ def require_two_labels(dataset: Dataset) -> None:
         return
     if dataset.task != "classification":
         return
-    seen = {example.label for example in dataset.examples}
+    seen = {example.label for example in dataset.of(TextExample)}
     if len(seen) < 2:
         only = ", ".join(f'"{dataset.labels[label]}"' for label in seen if isinstance(label, int)) or "no label at all"
         raise DataError(
