@@ -9,7 +9,7 @@ import pytest
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, leftovers, tiny_folder
 
-from albertkit.datasets import text_stream
+from albertkit.datasets import text_files
 from albertkit.inference.predictor import Predictor
 from albertkit.io.vectors import MadeBy, VectorFile
 from albertkit.models.pretrained import load_model
@@ -47,7 +47,7 @@ def test_piece_by_piece_is_the_same(
     pytest.importorskip("pyarrow")
     texts = [" ".join(["film"] * (number % 23)) for number in range(50)]
     (tmp_path / "in.txt").write_text("\n".join([*texts, ""]))
-    monkeypatch.setattr(text_stream, "ROWS", 7)
+    monkeypatch.setattr(text_files, "ROWS", 7)
     arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / f"v{ending}", *ONE_THREAD, "--json")
     outcome = albertkit("embed", tiny_folder(), *arguments)
     assert outcome.json["texts"] == 50
@@ -67,7 +67,7 @@ def test_a_bad_row_far_down_leaves_what_stood_there(
 ) -> None:
     (tmp_path / "in.txt").write_bytes(b"a\n" * 20 + b"\xff\n")
     (tmp_path / "v.npy").write_text("older")
-    monkeypatch.setattr(text_stream, "ROWS", 7)
+    monkeypatch.setattr(text_files, "ROWS", 7)
     arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.npy")
     assert (
         "in.txt, line 21: byte 0xff is not UTF-8"

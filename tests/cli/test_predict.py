@@ -9,6 +9,8 @@ import pytest
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import leftovers, tiny_folder, write_csv
 
+from albertkit.datasets import text_files
+
 TEXTS = ["a splendid film", "a dreadful film"]
 
 
@@ -53,3 +55,40 @@ def test_bad_files_and_models(albertkit: Runner, run_folder: Path, tmp_path: Pat
     headless = albertkit("predict", tiny_folder(), "a", *ONE_THREAD, "--json")
     assert (headless.status, headless.out) == (2, "")
     assert "has no task head to predict with: fine-tune it first" in headless.err
+
+
+def test_piece_by_piece_is_the_same(
+    albertkit: Runner, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [" ".join([*TEXTS[number % 2].split(), "film"] * (1 + number % 5)) for number in range(20)]
+    given, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    given.write_text("\n".join(texts))
+    whole = albertkit("predict", run_folder, "--input", given, *ONE_THREAD, "--json").rows
+    monkeypatch.setattr(text_files, "ROWS", 7)
+    outcome = albertkit("predict", run_folder, "--input", given, "--output", out, *ONE_THREAD)
+    assert f"20 predictions: {out}" in outcome.err
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["text"], row["label"]) for row in rows] == [(row["text"], row["label"]) for row in whole]
+    for row, other in zip(rows, whole, strict=True):
+        assert row["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+
+
+def test_files_that_are_refused_before_anything_is_written(
+    albertkit: Runner, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_files, "ROWS", 2)
+    out = tmp_path / "out.jsonl"
+    out.write_text("older")
+    (tmp_path / "a.csv").write_text("text,n\na,1\nb,2\nc\nd,4\n")
+    (tmp_path / "b.csv").write_text("text,n\n")
+    (tmp_path / "c.jsonl").write_text('{"text": "a", "text": "b"}\n')
+    for name, words in (
+        ("a.csv", "a.csv, line 4: 1 columns instead of 2; repair the file"),
+        ("b.csv", "b.csv: no row that can be used"),
+        ("c.jsonl", 'line 1: the key "text" is there twice in one object'),
+        ("", "is a folder; give one file: texts one per line, or a table"),
+    ):
+        arguments = ("--input", tmp_path / name, "--output", out, *ONE_THREAD)
+        assert words in albertkit("predict", run_folder, *arguments).failure()
+    assert out.read_text() == "older"
+    assert not leftovers(tmp_path)

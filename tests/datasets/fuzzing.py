@@ -187,7 +187,7 @@ def read_table(path: Path, draw: random.Random) -> None:
     from albertkit.datasets import open_data
     from albertkit.datasets.label_check import data_warnings
     from albertkit.datasets.labels import check_labels
-    from albertkit.datasets.text_stream import count_rows, text_pieces
+    from albertkit.datasets.text_files import open_texts
     from albertkit.errors import AlbertkitError
 
     encoding = draw.choice((*[None] * 9, "cp1252", "utf-16", "latin-1", "no-such"))
@@ -203,9 +203,9 @@ def read_table(path: Path, draw: random.Random) -> None:
         "encoding": encoding,
     }
     with suppress(AlbertkitError):
-        count_rows(path, encoding=encoding)
+        open_texts(path, encoding=encoding, pairs=True).check()
     with suppress(AlbertkitError):
-        for piece in text_pieces(path, text_column=options["text_column"], encoding=encoding):
+        for piece in open_texts(path, text_column=options["text_column"], encoding=encoding).pieces():
             assert all(isinstance(text, str) for text in piece.texts)
     source = open_data(path, **options)
     data = source.split(source.splits[0])
@@ -265,7 +265,7 @@ def _import_readers() -> None:
     import sklearn.metrics  # noqa: F401
 
     import albertkit.datasets.label_check
-    import albertkit.datasets.text_stream
+    import albertkit.datasets.text_files
     import albertkit.evaluation.score  # noqa: F401
 
 

@@ -36,8 +36,8 @@ def test_the_published_layout(tmp_path: Path) -> None:
         TokenExample("Ada", ((0, 3),), (7,)),
     ]
     assert list(source.split("dev")) == list(data)
-    assert (data.skipped, data.notes) == ((), ())
-    with pytest.raises(UsageError, match=r'no split "test" \(not under .*: conllpp_test.txt\)'):
+    assert (data.skipped, data.warnings) == ((), ())
+    with pytest.raises(UsageError, match=r'no split "test" \(not under .*: test: conllpp_test.txt\)'):
         source.split("test")
 
 
@@ -79,7 +79,7 @@ def test_iob1_is_converted_and_told(tmp_path: Path) -> None:
     data = load_dataset(tmp_path / "own.conll")
     assert data.labels == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
     assert [row.tags for row in data] == [(3, 3, 4, 0), (1,)]
-    (note,) = data.notes
+    (note,) = data.warnings
     assert note.endswith("2 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1, line 6)")
 
 
@@ -88,7 +88,7 @@ def test_other_schemes_are_kept(tmp_path: Path, tags: list[str]) -> None:
     (tmp_path / "own.conll").write_text("".join(f"w {tag}\n" for tag in tags))
     data = load_dataset(tmp_path / "own.conll")
     assert [data.labels[tag] for tag in data[0].tags] == tags
-    assert data.notes == ()
+    assert data.warnings == ()
 
 
 def test_labels_of_a_trained_model(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_blanks_inside_words_and_comments() -> None:
     file = read_columns(content, where="own.conll")
     assert [(row.text, row.tags) for row in file.rows] == [("New York #", ("B-LOC", "O")), ("10\u00a0000", ("O",))]
     assert [row.words for row in file.rows] == [((0, 8), (9, 10)), ((0, 6),)]
-    assert file.remarks.close() == ("own.conll: 2 line(s) that begin with # taken as comments (line 1, line 5)",)
+    assert file.warnings.close() == ("own.conll: 2 line(s) that begin with # taken as comments (line 1, line 5)",)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_the_published_files(shared: Path) -> None:
     for split, (sentences, words, entities) in expected.items():
         data = source.split(split)
         assert (len(data), sum(len(row.words) for row in data)) == (sentences, words)
-        assert (data.skipped, data.notes) == ((), ())
+        assert (data.skipped, data.warnings) == ((), ())
         names = [[data.labels[tag] for tag in row.tags] for row in data]
         assert entities in (None, len(seqeval.get_entities(names)))
         assert all(row.text[start:end].strip() for row in data for start, end in row.words)
@@ -199,7 +199,7 @@ def test_the_same_tags_however_a_file_writes_them(tmp_path: Path, content: str |
 
 def test_another_spelling_is_told(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("Bob PER-B\nfell O\n")
-    (note,) = load_dataset(tmp_path / "own.conll").notes
+    (note,) = load_dataset(tmp_path / "own.conll").warnings
     assert note.endswith("1 tag(s) in another spelling of the scheme (line 1: PER-B is read as B-PER)")
 
 
@@ -236,7 +236,7 @@ def test_a_model_that_learned_iob1(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("Ada I-PER\nEve B-PER\nis O\n\nRome I-LOC\n")
     data = load_dataset(tmp_path / "own.conll", labels=["O", "B-PER", "I-PER", "I-LOC"])
     assert [[data.labels[tag] for tag in row.tags] for row in data] == [["B-PER", "B-PER", "O"], ["I-LOC"]]
-    assert data.notes[0].endswith("1 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1)")
+    assert data.warnings[0].endswith("1 tag(s) I- that begin a chunk, as IOB1 has them, changed to B- (line 1)")
 
 
 CONLLU = """# newpar
@@ -256,7 +256,9 @@ def test_universal_dependencies(tmp_path: Path) -> None:
     words = [("Do", "AUX"), ("n't", "PART"), ("fall", "VERB"), (".", "PUNCT")]
     for name in ("en.conllu", "en.conll"):
         assert tags_of(tmp_path / name, CONLLU + CONLLU) == [words, words]
-    assert any("CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).notes)
+    assert any(
+        "CoNLL-U, so the word is FORM and its tag UPOS" in note for note in load_dataset(tmp_path / name).warnings
+    )
     with pytest.raises(DataError, match="line 9: 9 columns instead of 10"):
         tags_of(tmp_path / "bad.conllu", CONLLU.replace("\t_\t_\n\n", "\t_\n\n") + CONLLU)
 

@@ -87,7 +87,7 @@ def test_an_empty_option_is_kept_and_told(tmp_path: Path) -> None:
     write(tmp_path, {"RACE/dev/high/7.txt": passage(options=[["red", ""], ["a", "b", "c", "d"]])})
     data = load_dataset("race", split="dev", data_dir=tmp_path)
     assert len(data) == 2
-    (note,) = data.notes
+    (note,) = data.warnings
     assert note.endswith("1 question(s) with an empty option, kept as published (dev/high/7.txt, question 1)")
 
 

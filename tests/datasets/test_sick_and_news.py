@@ -25,7 +25,7 @@ def test_sick(tmp_path: Path) -> None:
     assert data[0] == TextExample('A "cat"', "A dog", 4.5, "1")
     data = load_dataset("sick/entailment", split="trial", data_dir=tmp_path)
     assert [data.labels[row.label] for row in data] == ["NEUTRAL", "CONTRADICTION"]
-    with pytest.raises(UsageError, match=r'no split "train" \(not under .*: SICK_train.txt'):
+    with pytest.raises(UsageError, match=r'no split "train" \(not under .*: train: SICK_train.txt'):
         open_data("sick/entailment", data_dir=tmp_path).split("train")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from albertkit.datasets import load_dataset, open_data
-from albertkit.datasets.text_stream import DataWarning, text_pieces
+from albertkit.datasets.text_files import open_texts
 from albertkit.errors import AlbertkitError, DataError, UsageError
 
 ROWS = [("free prize, call now", "spam"), ("see you at six", "ham"), ("win \u00a31000 cash", "spam")]
@@ -27,7 +28,7 @@ def read(path: Path, **options: object) -> list[tuple[str, str]]:
 
 
 def streamed(path: Path, **options: str) -> list[str]:
-    return [text for piece in text_pieces(path, **options) for text in piece.texts]
+    return [text for piece in open_texts(path, **options).pieces() for text in piece.texts]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def streamed(path: Path, **options: str) -> list[str]:
 def test_one_table_in_many_forms(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     assert read(tmp_path / name) == ROWS
-    assert load_dataset(tmp_path / name).notes == ()
+    assert load_dataset(tmp_path / name).warnings == ()
     assert streamed(tmp_path / name) == [text for text, _ in ROWS]
 
 
@@ -68,16 +69,17 @@ def test_another_delimiter_is_found_and_named(content: str, delimiter: str, tmp_
     path = tmp_path / "a.csv"
     path.write_bytes(content.encode())
     assert read(path) == ROWS
-    (note,) = load_dataset(path).notes
-    assert note.startswith(str(path))
-    with pytest.warns(DataWarning, match=f"a.csv: the columns are separated by {delimiter}, not by a comma"):
-        assert streamed(path) == [text for text, _ in ROWS]
+    (warning,) = load_dataset(path).warnings
+    assert warning.startswith(str(path))
+    assert re.search(f"a.csv: the columns are separated by {delimiter}, not by a comma", warning)
+    assert open_texts(path).warnings == (warning,)
+    assert streamed(path) == [text for text, _ in ROWS]
 
 
 def test_a_name_may_hold_another_delimiter(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,a|b|c|d,label\nx,1,u\ny,2,v\n")
     assert read(path) == [("x", "u"), ("y", "v")]
-    assert load_dataset(path).notes == ()
+    assert load_dataset(path).warnings == ()
 
 
 def test_lines_count_from_the_top_of_the_file(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_lists_that_went_through_pandas(tmp_path: Path) -> None:
     data = load_dataset(path)
     assert (data.task, data.labels) == ("multilabel", ("money", "sport"))
     assert [row.label for row in data] == [(0, 1), (1,), ()]
-    assert 'column "labels" holds lists written as text, which are read as several labels' in data.notes[0]
+    assert 'column "labels" holds lists written as text, which are read as several labels' in data.warnings[0]
     named = load_dataset(path, task="classification")
     assert named.labels == ("['sport', 'money']", "['sport']", "[]")
     with pytest.raises(DataError, match=r"line 2: .* cannot be read as a list of labels"):
@@ -263,6 +265,7 @@ REFUSED = [
     ("excel.tsv", 'text\tlabel\n"two\tcells"\tspam\n', "line 2: 3 columns instead of 2"),
     ("int_text.jsonl", '{"text": 5, "label": "a"}', 'line 1: "text" is 5, a int, not a text'),
     ("null.jsonl", '{"text": null, "label": "a"}', 'line 1: "text" is missing'),
+    ("twice.jsonl", '{"text": "a", "label": 1, "text": "b"}', 'line 1: the key "text" is there twice in one object'),
     ("nan.jsonl", '{"text": "a", "label": NaN}', "line 1: the label .* is missing"),
     ("nan.csv", "text,label\na,yes\nb,\n", "line 3: the label in column .label. is missing"),
     ("noheader.csv", '"free prize",spam\n"see you",ham\n', "no column for the text .*there are: free prize, spam"),
@@ -281,7 +284,7 @@ def test_small_files_that_are_refused(name: str, content: str, sentence: str, tm
 
 def test_empty_texts_are_told(tmp_path: Path) -> None:
     data = load_dataset(write(tmp_path / "a.csv", "text,label\n,a\nhello,b\n   ,a\n"))
-    assert data.notes == (f"{tmp_path / 'a.csv'}: 2 texts are empty (line 2, line 4)",)
+    assert data.warnings == (f"{tmp_path / 'a.csv'}: 2 texts are empty (line 2, line 4)",)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.ndjson"])

@@ -39,14 +39,14 @@ def test_the_published_layout(tmp_path: Path) -> None:
     source = open_data("squad/v1", data_dir=tmp_path)
     assert (source.task, source.labels, source.metrics) == ("question_answering", (), ("exact", "f1"))
     data = source.split("validation")
-    assert (data.name, data.split, len(data), data.skipped, data.notes) == ("squad/v1", "dev", 2, (), ())
+    assert (data.name, data.split, len(data), data.skipped, data.warnings) == ("squad/v1", "dev", 2, (), ())
     first, second = data
     assert (first.id, first.title, first.question, first.context) == ("q1", "Ships", "What sank?", CONTEXT)
     assert first.answers == (Answer("Titanic", 12),)
     assert [answer.start for answer in second.answers] == [12, 12, 31]
     assert not data.is_pair
     require_labelled(data)
-    with pytest.raises(UsageError, match=r'has no split "train" \(not under .*: train-v1.1.json\)'):
+    with pytest.raises(UsageError, match=r'has no split "train" \(not under .*: train: train-v1.1.json\)'):
         source.split("train")
 
 
@@ -92,13 +92,13 @@ def test_an_answer_that_stands_elsewhere_is_taken_from_the_nearest_place(tmp_pat
         (Answer("Titanic", 31),), (Answer("The  Titanic", 26),), (Answer("Titanic", 12),), (Answer("Titanic", 12),),
     ]  # fmt: skip
     assert all(row.context[answer.start :].startswith(answer.text) for row in data for answer in row.answers)
-    notes = " ".join(data.notes)
+    notes = " ".join(data.warnings)
     assert (
         "1 answer(s) not at their answer_start, taken from the nearest place where they stand (question moved" in notes
     )
     assert "(question some)" in notes
     assert '1 answer(s) marked "start_ambiguous"' in notes
-    assert len(data.notes) == 3
+    assert len(data.warnings) == 3
 
 
 FLAWS = [
@@ -154,7 +154,7 @@ def test_a_file_of_another_layout(tmp_path: Path, content: bytes, message: str) 
 def test_places_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="squad/v2 does not come with albertkit: give --data-dir"):
         open_data("squad/v2")
-    with pytest.raises(DataError, match=r"squad/v1: neither train-v1\.1\.json nor dev-v1\.1\.json under"):
+    with pytest.raises(DataError, match=r"squad/v1: none of train-v1\.1\.json, dev-v1\.1\.json under"):
         open_data("squad/v1", data_dir=tmp_path)
     with pytest.raises(DataError, match=r"own.json does not exist"):
         open_data(tmp_path / "own.json")

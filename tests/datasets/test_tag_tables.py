@@ -45,7 +45,7 @@ def test_text_and_spans(tmp_path: Path) -> None:
     assert [text[start:end] for start, end in row.words] == ["Ada", "Lovelace", ",", "of", "London", "."]
     assert [data.labels[tag] for tag in row.tags] == ["B-PER", "I-PER", "O", "O", "B-LOC", "O"]
     assert row.text == text
-    assert (data.notes, data.skipped) == ((), ())
+    assert (data.warnings, data.skipped) == ((), ())
 
 
 def test_spans_that_cut_words_are_left_out_and_named(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_spans_that_cut_words_are_left_out_and_named(tmp_path: Path) -> None:
     ]
     data = load_dataset(write(tmp_path / "own.jsonl", *rows))
     assert [[data.labels[tag] for tag in row.tags] for row in data] == [["O", "O"], ["B-PER", "O"], ["B-PER", "I-PER"]]
-    (note,) = data.notes
+    (note,) = data.warnings
     assert "2 span(s) that do not begin and end with words, or overlap another, left out" in note
     assert 'line 1: PER "Ad" at 0, line 3: X "B" at 4' in note
 
@@ -125,7 +125,7 @@ def test_spans_in_utf16_units(tmp_path: Path) -> None:
     ]
     data = load_dataset(write(tmp_path / "own.jsonl", *rows))
     assert [[data.labels[tag] for tag in row.tags] for row in data] == [["O", "B-LOC"]] * 2
-    (note,) = data.notes
+    (note,) = data.warnings
     assert note.endswith("1 text(s) whose spans count UTF-16 code units, read so (line 2)")
 
 

@@ -26,7 +26,7 @@ def classifier(temperature: float | None = None) -> Predictor:
 
 
 def test_what_a_split_has_to_say_stands_in_the_report() -> None:
-    data = Dataset("toy", "dev", "classification", LABELS, ("accuracy",), ROWS, notes=("two rows are doubled",))
+    data = Dataset("toy", "dev", "classification", LABELS, ("accuracy",), ROWS, warnings=("two rows are doubled",))
     assert "dev: two rows are doubled" in evaluate(classifier(), data).notes
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.running import Runner
 from tests.tiny import keyword_rows, settings, write_csv
 
-from albertkit.datasets import text_stream
+from albertkit.datasets import text_files
 from albertkit.scaling import run
 from albertkit.scaling.cluster import Shares
 from albertkit.scaling.job import Job
@@ -44,7 +44,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(run, "cluster", cluster)
     monkeypatch.setattr(run, "results", results)
-    monkeypatch.setattr(text_stream, "ROWS", 7)
+    monkeypatch.setattr(text_files, "ROWS", 7)
     return names
 
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from albertkit.datasets import text_stream
-from albertkit.datasets.text_slices import SliceReader, columns_of
-from albertkit.datasets.text_stream import Columns, Slice, text_pieces
+from albertkit.datasets import text_files
+from albertkit.datasets.columns import Columns
+from albertkit.datasets.lines import Slice
+from albertkit.datasets.text_files import TextFile, open_texts
 from albertkit.errors import DataError, UsageError
 from albertkit.scaling.slices import cut
 
@@ -29,14 +30,14 @@ def folder() -> Iterator[Path]:
 
 def same(path: Path) -> list[list[str]]:
     """Assert that slices are the stream's pieces, in any order of reading; return the texts."""
-    columns = columns_of(path)
-    reader = SliceReader(path, columns)
+    columns = open_texts(path).columns if path.stat().st_size else None
+    reader = TextFile(path, columns)
     parts = cut(path, columns)
     assert [part.number for part in parts] == list(range(len(parts)))
     found = {part.number: reader.read(part.slice) for part in [*parts[::2], *parts[1::2]]}
     pieces = [found[part.number] for part in parts]
     assert [len(piece.texts) for piece in pieces] == [part.rows for part in parts]
-    expected = list(text_pieces(path))
+    expected = list(TextFile(path, columns).pieces())
     assert [piece.texts for piece in pieces] == ([piece.texts for piece in expected] or [[]])
     for one, other in zip(pieces, expected, strict=False):
         assert {name: list(map(str, values)) for name, values in one.others.items()} == {
@@ -47,8 +48,8 @@ def same(path: Path) -> list[list[str]]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "ROWS", 4)
-    monkeypatch.setattr(text_stream, "CHARACTERS", 25)
+    monkeypatch.setattr(text_files, "ROWS", 4)
+    monkeypatch.setattr(text_files, "CHARACTERS", 25)
 
 
 @pytest.mark.usefixtures("small")
@@ -86,32 +87,32 @@ def test_parquet(rows: int, groups: int, folder: Path) -> None:
 
 
 def test_a_bad_row_is_named_by_its_line_in_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "ROWS", 2)
+    monkeypatch.setattr(text_files, "ROWS", 2)
     rows = ['{"text": "a"}', "", '{"text": "b"}', '{"text": "c"}', "", '{"text": 5}']
     path = folder / "t.jsonl"
     path.write_text("\n".join(rows))
-    columns = columns_of(path)
+    columns = open_texts(path).columns
     first, second = cut(path, columns)
-    reader = SliceReader(path, columns)
+    reader = TextFile(path, columns)
     assert reader.read(first.slice).texts == ["a", "b"]
     with pytest.raises(DataError, match=r't.jsonl, line 6: "text" is 5, a int, not a text; repair the file'):
         reader.read(second.slice)
     with pytest.raises(DataError, match="no such file"):
-        SliceReader(folder / "none.txt", None).read(Slice(0, 1))
+        TextFile(folder / "none.txt", None).read(Slice(0, 1))
 
 
 def test_pairs(folder: Path) -> None:
     path = folder / "t.jsonl"
     path.write_text('{"sentence2": "b", "sentence1": "a", "text": "c"}\n{"sentence1": "a", "text": "c"}\n')
-    chosen = columns_of(path, pairs=True)
+    chosen = open_texts(path, pairs=True).columns
     assert chosen == Columns("sentence1", ("sentence2",), "sentence2")
-    assert columns_of(path, text_column="text", pairs=True) == Columns("text")
-    assert columns_of(path, pair_column="sentence1", pairs=True) == Columns("text", ("sentence1",), "sentence1")
-    whole = columns_of(path)
+    assert open_texts(path, text_column="text", pairs=True).columns == Columns("text")
+    assert open_texts(path, pair_column="sentence1", pairs=True).columns == Columns("text", ("sentence1",), "sentence1")
+    whole = open_texts(path).columns
     assert whole is not None
     assert whole.pair is None
-    with pytest.raises(DataError, match=r't.jsonl, line 2: "sentence2" is missing'):
-        SliceReader(path, chosen).read(Slice(0, path.stat().st_size))
+    with pytest.raises(DataError, match=r't.jsonl, line 2: no key "sentence2"'):
+        TextFile(path, chosen).read(Slice(0, path.stat().st_size))
 
 
 def test_comma_separated_values_are_refused(folder: Path) -> None:

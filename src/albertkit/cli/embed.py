@@ -81,9 +81,8 @@ def command(
     if workers is not None:
         raise click.UsageError("--workers goes with --ray")
     import time
-    from itertools import chain, islice
 
-    from albertkit.datasets.text_stream import count_rows, text_pieces
+    from albertkit.datasets.text_files import open_texts
     from albertkit.errors import UsageError
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
@@ -97,7 +96,10 @@ def command(
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError(f'--output "{output_path}" is the --input itself; give another file')
-    total = count_rows(source, encoding=encoding)
+    file = open_texts(source, text_column=text_column, encoding=encoding)
+    total = file.check().rows
+    for warning in file.warnings:
+        click.echo(f"note: {warning}", err=True)
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
     pooling = pooling or predictor.default_pooling
@@ -110,14 +112,11 @@ def command(
     )  # a length that cannot be is told before any file is made
     started = time.perf_counter()
     texts = blank = 0
-    pieces = text_pieces(source, text_column=text_column, encoding=encoding)
-    with notes_on_stderr():
-        first = list(islice(pieces, 1))
     with (
         Console().bar("embedding", total=total) as advance,
         open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
     ):
-        for piece in chain(first, pieces):
+        for piece in file.pieces():
             vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
             write(vectors, piece.texts, piece.others)
             texts += len(piece.texts)
@@ -148,7 +147,7 @@ def _on_ray(
     as_json: bool,
 ) -> None:
     from albertkit.cli.ray import run_and_tell
-    from albertkit.datasets.text_slices import columns_of
+    from albertkit.datasets.text_files import open_texts
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.models.model_files import model_path
@@ -157,7 +156,7 @@ def _on_ray(
 
     source = Path(input_path).resolve()
     folder = output_folder(output_path, source)
-    columns = columns_of(source, text_column=text_column)
+    columns = open_texts(source, text_column=text_column).columns
     with notes_on_stderr():  # what is wrong with the model is told before Ray begins
         predictor = Predictor.load(model, execution=choose_execution(device="cpu", precision="fp32"))
     predictor.embed("", pooling=pooling, max_length=max_length)

@@ -66,15 +66,21 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Labels with probabilities for texts."""
+    """Labels with probabilities for texts.
+
+    The texts of --input pass piece by piece, so the file may have any size. --output takes its name when it is
+    complete.
+    """
     import json
+    import sys
+    from contextlib import nullcontext
 
     from albertkit.cli.exits import layers_passed, leaving_early
-    from albertkit.cli.inputs import described, read_examples, read_texts
+    from albertkit.cli.inputs import Inputs, read_inputs
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
-    from albertkit.io.files import write_text
-    from albertkit.io.progress import Console, counted
+    from albertkit.io.files import line_writer
+    from albertkit.io.progress import Console, Silent, counted
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
@@ -106,7 +112,6 @@ def command(
         raise click.UsageError("--workers goes with --ray")
     if pair and len(pair) != len(texts):
         raise click.UsageError(f"{len(texts)} texts and {len(pair)} --pair: give one --pair for each text")
-    rows: list[Any] = list(zip(texts, pair, strict=True)) if pair else list(texts)
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
     predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
@@ -117,68 +122,77 @@ def command(
         from albertkit.explaining.reading import require_labels
 
         require_labels(predictor)
-    examples = None
-    if input_path is not None:
-        examples = read_examples(
-            Path(input_path), task=predictor.model.task, labels=predictor.labels, encoding=encoding
-        )
-        if examples is None:
-            with notes_on_stderr():
-                rows = read_texts(
-                    Path(input_path), run=run, text_column=text_column, pair_column=pair_column, encoding=encoding
+    if input_path is None:
+        inputs = Inputs(len(texts), [list(zip(texts, pair, strict=True)) if pair else list(texts)])
+    else:
+        with notes_on_stderr():
+            inputs = read_inputs(
+                Path(input_path),
+                predictor=predictor,
+                run=run,
+                text_column=text_column,
+                pair_column=pair_column,
+                encoding=encoding,
+            )
+    explanations: list[Any] = []  # of all rows where a page shows them
+    # On a terminal the rows themselves show how far it is.
+    teller = Silent() if output_path is None and sys.stdout.isatty() else Console()
+    output = nullcontext() if output_path is None else line_writer(output_path)
+    with output as write, teller.bar("explaining" if explained else "predicting", total=inputs.total) as advance:
+        for piece in inputs.pieces:
+            predictions = inputs.predict(predictor, piece, progress=None if explained else counted(advance))
+            of_piece: list[Any] = [None] * len(predictions)
+            if explained:
+                from albertkit.explaining import explain as explain_texts
+
+                of_piece = explain_texts(
+                    predictor, piece, method=explain_method, label=explain_label, progress=counted(advance)
                 )
-    with Console().bar("predicting", total=len(rows if examples is None else examples)) as advance:
-        if examples is None:
-            predictions = predictor.predict(rows, progress=counted(advance))
-        else:
-            found = predictor.predict_examples(examples, progress=counted(advance))
-            predictions = [{**described(example), **row} for example, row in zip(examples, found, strict=True)]
+                predictions = [
+                    {**row, "explanation": found.to_dict()} for row, found in zip(predictions, of_piece, strict=True)
+                ]
+                explanations += of_piece if explain_html is not None else []
+            for row, explanation in zip(predictions, of_piece, strict=True):
+                if write is not None:
+                    write(json.dumps(row, ensure_ascii=False))
+                else:
+                    _print(row, explanation, as_json=as_json)
     say_truncation(predictor)
     if rule is not None:
         passed, layers = layers_passed(predictor)
         click.echo(f"{rule}: {passed:.2f} of {layers} layers on average", err=True)
-    explanations = []
-    if explained:
-        from albertkit.explaining import explain as explain_texts
+    if explain_html is not None:
         from albertkit.explaining.page import write_page
 
-        with Console().bar("explaining", total=len(rows)) as advance:
-            explanations = explain_texts(
-                predictor, rows, method=explain_method, label=explain_label, progress=counted(advance)
-            )
-        predictions = [
-            {**row, "explanation": found.to_dict()} for row, found in zip(predictions, explanations, strict=True)
-        ]
-        if explain_html is not None:
-            page = write_page(explanations, path=explain_html, title=f"Why {run} says so")
-            click.echo(f"{len(explanations)} explanations: {page}", err=True)
+        page = write_page(explanations, path=explain_html, title=f"Why {run} says so")
+        click.echo(f"{len(explanations)} explanations: {page}", err=True)
     if output_path is not None:
-        write_text(output_path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions))
-        click.echo(f"{len(predictions)} predictions: {output_path}", err=True)
+        click.echo(f"{inputs.total} predictions: {output_path}", err=True)
+
+
+def _print(row: Mapping[str, Any], explanation: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json(row)
         return
-    for number, row in enumerate(predictions):
-        if as_json:
-            print_json(row)
-            continue
-        if "value" in row:
-            answer = f"{row['value']:.3f}"
-        elif "similarity" in row:
-            answer = f"{row['similarity']:.3f}"
-        elif "labels" in row:
-            answer = ", ".join(row["labels"]) or "(none)"
-        elif "label" in row:
-            answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
-        elif "entities" in row:
-            answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or _tagged(row)
-        else:
-            answer = row.get("option", row.get("answer")) or "(none)"
-        click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
-        if explanations:
-            from rich.console import Console as RichConsole
+    if "value" in row:
+        answer = f"{row['value']:.3f}"
+    elif "similarity" in row:
+        answer = f"{row['similarity']:.3f}"
+    elif "labels" in row:
+        answer = ", ".join(row["labels"]) or "(none)"
+    elif "label" in row:
+        answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
+    elif "entities" in row:
+        answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or _tagged(row)
+    else:
+        answer = row.get("option", row.get("answer")) or "(none)"
+    click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
+    if explanation is not None:
+        from rich.console import Console as RichConsole
 
-            from albertkit.explaining.terminal import render
+        from albertkit.explaining.terminal import render
 
-            render(explanations[number], console=RichConsole(highlight=False))
+        render(explanation, console=RichConsole(highlight=False))
 
 
 def _tagged(row: Mapping[str, Any]) -> str:
@@ -200,7 +214,7 @@ def _on_ray(
     from albertkit.cli.ray import run_and_tell
     from albertkit.datasets.dataset import STRUCTURED_METRICS
     from albertkit.datasets.table_files import is_table
-    from albertkit.datasets.text_slices import columns_of
+    from albertkit.datasets.text_files import open_texts
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.models.model_files import model_path
@@ -219,7 +233,7 @@ def _on_ray(
         raise click.UsageError(
             f"--ray predicts texts and pairs of texts; a table for {task.data_task} goes without --ray"
         )
-    chosen = columns_of(source, text_column=text_column, pair_column=pair_column, pairs=True)
+    chosen = open_texts(source, text_column=text_column, pair_column=pair_column, pairs=True).columns
     predictor.predict("a" if chosen is None or chosen.pair is None else [("a", "b")])
     device, precision, threads = execution
     job = Job(

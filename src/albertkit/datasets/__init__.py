@@ -16,7 +16,7 @@ from albertkit.errors import UsageError, did_you_mean
 from albertkit.registry import Registry
 
 if TYPE_CHECKING:
-    from albertkit.datasets.own_files import OwnFiles
+    from albertkit.datasets.own_files import ReadOptions
 
 __all__ = [
     "DATASETS",
@@ -94,9 +94,9 @@ def open_data(
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
         MissingExtraError: Parquet without pyarrow.
     """
-    from albertkit.datasets.own_files import COLUMN_ENDINGS, OwnFiles, task_of
+    from albertkit.datasets.own_files import COLUMN_ENDINGS, ReadOptions, task_of
     from albertkit.datasets.sources import cached_dataset
-    from albertkit.datasets.table import TableOptions, open_tables
+    from albertkit.datasets.table import open_tables
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
     name, path = os.fspath(data), Path(data)
@@ -113,25 +113,16 @@ def open_data(
                 raise UsageError(
                     f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out'
                 )
-        files = OwnFiles(
-            labels=None if labels is None else tuple(labels),
-            labelled=labelled,
-            skip_bad_rows=skip_bad_rows,
-            encoding=encoding,
-        )
-        return _open_own(own, path, files)
-    if is_tables:
-        options = TableOptions(
-            text_column=text_column,
-            pair_column=pair_column,
-            label_column=label_column,
+    if own is not None or is_tables:
+        options = ReadOptions(
+            **columns,
             task=task,
             labels=None if labels is None else tuple(labels),
             labelled=labelled,
             skip_bad_rows=skip_bad_rows,
             encoding=encoding,
         )
-        return open_tables(path, options=options)
+        return open_tables(path, options=options) if own is None else _open_own(own, path, options)
     if name not in DATASETS:
         raise UsageError(
             f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
@@ -149,20 +140,20 @@ def open_data(
     return source
 
 
-def _open_own(task: str, path: Path, files: OwnFiles) -> DataSource:
+def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
     if task == "token_classification":
         from albertkit.datasets.tag_tables import open_tags
 
-        return open_tags(path, options=files)
-    if files.labels:
-        raise UsageError(f'labels "{", ".join(files.labels)}" go with classes or tags, but {path} is for {task}')
+        return open_tags(path, options=options)
+    if options.labels:
+        raise UsageError(f'labels "{", ".join(options.labels)}" go with classes or tags, but {path} is for {task}')
     if task == "question_answering":
         from albertkit.datasets.question_tables import open_questions
 
-        return open_questions(path, options=files)
+        return open_questions(path, options=options)
     from albertkit.datasets.choice_tables import open_choices
 
-    return open_choices(path, options=files)
+    return open_choices(path, options=options)
 
 
 def load_dataset(

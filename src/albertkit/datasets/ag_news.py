@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from albertkit.data.examples import TextExample
-from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.archive import SourceFile
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_index
+from albertkit.datasets.published import find_published, with_rows
 from albertkit.datasets.rows import BadRows, checked_text, decode_text, split_lines
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import DataError
 
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 """The lines of the published classes.txt."""
@@ -40,19 +41,16 @@ def open_ag_news(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool
         UsageError: `data_dir` is None.
         DataError: no file of the data set is there.
     """
-    if data_dir is None:
-        raise UsageError(
-            f"{name} does not come with albertkit: give --data-dir with the folder ag_news_csv (train.csv, test.csv) "
-            "or an archive of it"
-        )
-    found = find_files(data_dir, folders=_FOLDERS, names=list(_FILES.values()))
-    there = {split: found[file] for split, file in _FILES.items() if file in found}
-    if not there:
-        raise DataError(f"{name}: neither train.csv nor test.csv under {data_dir}; give the folder ag_news_csv")
-    missing = ", ".join(file for split, file in _FILES.items() if file not in found and split != "train_subset")
-    load = partial(_load, name, there, skip_bad_rows)
-    hint = f" (not under {data_dir}: {missing})" if missing else ""
-    return DataSource(name, "classification", LABELS, _METRICS, tuple(there), load, hint=hint)
+    found = find_published(
+        name,
+        data_dir,
+        files={split: (file,) for split, file in _FILES.items()},
+        folders=_FOLDERS,
+        give="the folder ag_news_csv (train.csv, test.csv)",
+        optional=["train_subset"],
+    )
+    load = partial(_load, name, found.files, skip_bad_rows)
+    return DataSource(name, "classification", LABELS, _METRICS, tuple(found.files), load, hint=found.hint)
 
 
 def _load(name: str, files: Mapping[str, SourceFile], skip_bad_rows: bool, split: str) -> Dataset:
@@ -67,10 +65,7 @@ def _load(name: str, files: Mapping[str, SourceFile], skip_bad_rows: bool, split
             examples.append(TextExample(checked_text(words, column="text"), label=index))
         except ValueError as error:
             bad.add(place, str(error))
-    skipped = bad.close()
-    if not examples:
-        raise DataError(f"{where}: not one row of the file can be used ({len(skipped)} bad rows); get a new copy of it")
-    return Dataset(name, split, "classification", LABELS, _METRICS, examples, skipped)
+    return with_rows(examples, empty=Dataset(name, split, "classification", LABELS, _METRICS, []), bad=bad)
 
 
 def _described(text: str, bad: BadRows) -> Iterator[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from albertkit.data.examples import ChoiceExample
 from albertkit.datasets.choices import make_choice
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.own_files import OwnFiles, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.own_files import ReadOptions, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.race import TASK
 from albertkit.datasets.rows import BadRows
 from albertkit.datasets.table_files import Table, open_table
@@ -32,7 +32,7 @@ _KEYS = {
 """What is read -> its keys, the first that is there."""
 
 
-def open_choices(path: Path, *, options: OwnFiles) -> DataSource:
+def open_choices(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
@@ -46,7 +46,7 @@ def open_choices(path: Path, *, options: OwnFiles) -> DataSource:
     return own_source(path, files, task=TASK, load=partial(_load, str(path), files, options))
 
 
-def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> Dataset:
+def _load(name: str, files: dict[str, Path], options: ReadOptions, split: str) -> Dataset:
     table = open_table(files[split], encoding=options.encoding)
     keys = {use: next((key for key in names if key in table.columns), None) for use, names in _KEYS.items()}
     labelled = options.labelled and not (keys["label"] is None and is_unlabelled_test(split, files))

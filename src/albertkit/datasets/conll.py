@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from albertkit.data.words import join_words
-from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.archive import SourceFile
 from albertkit.datasets.dataset import Dataset, DataSource
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text, decode_text
+from albertkit.datasets.published import find_published
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
 from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, tagged_dataset
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import DataError
 
 NER_LABELS = ("O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER")
 """The four types of CoNLL-2003 in IOB2."""
@@ -51,30 +51,16 @@ def open_ner(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = F
         UsageError: `data_dir` is None.
         DataError: no file of the data set is there.
     """
-    wanted = ", ".join(names[0] for names in _FILES.values())
-    if data_dir is None:
-        raise UsageError(
-            f"{name} does not come with albertkit: give --data-dir with the folder of {wanted} "
-            "(from https://github.com/ZihanWangKi/CrossWeigh) or an archive of it"
-        )
-    found = find_files(data_dir, folders=_FOLDERS, names=[file for names in _FILES.values() for file in names])
-    there = {}
-    for split, names in _FILES.items():
-        file = next((found[one] for one in names if one in found), None)
-        if file is not None:
-            there[split] = file
-    if not there:
-        raise DataError(f"{name}: none of {wanted} under {data_dir}; give the folder that holds them")
-    missing = ", ".join(names[0] for split, names in _FILES.items() if split not in there)
-    return DataSource(
+    found = find_published(
         name,
-        TASK,
-        NER_LABELS,
-        METRICS,
-        tuple(there),
-        partial(_load, name, there, skip_bad_rows),
-        hint=f" (not under {data_dir}: {missing})" if missing else "",
+        data_dir,
+        files=_FILES,
+        folders=_FOLDERS,
+        give=f"the folder of {', '.join(names[0] for names in _FILES.values())} "
+        "(from https://github.com/ZihanWangKi/CrossWeigh)",
     )
+    load = partial(_load, name, found.files, skip_bad_rows)
+    return DataSource(name, TASK, NER_LABELS, METRICS, tuple(found.files), load, hint=found.hint)
 
 
 def _load(name: str, files: Mapping[str, SourceFile], skip_bad_rows: bool, split: str) -> Dataset:
@@ -106,11 +92,11 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
     if not counts:
         raise DataError(f"{where}: no words in the file; it needs one a line")
     width = counts.most_common(1)[0][0]
-    file = TaggedFile([], BadRows(where, skip=skip_bad_rows), Remarks(where))
+    file = TaggedFile([], BadRows(where, skip=skip_bad_rows), RowWarnings(where))
     columns = _FIRST_AND_LAST
     if width == _CONLLU_WIDTH and all(_CONLLU_ID.fullmatch(row[0]) for _, row in of_words if len(row) == width):
         first = next(number for number, row in of_words if len(row) == width)
-        file.remarks.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
+        file.warnings.add("layout recognised: CoNLL-U, so the word is FORM and its tag UPOS", f"line {first}")
         columns = _FORM_AND_UPOS
         # A range (1-2: a word that the next lines split) and an empty node (1.1) have no part of speech.
         rows = [(number, row) for number, row in rows if len(row) != width or row[0].isdecimal()]
@@ -135,7 +121,7 @@ def read_columns(content: bytes, *, where: str, labelled: bool = True, skip_bad_
         if not row or row[0] == _DOCUMENT:
             end()
         elif row[0].startswith("#") and len(row) != width:
-            file.remarks.add("line(s) that begin with # taken as comments", f"line {number}")
+            file.warnings.add("line(s) that begin with # taken as comments", f"line {number}")
         else:
             sentence.append((number, row))
     end()

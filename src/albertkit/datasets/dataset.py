@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from albertkit.data.examples import ChoiceExample, Example, SpanExample, TextExample, TokenExample
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
@@ -32,6 +33,7 @@ ARTICLE, PASSAGE, ROW = "article", "passage", "row"
 """What stays together when a split is divided, the largest first."""
 
 Row = TypeVar("Row")
+Kind = TypeVar("Kind", TextExample, SpanExample, TokenExample, ChoiceExample)
 
 
 @dataclass(frozen=True)
@@ -48,32 +50,38 @@ class Dataset:
     """Names of the classes or tags by index; empty for regression, question answering and multiple choice."""
     metrics: tuple[str, ...]
     """Names of the metrics, the main one first."""
-    examples: list[Any] = field(repr=False)
-    """The rows, all of one kind of `albertkit.data.examples.Example`."""
+    examples: Sequence[Example] = field(repr=False)
+    """The rows, all of one kind."""
     skipped: tuple[str, ...] = ()
     """One sentence for each row passed over, with its file and line."""
-    notes: tuple[str, ...] = ()
-    """One sentence for each thing that was read otherwise than it stands in the file, with a count and the places."""
+    warnings: tuple[str, ...] = ()
+    """One sentence for each thing that was read differently than the file says it, with a count and the places."""
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Example]:
         return iter(self.examples)
 
     @overload
-    def __getitem__(self, index: int) -> Any: ...
+    def __getitem__(self, index: int) -> Example: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
         return self.examples[index]
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """Return the rows of a data set whose task says that all are of this kind."""
+        rows: list[Kind] = [example for example in self.examples if isinstance(example, kind)]
+        assert len(rows) == len(self.examples), f"{self.name}: {self.task} with rows that are no {kind.__name__}"
+        return rows
 
     @property
     def is_pair(self) -> bool:
         """Whether an example holds two texts."""
         return bool(self.examples) and getattr(self.examples[0], "pair", None) is not None
 
-    def batches(self, n: int) -> Iterator[list[Any]]:
+    def batches(self, n: int) -> Iterator[Sequence[Example]]:
         """Give the examples in order, in lists of `n`; the last may be shorter.
 
         >>> from albertkit.data.examples import TextExample
@@ -190,7 +198,7 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
         seed: another seed draws other rows; the same seed the same rows on every machine (0 to 2**32 - 1).
 
     Returns:
-        What is left, and a part for each share. `skipped` and `notes`, which are of the file, stay with what is left.
+        What is left, and a part for each share. `skipped` and `warnings`, which are of the file, stay with the first.
 
     Raises:
         UsageError: a share or the seed cannot be, or one of the parts would be empty.
@@ -221,10 +229,10 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
     for number, share in enumerate((1 - sum(fractions), *fractions)):
         examples = [example for example, part in zip(dataset.examples, drawn, strict=True) if part == number]
         parts.append(replace(dataset, split=f"{100 * share:.4g}% {of}", examples=examples))
-    return [parts[0], *(replace(part, skipped=(), notes=()) for part in parts[1:])]
+    return [parts[0], *(replace(part, skipped=(), warnings=()) for part in parts[1:])]
 
 
-def group_of(example: Any, level: str) -> str | None:
+def group_of(example: Example, level: str) -> str | None:
     """Return what an example shares with others of its group; None where it belongs to none of this level.
 
     >>> from albertkit.data.examples import SpanExample
@@ -281,7 +289,7 @@ def require_two_labels(dataset: Dataset) -> None:
         DataError: names the one label.
     """
     if dataset.task == "token_classification":
-        tags = {tag for example in dataset.examples for tag in example.tags or ()}
+        tags = {tag for example in dataset.of(TokenExample) for tag in example.tags or ()}
         if len(tags) < 2:
             only = ", ".join(f'"{dataset.labels[tag]}"' for tag in tags) or "no tag"
             raise DataError(
@@ -291,7 +299,7 @@ def require_two_labels(dataset: Dataset) -> None:
         return
     if dataset.task != "classification":
         return
-    seen = {example.label for example in dataset.examples}
+    seen = {example.label for example in dataset.of(TextExample)}
     if len(seen) < 2:
         only = ", ".join(f'"{dataset.labels[label]}"' for label in seen if isinstance(label, int)) or "no label at all"
         raise DataError(

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from albertkit.data.examples import TextExample
 from albertkit.datasets.archive import SourceFile, find_files
 from albertkit.datasets.dataset import Dataset, DataSource
-from albertkit.datasets.labels import parse_label
+from albertkit.datasets.published import find_published, read_pairs
 from albertkit.datasets.rows import BadRows, decode_text, split_lines
 from albertkit.errors import DataError, UsageError, did_you_mean
 
@@ -104,26 +103,25 @@ def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
     if name not in known:
         raise UsageError(f'unknown GLUE task "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
     task = TASKS[name.removeprefix("glue/")]
-    wanted = [f"{task.folder}/{file}" for file in task.files.values()]
-    if data_dir is None:
-        raise UsageError(
-            f"{name} does not come with albertkit: give --data-dir with GLUE's folder ({wanted[0]}, ...) "
-            f"or an archive of it, or fetch it with albertkit download {name}"
-        )
-    found = find_files(data_dir, folders=[task.folder], names=list(task.files.values()))
-    if not found:
-        raise DataError(f"{name}: none of {', '.join(wanted)} under {data_dir}; give GLUE's folder or an archive of it")
-    there = {split: found[file] for split, file in task.files.items() if file in found}
-    missing = [f"{split}: {task.folder}/{file}" for split, file in task.files.items() if file not in found]
+    first = f"{task.folder}/{next(iter(task.files.values()))}"
+    found = find_published(
+        name,
+        data_dir,
+        files={split: (file,) for split, file in task.files.items()},
+        folders=[task.folder],
+        give=f"GLUE's folder ({first}, ...)",
+        fetch=f", or fetch it with albertkit download {name}",
+        place=f"{task.folder}/",
+    )
     return DataSource(
         name,
         task.task,
         task.labels,
         task.metrics,
-        tuple(there),
-        partial(_load, name, task, there, skip_bad_rows or task.counts_bad_rows),
+        tuple(found.files),
+        partial(_load, name, task, found.files, skip_bad_rows or task.counts_bad_rows),
         aliases={Path(file).stem: split for split, file in task.files.items() if Path(file).stem != split},
-        hint=f" (not under {data_dir}: {', '.join(missing)})" if missing else "",
+        hint=found.hint,
     )
 
 
@@ -162,31 +160,16 @@ def _load(name: str, task: GlueTask, files: Mapping[str, SourceFile], skip_bad_r
     else:
         columns = lines.pop(0)[1].split("\t")
     _require_columns(task, split, columns, where)
-    text, pair = columns.index(task.text), columns.index(task.pair) if task.pair else None
-    label = columns.index(task.label) if task.label in columns else None
-    key = next((columns.index(column) for column in ("index", "id") if column in columns), None)
-
-    bad = BadRows(where, skip=skip_bad_rows)
-    examples = []
-    for number, line in lines:
-        cells = line.split("\t")
-        try:
-            if len(cells) != len(columns):
-                raise ValueError(f"{len(cells)} columns instead of {len(columns)}")
-            examples.append(
-                TextExample(
-                    cells[text],
-                    pair=None if pair is None else cells[pair],
-                    label=None if label is None else parse_label(cells[label], task=task.task, labels=task.labels),
-                    id=None if key is None else cells[key],
-                )
-            )
-        except ValueError as error:
-            bad.add(f"line {number}", str(error))
-    skipped = bad.close()
-    if not examples:
-        raise DataError(f"{where}: not one row of the file can be used ({len(skipped)} bad rows); get a new copy of it")
-    return Dataset(name, split, task.task, task.labels, task.metrics, examples, skipped)
+    return read_pairs(
+        lines,
+        columns,
+        text=task.text,
+        pair=task.pair,
+        label=task.label if task.label in columns else None,
+        key=next((column for column in ("index", "id") if column in columns), None),
+        empty=Dataset(name, split, task.task, task.labels, task.metrics, []),
+        bad=BadRows(where, skip=skip_bad_rows),
+    )
 
 
 def _require_columns(task: GlueTask, split: str, columns: list[str], where: str) -> None:

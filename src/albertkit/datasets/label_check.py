@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 
 TINY = 50
@@ -97,7 +98,7 @@ def contradictions(splits: Iterable[Dataset]) -> list[str]:
     for dataset in splits:
         if dataset.task != "classification":
             return []
-        for example in dataset:
+        for example in dataset.of(TextExample):
             key = (example.text, example.pair)
             rows[key] += 1
             seen[key].add(example.label)
@@ -111,8 +112,8 @@ def contradictions(splits: Iterable[Dataset]) -> list[str]:
     ]
 
 
-def _indices(dataset: Dataset) -> Iterable[int]:
-    for example in dataset:
+def _indices(dataset: Dataset) -> Iterable[Any]:
+    for example in dataset.of(TextExample):
         label = example.label
         yield from label if isinstance(label, tuple) else (() if label is None else (label,))
 

@@ -1,16 +1,14 @@
-"""Files of the user's own that hold more than texts with labels: which task they are for, and which file is a split."""
+"""Files of the user's own: how they are read, which task they are for, and which file is a split."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, WHOLE, Dataset, DataSource
-from albertkit.datasets.table_files import open_table
-from albertkit.errors import DataError
-from albertkit.io.decoding import file_blocks, text_lines
+from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, TASKS, WHOLE, Dataset, DataSource
+from albertkit.datasets.table_files import TABLE_ENDINGS, open_table
+from albertkit.errors import DataError, UsageError, did_you_mean
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word a line; .txt is taken for one only where the task says so."""
@@ -30,17 +28,29 @@ _SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
-class OwnFiles:
-    """How to read files of the user's own."""
+class ReadOptions:
+    """How to read files of the user's own; what is None is found out."""
 
+    text_column: str | None = None
+    """Of a table of texts: the column of the (first) text."""
+    pair_column: str | None = None
+    """Of a table of texts: the column of the second text."""
+    label_column: str | None = None
+    """Of a table of texts: the column of the label."""
+    task: str | None = None
+    """Of a table of texts: one of `TASKS`."""
     labels: tuple[str, ...] | None = None
-    """Names of the tags by index; those of the first split if None."""
+    """Names of the classes or tags in the order of their indices; otherwise those of the first split."""
     labelled: bool = True
-    """Whether answers, tags and choices are read; False for rows to predict."""
+    """Whether labels (answers, tags, choices) are read; False for rows to predict."""
     skip_bad_rows: bool = False
-    """Whether to count rows that cannot be used and go on, instead of an error."""
+    """Whether to count rows that cannot be used and continue, instead of an error."""
     encoding: str | None = None
     """Of text files; their byte order mark says it, else they are UTF-8, if None."""
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in (*TASKS, *ENDINGS):
+            raise UsageError(f'unknown task "{self.task}"{did_you_mean(self.task, TASKS)} (known: {", ".join(TASKS)})')
 
 
 def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encoding: str | None = None) -> str | None:
@@ -73,17 +83,17 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encodi
     return _task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
 
 
-def split_files(path: Path, *, task: str) -> dict[str, Path]:
+def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
     """Return split -> file, train first; a single file is the split train.
 
     Args:
         path: a file, or a folder with files named train, dev (or validation) and test.
-        task: a key of `ENDINGS`.
+        task: a key of `ENDINGS`; None for tables of texts.
 
     Raises:
         DataError: a file is not there or has another ending, or the folder holds none or two for a split.
     """
-    endings = ENDINGS[task]
+    endings = TABLE_ENDINGS if task is None else ENDINGS[task]
     if not path.is_dir():
         if not path.is_file():
             raise DataError(f"{path} does not exist; give the path of a file ({', '.join(endings)})")
@@ -99,18 +109,15 @@ def split_files(path: Path, *, task: str) -> dict[str, Path]:
             raise DataError(f"{path}: both {found[split].name} and {file.name} would be the split {split}; keep one")
         found[split] = file
     if not found:
+        what, which = ("table", "") if task is None else ("file", f" for {task}")
         raise DataError(
-            f"{path}: no file named train, dev, validation or test for {task} in it ({', '.join(endings)}); "
+            f"{path}: no {what} named train, dev, validation or test{which} in it ({', '.join(endings)}); "
             "name the files so, or give one file"
         )
+    if task is None and len({file.suffix.lower() for file in found.values()}) > 1:
+        names = ", ".join(file.name for file in found.values())
+        raise DataError(f"{path}: {names} are not of one kind; make them so")
     return {split: found[split] for split in _SPLITS if split in found}
-
-
-def split_hint(path: Path, *, task: str) -> str:
-    """Return what to say about a split that is not there."""
-    if path.is_dir():
-        return f" (a file {path / 'SPLIT'}{ENDINGS[task][0]} would be it)"
-    return " (a single file has the split train)"
 
 
 def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
@@ -124,15 +131,10 @@ def _split(file: Path) -> str | None:
 
 
 def _keys(path: Path, encoding: str | None) -> set[str]:
-    if path.suffix.lower() == ".parquet":
-        return set(open_table(path).columns)
     try:
-        with path.open("rb") as file:
-            lines = text_lines(file_blocks(file), where=str(path), encoding=encoding)
-            row = json.loads(next((line for line in lines if line.strip()), "null"))
-    except (OSError, ValueError, RecursionError, DataError):  # whoever reads the whole file says what is wrong with it
+        return set(open_table(path, encoding=encoding, every_key=False).columns)
+    except DataError:  # whoever reads the whole file says what is wrong with it
         return set()
-    return set(row) if isinstance(row, dict) else set()
 
 
 def _task_of_keys(keys: set[str]) -> str | None:
@@ -158,12 +160,14 @@ def own_source(
     Args:
         path: what was given.
         files: what `split_files` found there.
-        task: a key of `ENDINGS`.
+        task: a key of `ENDINGS`, or one of `TASKS`.
         load: reads a split.
-        labels: names of the tags.
+        labels: names of the classes or tags.
         metrics: their names, the main one first; the task's if None.
     """
     aliases = {WHOLE: "train"} if len(files) == 1 else {}
-    hint = split_hint(path, task=task)
+    hint = " (a single file has the split train)"
+    if path.is_dir():
+        hint = f" (a file {path / 'SPLIT'}{next(iter(files.values())).suffix} would be it)"
     chosen = STRUCTURED_METRICS[task] if metrics is None else metrics
     return DataSource(str(path), task, labels, chosen, tuple(files), load, aliases=aliases, hint=hint)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.own_files import QUESTION_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.own_files import QUESTION_ENDINGS, ReadOptions, is_unlabelled_test, own_source, split_files
 from albertkit.datasets.rows import BadRows, own_bytes
 from albertkit.datasets.squad import TASK, QuestionReader, read_squad
 from albertkit.datasets.table_files import open_table
@@ -20,7 +20,7 @@ from albertkit.errors import DataError
 _OPTIONAL = ("id", "title", "is_impossible")
 
 
-def open_questions(path: Path, *, options: OwnFiles) -> DataSource:
+def open_questions(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
@@ -34,7 +34,7 @@ def open_questions(path: Path, *, options: OwnFiles) -> DataSource:
     return own_source(path, files, task=TASK, load=partial(_load, str(path), files, options))
 
 
-def _load(name: str, files: dict[str, Path], options: OwnFiles, split: str) -> Dataset:
+def _load(name: str, files: dict[str, Path], options: ReadOptions, split: str) -> Dataset:
     path = files[split]
     empty = Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], [])
     if path.suffix.lower() in QUESTION_ENDINGS:

@@ -7,7 +7,6 @@ so that any beginning of a split is a fair sample. Questions of one passage stay
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,8 +17,8 @@ from albertkit.data.examples import ChoiceExample
 from albertkit.datasets.archive import ARCHIVES, is_archive, read_members
 from albertkit.datasets.choices import make_choice
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource, hash_order
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, decode_text
+from albertkit.datasets.json_text import parse_json
+from albertkit.datasets.rows import BadRows, RowWarnings, decode_text
 from albertkit.errors import DataError, UsageError
 
 TASK = "multiple_choice"
@@ -89,7 +88,7 @@ def _in_archive(archive: Path) -> Passages:
 
 def _load(name: str, where: str, passages: Passages, skip_bad_rows: bool, split: str) -> Dataset:
     bad = BadRows(where, skip=skip_bad_rows)
-    remarks = Remarks(where)
+    warnings = RowWarnings(where)
     examples: list[ChoiceExample] = []
     for place in hash_order((place for place in passages if place.startswith(f"{split}/")), key=str):
         file = f"{place}.txt"
@@ -98,14 +97,14 @@ def _load(name: str, where: str, passages: Passages, skip_bad_rows: bool, split:
         except (ValueError, DataError) as error:
             bad.add(file, str(error).removeprefix(f"{file}: ").removeprefix(f"{file}, "))
             continue
-        examples += _questions(passage, place, bad, remarks)
+        examples += _questions(passage, place, bad, warnings)
     skipped = bad.close()
     if not examples:
         raise DataError(f"{name}: not one question of {where}, split {split}, can be used ({len(skipped)} bad rows)")
-    return Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], examples, skipped, remarks.close())
+    return Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], examples, skipped, warnings.close())
 
 
-def _questions(passage: Mapping[str, Any], place: str, bad: BadRows, remarks: Remarks) -> list[ChoiceExample]:
+def _questions(passage: Mapping[str, Any], place: str, bad: BadRows, warnings: RowWarnings) -> list[ChoiceExample]:
     _, group, number = place.split("/")
     key = str(passage.get("id") or f"{group}{number}.txt")
     answers = passage.get("answers") or []
@@ -127,17 +126,14 @@ def _questions(passage: Mapping[str, Any], place: str, bad: BadRows, remarks: Re
             bad.add(row, str(error))
             continue
         if not all(option.strip() for option in example.options):
-            remarks.add("question(s) with an empty option, kept as published", row)
+            warnings.add("question(s) with an empty option, kept as published", row)
         found.append(example)
     return found
 
 
 def _passage(content: bytes, *, where: str) -> dict[str, Any]:
     """Return the parsed file, its lists checked against each other."""
-    try:
-        passage = json.loads(decode_text(content, where=where))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error})") from error
+    passage = parse_json(decode_text(content, where=where))
     if not isinstance(passage, dict):
         raise ValueError(f"a JSON {type(passage).__name__} instead of an object with article, questions and options")
     lists = {key: passage.get(key) for key in ("questions", "options", "answers")}

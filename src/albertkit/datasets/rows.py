@@ -1,7 +1,8 @@
-"""Text of a file, and its rows that cannot be used: told all at once, or counted and passed over."""
+"""Text of a file, its rows that cannot be used, and the warnings about rows that were read differently."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from albertkit.data.texts import checked_text as checked_text
@@ -16,12 +17,16 @@ class BadRows:
 
     Args:
         where: the file, as a message names it.
-        skip: whether to count the rows and go on, instead of an error.
+        skip: whether to count the rows and continue, instead of an error.
+        advice: how the error ends.
     """
 
-    def __init__(self, where: str, *, skip: bool) -> None:
+    def __init__(
+        self, where: str, *, skip: bool = False, advice: str = "repair the file or pass --skip-bad-rows"
+    ) -> None:
         self.where = where
         self.skip = skip
+        self.advice = advice
         self._problems: list[tuple[str, str]] = []
 
     def add(self, place: str, problem: str) -> None:
@@ -43,8 +48,49 @@ class BadRows:
             (place, problem), *more = self._problems
             others = ", ".join(other for other, _ in more[:_SHOWN]) + (", ..." if len(more) > _SHOWN else "")
             tail = f" (and {len(more)} more: {others})" if more else ""
-            raise DataError(f"{self.where}, {place}: {problem}{tail}; repair the file or pass --skip-bad-rows")
+            raise DataError(f"{self.where}, {place}: {problem}{tail}; {self.advice}")
         return tuple(f"{self.where}, {place}: {problem}" for place, problem in self._problems)
+
+
+class RowWarnings:
+    """What was read differently than the file says it: one sentence per kind, with its count and the first places.
+
+    >>> warnings = RowWarnings("a.conll")
+    >>> warnings.add("tags changed to B-", "line 3")
+    >>> warnings.add("tags changed to B-", "line 9")
+    >>> warnings.close()
+    ('a.conll: 2 tags changed to B- (line 3, line 9)',)
+
+    Args:
+        where: the file, as a message names it.
+    """
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self._counts: Counter[str] = Counter()
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, what: str, place: str) -> None:
+        """Note one row.
+
+        Args:
+            what: what was done, as it reads after a number, e.g. "answers taken from the nearest place".
+            place: where, e.g. "line 3".
+        """
+        self._counts[what] += 1
+        if self._counts[what] <= _SHOWN:
+            self._places.setdefault(what, []).append(place)
+
+    def places(self, what: str) -> list[str]:
+        """Return the first places of one kind."""
+        return self._places.get(what, [])
+
+    def close(self) -> tuple[str, ...]:
+        """Return one sentence for each kind."""
+        return tuple(
+            f"{self.where}: {count} {what} ({', '.join(self._places[what])}{', ...' if count > _SHOWN else ''})"
+            for what, count in self._counts.items()
+        )
 
 
 def decode_text(content: bytes, *, where: str, encoding: str | None = "utf-8") -> str:

@@ -6,7 +6,6 @@ A file is `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "questi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.datasets.answers import checked_answers, find_answer
-from albertkit.datasets.archive import SourceFile, find_files
+from albertkit.datasets.archive import SourceFile
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text, decode_text
-from albertkit.errors import DataError, UsageError
+from albertkit.datasets.json_text import parse_json
+from albertkit.datasets.published import find_published
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
+from albertkit.errors import DataError
 
 TASK = "question_answering"
 FILES: Mapping[str, Mapping[str, str]] = {
@@ -49,27 +49,15 @@ def open_squad(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool =
     """
     del skip_bad_rows
     files = FILES[name]
-    if data_dir is None:
-        raise UsageError(
-            f"{name} does not come with albertkit: give --data-dir with the folder of {' and '.join(files.values())} "
-            "(from https://rajpurkar.github.io/SQuAD-explorer/) or an archive of it"
-        )
-    found = find_files(data_dir, folders=_FOLDERS, names=list(files.values()))
-    if not found:
-        raise DataError(
-            f"{name}: neither {' nor '.join(files.values())} under {data_dir}; give the folder that holds them"
-        )
-    there = {split: found[file] for split, file in files.items() if file in found}
-    missing = ", ".join(file for file in files.values() if file not in found)
-    return DataSource(
+    found = find_published(
         name,
-        TASK,
-        (),
-        STRUCTURED_METRICS[TASK],
-        tuple(there),
-        partial(_load, name, there),
-        hint=f" (not under {data_dir}: {missing})" if missing else "",
+        data_dir,
+        files={split: (file,) for split, file in files.items()},
+        folders=_FOLDERS,
+        give=f"the folder of {' and '.join(files.values())} (from https://rajpurkar.github.io/SQuAD-explorer/)",
     )
+    load = partial(_load, name, found.files)
+    return DataSource(name, TASK, (), STRUCTURED_METRICS[TASK], tuple(found.files), load, hint=found.hint)
 
 
 def _load(name: str, files: Mapping[str, SourceFile], split: str) -> Dataset:
@@ -129,7 +117,7 @@ class QuestionReader:
 
     def __init__(self, where: str, *, unanswerable: bool, labelled: bool, bad: BadRows) -> None:
         self._unanswerable, self._labelled, self._bad = unanswerable, labelled, bad
-        self._remarks = Remarks(where)
+        self._warnings = RowWarnings(where)
         self._ids: set[str] = set()
         self._examples: list[SpanExample] = []
 
@@ -156,7 +144,9 @@ class QuestionReader:
             raise DataError(
                 f"{self._bad.where}: no question that can be used ({len(skipped)} bad rows); the file needs some"
             )
-        return Dataset(empty.name, empty.split, TASK, (), empty.metrics, self._examples, skipped, self._remarks.close())
+        return Dataset(
+            empty.name, empty.split, TASK, (), empty.metrics, self._examples, skipped, self._warnings.close()
+        )
 
     def _example(self, place: str, row: Mapping[str, Any]) -> SpanExample:
         context = checked_text(row.get("context"), column="context")
@@ -187,7 +177,7 @@ class QuestionReader:
             says = '"is_impossible" is false, but' if impossible is False else "it is not a file of SQuAD 2.0, and"
             raise ValueError(f"{says} the question has no answer")
         for _ in range(sum(isinstance(one, dict) and bool(one.get("start_ambiguous")) for one in row["answers"])):
-            self._remarks.add(_GUESSED, place)
+            self._warnings.add(_GUESSED, place)
         answers = []
         lost: list[str] = []
         for text, start in given:
@@ -197,19 +187,19 @@ class QuestionReader:
                 continue
             answers.append(answer)
             if answer.start != start:
-                self._remarks.add(_MOVED, place)
+                self._warnings.add(_MOVED, place)
         if lost and not answers:
             raise ValueError(f'its answer "{lost[0]:.60}" is nowhere in the context')
         for _ in lost:
-            self._remarks.add(_DROPPED, place)
+            self._warnings.add(_DROPPED, place)
         return tuple(answers)
 
 
 def _articles(content: bytes, where: str) -> tuple[list[Any], str]:
     try:
-        parsed = json.loads(decode_text(content, where=where))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON ({error}); get a new copy of it") from error
+        parsed = parse_json(decode_text(content, where=where))
+    except ValueError as error:
+        raise DataError(f"{where}: {error}; get a new copy of it") from error
     articles = parsed.get("data") if isinstance(parsed, dict) else None
     if not isinstance(articles, list):
         raise DataError(

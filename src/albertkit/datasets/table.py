@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.data.examples import TextExample
-from albertkit.datasets.csv_files import named
-from albertkit.datasets.dataset import SPLIT_ALIASES, TASKS, WHOLE, Dataset, DataSource
+from albertkit.datasets.columns import choose_label, choose_texts, require_column
+from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import (
     collect_labels,
     holds_list_texts,
@@ -20,30 +20,13 @@ from albertkit.datasets.labels import (
     unreadable_list,
     zeros_and_ones,
 )
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text
-from albertkit.datasets.table_files import TABLE_ENDINGS, Table, is_table, open_table
-from albertkit.errors import DataError, UsageError, did_you_mean
-
-PAIR_COLUMNS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("sentence_a", "sentence_b"),
-    ("text_a", "text_b"),
-    ("text1", "text2"),
-)
-"""Columns taken as a pair of texts where both are there and none was named, the first match first."""
-
-TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "tweet", "document", "body")
-"""Columns taken as the text where none was named and no pair of `PAIR_COLUMNS` is there."""
+from albertkit.datasets.own_files import ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
+from albertkit.datasets.table_files import open_table
+from albertkit.errors import DataError
 
 ID_COLUMN = "id"
 """Column taken as the rows' own names, where it is there and for nothing else."""
-
-LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
-"""Columns taken as the label where none was named."""
 
 METRICS = {
     "classification": ("accuracy", "f1"),
@@ -54,32 +37,6 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class TableOptions:
-    """How to read a table; what is None is found out."""
-
-    text_column: str | None = None
-    """Column of the (first) text."""
-    pair_column: str | None = None
-    """Column of the second text."""
-    label_column: str | None = None
-    """Column of the label."""
-    task: str | None = None
-    """classification, regression or multilabel."""
-    labels: tuple[str, ...] | None = None
-    """Names of the classes in the order of their indices; otherwise those of the first split, sorted."""
-    labelled: bool = True
-    """Whether labels are read; False for texts to predict."""
-    skip_bad_rows: bool = False
-    """Whether to count rows that cannot be used and go on, instead of an error."""
-    encoding: str | None = None
-    """Of text files; their byte order mark says it, else they are UTF-8, if None."""
-
-    def __post_init__(self) -> None:
-        if self.task is not None and self.task not in TASKS:
-            raise UsageError(f'unknown task "{self.task}"{did_you_mean(self.task, TASKS)} (known: {", ".join(TASKS)})')
-
-
-@dataclass(frozen=True)
 class _Read:
     """One file with its labels as they stand in it."""
 
@@ -87,10 +44,10 @@ class _Read:
     label_column: str | None
     rows: list[tuple[str, TextExample, Any]]
     bad: BadRows
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
-def open_tables(path: Path, *, options: TableOptions) -> DataSource:
+def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a table (its one split is "train", also called "all") or a folder of tables named by split.
 
     Args:
@@ -101,7 +58,7 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
         DataError: the file or folder is not there, a column is missing, or rows of the first split cannot be used.
         MissingExtraError: Parquet without pyarrow.
     """
-    files = _split_files(path) if path.is_dir() else {"train": path}
+    files = split_files(path)
     first = next(iter(files))
     read = _read(files[first], options)  # the labels are those of the training file
     values = [value for _, _, value in read.rows if options.labelled]
@@ -124,16 +81,14 @@ def open_tables(path: Path, *, options: TableOptions) -> DataSource:
         if split not in kept:
             source = read if split == first else _read(files[split], options)
             # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
-            if source.label_column is None and options.labelled and not (split == "test" and len(files) > 1):
+            if source.label_column is None and options.labelled and not is_unlabelled_test(split, files):
                 columns = open_table(files[split], encoding=options.encoding).columns
-                _require(source.where, columns, options.label_column, "label", LABEL_COLUMNS)
+                require_column(columns, options.label_column, where=source.where, use="label")
             kept[split] = _dataset(source, Dataset(str(path), split, task, labels, METRICS[task], []), options)
         return kept[split]
 
     load(first)
-    hint = f" (a file {path / 'SPLIT'}.csv would be it)" if path.is_dir() else " (a single table has the split train)"
-    aliases = {WHOLE: "train"} if len(files) == 1 else {}
-    return DataSource(str(path), task, labels, METRICS[task], tuple(files), load, aliases=aliases, hint=hint)
+    return own_source(path, files, task=task, load=load, labels=labels, metrics=METRICS[task])
 
 
 def _require_readable(read: _Read, values: Sequence[Any]) -> None:
@@ -166,34 +121,18 @@ def _require_names(read: _Read, values: Sequence[Any]) -> None:
         )
 
 
-def _split_files(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        split = SPLIT_ALIASES.get(file.stem, file.stem)
-        if not is_table(file) or split not in ("train", "dev", "test"):
-            continue
-        if split in found:
-            raise DataError(f"{folder}: both {found[split].name} and {file.name} would be the split {split}; keep one")
-        found[split] = file
-    if not found:
-        raise DataError(
-            f"{folder}: no table named train, dev, validation or test in it ({', '.join(TABLE_ENDINGS)}); "
-            "name the files so, or give one file"
-        )
-    if len({file.suffix.lower() for file in found.values()}) > 1:
-        raise DataError(
-            f"{folder}: {', '.join(file.name for file in found.values())} are not of one kind; make them so"
-        )
-    return {split: found[split] for split in ("train", "dev", "test") if split in found}
-
-
-def _read(path: Path, options: TableOptions) -> _Read:
+def _read(path: Path, options: ReadOptions) -> _Read:
     table = open_table(path, encoding=options.encoding)
-    text, pair, label = _choose_columns(table, options)
+    text, pair = choose_texts(
+        table.columns, where=table.where, text_column=options.text_column, pair_column=options.pair_column
+    )
+    label = None
+    if options.labelled:
+        label = choose_label(table.columns, where=table.where, label_column=options.label_column)
     key = next((name for name in table.columns if name.lower() == ID_COLUMN and name not in (text, pair, label)), None)
     names = [name for name in (text, pair, key, label) if name is not None]
     bad = BadRows(table.where, skip=options.skip_bad_rows)
-    remarks = Remarks(table.where)
+    warnings = RowWarnings(table.where)
     rows = []
     for place, values in table.rows(names, bad):
         try:
@@ -204,10 +143,10 @@ def _read(path: Path, options: TableOptions) -> _Read:
             )
             rows.append((place, example, values[-1] if label is not None else None))
             if not example.text.strip():
-                remarks.add("texts are empty", place)
+                warnings.add("texts are empty", place)
         except ValueError as error:
             bad.add(place, str(error))
-    notes = [*table.notes, *remarks.close()]
+    notes = [*table.warnings, *warnings.close()]
     if label is not None and options.task is None and holds_list_texts(value for _, _, value in rows):
         notes.append(
             f'{table.where}: column "{label}" holds lists written as text, which are read as several labels per row; '
@@ -221,7 +160,7 @@ def _id(value: Any) -> str | None:
     return str(value).strip() or None if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
-def _dataset(read: _Read, empty: Dataset, options: TableOptions) -> Dataset:
+def _dataset(read: _Read, empty: Dataset, options: ReadOptions) -> Dataset:
     examples = []
     bad = BadRows(read.where, skip=options.skip_bad_rows)
     for place, example, value in read.rows:
@@ -237,34 +176,4 @@ def _dataset(read: _Read, empty: Dataset, options: TableOptions) -> Dataset:
     skipped = read.bad.close() + bad.close()
     if not examples:
         raise DataError(f"{read.where}: no row that can be used ({len(skipped)} bad rows); the table needs rows")
-    return replace(empty, examples=examples, skipped=skipped, notes=read.notes)
-
-
-def _choose_columns(table: Table, options: TableOptions) -> tuple[str, str | None, str | None]:
-    lower = {column.lower(): column for column in reversed(table.columns)}
-    text, pair = options.text_column, options.pair_column
-    if text is None and pair is None:
-        both = next(((lower[a], lower[b]) for a, b in PAIR_COLUMNS if a in lower and b in lower), None)
-        text, pair = both or (None, None)
-    if text is None:
-        text = next((lower[name] for name in TEXT_COLUMNS if name in lower and lower[name] != pair), None)
-    label = options.label_column if options.labelled else None
-    if label is None and options.labelled:
-        label = next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
-    chosen = _require(table.where, table.columns, text, "text", TEXT_COLUMNS)
-    if pair is not None:
-        _require(table.where, table.columns, pair, "pair", ())
-    if label is not None:
-        _require(table.where, table.columns, label, "label", LABEL_COLUMNS)
-    return chosen, pair, label
-
-
-def _require(where: str, columns: Sequence[str], name: str | None, use: str, defaults: Sequence[str]) -> str:
-    if name and name in columns:  # what has no name cannot be chosen
-        return name
-    there = f"there are: {named(columns)}"
-    if name is None:
-        raise DataError(
-            f"{where}: no column for the {use} ({there}; looked for {', '.join(defaults)}); give --{use}-column"
-        )
-    raise DataError(f'{where}: no column "{name}" for the {use} ({there}){did_you_mean(name, columns)}')
+    return replace(empty, examples=examples, skipped=skipped, warnings=read.warnings)

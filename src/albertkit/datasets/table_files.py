@@ -1,23 +1,46 @@
-"""Rows of a CSV, TSV, JSONL or Parquet file, by column name.
+"""Rows of a CSV, TSV, JSONL or Parquet file of any size, by column name; the one reader of tables.
 
 CSV is read by `csv_files`; in TSV, quotes are ordinary characters, as in GLUE.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from albertkit.datasets.csv_files import CsvReader, column_names, refuse_doubles
-from albertkit.datasets.rows import BadRows, decode_text, split_lines
-from albertkit.errors import DataError, MissingExtraError, UsageError
+from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, physical_lines, refuse_doubles
+from albertkit.datasets.json_text import parse_object
+from albertkit.datasets.lines import Slice, ended_lines, lines_of
+from albertkit.datasets.rows import BadRows
+from albertkit.errors import DataError, UsageError
+from albertkit.io.parquet import open_parquet, parquet_errors
 
 TableRow = tuple[str, list[Any]]
 """(place such as "line 3", values in the order of the columns asked for)."""
+
+_BATCH = 2048  # rows of Parquet that are taken at a time
+
+
+class Rows(Protocol):
+    """Reads the rows of a table from its file, each time it is called."""
+
+    def __call__(
+        self, names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
+        """Give the rows one by one.
+
+        Args:
+            names: columns whose values every row must have.
+            bad: where rows that cannot be used are noted.
+            optional: further columns; None where a row of JSONL lacks one.
+            part: some rows of JSONL.
+
+        Raises:
+            DataError: the file cannot be read or is not of its encoding.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,9 +51,8 @@ class Table:
     """The file, as a message names it."""
     columns: tuple[str, ...]
     """Names of the columns."""
-    rows: Callable[[Sequence[str], BadRows], Iterator[TableRow]]
-    """(names of columns, bad rows) -> rows; a row that is no row goes to the bad ones."""
-    notes: tuple[str, ...] = ()
+    rows: Rows
+    warnings: tuple[str, ...] = ()
     """One sentence for each thing that was found out about the file, such as its delimiter."""
 
 
@@ -43,12 +65,14 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _OPENERS
 
 
-def open_table(path: Path, *, encoding: str | None = None) -> Table:
+def open_table(path: Path, *, encoding: str | None = None, every_key: bool = True) -> Table:
     """Open a table by the ending of its name.
 
     Args:
         path: the file.
         encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+        every_key: whether the columns of JSONL are the keys of all its rows, for which the file is read once, or those
+            of its first row.
 
     Raises:
         UsageError: there is no such encoding, or it is given for Parquet.
@@ -57,115 +81,138 @@ def open_table(path: Path, *, encoding: str | None = None) -> Table:
     """
     if not path.is_file():
         raise DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give the path of a table")
-    return _OPENERS[path.suffix.lower()](path, encoding)
+    ending = path.suffix.lower()
+    if ending == ".jsonl":
+        return _open_jsonl(path, encoding, every_key=every_key)
+    return _OPENERS[ending](path, encoding)
 
 
-def _text(path: Path, encoding: str | None) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    text = decode_text(content, where=str(path), encoding=encoding)
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty; it needs rows")
-    return text
+def delimited_rows(
+    columns: Sequence[str], records: Iterable[CsvRecord], names: Sequence[str], bad: BadRows
+) -> Iterator[TableRow]:
+    """Choose columns of records; what has another number of cells than there are columns is a bad row.
+
+    Args:
+        columns: names of all columns.
+        records: the rows below the header.
+        names: what is chosen.
+        bad: where rows that cannot be used are noted.
+    """
+    places = {name: index for index, name in enumerate(columns)}
+    indices = [places[name] for name in names]
+    for record in records:
+        problem = record.problem
+        if not problem and len(record.cells) != len(columns):
+            problem = f"{len(record.cells)} columns instead of {len(columns)}"
+        if problem:
+            bad.add(f"line {record.line}", problem)
+        else:
+            yield f"line {record.line}", [record.cells[index] for index in indices]
 
 
-def _chosen_cells(
-    columns: Sequence[str], rows: Callable[[], Iterator[tuple[str, list[str], str]]]
-) -> Callable[[Sequence[str], BadRows], Iterator[TableRow]]:
-    """Return what chooses columns of rows: (place, cells, what is wrong)."""
+def _open_delimited(
+    path: Path, columns: tuple[str, ...], records: Callable[[], Iterator[CsvRecord]], note: str
+) -> Table:
+    def rows(
+        names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
+        assert part is None
+        return delimited_rows(columns, records(), [*names, *optional], bad)
 
-    def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
-        indices = [columns.index(name) for name in names]
-        for place, cells, problem in rows():
-            if not problem and len(cells) != len(columns):
-                problem = f"{len(cells)} columns instead of {len(columns)}"
-            if problem:
-                bad.add(place, problem)
-            else:
-                yield place, [cells[index] for index in indices]
-
-    return chosen
+    return Table(str(path), columns, rows, (f"{path}: {note}",) if note else ())
 
 
 def _open_tsv(path: Path, encoding: str | None) -> Table:
-    (_, header), *lines = split_lines(_text(path, encoding))
-    columns = column_names(header.split("\t"), where=str(path))
-    rows = _chosen_cells(columns, lambda: ((f"line {number}", line.split("\t"), "") for number, line in lines))
-    return Table(str(path), columns, rows)
+    def records() -> Iterator[CsvRecord]:
+        return (CsvRecord(number, line.split("\t")) for number, line in lines_of(path, encoding=encoding) if line)
+
+    header = next(records(), None)
+    if header is None or (not "".join(header.cells).strip() and _is_blank(path, encoding)):
+        raise _empty(path)
+    columns = column_names(header.cells, where=str(path))
+
+    def below() -> Iterator[CsvRecord]:
+        found = records()
+        next(found, None)
+        return found
+
+    return _open_delimited(path, columns, below, "")
 
 
 def _open_csv(path: Path, encoding: str | None) -> Table:
-    reader = CsvReader(io.StringIO(_text(path, encoding), newline=""), where=str(path))
-    records = list(reader)
-    rows = _chosen_cells(
-        reader.columns, lambda: ((f"line {record.line}", record.cells, record.problem) for record in records)
-    )
-    return Table(str(path), reader.columns, rows, (f"{path}: {reader.note}",) if reader.note else ())
+    def reader() -> CsvReader:
+        return CsvReader(physical_lines(ended_lines(path, encoding=encoding)), where=str(path))
+
+    if _is_blank(path, encoding):
+        raise _empty(path)
+    first = reader()
+    return _open_delimited(path, first.columns, lambda: iter(reader()), first.note)
 
 
-def _open_jsonl(path: Path, encoding: str | None) -> Table:
-    lines = split_lines(_text(path, encoding))
-    parsed = [(f"line {number}", *_json_object(line)) for number, line in lines if line.strip()]
-    columns = tuple(dict.fromkeys(name for _, row, _ in parsed for name in row))
+def _open_jsonl(path: Path, encoding: str | None, *, every_key: bool = True) -> Table:
+    def parsed(part: Slice | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Give (place, object, what is wrong with it)."""
+        for number, line in lines_of(path, encoding=encoding, part=part):
+            if line.strip():
+                try:
+                    yield f"line {number}", parse_object(line), ""
+                except ValueError as error:
+                    yield f"line {number}", {}, str(error)
+
+    columns: dict[str, None] = {}
+    first = None
+    for place, row, problem in parsed():
+        first = first or (place, problem)
+        columns.update(dict.fromkeys(row))
+        if columns and not every_key:
+            break
+    if first is None:
+        raise _empty(path)
     if not columns:
-        raise DataError(f"{path}, {parsed[0][0]}: {parsed[0][2] or 'no keys'}; each line must be one JSON object")
+        raise DataError(f"{path}, {first[0]}: {first[1] or 'no keys'}; each line must be one JSON object")
 
-    def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
-        for place, row, problem in parsed:
+    def rows(
+        names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
+        for place, row, problem in parsed(part):
             missing = [f'"{name}"' for name in names if name not in row]
             if problem or missing:
                 bad.add(place, problem or f"no key {', '.join(missing)}")
             else:
-                yield place, [row[name] for name in names]
+                yield place, [*(row[name] for name in names), *(row.get(name) for name in optional)]
 
-    return Table(str(path), columns, chosen)
-
-
-def _json_object(line: str) -> tuple[Mapping[str, Any], str]:
-    """(object, what is wrong with it)."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return {}, f"not JSON ({error})"
-    if not isinstance(row, dict):
-        return {}, f"a JSON {type(row).__name__} instead of an object of column names and values"
-    return row, ""
-
-
-def parquet_failures() -> tuple[type[Exception], ...]:
-    """Return what pyarrow raises of a damaged file, and of values that Python cannot hold (bytes, dates)."""
-    import pyarrow
-
-    return (OSError, ValueError, OverflowError, pyarrow.ArrowException)
+    return Table(str(path), tuple(columns), rows)
 
 
 def _open_parquet(path: Path, encoding: str | None) -> Table:
     if encoding is not None:
         raise UsageError(f"--encoding {encoding} is for text files, but {path} is Parquet; leave it out")
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", extra="tables", purpose=f"reading {path.name}") from error
-    failures = parquet_failures()
-    try:
-        columns = tuple(pyarrow.parquet.read_schema(path).names)
-    except failures as error:
-        raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
+    columns = tuple(open_parquet(path).schema_arrow.names)
     refuse_doubles(columns, where=str(path))
 
-    def chosen(names: Sequence[str], bad: BadRows) -> Iterator[TableRow]:
+    def rows(
+        names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
         del bad
-        try:
-            table = pyarrow.parquet.read_table(path, columns=list(dict.fromkeys(names)))
-            values = [table.column(name).to_pylist() for name in names]
-        except failures as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
-        for number, row in enumerate(zip(*values, strict=True), start=1):
-            yield f"row {number}", list(row)
+        assert part is None
+        chosen = [*names, *optional]
+        place = 1
+        with parquet_errors(path):
+            for batch in open_parquet(path).iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(chosen))):
+                values = [batch.column(name).to_pylist() for name in chosen]
+                for number, row in enumerate(zip(*values, strict=True), place):
+                    yield f"row {number}", list(row)
+                place += len(batch)
 
-    return Table(str(path), columns, chosen)
+    return Table(str(path), columns, rows)
+
+
+def _is_blank(path: Path, encoding: str | None) -> bool:
+    return not any(line.strip() for _, line in lines_of(path, encoding=encoding))
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty; it needs rows")
 
 
 _OPENERS: Mapping[str, Callable[[Path, str | None], Table]] = {

@@ -18,9 +18,8 @@ from albertkit.data.words import join_words, split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
-from albertkit.datasets.own_files import ROW_ENDINGS, OwnFiles, is_unlabelled_test, own_source, split_files
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows, checked_text, own_bytes
+from albertkit.datasets.own_files import ROW_ENDINGS, ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
     TASK,
@@ -42,7 +41,7 @@ Span = tuple[int, int, str]
 """(start, end, label)."""
 
 
-def open_tags(path: Path, *, options: OwnFiles) -> DataSource:
+def open_tags(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
@@ -88,12 +87,12 @@ def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tup
     return tuple(tags), left
 
 
-def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: OwnFiles, split: str) -> Dataset:
+def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: ReadOptions, split: str) -> Dataset:
     empty = Dataset(name, split, TASK, labels, metrics_of(labels), [])
     return tagged_dataset(_read(split, files, options), empty=empty)
 
 
-def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFile:
+def _read(split: str, files: Mapping[str, Path], options: ReadOptions) -> TaggedFile:
     path = files[split]
     if path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
@@ -105,7 +104,7 @@ def _read(split: str, files: Mapping[str, Path], options: OwnFiles) -> TaggedFil
     return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=is_unlabelled_test(split, files))
 
 
-def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile:
+def _read_rows(table: Table, options: ReadOptions, *, may_lack: bool) -> TaggedFile:
     has_tokens = "tokens" in table.columns
     words = "tokens" if has_tokens else "text"
     known = _TAG_KEYS if has_tokens else _SPAN_KEYS
@@ -119,7 +118,7 @@ def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile
             "a row of tags has tokens and tags, or text and spans"
         )
     uses = [words, *([told] if told else []), *(["id"] if "id" in table.columns else [])]
-    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), Remarks(table.where))
+    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), RowWarnings(table.where))
     for place, values in table.rows(uses, file.bad):
         row = dict(zip(uses, values, strict=True))
         name = None if row.get("id") is None else str(row["id"])
@@ -130,7 +129,7 @@ def _read_rows(table: Table, options: OwnFiles, *, may_lack: bool) -> TaggedFile
                 file.rows.append(_from_spans(place, row["text"], row.get(told or ""), name, told, file))
         except ValueError as error:
             file.bad.add(place, str(error))
-    left = file.remarks.places(_LEFT)
+    left = file.warnings.places(_LEFT)
     if left and file.tags == {OUTSIDE}:
         raise DataError(
             f"{table.where}: no span begins and ends with words, so no word has a tag ({left[0]}); count start and end "
@@ -186,11 +185,11 @@ def _from_spans(place: str, text: Any, spans: Any, name: str | None, told: str |
             others = [(0, 0, "")]
         if not others:
             tags, left, problem = moved, [], None
-            file.remarks.add(_UTF16, place)
+            file.warnings.add(_UTF16, place)
     if problem is not None:
         raise problem
     for start, end, label in left:
-        file.remarks.add(_LEFT, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
+        file.warnings.add(_LEFT, f'{place}: {label} "{checked[start:end]:.40}" at {start}')
     return TaggedText(place, checked, words, tags, name)
 
 

@@ -9,8 +9,7 @@ from albertkit.data.entities import marks_entities, tag_scheme
 from albertkit.data.examples import TokenExample
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset
 from albertkit.datasets.labels import label_index
-from albertkit.datasets.remarks import Remarks
-from albertkit.datasets.rows import BadRows
+from albertkit.datasets.rows import BadRows, RowWarnings
 from albertkit.datasets.tags import (
     collect_tags,
     known_tag,
@@ -50,7 +49,7 @@ class TaggedFile:
     rows: list[TaggedText]
     bad: BadRows
     """Rows that cannot be used, noted so far."""
-    remarks: Remarks
+    warnings: RowWarnings
     """What was mended so far."""
 
     @property
@@ -77,7 +76,7 @@ def collect_labels(file: TaggedFile) -> tuple[str, ...]:
     Raises:
         DataError: it holds no tag, two that differ in capitals alone, or tags of several schemes.
     """
-    where = file.remarks.where
+    where = file.warnings.where
     if not file.tags:
         file.bad.close()  # what is wrong with its rows says more
         raise DataError(f"{where}: no tag in the file, so there are no labels; it needs words with tags")
@@ -99,19 +98,19 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
     """
     meant = {tag: known_tag(tag, labels=empty.labels) for tag in file.tags}
     # A tag that is unknown because of its capitals is no single bad row.
-    require_distinct([*empty.labels, *sorted(meant.values())], where=file.remarks.where)
+    require_distinct([*empty.labels, *sorted(meant.values())], where=file.warnings.where)
     is_iob = tag_scheme(empty.labels) == "IOB"
     examples = []
     for row in file.rows:
         names = None if row.tags is None else tuple(meant[tag] for tag in row.tags)
         for before, after in zip(row.tags or (), names or (), strict=True):
             if before != after:
-                file.remarks.add(_SPELT, f"{row.place}: {before} is read as {after}")
+                file.warnings.add(_SPELT, f"{row.place}: {before} is read as {after}")
         if names is not None and is_iob:
             # A model that learned IOB1 may have no B- of a type: there the tag stays, and I- begins the entity.
             made = [new if new in empty.labels else old for old, new in zip(names, to_iob2(names)[0], strict=True)]
             for _ in range(sum(old != new for old, new in zip(names, made, strict=True))):
-                file.remarks.add(_IOB1, row.place)
+                file.warnings.add(_IOB1, row.place)
             names = tuple(made)
         try:
             tags = None if names is None else tuple(label_index(name, labels=empty.labels) for name in names)
@@ -122,4 +121,4 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
     skipped = file.bad.close()
     if not examples:
         raise DataError(f"{file.bad.where}: no row that can be used ({len(skipped)} bad rows); the file needs words")
-    return replace(empty, examples=examples, skipped=skipped, notes=file.remarks.close())
+    return replace(empty, examples=examples, skipped=skipped, warnings=file.warnings.close())

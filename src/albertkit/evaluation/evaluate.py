@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.data.examples import TextExample, TokenExample
 from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.calibration import Calibration, calibration
@@ -153,10 +154,10 @@ def aligned_labels(dataset: Dataset, *, labels: Sequence[str], model: str) -> Da
     if dataset.task == "token_classification":
         tagged = [
             replace(example, tags=None if example.tags is None else tuple(moved[tag] for tag in example.tags))
-            for example in dataset.examples
+            for example in dataset.of(TokenExample)
         ]
         return replace(dataset, examples=tagged, labels=tuple(labels))
-    examples = [replace(example, label=move(example.label)) for example in dataset.examples]
+    examples = [replace(example, label=move(example.label)) for example in dataset.of(TextExample)]
     return replace(dataset, examples=examples, labels=tuple(labels))
 
 
@@ -224,7 +225,7 @@ def evaluate(
             *scored.notes,
             *window_notes(dataset.split, encoded),
             *(() if truncated is None else (f"{dataset.split}: {truncated}",)),
-            *(f"{dataset.split}: {note}" for note in dataset.notes),
+            *(f"{dataset.split}: {note}" for note in dataset.warnings),
         ),
         seconds=time.perf_counter() - started,
     )

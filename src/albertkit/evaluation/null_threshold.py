@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.data.examples import SpanExample
+from albertkit.data.examples import Example, SpanExample
 from albertkit.errors import UsageError
 from albertkit.evaluation.span_metrics import best_null_threshold
 from albertkit.tasks.encoded import Encoded
@@ -29,7 +29,7 @@ def words_of(prediction: Mapping[str, Any]) -> str:
 
 
 def tuned_task(
-    task: Task, outputs: Sequence[npt.NDArray[np.float32]], *, encoded: Encoded, examples: Sequence[SpanExample]
+    task: Task, outputs: Sequence[npt.NDArray[np.float32]], *, encoded: Encoded, examples: Sequence[Example]
 ) -> Task:
     """Return the task with the threshold that has the best F1 on these questions; as it is where there is none to tune.
 
@@ -43,11 +43,12 @@ def tuned_task(
     """
     if not isinstance(task, QuestionAnsweringTask) or task.null_threshold is None:
         return task
-    if len({bool(example.answers) for example in examples}) < 2:
+    questions = [example for example in examples if isinstance(example, SpanExample)]
+    if len({bool(example.answers) for example in questions}) < 2:
         return task
-    predictions = task.predictions(outputs, encoded, examples, labels=(), null_threshold=math.inf)
+    predictions = task.predictions(outputs, encoded, questions, labels=(), null_threshold=math.inf)
     threshold = best_null_threshold(
-        [replace(example, id=str(number)) for number, example in enumerate(examples)],
+        [replace(example, id=str(number)) for number, example in enumerate(questions)],
         predictions={str(number): words_of(row) for number, row in enumerate(predictions)},
         null_odds={str(number): float(row["no_answer_odds"]) for number, row in enumerate(predictions)},
     )

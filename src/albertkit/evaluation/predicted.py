@@ -154,16 +154,18 @@ def trivial_baselines(train: Dataset, scored: Dataset) -> list[Baseline]:
     makers: dict[str, Callable[[], list[Prediction]]] = {}
     examples = scored.examples
     if scored.task == "question_answering":
-        makers["first_sentence"] = lambda: [{"answer": _first_sentence(example.context)} for example in examples]
-        if any(not example.answers for example in examples):
-            makers["no_answer"] = lambda: [{"answer": ""} for _ in examples]
+        questions = scored.of(SpanExample)
+        makers["first_sentence"] = lambda: [{"answer": _first_sentence(example.context)} for example in questions]
+        if any(not example.answers for example in questions):
+            makers["no_answer"] = lambda: [{"answer": ""} for _ in questions]
     elif scored.task == "token_classification":
-        makers["commonest_tag_of_each_word"] = lambda: _commonest_tags(train, examples)
+        makers["commonest_tag_of_each_word"] = lambda: _commonest_tags(train, scored.of(TokenExample))
     elif scored.task == "regression":
-        makers["shared_words"] = lambda: shared_words(examples)
+        makers["shared_words"] = lambda: shared_words(scored.of(TextExample))
     else:
         makers["longest_option"] = lambda: [
-            {"choice": int(np.argmax([len(option) for option in example.options]))} for example in examples
+            {"choice": int(np.argmax([len(option) for option in example.options]))}
+            for example in scored.of(ChoiceExample)
         ]
     found = []
     for name, make in makers.items():
@@ -173,7 +175,7 @@ def trivial_baselines(train: Dataset, scored: Dataset) -> list[Baseline]:
         )
         found.append(Baseline(name, score.metrics, time.perf_counter() - started, score.notes))
     if scored.task == "multiple_choice":
-        chance = 100 * float(np.mean([1 / len(example.options) for example in examples]))
+        chance = 100 * float(np.mean([1 / len(example.options) for example in scored.of(ChoiceExample)]))
         found.append(Baseline("guessing", {"accuracy": chance}, 0.0))
     return found
 
@@ -186,7 +188,7 @@ def _first_sentence(context: str) -> str:
 def _commonest_tags(train: Dataset, examples: Sequence[TokenExample]) -> list[Prediction]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     overall: Counter[str] = Counter()
-    for example in train.examples:
+    for example in train.of(TokenExample):
         for (start, end), tag in zip(example.words, example.tags or (), strict=True):
             counts[example.text[start:end]][train.labels[tag]] += 1
             overall[train.labels[tag]] += 1

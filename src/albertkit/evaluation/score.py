@@ -155,7 +155,7 @@ def default_split(source: DataSource, name: str | None) -> Dataset:
 
 
 def _score_spans(dataset: Dataset, path: Path, options: ScoreOptions) -> PredictionScore:
-    examples = with_ids(dataset.examples)
+    examples = with_ids(dataset.of(SpanExample))
     predictions = read_predictions(path, column=options.prediction_column)
     answers = _read_rows(predictions, list(predictions.by_id().values()), _answer)
     score = span_scores(
@@ -196,7 +196,7 @@ def _answer(row: PredictedRow, _: int) -> str:
 
 
 def _score_tags(dataset: Dataset, path: Path, options: ScoreOptions) -> PredictionScore:
-    examples: list[TokenExample] = list(dataset.examples)
+    examples = dataset.of(TokenExample)
     predictions = read_tags(path, column=options.prediction_column)
     rows = predictions.in_order([example.id for example in examples], what="text")
 
@@ -227,7 +227,7 @@ def _score_tags(dataset: Dataset, path: Path, options: ScoreOptions) -> Predicti
 
 
 def _score_choices(dataset: Dataset, path: Path, options: ScoreOptions) -> PredictionScore:
-    examples: list[ChoiceExample] = list(dataset.examples)
+    examples = dataset.of(ChoiceExample)
     predictions = read_predictions(path, column=options.prediction_column)
     rows = predictions.in_order([example.id for example in examples], what="question")
     choices = _read_rows(
@@ -238,7 +238,7 @@ def _score_choices(dataset: Dataset, path: Path, options: ScoreOptions) -> Predi
 
 
 def _score_labels(dataset: Dataset, path: Path, options: ScoreOptions) -> PredictionScore:
-    examples: list[TextExample] = list(dataset.examples)
+    examples = dataset.of(TextExample)
     predictions = read_predictions(path, column=options.prediction_column)
     rows = predictions.in_order([example.id for example in examples], what="row")
     parsed = _read_rows(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.examples import SpanExample, TokenExample
 from albertkit.datasets.choices import LETTERS
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
@@ -113,7 +114,7 @@ def _answers(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, A
         },
     }  # fmt: skip
     # Odds of no answer are nothing that SQuAD 1.1 knows.
-    if VERSION_OF.get(dataset.name) == "2.0" or any(example.answers == () for example in dataset):
+    if VERSION_OF.get(dataset.name) == "2.0" or any(example.answers == () for example in dataset.of(SpanExample)):
         files["null_odds.json"] = {key: row["no_answer_odds"] for key, row in rows.items()}
         files[BEFORE_THRESHOLD] = {key: words_of(row) for key, row in rows.items()}
     return files
@@ -132,7 +133,7 @@ def _tags(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, Any]
     texts = _words(dataset)
     if _fits_columns(dataset):
         lines = []
-        for example, words, row in zip(dataset, texts, predictions, strict=True):
+        for example, words, row in zip(dataset.of(TokenExample), texts, predictions, strict=True):
             true = ["_"] * len(words) if example.tags is None else [dataset.labels[tag] for tag in example.tags]
             columns = zip(words, true, row["tags"], strict=True)
             lines.append("".join("\t".join(cells) + "\n" for cells in columns))
@@ -145,7 +146,7 @@ def _tags(dataset: Dataset, predictions: Sequence[Prediction]) -> dict[str, Any]
 
 
 def _words(dataset: Dataset) -> list[list[str]]:
-    return [[example.text[start:end] for start, end in example.words] for example in dataset]
+    return [[example.text[start:end] for start, end in example.words] for example in dataset.of(TokenExample)]
 
 
 def _fits_columns(dataset: Dataset) -> bool:

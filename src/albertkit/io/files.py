@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def line_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[str], None]]:
+    """Give a function that appends a line, as UTF-8, to a new file; atomic at the end.
+
+    Raises:
+        WriteError: the system refused.
+    """
+    with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        yield lambda line: print(line, file=file)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

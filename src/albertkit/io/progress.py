@@ -90,7 +90,8 @@ class Console:
             TimeRemainingColumn(),
             TextColumn("{task.fields[info]}"),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        # Standard output stays where it is: rich would send it to the console of the bar, standard error.
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(what, total=total, info="")
 
             def advance(count: int, *, info: str = "") -> None:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.errors import DataError, MissingExtraError, UsageError
+from albertkit.errors import DataError, UsageError
 from albertkit.io.files import atomic_file
+from albertkit.io.parquet import import_parquet, open_parquet, parquet_errors
 
 FloatArray = npt.NDArray[np.float32]
 COLUMNS = ("text", "vector")
@@ -79,7 +80,7 @@ def open_vectors(path: Path, *, dimensions: int, made_by: MadeBy | None = None) 
             file.seek(0)
             file.write(_npy_header(rows, dimensions))
         return
-    _import_pyarrow(f"writing {path}")
+    import_parquet(f"writing {path}")
     with atomic_file(path) as temporary:
         writer = _ParquetWriter(temporary, dimensions=dimensions, made_by=made_by)
         try:
@@ -161,13 +162,10 @@ class VectorFile:
         files = _parts(path) if path.is_dir() else [path]
         if not files[0].is_file():
             raise DataError(f"{files[0]}: there is no such file; albertkit embed --output FILE.parquet makes one")
-        _import_pyarrow(f"reading {path}")
-        import pyarrow
-        import pyarrow.parquet
-
         self.path, self.files = path, files
-        self.failures = (OSError, ValueError, pyarrow.ArrowException)
-        schema = self._open(files[0]).schema_arrow
+        schema = open_parquet(files[0]).schema_arrow
+        import pyarrow
+
         for name in COLUMNS:
             if name not in schema.names:
                 raise DataError(f'{path}: no column "{name}"; give a file that albertkit embed made')
@@ -182,20 +180,13 @@ class VectorFile:
 
     def __len__(self) -> int:
         """Number of texts."""
-        return sum(int(self._open(file).metadata.num_rows) for file in self.files)
-
-    def _open(self, file: Path) -> Any:
-        import pyarrow.parquet
-
-        try:
-            return pyarrow.parquet.ParquetFile(file)
-        except self.failures as error:
-            raise DataError(f"{file}: cannot be read as Parquet ({error!s:.200})") from error
+        return sum(int(open_parquet(file).metadata.num_rows) for file in self.files)
 
     def _first_width(self) -> int:
         """Numbers in the first vector, of a column whose type does not say it."""
-        for batch in self._open(self.files[0]).iter_batches(batch_size=1, columns=["vector"]):
-            return len(batch.column(0)[0].as_py() or ())
+        with parquet_errors(self.files[0]):
+            for batch in open_parquet(self.files[0]).iter_batches(batch_size=1, columns=["vector"]):
+                return len(batch.column(0)[0].as_py() or ())
         return 0
 
     @property
@@ -219,8 +210,8 @@ class VectorFile:
 
     def _pieces(self, path: Path, rows: int) -> Iterator[tuple[list[str], FloatArray]]:
         start = 1
-        try:
-            for batch in self._open(path).iter_batches(batch_size=rows, columns=list(COLUMNS)):
+        with parquet_errors(path):
+            for batch in open_parquet(path).iter_batches(batch_size=rows, columns=list(COLUMNS)):
                 texts, column = batch.column(0), batch.column(1)
                 if texts.null_count or column.null_count:
                     raise DataError(f"{path}, rows {start} to {start + len(texts) - 1}: a text or vector is missing")
@@ -233,8 +224,6 @@ class VectorFile:
                     raise DataError(f"{path}, row {start + int(broken[0])}: the vector is not of finite numbers")
                 yield texts.to_pylist(), vectors
                 start += len(texts)
-        except self.failures as error:
-            raise DataError(f"{path}: cannot be read as Parquet ({error!s:.200})") from error
 
     def _check_widths(self, path: Path, column: Any, *, start: int) -> None:
         import pyarrow.compute
@@ -321,10 +310,3 @@ def _parts(folder: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{folder / PARTS_MANIFEST}: not what albertkit wrote ({error!s:.100})") from error
     return [folder / name for name in names]
-
-
-def _import_pyarrow(purpose: str) -> None:
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", extra="tables", purpose=purpose) from error

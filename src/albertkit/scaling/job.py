@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from albertkit.datasets import text_stream
-from albertkit.datasets.text_stream import Columns
+from albertkit.datasets import text_files
+from albertkit.datasets.columns import Columns
 from albertkit.errors import DataError
 from albertkit.io.manifest import sha256_of
 from albertkit.models.model_files import model_path
@@ -70,7 +70,7 @@ class Job:
             "pooling": self.pooling,
             "max_length": self.max_length,
             "precision": self.precision,
-            "rows_a_part": text_stream.ROWS,
+            "rows_a_part": text_files.ROWS,
         }
 
 

@@ -6,13 +6,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from albertkit.datasets.text_files import require_sliceable
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
 from albertkit.io.progress import Silent, Teller
 from albertkit.scaling.cluster import cluster, results
 from albertkit.scaling.folder import OutputFolder
 from albertkit.scaling.job import Job
-from albertkit.scaling.slices import cut, require_sliceable
+from albertkit.scaling.slices import cut
 from albertkit.tasks.truncation import Truncation
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albertkit.datasets.text_slices import SliceReader
-from albertkit.datasets.text_stream import Piece, Slice
+from albertkit.datasets.lines import Slice
+from albertkit.datasets.text_files import Piece, TextFile
 from albertkit.errors import AlbertkitError, DataError
 from albertkit.hardware.device import choose_execution
 from albertkit.inference.predictor import Predictor
@@ -32,7 +32,7 @@ class PartWorker:
 
     def __init__(self, job: Job, size: int) -> None:
         self.job, self.size = job, size
-        self.reader = SliceReader(job.input, job.columns)
+        self.texts = TextFile(job.input, job.columns)
         self.predictor: Predictor | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class PartWorker:
             self._require_shared()
             execution = choose_execution(device=self.job.device, precision=self.job.precision, threads=self.job.threads)
             self.predictor = Predictor.load(self.job.model, execution=execution)
-        piece = self.reader.read(part)
+        piece = self.texts.read(part)
         target = self.job.output / name
         self.predictor.truncation = Truncation()
         made = self._embed if self.job.verb == "embed" else self._predict
@@ -85,10 +85,7 @@ class PartWorker:
         return int(vectors.shape[1])
 
     def _predict(self, predictor: Predictor, piece: Piece, target: Path) -> int:
-        columns = self.job.columns
-        seconds = None if columns is None or columns.pair is None else piece.others[columns.pair]
-        rows = list(piece.texts) if seconds is None else list(zip(piece.texts, seconds, strict=True))
-        predictions = predictor.predict(rows) if rows else []
+        predictions = predictor.predict(piece.inputs) if piece.texts else []
         write_text(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions))
         return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from albertkit.data.examples import SpanExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.models.pretrained import Model
@@ -28,7 +29,7 @@ def check_alone(command: str) -> None:
 
 def task_for(train: Dataset) -> str:
     """Return the task for a data set: questions of which some have no answer need a head that can say so."""
-    if train.task == "question_answering" and any(not example.answers for example in train.examples):
+    if train.task == "question_answering" and any(not example.answers for example in train.of(SpanExample)):
         return "question_answering_null"
     return train.task
 

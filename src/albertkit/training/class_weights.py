@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.data.examples import TextExample
+from albertkit.data.examples import Example, TextExample
 from albertkit.datasets.dataset import DataSource
 from albertkit.errors import UsageError, did_you_mean
 from albertkit.tasks.classification import ClassificationTask
@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def class_weights(
-    asked: str | Mapping[str, float] | None, *, task: Task, examples: Sequence[TextExample], labels: Sequence[str]
+    asked: str | Mapping[str, float] | None, *, task: Task, examples: Sequence[Example], labels: Sequence[str]
 ) -> FloatArray | None:
     """Return the weights of the labels, None where none were asked for.
 
@@ -49,7 +49,8 @@ def class_weights(
     if not isinstance(task, ClassificationTask) or task.name == "regression":
         raise UsageError(f"--class-weights is for classification and multilabel; leave it out for {task.name}")
     if isinstance(asked, str):
-        targets = task.targets(examples, num_labels=len(labels))
+        texts = [example for example in examples if isinstance(example, TextExample)]
+        targets = task.targets(texts, num_labels=len(labels))
         if task.name == "classification":
             return balanced(np.bincount(targets, minlength=len(labels)))
         rows = [balanced(np.array([len(targets) - count, count])) for count in targets.sum(axis=0)]

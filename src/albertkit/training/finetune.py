@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.data.examples import TokenExample
 from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import DataSource
 from albertkit.datasets.label_check import data_warnings
@@ -133,7 +134,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, tell: Teller) -> Repo
     assert settings.max_length is not None
     model = replace(model, max_length=settings.max_length, task=with_windows(model.task, settings))
     if isinstance(model.task, TokenClassificationTask):
-        model.task = model.task.split_as(splits.train.examples)
+        model.task = model.task.split_as(splits.train.of(TokenExample))
     for note in (*run.notes, *model.notes, *splits.notes):
         tell.say(f"note: {note}")
     predictor = Predictor(model, execution=execution)
@@ -192,7 +193,7 @@ def _few_shot(
         predictor, roles["train"], settings, weights=weights, run=run, scores_itself=scores_itself, teller=teller
     )
     if scores_itself:
-        splits = replace(splits, scored=replace(splits.train, split=found.split, skipped=(), notes=()))
+        splits = replace(splits, scored=replace(splits.train, split=found.split, skipped=(), warnings=()))
     seconds = time.perf_counter() - started
     return finish(
         found.predictor,

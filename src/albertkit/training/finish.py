@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.examples import TextExample
 from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
 from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
@@ -67,7 +68,7 @@ def finish(
         scored = score_logits(
             task,
             scored.logits,
-            targets=task.targets(splits.scored.examples, num_labels=len(model.labels)),
+            targets=task.targets(splits.scored.of(TextExample), num_labels=len(model.labels)),
             labels=model.labels,
             metrics=tuple(scored.metrics),
         )
@@ -143,13 +144,13 @@ def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Tel
     if not isinstance(task, ClassificationTask):
         return trivial_baselines(train, scored)
     common: dict[str, Any] = {"task": task.name, "metrics": train.metrics, "num_labels": num_labels}
-    train_targets = task.targets(train.examples, num_labels=num_labels)
-    targets = task.targets(scored.examples, num_labels=num_labels)
+    train_targets = task.targets(train.of(TextExample), num_labels=num_labels)
+    targets = task.targets(scored.of(TextExample), num_labels=num_labels)
     found = [majority_baseline(train_targets, test_labels=targets, **common)]
     if tfidf:
         teller.say("scoring the baseline: TF-IDF with a linear model")
         texts = [
-            [example.text if example.pair is None else (example.text, example.pair) for example in dataset]
+            [row.text if row.pair is None else (row.text, row.pair) for row in dataset.of(TextExample)]
             for dataset in (train, scored)
         ]
         found.append(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import DataSource
 from albertkit.errors import AlbertkitError
 from albertkit.evaluation.evaluate import Scored, score_logits
@@ -49,10 +50,10 @@ def seen_by_teacher(teacher: TaskTeacher, splits: Splits, source: DataSource) ->
         settings = run_settings(teacher.name)
         if Path(settings.data).resolve() != Path(source.name).resolve():
             return splits
-        trained = {text_key(example) for example in choose_splits(source, settings).train}
+        trained = {text_key(example) for example in choose_splits(source, settings).train.of(TextExample)}
     except AlbertkitError:  # no run, or one whose data have changed since
         return splits
-    seen = sum(text_key(example) in trained for example in splits.scored)
+    seen = sum(text_key(example) in trained for example in splits.scored.of(TextExample))
     if not seen or splits.scored is splits.train:
         return splits
     note = (
@@ -89,7 +90,7 @@ class Lessons:
         """
         assert settings.teacher_weight is not None
         train = [data for data in (splits.train, splits.unlabelled) if data is not None]
-        parts = [data.examples for data in (*train, splits.scored)]
+        parts = [data.of(TextExample) for data in (*train, splits.scored)]
         with teller.bar("the teacher's answers", total=sum(map(len, parts))) as advance:
             answers = [teacher.logits(part, progress=counted(advance)) for part in parts]
         teacher.release()  # the training needs the memory more
@@ -141,10 +142,10 @@ class Lessons:
         task = student.model.task
         assert isinstance(task, ClassificationTask)
         assert scored.logits is not None
-        targets = task.targets(splits.scored.examples, num_labels=len(student.labels))
+        targets = task.targets(splits.scored.of(TextExample), num_labels=len(student.labels))
         metrics = tuple(scored.metrics)
         own = score_logits(self.teacher.task, self.scored, targets=targets, labels=student.labels, metrics=metrics)
-        speeds = texts_per_second([self.teacher.predictor, student], splits.scored.examples)
+        speeds = texts_per_second([self.teacher.predictor, student], splits.scored.of(TextExample))
         return TeacherReport(
             model=self.teacher.name,
             metrics=own.metrics,

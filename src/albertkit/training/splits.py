@@ -128,7 +128,7 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
     for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():
         require_labelled(dataset)
-        notes += [f"{dataset.split}: {note}" for note in dataset.notes]
+        notes += [f"{dataset.split}: {note}" for note in dataset.warnings]
     if len(train) >= 20 or len(source.labels) < 2:  # a handful of examples may well have one label
         require_two_labels(train)
     return Splits(train, validation, scored, tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from albertkit.data.examples import TextExample
 from albertkit.evaluation.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
 from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask, unit_logits
@@ -36,7 +37,7 @@ def validation_temperature(
     outputs = role_outputs(predictor, validation)
     found = fit_temperature(
         unit_logits(outputs, validation.encoded),
-        labels_true=task.targets(dataset.examples, num_labels=len(predictor.labels)),
+        labels_true=task.targets(dataset.of(TextExample), num_labels=len(predictor.labels)),
     )
     if found is None:
         return None, (

@@ -10,7 +10,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.table_files import is_table
-from albertkit.datasets.text_stream import require_lines
+from albertkit.datasets.text_files import require_lines
 from albertkit.errors import DataError
 from albertkit.training.distillation.texts import read_rows
 from albertkit.training.settings import FinetuneSettings
@@ -44,8 +44,10 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
         given += found.examples
         notes += [f"{SPLIT}: {note}" for note in found.notes]
     given = given[: settings.limit]
-    held_out = _keys(row for data in (splits.validation, splits.scored) if data is not splits.train for row in data)
-    seen = _keys(splits.train)
+    held_out = _keys(
+        row for data in (splits.validation, splits.scored) if data is not splits.train for row in data.of(TextExample)
+    )
+    seen = _keys(splits.train.of(TextExample))
     kept: list[TextExample] = []
     empty = again = held = 0
     for example in given:
@@ -110,4 +112,4 @@ def _table(name: str, settings: FinetuneSettings) -> _Read:
     )
     dataset = source.split(source.splits[0])
     skipped = (f"{name}: {len(dataset.skipped):,} rows cannot be used and were left out",) if dataset.skipped else ()
-    return _Read(list(dataset.examples), (*dataset.notes, *skipped))
+    return _Read(dataset.of(TextExample), (*dataset.warnings, *skipped))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from albertkit.data.examples import TextExample, TokenExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.evaluate import Scored
@@ -88,7 +89,7 @@ def _untrained(
     if settings.few_shot:
         return None
     if isinstance(task, ClassificationTask):
-        examples = splits.train.examples
+        examples = splits.train.of(TextExample)
         targets = task.targets(examples, num_labels=len(model.labels))
         weights = class_weights(settings.class_weights, task=task, examples=examples, labels=model.labels)
         if lessons is None:
@@ -126,7 +127,7 @@ def one_tag(scored: Dataset, *, given: Mapping[str, int]) -> str | None:
         return None
     tag = max(given, key=lambda name: given[name])
     words = sum(given.values())
-    others = sum(scored.labels[index] != tag for example in scored for index in example.tags or ())
+    others = sum(scored.labels[index] != tag for example in scored.of(TokenExample) for index in example.tags or ())
     # Fewer than one in twenty of the words that should have another tag got one.
     if 20 * (words - given[tag]) >= others:
         return None

@@ -32,6 +32,9 @@ def test_lines_tables_and_folders(tmp_path: Path) -> None:
     assert rows[4].place.endswith("t.csv, row 2")
     every = read_rows([str(tmp_path / "folder" / "a.txt")], text_column=None, every_line=True)
     assert [row.text for row in every] == ["one", "", "two"]
+    (tmp_path / "marked.txt").write_bytes(b"\xef\xbb\xbfone\n")
+    (marked,) = read_rows([str(tmp_path / "marked.txt")], text_column=None, every_line=False)
+    assert marked.text == "one"
 
 
 def test_a_short_text_stays_and_its_sentences_are_found() -> None:

@@ -16,13 +16,14 @@ from albertkit.data.corpus.sentences import split_sentences
 from albertkit.data.corpus.shards import token_dtype
 from albertkit.data.pretraining.segments import SPECIALS
 from albertkit.datasets.table_files import is_table
-from albertkit.datasets.text_stream import text_pieces
+from albertkit.datasets.text_files import open_texts
 from albertkit.errors import DataError
+from albertkit.io.decoding import bare, text_lines
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 _TOGETHER = 2048  # texts that are tokenised in one call
 _SHORTEST_RUN = 8  # tokens: what runs of sentences are drawn from up to, at least
-_BLOCK = 1 << 24  # bytes
+_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def read_rows(
     rows: list[Row] = []
     for name in data:
         if is_table(Path(name)):
-            pieces = text_pieces(Path(name), text_column=text_column, encoding=encoding)
+            pieces = open_texts(Path(name), text_column=text_column, encoding=encoding).pieces()
             texts = (text for piece in pieces for text in piece.texts)
             rows += [Row(text, f"{name}, row {number}") for number, text in enumerate(texts, 1)]
             continue
@@ -116,13 +117,11 @@ def read_rows(
     return rows
 
 
-def _lines(source: Input, rules: TextRules) -> list[str]:
-    blocks: list[bytes] = []
+def _lines(source: Input, rules: TextRules) -> Iterator[str]:
     with InputReader(source, rules) as reader:
-        while block := reader.read(_BLOCK):
-            blocks.append(block)
-    lines = b"".join(blocks).decode().split("\n")
-    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+        blocks = iter(lambda: reader.read(_BLOCK), b"")
+        for line in text_lines(blocks, where=str(source.path or "standard input")):
+            yield bare(line)
 
 
 def prepare_texts(

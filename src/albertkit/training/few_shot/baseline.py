@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline, Text, tfidf_outputs
 from albertkit.evaluation.few_shot import Candidate
@@ -26,7 +27,7 @@ def cross_validated_tfidf(dataset: Dataset, problem: Problem) -> tuple[Candidate
         What to compare the candidates with (the mean over the folds), and the score of all answers together.
     """
     started = time.perf_counter()
-    texts: list[Text] = [row.text if row.pair is None else (row.text, row.pair) for row in dataset.examples]
+    texts: list[Text] = [row.text if row.pair is None else (row.text, row.pair) for row in dataset.of(TextExample)]
     answers = np.zeros(len(texts), np.int64)
     scores = []
     for held in problem.folds:

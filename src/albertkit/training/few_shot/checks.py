@@ -8,6 +8,7 @@ from dataclasses import fields
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
 from albertkit.training.settings import FinetuneSettings
@@ -74,7 +75,7 @@ def rows_per_label(train: Dataset) -> int:
     >>> rows_per_label(Dataset("a.csv", "train", "classification", ("x", "y", "z"), ("accuracy",), rows))
     2
     """
-    counts = np.unique([example.label for example in train.examples], return_counts=True)[1]
+    counts = np.unique([example.label for example in train.of(TextExample)], return_counts=True)[1]
     return int(np.median(counts)) if len(counts) else 0
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.glue import open_diagnostics
@@ -148,9 +149,8 @@ def _majority(result: TaskResult, notes: list[str]) -> str | None:
     confusion = result.best.report.confusion
     assert confusion is not None
     train = result.best.run.settings
-    labels = Counter(
-        example.label for example in open_data(train.data, data_dir=train.data_dir).split("train").take(train.limit)
-    )
+    dataset = open_data(train.data, data_dir=train.data_dir).split("train").take(train.limit)
+    labels = Counter(example.label for example in dataset.of(TextExample))
     word = confusion.labels[max(range(len(confusion.labels)), key=lambda index: labels[index])]
     notes.append(
         f"WNLI.tsv says {word}, the commonest label of training, for every row: the best run's accuracy on dev, "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from albertkit.datasets import load_dataset, text_stream
-from albertkit.datasets.text_stream import count_rows, text_pieces
+from albertkit.datasets import load_dataset, text_files
+from albertkit.datasets.text_files import Piece, open_texts
 from albertkit.errors import DataError
 
 ROWS = [("a fine film", "x"), ("", 'say "no", twice'), ("two\u2028lines", ""), ("caf\u00e9 ", "y"), (" ", "z")]
@@ -36,10 +37,14 @@ def write(path: Path) -> Path:
     return path
 
 
+def text_pieces(path: Path, text_column: str | None = None) -> Iterator[Piece]:
+    return open_texts(path, text_column=text_column).pieces()
+
+
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
 @pytest.mark.parametrize("rows", [1, 2, 9])
 def test_pieces_of_a_table(ending: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "ROWS", rows)
+    monkeypatch.setattr(text_files, "ROWS", rows)
     path = write(tmp_path / f"t{ending}")
     pieces = list(text_pieces(path))
     assert max(len(piece.texts) for piece in pieces) == min(rows, 5)
@@ -50,7 +55,9 @@ def test_pieces_of_a_table(ending: str, rows: int, tmp_path: Path, monkeypatch: 
     assert others == {"n": ["0", "1", "2", "3", "4"], "note": [note for _, note in ROWS]}
     named = [text for piece in text_pieces(path, text_column="note") for text in piece.texts]
     assert named == [note for _, note in ROWS]
-    assert count_rows(path) >= 5
+    found = open_texts(path).check()
+    assert found.rows == 5
+    assert "2 texts are empty (" in found.warnings[0]
 
 
 @pytest.mark.parametrize("content", ["", "a", "a\n", "a\n\n", "a\n\nb\r\nc\u2028d\n"])
@@ -59,11 +66,11 @@ def test_lines(content: str, tmp_path: Path) -> None:
     texts = [text for piece in text_pieces(tmp_path / "t.txt") for text in piece.texts]
     expected = [line.removesuffix("\r") for line in content.split("\n")]
     assert texts == (expected[:-1] if expected[-1] == "" else expected)
-    assert count_rows(tmp_path / "t.txt") == len(texts)
+    assert open_texts(tmp_path / "t.txt").check() == (len(texts), ())
 
 
 def test_long_texts_make_short_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "CHARACTERS", 10)
+    monkeypatch.setattr(text_files, "CHARACTERS", 10)
     (tmp_path / "t.txt").write_text("1234567\n" * 5)
     assert [len(piece.texts) for piece in text_pieces(tmp_path / "t.txt")] == [2, 2, 1]
 
@@ -93,7 +100,8 @@ def test_keys_of_json_lines_become_texts(tmp_path: Path) -> None:
         ("t.jsonl", b'{"text": "a"}\n[1]\n', "line 2: a JSON list instead of an object"),
         ("t.jsonl", b'{"text": "a"}\n{"n": 1}\n', 'line 2: no key "text"'),
         ("t.jsonl", b'{"text": "a"}\n{"text": null}\n', 'line 2: "text" is missing; repair'),
-        ("t.parquet", b"PAR1", "cannot be read as Parquet"),
+        ("t.jsonl", b'{"text": "a", "n": {"x": 1, "x": 2}}\n', 'line 1: the key "x" is there twice in one object'),
+        ("t.parquet", b"PAR1", "t.parquet: cannot be read as Parquet: it is damaged or of another format; write the"),
     ],
 )
 def test_refusals(name: str, content: bytes, words: str, tmp_path: Path) -> None:
@@ -102,18 +110,38 @@ def test_refusals(name: str, content: bytes, words: str, tmp_path: Path) -> None
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=words):
         list(text_pieces(tmp_path / name))
+    with pytest.raises(DataError, match=words):
+        open_texts(tmp_path / name).check()
 
 
 def test_a_column_or_file_that_is_not_there(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv")
     with pytest.raises(DataError, match=r'no column "noet" for the text .*did you mean "note"'):
         list(text_pieces(path, text_column="noet"))
-    for read in (count_rows, lambda path: list(text_pieces(path))):
-        with pytest.raises(DataError, match=r"no\.csv: there is no such file"):
-            read(tmp_path / "no.csv")
+    with pytest.raises(DataError, match=r"no\.csv: there is no such file"):
+        open_texts(tmp_path / "no.csv")
+    with pytest.raises(DataError, match=r" is a folder; give one file: texts one per line, or a table"):
+        open_texts(tmp_path)
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
 
     parquet.write_table(pyarrow.table({"text": ["a", None]}), tmp_path / "t.parquet")
     with pytest.raises(DataError, match='row 2: "text" is missing'):
         list(text_pieces(tmp_path / "t.parquet"))
+
+
+def test_a_check_names_every_bad_row(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,n\na,1\nb\nc,1,2\n")
+    with pytest.raises(DataError, match=r"line 3: 1 columns instead of 2 \(and 1 more: line 4\); repair the file$"):
+        open_texts(tmp_path / "t.csv").check()
+
+
+def test_columns_of_a_run_are_taken_where_the_table_has_all(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,title,body\na,b,c\n")
+    for preferred, expected in (
+        ({"text_column": "title"}, ["b"]),
+        ({"text_column": "title", "pair_column": "body"}, [("b", "c")]),
+        ({"text_column": "title", "pair_column": "none"}, ["a"]),
+    ):
+        (piece,) = open_texts(tmp_path / "t.csv", preferred=preferred, pairs=True).pieces()
+        assert piece.inputs == expected

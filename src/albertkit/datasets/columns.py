@@ -1,0 +1,103 @@
+"""Which columns of a table hold the text, a second text and the label, where the user names none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from albertkit.datasets.csv_files import named
+from albertkit.errors import DataError, did_you_mean
+
+PAIR_COLUMNS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("sentence_a", "sentence_b"),
+    ("text_a", "text_b"),
+    ("text1", "text2"),
+)
+"""Columns taken as a pair of texts where both are there and none was named, the first match first."""
+
+TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "tweet", "document", "body")
+"""Columns taken as the text where none was named and no pair of `PAIR_COLUMNS` is there."""
+
+LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
+"""Columns taken as the label where none was named."""
+
+_DEFAULTS = {"text": TEXT_COLUMNS, "label": LABEL_COLUMNS, "pair": ()}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table of texts are read."""
+
+    text: str
+    kept: tuple[str, ...] = ()
+    """The other columns of the pieces."""
+    pair: str | None = None
+    """That of `kept` which holds second texts, and so is checked as the first."""
+
+
+def choose_texts(
+    columns: Sequence[str], *, where: str, text_column: str | None = None, pair_column: str | None = None
+) -> tuple[str, str | None]:
+    """Return the columns of the text and of the second text, found by their usual names where neither is given.
+
+    Args:
+        columns: those of the table.
+        where: the file, as a message names it.
+        text_column: that of the text, as the user named it.
+        pair_column: that of the second text, as the user named it.
+
+    Raises:
+        DataError: a column is not there, or none looks like a text.
+    """
+    lower = _by_lower(columns)
+    text, pair = text_column, pair_column
+    if text is None and pair is None:
+        found = ((lower[a], lower[b]) for a, b in PAIR_COLUMNS if a in lower and b in lower)
+        text, pair = next(found, (None, None))
+    if text is None:
+        text = next((lower[name] for name in TEXT_COLUMNS if name in lower and lower[name] != pair), None)
+    if pair is not None:
+        require_column(columns, pair, where=where, use="pair")
+    return require_column(columns, text, where=where, use="text"), pair
+
+
+def choose_label(columns: Sequence[str], *, where: str, label_column: str | None = None) -> str | None:
+    """Return the column of the label, by its usual names if none is given; None where no column has one.
+
+    Raises:
+        DataError: the column that the user named is not there.
+    """
+    if label_column is not None:
+        return require_column(columns, label_column, where=where, use="label")
+    lower = _by_lower(columns)
+    return next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+
+
+def require_column(columns: Sequence[str], name: str | None, *, where: str, use: str) -> str:
+    """Return a column's name.
+
+    Args:
+        columns: those of the table.
+        name: what was chosen; None where nothing was found.
+        where: the file, as a message names it.
+        use: `text`, `pair` or `label`.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    if name and name in columns:  # what has no name cannot be chosen
+        return name
+    there = f"there are: {named(columns)}"
+    if name is None:
+        raise DataError(
+            f"{where}: no column for the {use} ({there}; looked for {', '.join(_DEFAULTS[use])}); give --{use}-column"
+        )
+    raise DataError(f'{where}: no column "{name}" for the {use} ({there}){did_you_mean(name, columns)}')
+
+
+def _by_lower(columns: Sequence[str]) -> dict[str, str]:
+    return {column.lower(): column for column in reversed(columns)}

@@ -1,0 +1,344 @@
+"""Texts of a file of any size, some thousand at a time: its lines, or columns of a table; whole, or slice by slice.
+
+    file --check--> number of texts, or every bad row in one sentence
+    file --pieces--> some thousand texts each, with second texts and other columns
+    file --slices--> where each piece lies --read--> the same piece, on another machine if need be
+
+Slices exist of lines, .jsonl and .parquet. CSV and TSV have none: whether a line feed ends a row of CSV is known only
+after reading all rows before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from albertkit.datasets.columns import Columns, choose_texts
+from albertkit.datasets.lines import Slice, is_plain, lines_of, read_errors, require_file
+from albertkit.datasets.parquet_slices import ParquetSlices
+from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
+from albertkit.datasets.table_files import Table, is_table, open_table
+from albertkit.errors import DataError, UsageError
+from albertkit.io.decoding import bare
+from albertkit.io.parquet import parquet_errors
+
+ROWS = 2048
+"""Texts of a piece: enough to sort by length, and few enough to hold."""
+CHARACTERS = 8_000_000
+"""A piece of lines or of a text table ends after so many characters of text, whatever its number of rows."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of the file."""
+
+    texts: list[str]
+    pairs: list[str] | None = None
+    """The second texts; None where there are none."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """The table's other columns: lists of texts (or None), or pyarrow arrays."""
+
+    @property
+    def inputs(self) -> list[str] | list[tuple[str, str]]:
+        """The texts, or pairs of texts, as `Predictor.predict` takes them."""
+        return self.texts if self.pairs is None else list(zip(self.texts, self.pairs, strict=True))
+
+
+class Check(NamedTuple):
+    """What one pass over a file found."""
+
+    rows: int
+    warnings: tuple[str, ...]
+
+
+class _Row(NamedTuple):
+    place: str
+    text: str
+    pair: str | None = None
+    others: Sequence[str | None] = ()
+
+
+class TextFile:
+    """Texts of a file, read from it each time they are asked for.
+
+    Args:
+        path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
+        columns: of a table, as `open_texts` chooses them.
+        table: the open table, where there is one already.
+        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+    """
+
+    def __init__(
+        self, path: Path, columns: Columns | None = None, *, table: Table | None = None, encoding: str | None = None
+    ) -> None:
+        self.path, self.columns, self.encoding = path, columns, encoding
+        self._table = table
+        self._parquet: ParquetSlices | None = None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found out about a table, such as its delimiter."""
+        return () if self._table is None else self._table.warnings
+
+    def check(self) -> Check:
+        """Read the whole file once, and say how many texts there are.
+
+        Raises:
+            UsageError: there is no such encoding.
+            DataError: the file cannot be read, or rows cannot be used; the sentence names them.
+        """
+        empty, bad = RowWarnings(str(self.path)), self._bad_rows()
+        count = 0
+        for row in self._rows(bad):
+            count += 1
+            if self.columns is not None and not row.text.strip():
+                empty.add("texts are empty", row.place)
+        bad.close()
+        return Check(count, (*self.warnings, *empty.close()))
+
+    def pieces(self) -> Iterator[Piece]:
+        """Give the texts in order.
+
+        Raises:
+            UsageError, DataError: as `check`.
+        """
+        if self._is_parquet:
+            for part, _ in self.slices():
+                yield self.read(part)
+            return
+        rows: list[_Row] = []
+        characters = 0
+        bad = self._bad_rows()
+        for row in self._rows(bad):
+            rows.append(row)
+            characters += len(row.text)
+            if len(rows) == ROWS or characters >= CHARACTERS:
+                bad.close()
+                yield self._piece(rows)
+                rows, characters = [], 0
+        bad.close()
+        if rows:
+            yield self._piece(rows)
+
+    def read(self, part: Slice) -> Piece:
+        """Return the texts of a slice; the quickest where slices come in order.
+
+        Raises:
+            DataError: the file cannot be read, or a row cannot be used.
+            MissingExtraError: Parquet without pyarrow.
+        """
+        require_file(self.path)
+        bad = self._bad_rows()
+        if self._is_parquet:
+            return self._read_parquet(part, bad)
+        piece = self._piece(list(self._rows(bad, part)))
+        bad.close()
+        return piece
+
+    def slices(self) -> Iterator[tuple[Slice, int]]:
+        """Give where each piece lies, and its number of texts; rows that cannot be used are found by who reads them.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        if self._is_parquet:
+            total = self._slices_of_parquet().rows
+            for start in range(0, total, ROWS):
+                yield Slice(start, min(start + ROWS, total), start + 1), min(ROWS, total - start)
+            return
+        require_file(self.path)
+        with read_errors(self.path):
+            yield from self._cut_lines()
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self.columns is not None and self.path.suffix.lower() == ".parquet"
+
+    def _bad_rows(self) -> BadRows:
+        return BadRows(str(self.path), advice="repair the file")
+
+    def _open_table(self) -> Table:
+        self._table = self._table or open_table(self.path, encoding=self.encoding, every_key=False)
+        return self._table
+
+    def _rows(self, bad: BadRows, part: Slice | None = None) -> Iterator[_Row]:
+        columns = self.columns
+        if columns is None:
+            for number, line in lines_of(self.path, encoding=self.encoding, part=part):
+                yield _Row(f"line {number}", line)
+            return
+        names = [columns.text] if columns.pair is None else [columns.text, columns.pair]
+        kept = [name for name in columns.kept if name != columns.pair and not self._is_parquet]
+        for place, values in self._open_table().rows(names, bad, optional=kept, part=part):
+            try:
+                texts = [checked_text(value, column=name) for value, name in zip(values, names, strict=False)]
+            except ValueError as error:
+                bad.add(place, str(error))
+                continue
+            others = [_json_text(value) for value in values[len(names) :]]
+            yield _Row(place, texts[0], texts[1] if len(texts) > 1 else None, others)
+
+    def _piece(self, rows: list[_Row]) -> Piece:
+        texts = [row.text for row in rows]
+        if self.columns is None:
+            return Piece(texts)
+        names = [name for name in self.columns.kept if name != self.columns.pair]
+        others = {name: [row.others[at] for row in rows] for at, name in enumerate(names)}
+        pairs = None if self.columns.pair is None else [row.pair or "" for row in rows]
+        return Piece(texts, pairs, others)
+
+    def _slices_of_parquet(self) -> ParquetSlices:
+        assert self.columns is not None
+        if self._parquet is None:
+            names = dict.fromkeys((self.columns.text, *self.columns.kept))
+            self._parquet = ParquetSlices(self.path, list(names), batch=ROWS)
+        return self._parquet
+
+    def _read_parquet(self, part: Slice, bad: BadRows) -> Piece:
+        columns = self.columns
+        assert columns is not None
+        table = self._slices_of_parquet().read(part)
+        texts = self._checked(table, columns.text, part, bad)
+        pairs = None if columns.pair is None else self._checked(table, columns.pair, part, bad)
+        bad.close()
+        return Piece(texts, pairs, {name: table.column(name) for name in columns.kept if name != columns.pair})
+
+    def _checked(self, table: Any, column: str, part: Slice, bad: BadRows) -> list[str]:
+        with parquet_errors(self.path):
+            values: list[str] = table.column(column).to_pylist()
+        for number, value in enumerate(values, part.first):
+            try:
+                checked_text(value, column=column)
+            except ValueError as error:
+                bad.add(f"row {number}", str(error))
+        return values
+
+    def _cut_lines(self) -> Iterator[tuple[Slice, int]]:
+        start = end = rows = 0
+        first = number = 1
+        size = 0  # bytes of the piece; a character has one at least, so few bytes need no counting
+        characters: int | None = None
+        with self.path.open("rb") as file:
+            for line in file:
+                end += len(line)
+                number += 1
+                if self._is_blank(line, first=number == 2):
+                    continue
+                rows += 1
+                size += len(line)
+                if characters is not None:
+                    characters += self._characters(line)
+                elif size >= CHARACTERS:
+                    characters = self._recount(Slice(start, end, first))
+                if rows == ROWS or (characters or 0) >= CHARACTERS:
+                    yield Slice(start, end, first), rows
+                    start, first, rows, size, characters = end, number, 0, 0, None
+        if rows:
+            yield Slice(start, end, first), rows
+
+    def _is_blank(self, line: bytes, *, first: bool) -> bool:
+        """Tell whether a line of .jsonl holds no row."""
+        if self.columns is None or line.lstrip()[:1] == b"{":
+            return False
+        return not line.decode("utf-8-sig" if first else "utf-8", "replace").strip()
+
+    def _recount(self, part: Slice) -> int:
+        """Count the characters of a piece's texts up to here; read again, so that none is held meanwhile."""
+        count, left = 0, part.end - part.start
+        with self.path.open("rb") as file:
+            file.seek(part.start)
+            for line in file:
+                if not self._is_blank(line, first=False):
+                    count += self._characters(line)
+                left -= len(line)
+                if left <= 0:
+                    break
+        return count
+
+    def _characters(self, line: bytes) -> int:
+        """Return the characters of a row's text; 0 of a row that cannot be used."""
+        try:
+            if self.columns is None:
+                return len(bare(line.decode()))
+            return len(json.loads(line.decode("utf-8-sig"))[self.columns.text])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return 0
+
+
+def open_texts(
+    path: Path,
+    *,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    preferred: Mapping[str, str] | None = None,
+    pairs: bool = False,
+    encoding: str | None = None,
+) -> TextFile:
+    """Open a file of texts, and choose the columns of a table by its header or first row.
+
+    Args:
+        path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
+        text_column: of a table; its usual names if None, of a table of pairs the first of the two.
+        pair_column: with `pairs`, the column of second texts; found by its usual names if neither is given.
+        preferred: `text_column` and `pair_column` to take where none are given and the table has all of these.
+        pairs: whether texts and second texts are read, instead of the text with all other columns. Of those, one that
+            is called text or vector is left out: a file of vectors has its own.
+        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+
+    Raises:
+        UsageError: there is no such encoding.
+        DataError: the path is a folder or not there, the file is empty, holds JSON under another ending, or has no such
+            column.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    require_file(path)
+    if not is_table(path):
+        require_lines(path)
+        return TextFile(path, encoding=encoding)
+    table = open_table(path, encoding=encoding, every_key=False)
+    if preferred and text_column is None and pair_column is None and set(preferred.values()) <= set(table.columns):
+        text_column, pair_column = preferred.get("text_column"), preferred.get("pair_column")
+    text, pair = choose_texts(table.columns, where=table.where, text_column=text_column, pair_column=pair_column)
+    if pairs:
+        columns = Columns(text, () if pair is None else (pair,), pair)
+    else:
+        kept = [name for name in table.columns if name and name not in (text, "text", "vector")]
+        columns = Columns(text, tuple(kept))
+    return TextFile(path, columns, table=table, encoding=encoding)
+
+
+def require_lines(path: Path) -> None:
+    """Refuse a file that holds JSON, by its ending, where one text per line is read.
+
+    Raises:
+        DataError: says what to do.
+    """
+    if path.suffix.lower() in (".json", ".ndjson"):
+        raise DataError(
+            f"{path}: texts come from a file with one text per line, or from a table (.csv .tsv .jsonl .parquet); "
+            "one JSON object per line goes into a .jsonl file"
+        )
+
+
+def require_sliceable(path: Path) -> None:
+    """Refuse a file that cannot be cut into slices.
+
+    Raises:
+        UsageError: CSV, TSV, or lines that are not UTF-8 between line feeds.
+    """
+    if path.suffix.lower() in (".csv", ".tsv"):
+        raise UsageError(
+            f"{path}: with --ray the input is .parquet, .jsonl or a file of lines; convert it, or leave --ray out"
+        )
+    if path.suffix.lower() != ".parquet" and path.is_file() and not is_plain(path):
+        raise UsageError(
+            f"{path}: with --ray the input is UTF-8 whose lines end at line feeds; convert it, or leave --ray out"
+        )
+
+
+def _json_text(value: object) -> str | None:
+    """Return a text as it is, anything else as JSON: one column, one type."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
