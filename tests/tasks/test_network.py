@@ -31,11 +31,11 @@ def test_the_names_are_the_canonical_ones() -> None:
 
 def test_a_state_is_taken_over() -> None:
     one, two = full_network(0), full_network(1)
-    two.load_canonical(one.canonical_state())
+    two.take_canonical(one.canonical_state())
     for name, tensor in one.canonical_state().items():
         torch.testing.assert_close(two.canonical_state()[name], tensor, rtol=0, atol=0)
     half = {name: tensor.half() for name, tensor in one.canonical_state().items()}
-    two.load_canonical(half)
+    two.take_canonical(half)
     assert {tensor.dtype for tensor in two.canonical_state().values()} == {torch.float32}
 
 

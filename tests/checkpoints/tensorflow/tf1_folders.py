@@ -81,7 +81,7 @@ def change_config(folder: Path, **values: Any) -> None:
 def largest_differences(checkpoint: Checkpoint, recorded: Path) -> dict[str, float]:
     """Run our network on the recorded batch; name of output -> largest difference from what was recorded."""
     network = Network(Encoder(checkpoint.config), pretraining_heads(checkpoint.config, checkpoint.heads))
-    network.load_canonical(checkpoint.state)
+    network.take_canonical(checkpoint.state)
     batch, mask = read_padded_batch(recorded)
     with np.load(recorded) as arrays:
         expected = {name: arrays[name] for name in arrays.files}
