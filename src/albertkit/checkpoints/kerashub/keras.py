@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions, heads_of
-from albertkit.checkpoints.folder import read_mapping, read_tensors, write_tensors
+from albertkit.checkpoints.json_files import read_mapping
 from albertkit.checkpoints.kerashub.keras_hdf5 import Dataset, list_hdf5, require_h5py, write_hdf5
 from albertkit.checkpoints.kerashub.keras_names import (
     BACKBONE,
@@ -49,6 +49,7 @@ from albertkit.checkpoints.state import (
     encoder_shapes,
     is_deep,
 )
+from albertkit.checkpoints.tensor_files import read_tensors, write_tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 from albertkit.io.files import atomic_file, write_json
