@@ -29,7 +29,7 @@ _PUBLIC = {
     "load": "albertkit.inference.predictor",
     "load_dataset": "albertkit.datasets",
     "load_encoder": "albertkit.models.pretrained",
-    "load_tokenizer": "albertkit.models.pretrained",
+    "load_tokenizer": "albertkit.models.tokenizers",
     "prepare": "albertkit.data.corpus.prepare",
     "pretrain": "albertkit.training.pretraining.pretrain",
 }
@@ -68,7 +68,8 @@ if TYPE_CHECKING:
     from albertkit.estimators.regressor import AlbertRegressor
     from albertkit.evaluation.evaluate import evaluate
     from albertkit.inference.predictor import load
-    from albertkit.models.pretrained import load_encoder, load_tokenizer
+    from albertkit.models.pretrained import load_encoder
+    from albertkit.models.tokenizers import load_tokenizer
     from albertkit.training.distillation.distill import distill
     from albertkit.training.distillation.settings import DistillSettings
     from albertkit.training.finetune import finetune

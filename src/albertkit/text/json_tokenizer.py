@@ -81,16 +81,6 @@ class JsonTokenizer(AnyTokenizer):
         """
         return cls(read_bounded(path), where=os.fspath(path))
 
-    def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write `tokenizer.json` and its settings into a folder, for transformers and for `load`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        from albertkit.text.directory import write_directory
-
-        return write_directory(folder, tokenizer=self)
-
     @cached_property
     def all_pieces(self) -> list[str]:
         """The pieces by id, added tokens after those of the vocabulary."""
@@ -138,6 +128,12 @@ class JsonTokenizer(AnyTokenizer):
         """Return the ids of pieces; the id of the unknown piece for those that the vocabulary does not hold."""
         unknown = self.unk_id
         return [unknown if (number := self._splitter.token_to_id(piece)) is None else number for piece in pieces]
+
+    def json_content(self) -> None:
+        return None
+
+    def _steps(self) -> dict[str, Any]:
+        return {}
 
     def _text_of(self, pieces: list[str]) -> str:
         decoder = self._splitter.decoder

@@ -100,16 +100,6 @@ class WordPieceTokenizer(AnyTokenizer):
         """
         return cls(read_bounded(path), mode=mode, lower=lower, keep_accents=keep_accents, where=os.fspath(path))
 
-    def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write `vocab.txt`, `tokenizer.json` and their settings into a folder, for transformers and for `load`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        from albertkit.text.directory import write_directory
-
-        return write_directory(folder, tokenizer=self)
-
     @property
     def all_pieces(self) -> list[str]:
         """The pieces by id."""
@@ -155,6 +145,13 @@ class WordPieceTokenizer(AnyTokenizer):
             raise MissingExtraError("tokenizers", extra="chinese", purpose=f"splitting text by {self.where}") from error
         # Without its special tokens: text is text here, and `encode` takes out those that are allowed.
         return tokenizers.Tokenizer.from_str(json.dumps({**wordpiece_json(self), "added_tokens": []}))
+
+    def json_content(self) -> dict[str, Any]:
+        return wordpiece_json(self)
+
+    def _steps(self) -> dict[str, Any]:
+        strips = self.lower and not self.keep_accents
+        return {"do_lower_case": self.lower, "strip_accents": strips, "tokenize_chinese_chars": True}
 
     def _text_of(self, pieces: list[str]) -> str:
         text = ""
