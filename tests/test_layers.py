@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "batching": set(),
     "hardware": {"errors"},
     "io": {"errors"},
-    "hub": {"errors", "config", "io"},
+    "hub": {"errors", "config", "io", "checkpoints"},
     "text": {"errors", "batching", "io"},
     "encoder": {"errors", "config", "batching", "hardware"},
     "checkpoints": {"errors", "config", "registry", "io"},

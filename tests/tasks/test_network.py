@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from tests.tiny import CONFIG, execution, tiny_network
 
 from albertkit.batching.batch import Batch, Sequence
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.encoder.encoder import Encoder
 from albertkit.inference.predictor import Predictor, run_outputs
 from albertkit.models.pretrained import Model, with_task_head

@@ -139,9 +139,9 @@ def test_a_broken_tokenizer_json(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     folder = foreign(tmp_path, {"version": "1.0", "model": {"type": "Unigram", "vocab": [], "unk_id": 7}})
     (said,) = self_test(OFFICIAL, folder)
-    assert "tokenizer.json: the tokenizers library cannot read it" in said
+    assert "tokenizer.json: the tokenizers library cannot use it" in said
     (folder / "tokenizer.json").write_bytes(b"\xff")
-    assert "cannot read it" in self_test(OFFICIAL, folder)[0]
+    assert "cannot use it" in self_test(OFFICIAL, folder)[0]
     with open(folder / "tokenizer.json", "wb") as file:
         file.truncate(2**31)
     assert "which no file of a tokenizer has" in self_test(OFFICIAL, folder)[0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from albertkit.text.saved_folder import JSON_DIGEST
 from albertkit.text.self_test_record import SELF_TEST_TEXTS, SELF_TEST_VERSION, digest_of
 from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.tokenizers_library import asked, library_tokenizer
 from albertkit.text.vocabulary import Vocabulary
 from albertkit.text.wordpiece import WORDPIECE_MODES, WordPieceTokenizer
 
@@ -140,8 +141,13 @@ def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
     if importlib.util.find_spec("tokenizers") is None:
         return _against_its_pieces(tokenizer, path)
     try:
-        theirs = _read_tokenizer_json(path)
-        expected = [theirs(text) for text in SELF_TEST_TEXTS]
+        theirs = library_tokenizer(read_bounded(path), where=str(path))
+        theirs.no_truncation()
+        theirs.no_padding()
+        expected = asked(
+            lambda: [list(theirs.encode(text, add_special_tokens=False).ids) for text in SELF_TEST_TEXTS],
+            where=str(path),
+        )
     except CheckpointError as error:
         return [f"{error}; transformers reads this file, albertkit does not"]
     if (first := _first_difference(tokenizer, expected)) is None:
@@ -179,20 +185,6 @@ def _against_its_pieces(tokenizer: AnyTokenizer, path: Path) -> list[str]:
                 f"which is used, {number}; transformers uses tokenizer.json: remove the file that is not the model's"
             ]
     return []
-
-
-def _read_tokenizer_json(path: Path) -> Callable[[str], list[int]]:
-    import tokenizers
-
-    try:
-        library = tokenizers.Tokenizer.from_str(read_bounded(path).decode("utf-8"))
-        library.no_truncation()
-        library.no_padding()
-    except (KeyboardInterrupt, SystemExit, CheckpointError):
-        raise
-    except BaseException as error:  # a panic of the library is no Exception
-        raise CheckpointError(f"{path}: the tokenizers library cannot read it ({error!s:.80})") from error
-    return lambda text: list(library.encode(text, add_special_tokens=False).ids)
 
 
 def _first_difference(tokenizer: AnyTokenizer, expected: list[list[int]]) -> str | None:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.errors import CheckpointError, MissingExtraError, UsageError, did_you_mean
+from albertkit.errors import CheckpointError, UsageError, did_you_mean
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.encoding import Tokens, checked_text
 from albertkit.text.settings import read_bounded
+from albertkit.text.tokenizers_library import library_tokenizer
 
 if TYPE_CHECKING:
     import tokenizers
@@ -139,12 +140,8 @@ class WordPieceTokenizer(AnyTokenizer):
 
     @cached_property
     def _splitter(self) -> tokenizers.Tokenizer:
-        try:
-            import tokenizers
-        except ImportError as error:
-            raise MissingExtraError("tokenizers", extra="chinese", purpose=f"splitting text by {self.where}") from error
         # Without its special tokens: text is text here, and `encode` takes out those that are allowed.
-        return tokenizers.Tokenizer.from_str(json.dumps({**wordpiece_json(self), "added_tokens": []}))
+        return library_tokenizer(json.dumps({**wordpiece_json(self), "added_tokens": []}), where=self.where)
 
     def json_content(self) -> dict[str, Any]:
         return wordpiece_json(self)

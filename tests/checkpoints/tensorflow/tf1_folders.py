@@ -17,7 +17,7 @@ import torch
 
 from albertkit.checkpoints import Checkpoint, ReadOptions
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.checkpoints.tensorflow.tensor_bundle import read_bundle
 from albertkit.checkpoints.tensorflow.tensor_bundle_writer import write_bundle
 from albertkit.checkpoints.tensorflow.tf1 import TF1

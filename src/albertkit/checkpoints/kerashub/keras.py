@@ -42,13 +42,8 @@ from albertkit.checkpoints.kerashub.keras_preset import (
     tokenizer_object,
     unsayable,
 )
-from albertkit.checkpoints.state import (
-    add_identity_projection,
-    check_state,
-    drop_identity_projection,
-    encoder_shapes,
-    is_deep,
-)
+from albertkit.checkpoints.shapes import encoder_shapes
+from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection, is_deep
 from albertkit.checkpoints.tensor_files import read_tensors, write_tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
