@@ -25,8 +25,8 @@ import numpy as np
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets import open_data
+from albertkit.hub.known_models import SHIPPED_MODEL
 from albertkit.io.files import write_json
-from albertkit.models.model_files import SHIPPED
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
 
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON of results; grows run by run")
-    parser.add_argument("--model", default=SHIPPED, help="a known model or a model folder (%(default)s)")
+    parser.add_argument("--model", default=SHIPPED_MODEL, help="a known model or a model folder (%(default)s)")
     parser.add_argument("--only", default="", help="data sets whose name contains this")
     parser.add_argument("--per-label", type=int, nargs="+", default=[8, 64], help="rows per label (8 64)")
     parser.add_argument("--draws", type=int, default=5)

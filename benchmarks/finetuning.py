@@ -24,13 +24,13 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.checkpoints.shapes import flops_per_token
 from albertkit.config import AlbertConfig, published_config
 from albertkit.datasets import load_dataset
 from albertkit.encoder.layer import Group
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.hardware.processor import capabilities
-from albertkit.hub.known_models import flops_per_token
 from albertkit.io.progress import Console
 from albertkit.models.pretrained import fresh_model, load_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded

@@ -25,8 +25,8 @@ from typing import Any
 
 from worth_rows import Row, rows_of
 
+from albertkit.hub.known_models import SHIPPED_MODEL
 from albertkit.io.files import write_json
-from albertkit.models.model_files import SHIPPED
 from albertkit.models.pretrained import fresh_model, save_model
 
 RANDOM = "random"
@@ -46,7 +46,7 @@ def random_start(folder: Path, seed: int) -> Path:
     """Return the folder of a network with random weights; made when it is not there."""
     path = folder / f"random-{seed}"
     if not path.exists():
-        save_model(fresh_model(SHIPPED, seed=seed), path)
+        save_model(fresh_model(SHIPPED_MODEL, seed=seed), path)
     return path
 
 
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON of results; grows run by run")
     parser.add_argument(
-        "--starts", nargs="+", default=[RANDOM, SHIPPED], help="models, and random weights (%(default)s)"
+        "--starts", nargs="+", default=[RANDOM, SHIPPED_MODEL], help="models, and random weights (%(default)s)"
     )
     parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--seeds", type=int, help="at most so many of each row")

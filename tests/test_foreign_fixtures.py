@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.checkpoints.recorded import recorded_model
 from tests.cli.running import ONE_THREAD, Runner
 
-FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 NAMES = {
     "tf1_mlm_sop": "tf1",
     "tf1_two_groups_two_inner_relu": "tf1",
@@ -20,11 +20,10 @@ NAMES = {
     "tfhub2_with_mlm": "tfhub2",
     "tfhub2_encoder": "tfhub2",
     "keras_preset": "keras",
+    "transformers_tiny": "huggingface",
     "tf1_mlm_sop.tfbson": "bson",
 }
 TOLERANCE = 2e-5
-
-pytestmark = pytest.mark.skipif(not FIXTURES.is_dir(), reason="the foreign checkpoints are not beside this checkout")
 
 
 @pytest.fixture
@@ -32,8 +31,8 @@ def albertkit(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     return Runner(capfd, monkeypatch)
 
 
-def expected(name: str) -> dict[str, Any]:
-    folder = FIXTURES / name.removesuffix(".tfbson")
+def expected(source: Path) -> dict[str, Any]:
+    folder = source.with_suffix("")  # of the .tfbson, the folder of the same weights
     with np.load(folder / "expected.npz") as arrays:
         return {key: arrays[key] for key in arrays.files}
 
@@ -66,14 +65,15 @@ def compare(found: dict[str, Any], wanted: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_converted_and_encoded(name: str, tmp_path: Path, albertkit: Runner) -> None:
-    wanted = expected(name)
-    outcome = albertkit("convert", FIXTURES / name, tmp_path / "hf", "--to", "huggingface", "--json")
+    source = recorded_model(name, tmp_path)
+    wanted = expected(source)
+    outcome = albertkit("convert", source, tmp_path / "hf", "--to", "huggingface", "--json")
     assert outcome.status == 0, outcome.err
     assert outcome.json["source_format"] == NAMES[name]
     assert (outcome.json["missing"], outcome.json["unexpected"]) == ([], [])
     inputs = tmp_path / "in.npz"
     np.savez(inputs, **{key: wanted[key] for key in ("input_ids", "input_mask", "segment_ids")})
-    for model in (tmp_path / "hf", FIXTURES / name):  # the converted folder, and the source as it is
+    for model in (tmp_path / "hf", source):  # the converted folder, and the source as it is
         outcome = albertkit("encode", model, "--input", inputs, "--output", tmp_path / "out.npz", *ONE_THREAD)
         assert outcome.status == 0, outcome.err
         with np.load(tmp_path / "out.npz") as arrays:
@@ -82,8 +82,9 @@ def test_converted_and_encoded(name: str, tmp_path: Path, albertkit: Runner) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_transformers_agrees(name: str, tmp_path: Path, albertkit: Runner) -> None:
-    wanted = expected(name)
-    assert albertkit("convert", FIXTURES / name, tmp_path / "hf", "--json").status == 0
+    source = recorded_model(name, tmp_path)
+    wanted = expected(source)
+    assert albertkit("convert", source, tmp_path / "hf", "--json").status == 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the peer's own deprecations are not ours to repair
         peer = pytest.importorskip("transformers")

@@ -24,7 +24,7 @@ from albertkit.inference.pretraining_predictor import fill_masks as fill_masks
 from albertkit.inference.pretraining_predictor import sentence_order as sentence_order
 from albertkit.models.conversion import convert as convert
 from albertkit.models.pretrained import load_encoder as load_encoder
-from albertkit.models.pretrained import load_tokenizer as load_tokenizer
+from albertkit.models.tokenizers import load_tokenizer as load_tokenizer
 from albertkit.tasks.exit_rules import ExitRule as ExitRule
 from albertkit.training.distillation.distill import distill as distill
 from albertkit.training.distillation.settings import DistillSettings as DistillSettings

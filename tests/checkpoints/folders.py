@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from albertkit.checkpoints import Checkpoint, read_checkpoint
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 

@@ -283,12 +283,12 @@ def _read_exported(folder: Path, draw: random.Random) -> None:
 
 
 def _read_tokenizer(folder: Path, draw: random.Random) -> None:
-    from albertkit.text.any_tokenizer import AnyTokenizer
+    from albertkit.text.directory import read_directory
     from albertkit.text.self_test import self_test
 
     if draw.random() < 0.3:
         (folder / "added_tokens.json").write_bytes(mutate_json(b'{"<user>": 11, "[MASK]": 4}', draw))
-    tokenizer = AnyTokenizer.load(folder)
+    tokenizer = read_directory(folder)
     self_test(tokenizer, folder)
     encoding = tokenizer.encode(TEXT, "and more", max_length=9)
     assert len(encoding.input_ids) <= 9
@@ -297,10 +297,10 @@ def _read_tokenizer(folder: Path, draw: random.Random) -> None:
 
 
 def _read_spiece(folder: Path, draw: random.Random) -> None:
-    from albertkit.text.any_tokenizer import AnyTokenizer
+    from albertkit.text.directory import read_directory
 
     _read_tokenizer(folder, draw)
-    tokenizer = AnyTokenizer.load(folder)
+    tokenizer = read_directory(folder)
     assert len(tokenizer.scores) == tokenizer.vocab_size
     tokenizer.save(folder / "again")
 

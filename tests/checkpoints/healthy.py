@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 from albertkit.checkpoints import FORMATS, Checkpoint
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.config import AlbertConfig
 
 TWO_BY_TWO = AlbertConfig(

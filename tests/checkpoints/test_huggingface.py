@@ -20,11 +20,10 @@ from albertkit.batching.batch import Batch
 from albertkit.checkpoints import FORMATS, Checkpoint, read_checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import ARCHITECTURES
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes, parameter_counts
 from albertkit.checkpoints.tensorflow.tf1_config import tf1_config_values
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
-from albertkit.hub.known_models import encoder_parameters
 from albertkit.models.pretrained import load_encoder
 
 SIZES: dict[str, Any] = {
@@ -192,7 +191,7 @@ def test_another_projection_between_equal_sizes_is_kept(transformers: ModuleType
     assert not any(report.values()), report
     assert_same_state(theirs.state_dict(), again.state_dict())
     assert read_checkpoint(tmp_path / "ours").config == checkpoint.config
-    assert sum(map(torch.numel, checkpoint.state.values())) == encoder_parameters(checkpoint.config)
+    assert sum(map(torch.numel, checkpoint.state.values())) == parameter_counts(checkpoint.config)["total"]
     with pytest.raises(CheckpointError, match="Google's code has no projection there"):
         tf1_config_values(replace(checkpoint.config, hidden_act="gelu_new"), where="m")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from albertkit.checkpoints.folder import read_tensors
+from albertkit.checkpoints.tensor_files import read_tensors
 from albertkit.errors import CheckpointError
 
 

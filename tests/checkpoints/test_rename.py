@@ -7,7 +7,7 @@ import pytest
 from albertkit.checkpoints.huggingface import rename_table
 from albertkit.checkpoints.huggingface_config import ARCHITECTURES
 from albertkit.checkpoints.rename import RenameTable
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 

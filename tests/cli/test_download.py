@@ -13,8 +13,9 @@ from tests.local_server import Served, Server, hub_paths, serving
 
 from albertkit.datasets import sources
 from albertkit.hub.known_models import model_cache
+from albertkit.text.vocabulary import official_vocabulary
 
-SPIECE = Path(__file__).resolve().parents[2] / "src" / "albertkit" / "assets" / "30k-clean.model"
+SPIECE = official_vocabulary()
 FILES = {"config.json": b"{}", "spiece.model": SPIECE.read_bytes(), "model.safetensors": bytes(9001)}
 
 

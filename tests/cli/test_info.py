@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.cli.running import Runner
 from tests.tiny import CONFIG, tiny_folder, tiny_network
 
+from albertkit.checkpoints.shapes import flops_per_token, parameter_counts
 from albertkit.config import published_config
-from albertkit.hub.known_models import encoder_parameters, flops_per_token
 
 
 def test_a_published_shape(albertkit: Runner) -> None:
@@ -30,7 +30,7 @@ def test_a_folder_is_counted_as_torch_counts(albertkit: Runner, run_folder: Path
     run = albertkit("info", run_folder, "--json").json["parameters"]
     assert (bare["total"], bare["heads"]) == (own, 0)
     assert (run["total"], run["heads"]) == (own + 2 * 16 + 2, 2 * 16 + 2)
-    assert encoder_parameters(CONFIG) == own
+    assert parameter_counts(CONFIG)["total"] == own
     nano = albertkit("info", "albert-nano", "--json").json["parameters"]
     assert nano["heads"] == (256 * 128 + 128 + 2 * 128 + 30000) + (2 * 256 + 2)  # both heads of pretraining are there
 

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.running import Runner
 from tests.tiny import leftovers
 
-from albertkit.text.directory import find_tokenizer
+from albertkit.models.tokenizers import load_tokenizer
 
 WORDS = "the quick brown fox jumps over lazy dogs while five boxing wizards pack my box with dozen liquor jugs".split()
 
@@ -28,7 +28,7 @@ def test_a_tokenizer_folder(text: Path, albertkit: Runner, tmp_path: Path) -> No
     assert (found["pieces"], found["sentences"], found["left_out"]) == (50, 90, 0)
     assert set(found["files"]) == {path.name for path in out.iterdir()}
     assert outcome.err.splitlines() == ["counting the sentences of 1 file", "training 50 pieces on 90 sentences"]
-    assert find_tokenizer(str(out)).vocab_size == 50
+    assert load_tokenizer(str(out)).vocab_size == 50
     assert not leftovers(tmp_path)
     line = albertkit("tokenize", "--model", out, given="The quick FOX\n")
     assert line.out.replace(" ", "").replace("\u2581", " ") == " the quick fox\n"

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 import albertkit
+from albertkit.checkpoints.shapes import parameter_counts
 from albertkit.config import published_config
-from albertkit.hub.known_models import encoder_parameters
 from albertkit.training.settings import FinetuneSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_the_figures_of_the_pictures_are_the_network_s() -> None:
     table = draw.VOCABULARY * draw.EMBEDDING + 514 * draw.EMBEDDING + 2 * draw.EMBEDDING
     projection = draw.EMBEDDING * draw.HIDDEN + draw.HIDDEN
     pooler = draw.HIDDEN * draw.HIDDEN + draw.HIDDEN
-    assert encoder_parameters(base) == table + projection + draw.LAYER_PARAMETERS + pooler == 11_683_584
+    assert parameter_counts(base)["total"] == table + projection + draw.LAYER_PARAMETERS + pooler == 11_683_584
     texts = [example.text for example in list(albertkit.load_dataset("polarity", split="train"))[:8]]
     lengths = albertkit.load_tokenizer("albert-nano")(texts).lengths.tolist()
     assert tuple(lengths) == draw.LENGTHS

@@ -19,14 +19,15 @@ from tests.tiny import files_limited_to
 from albertkit.errors import AlbertkitError, UsageError
 from albertkit.hub import transfer
 from albertkit.hub.consent import DownloadError, Offer, ask, consent_by, granted
-from albertkit.hub.download import cached_model_folder, fetch_model, hub_address, mirrored
-from albertkit.hub.known_models import MODEL_DOWNLOADS, SPIECE_SHA256, model_cache
+from albertkit.hub.download import fetch_model, hub_address, mirrored
+from albertkit.hub.known_models import MODEL_DOWNLOADS, SPIECE_SHA256, cached_model_folder, model_cache
 from albertkit.io.files import WriteError
 from albertkit.io.manifest import MANIFEST, changed_files, read_manifest
 from albertkit.io.progress import Silent
+from albertkit.text.vocabulary import official_vocabulary
 
 CONTENT = bytes(range(256)) * 9001  # 2.3 MB: several parts, no round number
-SPIECE = Path(__file__).resolve().parents[2] / "src" / "albertkit" / "assets" / "30k-clean.model"
+SPIECE = official_vocabulary()
 NAME, REPOSITORY = "albert-base-v2", "albert/albert-base-v2"
 
 

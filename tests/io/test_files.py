@@ -11,7 +11,7 @@ import pytest
 import torch
 from tests.tiny import files_limited_to, leftovers
 
-from albertkit.checkpoints.folder import write_tensors
+from albertkit.checkpoints.tensor_files import write_tensors
 from albertkit.io.files import (
     WriteError,
     atomic_file,

@@ -16,10 +16,10 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, RunError, UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.models.conversion import convert, writable_formats
-from albertkit.models.model_files import official_vocabulary
 from albertkit.models.pretrained import Model, load_model, save_model, with_task_head
 from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import official_vocabulary
 
 FORMATS = sorted(writable_formats())
 RELU = replace(TWO_BY_TWO, hidden_act="relu")
@@ -138,15 +138,15 @@ def test_unknown_and_read_only_formats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("changes", [{}, {"hidden_act": "gelu", "hidden_dropout_prob": 0.1}], ids=["v2", "v1"])
 def test_the_head_count_of_xlarge_v2_is_doubted(changes: dict[str, object]) -> None:
     from albertkit.checkpoints.checkpoint import Checkpoint
-    from albertkit.checkpoints.doubts import doubts
+    from albertkit.checkpoints.known_issues import known_issues
 
     shape = {"hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 8192}
     config = AlbertConfig(**{**shape, **changes})  # type: ignore[arg-type]
-    told = list(doubts(Checkpoint(config, {}, source_format="huggingface", source="m")))
+    told = list(known_issues(Checkpoint(config, {}, source_format="huggingface", source="m")))
     assert len(told) == (not changes)
     assert all("--num-heads 32" in sentence for sentence in told)
     config = replace(config, num_attention_heads=32)
-    assert list(doubts(Checkpoint(config, {}, source_format="huggingface", source="m"))) == []
+    assert list(known_issues(Checkpoint(config, {}, source_format="huggingface", source="m"))) == []
 
 
 @pytest.mark.filterwarnings("ignore::albertkit.models.loaded.FreshWeightsWarning")  # BSON has no SentencePiece model

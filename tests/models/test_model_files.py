@@ -16,8 +16,10 @@ from tests.checkpoints.healthy import HEALTHY, TWO_BY_TWO, random_checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.hub.known_models import model_cache
-from albertkit.models.model_files import model_path, official_vocabulary, read_model, shipped_folder
-from albertkit.models.pretrained import load_encoder, load_model, load_tokenizer
+from albertkit.models.model_files import model_path, model_source, read_model
+from albertkit.models.pretrained import load_encoder, load_model
+from albertkit.models.tokenizers import load_tokenizer
+from albertkit.text.vocabulary import official_vocabulary
 from albertkit.text.wordpiece import WordPieceTokenizer
 
 CHARACTERS = [
@@ -91,7 +93,9 @@ def test_a_chinese_model_has_its_wordpieces(tmp_path: Path) -> None:
 def test_a_known_model_is_found_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "cache"))
     folder = model_cache("albert-base-v2", "hub")
-    shutil.copytree(shipped_folder(), folder)  # put there by hand; whose weights these are is not the matter here
+    shutil.copytree(
+        model_source("albert-nano"), folder
+    )  # put there by hand; whose weights these are is not the matter here
     shutil.copy(official_vocabulary(), folder / "spiece.model")
     assert load_model("albert-base-v2").network.config.hidden_size == 256
     assert load_tokenizer("albert-base-v2").vocab_size == 30000

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from tests.tiny import CONFIG, execution, tiny_network
 
 from albertkit.batching.batch import Batch, Sequence
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.encoder.encoder import Encoder
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
@@ -32,11 +32,11 @@ def test_the_names_are_the_canonical_ones() -> None:
 
 def test_a_state_is_taken_over() -> None:
     one, two = full_network(0), full_network(1)
-    two.load_canonical(one.canonical_state())
+    two.take_canonical(one.canonical_state())
     for name, tensor in one.canonical_state().items():
         torch.testing.assert_close(two.canonical_state()[name], tensor, rtol=0, atol=0)
     half = {name: tensor.half() for name, tensor in one.canonical_state().items()}
-    two.load_canonical(half)
+    two.take_canonical(half)
     assert {tensor.dtype for tensor in two.canonical_state().values()} == {torch.float32}
 
 

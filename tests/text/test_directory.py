@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from albertkit.errors import CheckpointError, UsageError
-from albertkit.text.directory import find_tokenizer
+from albertkit.errors import CheckpointError
+from albertkit.text.directory import read_directory
 from albertkit.text.normalize import MODES
 from albertkit.text.tokenizer import Tokenizer
 
@@ -85,38 +85,38 @@ def test_round_trip_keeps_mode_accents_and_bytes(tmp_path: Path) -> None:
     ours = Tokenizer.official(mode="huggingface", keep_accents=True)
     names = ours.save(tmp_path / "new" / "folder")
     assert sorted(names) == sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
-    again = Tokenizer.load(tmp_path / "new" / "folder")
+    again = read_directory(tmp_path / "new" / "folder")
     assert (again.mode, again.keep_accents) == ("huggingface", True)
     assert again.vocabulary.model == ours.vocabulary.model
-    other = Tokenizer.load(tmp_path / "new" / "folder", mode="google", keep_accents=False)
+    other = read_directory(tmp_path / "new" / "folder", mode="google", keep_accents=False)
     assert (other.mode, other.keep_accents) == ("google", False)
 
 
 def test_foreign_directory(tmp_path: Path) -> None:
     (tmp_path / "30k-clean.model").write_bytes(Tokenizer.official().vocabulary.model)
-    assert Tokenizer.load(tmp_path).mode == "google"
+    assert read_directory(tmp_path).mode == "google"
     settings = tmp_path / "tokenizer_config.json"
     settings.write_text('{"keep_accents": true}')
-    assert Tokenizer.load(tmp_path).keep_accents
+    assert read_directory(tmp_path).keep_accents
     settings.write_text('{"do_lower_case": false}')
     with pytest.raises(CheckpointError, match="do_lower_case false fits no mode"):
-        Tokenizer.load(tmp_path)
-    assert Tokenizer.load(tmp_path, mode="keras").mode == "keras"
+        read_directory(tmp_path)
+    assert read_directory(tmp_path, mode="keras").mode == "keras"
     settings.write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read as JSON"):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)
     settings.write_text("[]")
     with pytest.raises(CheckpointError, match="not a mapping"):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)
 
 
 def test_directory_without_vocabulary(tmp_path: Path) -> None:
     message = r"holds no spiece\.model or 30k-clean\.model, and no vocab\.txt; copy"
     with pytest.raises(CheckpointError, match=message):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(CheckpointError, match=message):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)
 
 
 @pytest.mark.parametrize("keep_accents", [False, True])
@@ -127,7 +127,7 @@ def test_every_mode_is_kept_and_written_for_the_tokenizers_library(
     tokenizers = pytest.importorskip("tokenizers")
     ours = Tokenizer.official(mode=mode, keep_accents=keep_accents)
     ours.save(tmp_path)
-    again = Tokenizer.load(tmp_path)
+    again = read_directory(tmp_path)
     assert (again.mode, again.keep_accents) == (mode, keep_accents)
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     texts = [*torture, *(row["text"] for row in golden["texts"]), *snippets(20 if keep_accents else 200)]
@@ -146,15 +146,6 @@ def test_tokenizer_json_on_all_recorded_texts(shared: Path, tmp_path: Path) -> N
         assert [one.ids for one in found] == [row[key] for row in rows]
 
 
-def test_names(tmp_path: Path) -> None:
-    assert find_tokenizer("albert-base-v1", mode="tfhub").mode == "tfhub"
-    Tokenizer.official(mode="julia").save(tmp_path / "run" / "model")
-    assert find_tokenizer(str(tmp_path / "run")).mode == "julia"
-    assert find_tokenizer(str(tmp_path / "run" / "model" / "spiece.model")).mode == "google"
-    with pytest.raises(UsageError, match='no tokenizer "albert-nan"; did you mean "albert-nano"'):
-        find_tokenizer("albert-nan")
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -168,4 +159,4 @@ def test_settings_that_cannot_be(content: str, words: str, tmp_path: Path) -> No
     (tmp_path / "spiece.model").write_bytes(Tokenizer.official().model)
     (tmp_path / "tokenizer_config.json").write_text(content)
     with pytest.raises(CheckpointError, match=words):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)

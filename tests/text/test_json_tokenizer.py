@@ -15,12 +15,13 @@ from tests.tiny import tiny_folder
 from albertkit.errors import CheckpointError, MissingExtraError, UsageError
 from albertkit.models.conversion import convert
 from albertkit.models.loaded import FreshWeightsWarning
-from albertkit.models.model_files import official_vocabulary
-from albertkit.models.pretrained import load_model, load_tokenizer, save_model
+from albertkit.models.pretrained import load_model, save_model
+from albertkit.models.tokenizers import load_tokenizer
 from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.text.directory import find_tokenizer
+from albertkit.text.directory import read_directory
 from albertkit.text.json_tokenizer import JsonTokenizer
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import official_vocabulary
 
 TEXTS = (
     "Hello <user>, see <url> or <URL>: covid19 is not Covid",
@@ -77,12 +78,12 @@ def assert_ids_are_those_of_transformers(found: AnyTokenizer, folder: Path) -> N
 def test_added_tokens_have_the_ids_of_transformers(made: Callable[[Path], Path], tmp_path: Path) -> None:
     folder = made(tmp_path)
     add_to(folder)
-    found = AnyTokenizer.load(folder)
+    found = read_directory(folder)
     assert isinstance(found, JsonTokenizer)
     assert found.tokenize("<user> covid19")[0] == "<user>"
     assert_ids_are_those_of_transformers(found, folder)
     found.save(tmp_path / "again")
-    again = AnyTokenizer.load(tmp_path / "again")
+    again = read_directory(tmp_path / "again")
     assert again.ids_of(list(TEXTS)) == found.ids_of(list(TEXTS))
     assert_ids_are_those_of_transformers(again, tmp_path / "again")
 
@@ -94,7 +95,7 @@ def test_added_tokens_with_capitals_and_accents(made: Callable[[Path], Path], tm
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(["COVID-19", "Ix", "\u00c9mile"])
     tokenizer.save_pretrained(folder)
-    found = AnyTokenizer.load(folder)
+    found = read_directory(folder)
     texts = ["the COVID-19 end, covid-19", "Ix ix", "\u00c9mile emile \u00e9mile"]
     assert found.ids_of(texts) == [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
     assert [found.ids(found.tokenize(text)) for text in texts] == found.ids_of(texts)
@@ -102,12 +103,12 @@ def test_added_tokens_with_capitals_and_accents(made: Callable[[Path], Path], tm
     assert found.ids(written) == tokenizer.convert_tokens_to_ids(written)
     assert_ids_are_those_of_transformers(found, folder)
     found.save(tmp_path / "again")
-    assert AnyTokenizer.load(tmp_path / "again").ids_of(texts) == found.ids_of(texts)
+    assert read_directory(tmp_path / "again").ids_of(texts) == found.ids_of(texts)
 
 
 def test_a_foreign_tokenizer_json_is_read(tmp_path: Path) -> None:
     folder = foreign(tmp_path)
-    found = AnyTokenizer.load(folder)
+    found = read_directory(folder)
     assert isinstance(found, JsonTokenizer)
     assert_ids_are_those_of_transformers(found, folder)
     encoding = found.encode("the  noon end")
@@ -118,21 +119,21 @@ def test_a_foreign_tokenizer_json_is_read(tmp_path: Path) -> None:
     assert found.encode("the [MASK]", allow_special={"[MASK]"}).input_ids[-2] == 4
     assert found.scores.tolist() == [score for _, score in PIECES]
     with pytest.raises(UsageError, match="knows no modes"):
-        find_tokenizer(str(folder / "tokenizer.json"), mode="keras")
+        load_tokenizer(str(folder / "tokenizer.json"), mode="keras")
 
 
 def test_the_published_one_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = published(tmp_path)
     shutil.copytree(folder, tmp_path / "more")
     add_to(tmp_path / "more")
-    assert_ids_are_those_of_transformers(AnyTokenizer.load(tmp_path / "more"), tmp_path / "more")
+    assert_ids_are_those_of_transformers(read_directory(tmp_path / "more"), tmp_path / "more")
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    assert isinstance(AnyTokenizer.load(folder), Tokenizer)
+    assert isinstance(read_directory(folder), Tokenizer)
     shutil.rmtree(folder)
     folder.mkdir()
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "Unigram", "vocab": PIECES}}))
     with pytest.raises(MissingExtraError, match=r"tokenizer.json needs tokenizers.*albertkit\[chinese\]"):
-        AnyTokenizer.load(folder)
+        read_directory(folder)
 
 
 def test_a_model_with_added_tokens_is_loaded_saved_and_converted(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_added_tokens_that_no_file_explains_are_refused(file: str, value: Any, w
     shutil.copy(official_vocabulary(), tmp_path / "spiece.model")
     (tmp_path / file).write_text(json.dumps(value))
     with pytest.raises(CheckpointError, match=words):
-        AnyTokenizer.load(tmp_path)
+        read_directory(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_tokenizers_that_cannot_serve(changes: dict[str, Any], words: str, tmp_p
     path = foreign(tmp_path) / "tokenizer.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
     with pytest.raises(CheckpointError, match=words):
-        AnyTokenizer.load(path.parent)
+        read_directory(path.parent)
 
 
 def test_a_folder_without_any_vocabulary_says_so(tmp_path: Path) -> None:

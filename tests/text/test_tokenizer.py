@@ -239,7 +239,7 @@ def test_goes_to_other_processes() -> None:
 def test_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None;"
-        "from albertkit.text.directory import find_tokenizer; print(find_tokenizer('albert-nano')('a test').lengths)"
+        "from albertkit.models.tokenizers import load_tokenizer; print(load_tokenizer('albert-nano')('a test').lengths)"
     )
     source = str(Path(__file__).resolve().parents[2] / "src")
     done = subprocess.run(

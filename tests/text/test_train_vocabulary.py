@@ -14,7 +14,7 @@ import pytest
 from albertkit.errors import DataError, UsageError
 from albertkit.io.files import WriteError
 from albertkit.io.protobuf import read_fields
-from albertkit.models.pretrained import load_tokenizer
+from albertkit.models.tokenizers import load_tokenizer
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.train_vocabulary import FIRST_PIECES, TrainedVocabulary, _Feed, train_vocabulary
 

@@ -10,7 +10,6 @@ import sentencepiece
 
 from albertkit.errors import CheckpointError
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.text.tokenizer_json import tokenizer_json
 from albertkit.text.vocabulary import Vocabulary
 
 
@@ -49,7 +48,7 @@ def test_missing_special_piece_is_named() -> None:
 
 def test_tokenizer_json_wants_a_unigram_model() -> None:
     with pytest.raises(CheckpointError, match=r"type 2, ALBERT's is 1"):
-        tokenizer_json(Tokenizer(trained(model_type="bpe", **SPECIALS)))
+        Tokenizer(trained(model_type="bpe", **SPECIALS)).json_content()
 
 
 def test_tokenizer_json_of_an_own_vocabulary_gives_the_same_ids() -> None:
@@ -57,7 +56,7 @@ def test_tokenizer_json_of_an_own_vocabulary_gives_the_same_ids() -> None:
     import json
 
     ours = Tokenizer(trained(**SPECIALS))
-    theirs = tokenizers.Tokenizer.from_str(json.dumps(tokenizer_json(ours)))
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(ours.json_content()))
     for text in ("word12 3,4, and", "x7, too WORD\u00e9 [", ""):
         assert theirs.encode(text).ids == ours.encode(text).input_ids
 

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 
 from albertkit.errors import CheckpointError, MissingExtraError, TextError, UsageError
-from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.text.directory import find_tokenizer, read_tokenizer_files
-from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.directory import read_directory, read_tokenizer_files
 from albertkit.text.wordpiece import WordPieceTokenizer
 
 pytest.importorskip("tokenizers")
@@ -98,7 +96,7 @@ def test_a_saved_folder_gives_the_same_ids_here_and_in_transformers(
     (tmp_path / "spiece.model").touch()  # of an older model: it must not be read instead
     names = ours.save(tmp_path)
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
-    again = AnyTokenizer.load(tmp_path)
+    again = read_directory(tmp_path)
     assert isinstance(again, WordPieceTokenizer)
     assert (again.mode, again.lower, again.keep_accents, again.model) == (mode, lower, keep_accents, MODEL)
     transformers = pytest.importorskip("transformers")
@@ -153,31 +151,25 @@ def test_the_rest_of_the_face() -> None:
 def test_foreign_folders(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_bytes("\ufeff".encode() + MODEL.replace(b"\n", b"\r\n") + b"\r\n\r\n")
     settings = tmp_path / "tokenizer_config.json"
-    tokenizer = find_tokenizer(str(tmp_path))
+    tokenizer = read_directory(tmp_path)
     assert isinstance(tokenizer, WordPieceTokenizer)
     assert tokenizer.all_pieces == PIECES
     assert (tokenizer.mode, tokenizer.lower, tokenizer.keep_accents) == ("google", True, False)
-    assert find_tokenizer(str(tmp_path / "vocab.txt"), mode="huggingface").mode == "huggingface"
     settings.write_text('{"do_lower_case": false}')
-    assert not AnyTokenizer.load(tmp_path).lower  # type: ignore[attr-defined]
+    assert not read_directory(tmp_path).lower  # type: ignore[attr-defined]
     settings.write_text('{"do_lower_case": true, "strip_accents": false}')
-    assert Tokenizer.load(tmp_path).keep_accents
+    assert read_directory(tmp_path).keep_accents
     settings.write_text('{"tokenize_chinese_chars": false}')
     with pytest.raises(CheckpointError, match="tokenize_chinese_chars false is not supported"):
-        Tokenizer.load(tmp_path)
+        read_directory(tmp_path)
     settings.unlink()
     with pytest.raises(UsageError, match=r'vocab\.txt: mode "keras" does not go with a WordPiece vocabulary'):
-        Tokenizer.load(tmp_path, mode="keras")
+        read_directory(tmp_path, mode="keras")
     elsewhere = tmp_path / "vocab_chinese.txt"
     (tmp_path / "vocab.txt").rename(elsewhere)
     assert read_tokenizer_files({"vocab.txt": elsewhere}).all_pieces == PIECES
     with pytest.raises(CheckpointError, match=r"no tokenizer among added_tokens\.json"):
         read_tokenizer_files({"added_tokens.json": elsewhere})
-
-
-def test_a_run_directory_of_a_chinese_model(tmp_path: Path) -> None:
-    OURS.save(tmp_path / "model")
-    assert find_tokenizer(str(tmp_path)).tokenize("\u6211") == ["\u6211"]
 
 
 @pytest.mark.parametrize(
@@ -205,11 +197,6 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tokenizer.pieces([5]) == ["\u6211"]
     with pytest.raises(MissingExtraError, match=r"needs tokenizers, .*pip install 'albertkit\[chinese\]'"):
         tokenizer.tokenize("a")
-
-
-def test_known_chinese_names() -> None:
-    with pytest.raises(UsageError, match="of albert-base-zh does not come with albertkit: albertkit download"):
-        find_tokenizer("albert-base-zh")
 
 
 def test_the_recorded_settings_are_json(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, Format, ReadOptions
-from albertkit.checkpoints.doubts import doubts
+from albertkit.checkpoints.known_issues import known_issues
 from albertkit.checkpoints.unpacked import Unpacked
 from albertkit.errors import CheckpointError
 from albertkit.io.archive import is_archive
@@ -56,10 +56,15 @@ def read_checkpoint(path: str | os.PathLike[str], options: ReadOptions = READ_AS
     found = _format_of(source)
     if found is not None:
         checkpoint = found.read(source, options)
-        return replace(checkpoint, notes=(*checkpoint.notes, *doubts(checkpoint)))
+        return replace(checkpoint, notes=(*checkpoint.notes, *known_issues(checkpoint)))
     kind = "folder" if source.is_dir() else "file"
     known = "; ".join(f"{name}: {cast(Format, FORMATS[name]).holds}" for name in FORMATS)
     raise CheckpointError(f"{source}: this {kind} is no model in a known format, which would be ({known})")
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Tell, without reading weights, whether a path is meant to be a model: in a known format, or an archive."""
+    return (path.is_file() and is_archive(path)) or _format_of(path) is not None
 
 
 def _format_of(path: Path) -> Format | None:
@@ -67,4 +72,4 @@ def _format_of(path: Path) -> Format | None:
     return next((candidate for candidate in candidates if candidate.matches(path)), None)
 
 
-__all__ = ["FORMATS", "READ_AS_IT_IS", "Checkpoint", "Format", "ReadOptions", "read_checkpoint"]
+__all__ = ["FORMATS", "READ_AS_IT_IS", "Checkpoint", "Format", "ReadOptions", "is_checkpoint", "read_checkpoint"]

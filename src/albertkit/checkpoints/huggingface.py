@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions, heads_of
-from albertkit.checkpoints.folder import WEIGHT_FILES, read_mapping, read_tensors, read_weights, write_tensors
 from albertkit.checkpoints.huggingface_config import (
     ARCHITECTURES,
     LABELLED_HEADS,
@@ -30,6 +28,7 @@ from albertkit.checkpoints.huggingface_config import (
     read_config,
     read_labels,
 )
+from albertkit.checkpoints.json_files import read_mapping, read_versioned
 from albertkit.checkpoints.rename import RenameTable
 from albertkit.checkpoints.sentence_transformers import (
     MODULES,
@@ -38,6 +37,7 @@ from albertkit.checkpoints.sentence_transformers import (
     write_declaration,
 )
 from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection
+from albertkit.checkpoints.tensor_files import WEIGHT_FILES, read_tensors, read_weights, write_tensors
 from albertkit.errors import CheckpointError
 from albertkit.io.files import atomic_file, write_json
 
@@ -153,6 +153,8 @@ class HuggingFaceFormat:
             notes.append(f"{file.name} holds no pooler")
         labels, problem_type = read_labels(values, state, heads=heads, notes=notes, where=path / "config.json")
         declared, dense = declared_embedding(outer, state=state)
+        own = path / "task.json"
+        task = {**declared, **(read_versioned(own, newest=TASK_FORMAT_VERSION) if own.exists() else {})}
         if dense is not None:
             dense.require_width(config.hidden_size, where=str(outer / MODULES))
         check_state(
@@ -171,7 +173,7 @@ class HuggingFaceFormat:
             source=str(outer),
             labels=labels,
             problem_type=problem_type,
-            task={**declared, **(_read_task(path / "task.json") or {})} or None,
+            task=task or None,
             dense=dense,
             tokenizer_files={name: path / name for name in TOKENIZER_FILES if (path / name).is_file()},
             notes=tuple(notes),
@@ -280,18 +282,3 @@ def _read_extra_heads(path: Path) -> dict[str, torch.Tensor]:
     if strays := [name for name in tensors if not name.startswith("heads.")]:
         raise CheckpointError(f'{path}: holds "{strays[0]}", but only tensors under "heads." belong there')
     return tensors
-
-
-def _read_task(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
-    task: dict[str, Any] = read_mapping(path)
-    version = task.pop("format_version", None)
-    if not isinstance(version, int) or version < 1:
-        raise CheckpointError(f"{path}: format_version is {version!r}, not a whole number from 1; save the model again")
-    if version > TASK_FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: has format version {version}, this albertkit reads up to {TASK_FORMAT_VERSION}; "
-            "pip install --upgrade albertkit"
-        )
-    return task

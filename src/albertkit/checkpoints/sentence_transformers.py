@@ -24,7 +24,8 @@ import torch
 
 from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.dense import Dense, FloatArray
-from albertkit.checkpoints.folder import read_json, read_mapping, read_tensors, write_tensors
+from albertkit.checkpoints.json_files import read_json, read_mapping
+from albertkit.checkpoints.tensor_files import read_tensors, write_tensors
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.io.files import write_json
 

@@ -12,9 +12,9 @@ from albertkit.cli.options import json_option, print_json
 @json_option
 def command(model: str, as_json: bool) -> None:
     """A model's shape, parameters, and what sharing saves."""
-    from albertkit.checkpoints.state import parameter_counts, unshared_parameters
+    from albertkit.checkpoints.shapes import flops_per_token, parameter_counts, unshared_parameters
     from albertkit.config import published_config
-    from albertkit.hub.known_models import cached_model_folder, flops_per_token
+    from albertkit.hub.known_models import cached_model_folder
     from albertkit.models.model_files import model_path, read_model
 
     if model_path(model) is None and cached_model_folder(model) is None:  # a known model's shape needs no weights

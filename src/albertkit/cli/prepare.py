@@ -51,14 +51,17 @@ def command(
     """
     from albertkit.data.corpus.prepare import prepare
     from albertkit.io.progress import Console
-    from albertkit.text.directory import find_tokenizer
+    from albertkit.models.tokenizers import find_tokenizer
     from albertkit.text.tokenizer import with_sentencepiece
 
+    tokenizer, notes = find_tokenizer(model)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
     try:
         report = prepare(
             files,
             out=out,
-            tokenizer=with_sentencepiece(find_tokenizer(model)),
+            tokenizer=with_sentencepiece(tokenizer),
             max_length=max_length,
             sentences=sentences,
             shard_tokens=shard_tokens,

@@ -33,13 +33,11 @@ def command(
     import sys
 
     from albertkit.errors import TextError
-    from albertkit.text.directory import find_tokenizer, tokenizer_folder
+    from albertkit.models.tokenizers import find_tokenizer
     from albertkit.text.lines import read_lines
-    from albertkit.text.self_test import self_test
 
-    tokenizer = find_tokenizer(model, mode=mode, keep_accents=keep_accents)
-    folder = tokenizer_folder(model)
-    for note in self_test(tokenizer, folder) if folder is not None else ():
+    tokenizer, notes = find_tokenizer(model, mode=mode, keep_accents=keep_accents)
+    for note in notes:
         click.echo(f"note: {note}", err=True)
     lines, out = read_lines(sys.stdin.buffer, pairs=pairs, jsonl=jsonl), sys.stdout.buffer
     for number, (text, pair) in enumerate(lines, start=1):

@@ -28,10 +28,8 @@ from albertkit.hub.transfer import Announced, announce, download_file
 from albertkit.hub.web import NotThereError
 from albertkit.io.archive import unpack
 from albertkit.io.files import WriteError, atomic_folder
-from albertkit.io.manifest import MANIFEST, FileRecord, Manifest, sha256_of, write_manifest
+from albertkit.io.manifest import FileRecord, Manifest, records_of, write_manifest
 from albertkit.io.progress import Silent, Teller
-
-__all__ = ["DownloadError", "cached_model_folder", "fetch_model", "fetch_once", "fetch_pinned", "mirrored"]
 
 HUB = "https://huggingface.co"
 
@@ -213,10 +211,6 @@ def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, tell: T
             "another one; nothing was kept, try another source"
         )
     sha256 = wanted.sha256 or found.sha256
-    # Of a download that was stopped between two files.
-    if sha256 is not None and target.is_file() and target.stat().st_size == found.size and sha256_of(target) == sha256:
-        assert found.size is not None
-        return FileRecord(url, found.size, sha256)
     return download_file(url, target, tell=tell, size=found.size, sha256=sha256, sha1=found.sha1)
 
 
@@ -237,11 +231,7 @@ def _from_google(name: str, model: ModelSource, folder: Path, tell: Teller) -> N
             raise
         inside = list(unpacked.iterdir())
         root = inside[0] if len(inside) == 1 and inside[0].is_dir() else unpacked
-        files = sorted(path for path in root.rglob("*") if path.is_file())
-        records = {
-            path.relative_to(root).as_posix(): FileRecord(url, path.stat().st_size, sha256_of(path)) for path in files
-        }
-        write_manifest(root, Manifest(name, "google", None, records))
+        write_manifest(root, Manifest(name, "google", None, records_of(root, url=url)))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(root, folder)
         archive.unlink()
@@ -277,22 +267,13 @@ def fetch_pinned(
     records: dict[str, FileRecord] = {}
     for file in files:
         target, url = place / file.name, mirrored(file.url)
-        if target.is_file() and target.stat().st_size == file.size and sha256_of(target) == file.sha256:
-            records[file.name] = FileRecord(url, file.size, file.sha256)
-        else:
-            records[file.name] = download_file(url, target, tell=tell, size=file.size, sha256=file.sha256)
+        records[file.name] = download_file(url, target, tell=tell, size=file.size, sha256=file.sha256)
     if finish is None:
         write_manifest(folder, Manifest(name, "web", None, records))
         return
     with atomic_folder(folder) as temporary:
         finish(temporary, {file.name: place / file.name for file in files})
-        made = sorted(path for path in temporary.rglob("*") if path.is_file() and path.name != MANIFEST)
-        records = {
-            path.relative_to(temporary).as_posix(): FileRecord(
-                mirrored(files[0].url), path.stat().st_size, sha256_of(path)
-            )
-            for path in made
-        }
+        records = records_of(temporary, url=mirrored(files[0].url))
         write_manifest(temporary, Manifest(name, "web", None, records))
     shutil.rmtree(place, ignore_errors=True)
 

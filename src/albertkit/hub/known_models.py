@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
+from albertkit.checkpoints.shapes import parameter_counts
+from albertkit.config import PUBLISHED, published_config
 from albertkit.io.files import WriteError, cache_folder
 from albertkit.io.manifest import read_manifest
 
@@ -71,8 +72,7 @@ def _model_sources() -> dict[str, ModelSource]:
         if name == SHIPPED_MODEL:
             continue
         _, size, version = name.split("-")
-        embedding = config.embedding_size
-        head = config.hidden_size * embedding + 3 * embedding + config.vocab_size
+        parameters = parameter_counts(config, heads=("mlm",))["total"]
         chinese = version == "zh"
         sources[name] = ModelSource(
             author="Google Research" + (" with the CLUE team; on the hub by voidful" if chinese else ""),
@@ -81,7 +81,7 @@ def _model_sources() -> dict[str, ModelSource]:
             repository=f"voidful/albert_chinese_{size}" if chinese else f"albert/{name}",
             files=_CHINESE if chinese else _ENGLISH,
             archive=f"{_ARCHIVES}/albert_{size}_{version}.tar.gz",
-            size=4 * (encoder_parameters(config) + head) + (110_000 if chinese else 2_100_000),
+            size=4 * parameters + (110_000 if chinese else 2_100_000),
         )
     return sources
 
@@ -128,36 +128,6 @@ def _put_by_hand(name: str, folder: Path) -> bool:
     return all(any((folder / each).is_file() for each in names) for names in needed)
 
 
-def encoder_parameters(config: AlbertConfig) -> int:
-    """Return the number of parameters of encoder and pooler (paper, table 1, to the unit).
-
-    >>> encoder_parameters(PUBLISHED["albert-base-v2"])
-    11683584
-    """
-    embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
-    tables = (config.vocab_size + config.max_position_embeddings + config.type_vocab_size + 2) * embedding
-    projection = embedding * hidden + hidden if config.has_projection else 0
-    layer = 4 * (hidden * hidden + hidden) + 2 * hidden * inner + inner + hidden + 4 * hidden
-    pooler = hidden * hidden + hidden
-    return tables + projection + config.num_hidden_groups * config.inner_group_num * layer + pooler
-
-
-def flops_per_token(config: AlbertConfig) -> int:
-    """Return the floating-point operations that one token costs forward: two for each product of a linear map.
-
-    Every application of a layer counts, shared or not: sharing saves memory and no operation. Left out are the tables
-    of embeddings (looked up), the pooler (once a sequence) and attention's products between tokens (they grow with
-    the length).
-
-    >>> flops_per_token(PUBLISHED["albert-base-v2"])
-    170065920
-    """
-    embedding, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
-    projection = embedding * hidden if config.has_projection else 0
-    layer = 4 * hidden * hidden + 2 * hidden * inner
-    return 2 * (projection + config.num_hidden_layers * config.inner_group_num * layer)
-
-
 MODEL_DOWNLOADS: Mapping[str, ModelSource] = _model_sources()
 """Known name -> where it comes from; all but the shipped model."""
 
@@ -173,7 +143,7 @@ def known_models() -> list[dict[str, Any]]:
                 "name": name,
                 "version": version[0] if version else "nano",
                 "size": size,
-                "parameters": encoder_parameters(config),
+                "parameters": parameter_counts(config)["total"],
                 "layers": config.num_hidden_layers,
                 "hidden_size": config.hidden_size,
                 "heads": config.num_attention_heads,

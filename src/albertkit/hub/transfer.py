@@ -1,6 +1,6 @@
-"""One file over HTTP: it arrives whole and proven, or one sentence says why not and the same call goes on later.
+"""One file over HTTP: it arrives whole and proven, or one sentence says why not and the same call continues later.
 
-What has arrived stands beside the target as `NAME.part`, with the server's entity tag in `NAME.part.etag`; it is
+What has arrived is kept next to the target as `NAME.part`, with the server's entity tag in `NAME.part.etag`; it is
 continued with `Range` and `If-Range` (RFC 9110, 13.1.5 and 14.2). The names of the hub's headers and the meaning of
 its tags are those of huggingface_hub's file_download.py.
 """
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from albertkit.hub.consent import DownloadError, megabytes
 from albertkit.hub.web import NO_HEAD, PassingError, opened
 from albertkit.io.files import WriteError
-from albertkit.io.manifest import FileRecord
+from albertkit.io.manifest import FileRecord, sha256_of
 from albertkit.io.progress import Teller
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -90,7 +90,7 @@ def download_file(
     sha256: str | None = None,
     sha1: str | None = None,
 ) -> FileRecord:
-    """Fetch a file to `target`, going on where an earlier call stopped.
+    """Fetch a file to `target`, continuing where an earlier call stopped; not at all where it is there and proven.
 
     Args:
         url: https, or http on this machine.
@@ -105,6 +105,8 @@ def download_file(
         DownloadError: it did not arrive, or is not the right one; the sentence says whether to repeat the command.
         WriteError: the disk is full or refuses.
     """
+    if sha256 is not None and target.is_file() and target.stat().st_size == size and sha256_of(target) == sha256:
+        return FileRecord(url, size, sha256)
     part = _Part(target, url=url, size=size, trusted=sha256 is not None)
     if size is not None and shutil.disk_usage(target.parent).free < size - part.bytes():
         raise WriteError(

@@ -9,7 +9,6 @@ export.json                            which runtime, and the digests of the net
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from albertkit.batching.batch import Batch
 from albertkit.checkpoints.dense import read_dense
+from albertkit.checkpoints.json_files import read_mapping, read_versioned
 from albertkit.checkpoints.label_names import agreed_labels, id2label_names
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, UsageError
@@ -25,10 +25,9 @@ from albertkit.hardware.device import Execution
 from albertkit.inference.running import FloatArray, Runtime
 from albertkit.io.manifest import sha256_of
 from albertkit.models.loaded import Model, read_task_values
+from albertkit.models.tokenizers import read_tested_directory
 from albertkit.registry import Registry
 from albertkit.tasks.pooling import pooled_rows
-from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.text.self_test import self_test
 
 if TYPE_CHECKING:
     from albertkit.tasks.network import Network
@@ -107,7 +106,7 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Exporte
         CheckpointError: a file is missing, damaged or of a newer albertkit.
         MissingExtraError: the library that runs it is not installed.
     """
-    record = _read(folder / RECORD, newest=FORMAT_VERSION)
+    record = read_versioned(folder / RECORD, newest=FORMAT_VERSION)
     runtime, files = record.get("runtime"), record.get("files")
     if not isinstance(runtime, str) or runtime not in RUNTIMES or not isinstance(files, dict) or not files:
         raise CheckpointError(
@@ -116,39 +115,23 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Exporte
     for name, entry in files.items():
         _check(folder, name, entry)
     shape = folder / "config.json"
-    config = AlbertConfig.from_file(shape)
-    tokenizer = AnyTokenizer.load(folder)
-    has_task = (folder / "task.json").is_file()
-    values = _read(folder / "task.json", newest=FORMAT_VERSION) if has_task else {}
+    published = read_mapping(shape)
+    config = AlbertConfig.from_dict(published, where=str(shape))
+    tokenizer, notes = read_tested_directory(folder)
+    task = folder / "task.json"
+    values = read_versioned(task, newest=FORMAT_VERSION) if task.is_file() else {}
     dense = read_dense(folder / DENSE, activation=record.get("dense_activation")) if DENSE in files else None
     said = read_task_values(values, positions=config.max_position_embeddings, where=str(folder), dense=dense)
     if dense is not None:
         dense.require_width(config.hidden_size, where=str(folder / DENSE))
     labels = said.labels
     if labels:
-        named = id2label_names(json.loads(shape.read_text(encoding="utf-8")), where=str(shape))
+        named = id2label_names(published, where=str(shape))
         labels = agreed_labels(labels, named or labels, where=str(folder))
     running = ExportedRuntime(RUNTIMES[runtime](folder / next(iter(files)), execution=execution))
     network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
-    notes = self_test(tokenizer, folder)
     model = Model(network, tokenizer, said.task, labels, said.head, said.max_length, str(folder), notes, said.embedding)
     return model, running
-
-
-def _read(path: Path, *, newest: int) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); export the model again") from error
-    version = values.get("format_version") if isinstance(values, dict) else None
-    if not isinstance(version, int) or version < 1:
-        raise CheckpointError(f"{path}: has no format_version, a whole number from 1; export the model again")
-    if version > newest:
-        raise CheckpointError(
-            f"{path}: has format version {version}, this albertkit reads up to {newest}; "
-            "pip install --upgrade albertkit"
-        )
-    return dict(values)
 
 
 def _check(folder: Path, name: str, entry: Mapping[str, Any]) -> None:

@@ -46,6 +46,23 @@ class Manifest:
     """Path inside the folder, with "/" -> its record."""
 
 
+def records_of(folder: Path, *, url: str) -> dict[str, FileRecord]:
+    """Return a record of each file in a folder, the manifest left out.
+
+    Args:
+        folder: what was made of a download.
+        url: of the download.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(url, path.stat().st_size, sha256_of(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the record; it comes last, so that a folder that has one is whole.
 

@@ -100,26 +100,6 @@ def read_fields(data: bytes, *, where: str = "message") -> Iterator[Field]:
         position += length
 
 
-def read_varints(data: bytes, *, where: str = "message") -> list[int]:
-    """Return the numbers of a packed repeated field.
-
-    >>> read_varints(bytes([0x03, 0x96, 0x01]))
-    [3, 150]
-
-    Args:
-        data: the field's value.
-        where: what an error message calls the source.
-
-    Raises:
-        ProtobufError: see `read_varint`.
-    """
-    numbers, position = [], 0
-    while position < len(data):
-        number, position = read_varint(data, position, where=where)
-        numbers.append(number)
-    return numbers
-
-
 def read_float(value: int | bytes, *, where: str = "message") -> float:
     """Return the float or double that a FIXED32 or FIXED64 value holds.
 

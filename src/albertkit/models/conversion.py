@@ -13,12 +13,13 @@ import torch
 from albertkit.checkpoints import FORMATS, READ_AS_IT_IS, Checkpoint, Format, ReadOptions
 from albertkit.errors import CheckpointError, RunError, UsageError
 from albertkit.io.files import atomic_folder
-from albertkit.models.model_files import official_vocabulary, read_model, tokenizer_of
+from albertkit.models.model_files import read_model
+from albertkit.models.tokenizers import tokenizer_of
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JsonTokenizer
 from albertkit.text.missing import MissingTokenizer
 from albertkit.text.normalize import normalization
-from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import official_vocabulary
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,7 @@ def convert(
         if isinstance(task.get("embedding"), dict):
             task["embedding"] = {key: value for key, value in task["embedding"].items() if key != "dense"}
         checkpoint = replace(checkpoint, dense=None, task=task, notes=(*checkpoint.notes, told))
-    tokenizer, notes = tokenizer_of(checkpoint)
-    if mode is not None and isinstance(tokenizer, Tokenizer):
-        tokenizer = Tokenizer(tokenizer.model, mode=mode, keep_accents=tokenizer.keep_accents, where=str(source))
-    elif mode is not None and not isinstance(tokenizer, MissingTokenizer):
-        raise UsageError(f"{source}: has a {tokenizer.vocabulary_file}, which knows no modes; leave --mode out")
+    tokenizer, notes = tokenizer_of(checkpoint, mode=mode)
     elsewhere = replace(checkpoint, tokenizer_files=_files(checkpoint, tokenizer))
     if format_to.writes == "file":
         format_to.write(elsewhere, place)

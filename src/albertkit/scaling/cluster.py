@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError
-from albertkit.io.progress import Teller
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import Part
 from albertkit.scaling.worker import PartWorker
@@ -76,7 +75,7 @@ def share(
 
 
 @contextmanager
-def cluster(address: str, *, workers: int | None, threads: int | None, device: str, teller: Teller) -> Iterator[Shares]:
+def cluster(address: str, *, workers: int | None, threads: int | None, device: str) -> Iterator[Shares]:
     """Join the cluster at an address, or begin one on this machine (`local`), which is stopped at the end.
 
     Args:
@@ -84,7 +83,6 @@ def cluster(address: str, *, workers: int | None, threads: int | None, device: s
         workers: as `share`.
         threads: as `share`.
         device: as `share`.
-        teller: who is told when workers die.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -98,7 +96,8 @@ def cluster(address: str, *, workers: int | None, threads: int | None, device: s
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         begin = {"num_cpus": max(cores, (workers or 1) * (threads or 1)), "include_dashboard": False}
         begin["object_store_memory"] = _STORE_BYTES
-    with redirect_stdout(_Filter(teller)), warnings.catch_warnings():  # standard output is for the answer
+    # Standard output is for the answer. Ray prints there when a worker dies; it then begins another.
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with _quiet():
@@ -190,23 +189,3 @@ def _last_line(error: BaseException) -> str:
     named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     lines = named or lines  # below the exception itself, Ray gives advice
     return f"{lines[-1]:.300}" if lines else type(error).__name__
-
-
-class _Filter:
-    """Stands in for standard output: of what Ray prints, deaths of workers are told, in our words."""
-
-    def __init__(self, teller: Teller) -> None:
-        self.teller = teller
-
-    def write(self, text: str) -> int:
-        """Take a piece of text."""
-        if "A worker died or was killed" in text:
-            self.teller.say("note: a worker died; another takes its place and makes its part again")
-        return len(text)
-
-    def isatty(self) -> bool:
-        """Return False."""
-        return False
-
-    def flush(self) -> None:
-        """Do nothing."""

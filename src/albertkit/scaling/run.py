@@ -102,7 +102,7 @@ def _fill(
             teller.say(f"{len(output.done)} of {len(output.parts)} parts are there already")
             advance(there)
         if missing:
-            with cluster(address, workers=workers, threads=threads, device=job.device, teller=teller) as shares:
+            with cluster(address, workers=workers, threads=threads, device=job.device) as shares:
                 ready = replace(job, threads=shares.threads, device="cuda" if shares.gpus else job.device)
                 for result in results(ready, missing, shares=shares, size=output.settings["input"]["bytes"]):
                     line = dict(result)

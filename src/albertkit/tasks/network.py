@@ -83,13 +83,6 @@ class Network(nn.Module):
         """Return every tensor, detached, under its canonical name."""
         return {name.removeprefix("encoder."): tensor.detach() for name, tensor in self.state_dict().items()}
 
-    def load_canonical(self, state: Mapping[str, Tensor]) -> None:
-        """Take over tensors by canonical name, cast to the network's type; the names must be exactly its own."""
-        own = self.state_dict()
-        with torch.no_grad():
-            for name, tensor in own.items():
-                tensor.copy_(state[name.removeprefix("encoder.")])
-
     def take_canonical(self, state: Mapping[str, Tensor]) -> None:
         """Make the tensors of `state` the network's own, without a copy where they are in its type.
 

@@ -1,7 +1,7 @@
 """AnyTokenizer: what every tokenizer of an ALBERT model does, whatever splits its text into pieces.
 
-A tokenizer gives the pieces of a text; what stands here is the same for all: special tokens, pairs, truncation and
-batches.
+A tokenizer gives the pieces of a text. What all of them share is here: special tokens, pairs, truncation, batches and
+saving.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from albertkit.batching.batch import Batch, Sequence
 from albertkit.errors import UsageError, did_you_mean
 from albertkit.text.encoding import Encoding, Tokens, checked_text, join_tokens, special_parts
+from albertkit.text.saved_folder import write_tokenizer_files
+from albertkit.text.self_test_record import self_test_record
 from albertkit.text.sequences import build_sequence, token_budget, truncated_lengths
 
 
@@ -38,28 +41,8 @@ class AnyTokenizer(ABC):
     specials: tuple[str, str, str, str, str]
     """The special pieces: padding, unknown, [CLS], [SEP], [MASK]."""
 
-    @staticmethod
-    def load(
-        folder: str | os.PathLike[str], *, mode: str | None = None, keep_accents: bool | None = None
-    ) -> AnyTokenizer:
-        """Read the tokenizer of a Hugging Face directory: SentencePiece where there is a model of it, else WordPiece.
-
-        Args:
-            folder: the directory with `spiece.model` or `vocab.txt`.
-            mode: whose ids to reproduce; what the directory records when left out, else google.
-            keep_accents: do not drop accents; what the directory records when left out.
-
-        Raises:
-            CheckpointError: neither file is there, or its settings cannot be followed.
-            MissingExtraError: a WordPiece vocabulary, and the tokenizers library is not installed.
-        """
-        from albertkit.text.directory import read_directory
-
-        return read_directory(folder, mode=mode, keep_accents=keep_accents)
-
-    @abstractmethod
     def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write the vocabulary, `tokenizer.json` and their settings into a folder, for transformers and for `load`.
+        """Write the vocabulary, `tokenizer.json` and their settings, for transformers and for `load_tokenizer`.
 
         Args:
             folder: the directory, which is made where it is missing.
@@ -70,6 +53,18 @@ class AnyTokenizer(ABC):
         Raises:
             WriteError: the system refused.
         """
+        return write_tokenizer_files(
+            Path(folder),
+            vocabulary=(self.vocabulary_file, self.model),
+            content=self.json_content(),
+            steps=self._steps(),
+            specials=self.specials,
+            record={
+                "mode": self.mode,
+                "keep_accents": self.keep_accents,
+                "self_test": self_test_record(self.model, self.plain_ids),
+            },
+        )
 
     @property
     @abstractmethod
@@ -104,6 +99,14 @@ class AnyTokenizer(ABC):
     @abstractmethod
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """Return the ids of pieces; the id of the unknown piece for those that the vocabulary does not hold."""
+
+    @abstractmethod
+    def json_content(self) -> dict[str, Any] | None:
+        """Return the content of `tokenizer.json`; None where that file is the vocabulary."""
+
+    @abstractmethod
+    def _steps(self) -> dict[str, Any]:
+        """Return the entries of `tokenizer_config.json` that describe the text's processing."""
 
     @abstractmethod
     def _text_of(self, pieces: list[str]) -> str: ...
@@ -203,6 +206,10 @@ class AnyTokenizer(ABC):
             kept = list(truncated_lengths(lengths[0], lengths[1] if pair is not None else 0, budget=budget))
         around = (self.cls_id, self.sep_id) if specials else None
         return join_tokens(rows, kept=kept, around=around)
+
+    def plain_ids(self, text: str) -> list[int]:
+        """Return the ids of one text without special tokens, as `encode` gives them."""
+        return self.encode(text, specials=False).input_ids
 
     def ids_of(self, texts: Iterable[str], *, threads: int | None = None) -> list[list[int]]:
         """Return the ids of many texts, quickly, without special tokens, uncut and without offsets.

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.errors import CheckpointError, MissingExtraError, UsageError
+from albertkit.errors import CheckpointError, UsageError
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.encoding import Tokens, checked_text
 from albertkit.text.settings import read_bounded
+from albertkit.text.tokenizers_library import asked, library_tokenizer
 from albertkit.text.vocabulary import SPECIALS
 from albertkit.text.wordpiece import WORDPIECE_SPECIALS
 
 if TYPE_CHECKING:
     import tokenizers
-
-Value = TypeVar("Value")
 
 JSON_MODE = "tokenizer.json"
 """What such a tokenizer has for a mode: its ids are those of its file."""
@@ -53,7 +52,7 @@ class JsonTokenizer(AnyTokenizer):
         content = parsed(model, where=where)
         added = added_of(content)
         self._added = {number: piece for piece, number in added.items()}
-        whole = _built({**content, "truncation": None, "padding": None}, where=where)
+        whole = library_tokenizer(json.dumps({**content, "truncation": None, "padding": None}), where=where)
         known = whole.get_vocab(with_added_tokens=False)
         kinds = [kind for kind in (SPECIALS, WORDPIECE_SPECIALS) if all(piece in known for piece in kind)]
         if not kinds:
@@ -62,7 +61,7 @@ class JsonTokenizer(AnyTokenizer):
         self._scores = _scores_of(content)
         own = [each for each in content.get("added_tokens") or [] if each["content"] not in self.specials]
         bare = {"added_tokens": own, "post_processor": None, "truncation": None, "padding": None}
-        self._splitter = _built({**content, **bare}, where=where)
+        self._splitter = library_tokenizer(json.dumps({**content, **bare}), where=where)
         for piece, number in added.items():
             if self._splitter.token_to_id(piece) != number:
                 raise CheckpointError(
@@ -80,16 +79,6 @@ class JsonTokenizer(AnyTokenizer):
             CheckpointError: see the class.
         """
         return cls(read_bounded(path), where=os.fspath(path))
-
-    def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write `tokenizer.json` and its settings into a folder, for transformers and for `load`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        from albertkit.text.directory import write_directory
-
-        return write_directory(folder, tokenizer=self)
 
     @cached_property
     def all_pieces(self) -> list[str]:
@@ -131,7 +120,7 @@ class JsonTokenizer(AnyTokenizer):
             TextError: not a str, or a lone surrogate in it.
         """
         clean = checked_text(text, number=0)
-        found = _asked(lambda: self._splitter.encode(clean, add_special_tokens=False), where=self.where)
+        found = asked(lambda: self._splitter.encode(clean, add_special_tokens=False), where=self.where)
         return self._as_written(found.ids, found.tokens)
 
     def ids(self, pieces: Iterable[str]) -> list[int]:
@@ -139,13 +128,19 @@ class JsonTokenizer(AnyTokenizer):
         unknown = self.unk_id
         return [unknown if (number := self._splitter.token_to_id(piece)) is None else number for piece in pieces]
 
+    def json_content(self) -> None:
+        return None
+
+    def _steps(self) -> dict[str, Any]:
+        return {}
+
     def _text_of(self, pieces: list[str]) -> str:
         decoder = self._splitter.decoder
-        joined: str = "".join(pieces) if decoder is None else _asked(lambda: decoder.decode(pieces), where=self.where)
+        joined: str = "".join(pieces) if decoder is None else asked(lambda: decoder.decode(pieces), where=self.where)
         return joined.strip()
 
     def _part_tokens(self, part: str) -> Tokens:
-        found = _asked(lambda: self._splitter.encode(part, add_special_tokens=False), where=self.where)
+        found = asked(lambda: self._splitter.encode(part, add_special_tokens=False), where=self.where)
         pieces = self._as_written(found.ids, found.tokens)
         return Tokens(list(found.ids), pieces, [_trimmed(part, *span) for span in found.offsets])
 
@@ -155,12 +150,12 @@ class JsonTokenizer(AnyTokenizer):
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:  # noqa: ARG002 - the library's own
         clean = [checked_text(text, number=number) for number, text in enumerate(texts)]
-        rows = _asked(lambda: self._splitter.encode_batch_fast(clean, add_special_tokens=False), where=self.where)
+        rows = asked(lambda: self._splitter.encode_batch_fast(clean, add_special_tokens=False), where=self.where)
         return [list(row.ids) for row in rows]
 
     def _check_template(self, whole: tokenizers.Tokenizer) -> None:
         one, other = self._batch_ids(["a", "b"], None)
-        found = _asked(lambda: whole.encode("a", "b"), where=self.where)
+        found = asked(lambda: whole.encode("a", "b"), where=self.where)
         expected = [self.cls_id, *one, self.sep_id, *other, self.sep_id]
         segments = [0] * (len(one) + 2) + [1] * (len(other) + 1)
         if found.ids != expected or found.type_ids != segments:
@@ -206,26 +201,6 @@ def _scores_of(content: dict[str, Any]) -> list[float] | None:
     if not isinstance(vocabulary, list):
         return None
     return [float(entry[1]) for entry in vocabulary]  # the library has read them before
-
-
-def _built(content: dict[str, Any], *, where: str) -> tokenizers.Tokenizer:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise MissingExtraError("tokenizers", extra="chinese", purpose=f"splitting text by {where}") from error
-    return _asked(lambda: tokenizers.Tokenizer.from_str(json.dumps(content)), where=where)
-
-
-def _asked(call: Callable[[], Value], *, where: str) -> Value:
-    """Return what a call of the library gives; its errors are those of the file, which says what to do."""
-    try:
-        return call()
-    except Exception as error:
-        raise CheckpointError(f"{where}: the tokenizers library cannot use it ({error!s:.80})") from error
-    except BaseException as error:  # a panic of the library is no Exception
-        if type(error).__name__ != "PanicException":
-            raise
-        raise CheckpointError(f"{where}: the tokenizers library cannot use it (it panics)") from error
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -31,7 +31,7 @@ class MissingTokenizer(AnyTokenizer):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise CheckpointError(self.reason)
 
-    save = special_id = tokenize = ids = _text_of = _part_tokens = _refuse
+    save = special_id = tokenize = ids = json_content = _steps = _text_of = _part_tokens = _refuse
     all_pieces = scores = property(_refuse)
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:

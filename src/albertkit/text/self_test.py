@@ -1,8 +1,9 @@
-"""A dozen texts that tell one tokenizer from another, and what a folder's tokenizer makes of them.
+"""Compare a tokenizer with what the folder that it comes from says of it.
 
 Weights do not show that they are read with another tokenizer than they were trained with: they only answer worse. So a
-saved folder records what its tokenizer makes of a dozen texts, and loading compares. A folder that others saved is
-compared with its own `tokenizer.json`, and the official vocabulary with what Google's code makes of it.
+saved folder records what its tokenizer makes of a dozen texts (`self_test_record.py`), and loading compares. A folder
+that others saved is compared with its own `tokenizer.json`, and the official vocabulary with what Google's code makes
+of it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,13 @@ from albertkit.errors import CheckpointError
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JsonTokenizer, parsed
 from albertkit.text.normalize import MODES
+from albertkit.text.saved_folder import JSON_DIGEST
+from albertkit.text.self_test_record import SELF_TEST_TEXTS, SELF_TEST_VERSION, digest_of
 from albertkit.text.settings import read_bounded, read_settings
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.tokenizers_library import asked, library_tokenizer
 from albertkit.text.vocabulary import Vocabulary
 from albertkit.text.wordpiece import WORDPIECE_MODES, WordPieceTokenizer
-
-SELF_TEST_TEXTS = (
-    "He said ``yes'' twice, and \u201cno\u201d \u2018once\u2019; it's \"fine\".",
-    "3.0, 1,000,000, and 2,500, people in 1947, and 2,and!",
-    "Caf\u00e9 d\u00e9j\u00e0 vu, na\u00efve fa\u00e7ade: \u0130s \u0160\u0153 Uglj\u0161i\u0107 d\u1ea5u n\u1eb7ng",
-    "The Quick BROWN Fox's iPhone, NASA and McDonald",
-    "co-op (U.S.) \u00a35 \u20ac3 \u2013 dash",
-    "\u6211\u7231\u5317\u4eac\u5929\u5b89\u95e8\u3002 \u6771\u4eac\u30bf\u30ef\u30fc\uff0c 100\u5143",
-    "Wondering how this will get tokenized \U0001f914 ? \U0001f469\u200d\U0001f467",
-    "  two  spaces,\ta tab and\u00a0one more  ",
-    "th!s \U00029e3d \u03fa and \u03b1\u03b2\u03b3, \u043f\u0440\u0438\u0432\u0435\u0442",
-    "\ufb01ne o\ufb03ce, \u00bd \u2460 \u2122 \u338f \uff34\uff28\uff25",
-    "Stra\u00dfe, soft\u00adhyphen and zero\u200bwidth",
-    "unaffable, well-known e-mail@example.com -- #1!",
-)
-"""Quotes, digits with commas, accents, capitals, user-defined symbols, ideographs, emoji, spaces, other scripts,
-ligatures, characters without width, marks. The order and the texts are part of what folders record."""
 
 GOOGLE_IDS = (
     (24, 87, 13, 1, 1714, 22, 22, 2088, 15, 17, 13, 1, 251, 1, 13, 1, 13120, 1, 73, 32, 22, 18, 13, 7, 7509, 7, 9),
@@ -57,33 +44,11 @@ GOOGLE_IDS = (
 """What google-research/albert (tokenization.py at b772393: preprocess_text(lower=True), then FullTokenizer) makes of
 each text with the official vocabulary, data/30k-clean.model."""
 
-JSON_DIGEST = "tokenizer_json"
-"""Key of a folder's record for the sha256 of the tokenizer.json that was written into it."""
-
-SELF_TEST_VERSION = 1
-"""Of the texts above: a record of another version is not comparable."""
-
 # sha256 of the published file, data/30k-clean.model.
 _OFFICIAL_MODEL = "fefb02b667a6c5c2fe27602d28e5fb3428f66ab89c7d6f388e7c8d44a02d0336"
 _OFFICIAL_SIZE = 30000
 # sha256 of the official pieces, a line feed after each.
 _OFFICIAL_PIECES = "8ab91daffd672c2b8c6a15448ceec089e525869152c3267a5497a1716526473c"
-
-_Split = Callable[[str], list[int]]
-
-
-def self_test_record(tokenizer: AnyTokenizer) -> dict[str, Any]:
-    """Return what a saved folder records of its tokenizer: a digest of the vocabulary and one of each text's ids.
-
-    >>> sorted(self_test_record(Tokenizer.official()))
-    ['ids', 'version', 'vocabulary']
-    """
-    split = _split(tokenizer)
-    return {
-        "version": SELF_TEST_VERSION,
-        "vocabulary": hashlib.sha256(tokenizer.model).hexdigest(),
-        "ids": " ".join(_digest(split(text)) for text in SELF_TEST_TEXTS),
-    }
 
 
 def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -115,22 +80,13 @@ def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[
     return tuple(found)
 
 
-def _split(tokenizer: AnyTokenizer) -> _Split:
-    return lambda text: tokenizer.encode(text, specials=False).input_ids
-
-
-def _digest(ids: list[int]) -> str:
-    return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()[:8]
-
-
 def _against_record(tokenizer: AnyTokenizer, record: dict[str, Any], folder: Path) -> list[str]:
     if record.get("version") != SELF_TEST_VERSION:
         return []
     file = tokenizer.vocabulary_file
     exchanged = record.get("vocabulary") != hashlib.sha256(tokenizer.model).hexdigest()
-    digests, split = str(record.get("ids")).split(" "), _split(tokenizer)
-    pairs = zip(SELF_TEST_TEXTS, digests, strict=False)
-    first = next((text for text, digest in pairs if _digest(split(text)) != digest), None)
+    pairs = zip(SELF_TEST_TEXTS, str(record.get("ids")).split(" "), strict=False)
+    first = next((text for text, digest in pairs if digest_of(tokenizer.plain_ids(text)) != digest), None)
     if first is None and not exchanged:
         return []
     example = f"; {_shown(first)} becomes other ids now" if first is not None else ""
@@ -185,8 +141,13 @@ def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
     if importlib.util.find_spec("tokenizers") is None:
         return _against_its_pieces(tokenizer, path)
     try:
-        theirs = _read_tokenizer_json(path)
-        expected = [theirs(text) for text in SELF_TEST_TEXTS]
+        theirs = library_tokenizer(read_bounded(path), where=str(path))
+        theirs.no_truncation()
+        theirs.no_padding()
+        expected = asked(
+            lambda: [list(theirs.encode(text, add_special_tokens=False).ids) for text in SELF_TEST_TEXTS],
+            where=str(path),
+        )
     except CheckpointError as error:
         return [f"{error}; transformers reads this file, albertkit does not"]
     if (first := _first_difference(tokenizer, expected)) is None:
@@ -226,23 +187,9 @@ def _against_its_pieces(tokenizer: AnyTokenizer, path: Path) -> list[str]:
     return []
 
 
-def _read_tokenizer_json(path: Path) -> _Split:
-    import tokenizers
-
-    try:
-        library = tokenizers.Tokenizer.from_str(read_bounded(path).decode("utf-8"))
-        library.no_truncation()
-        library.no_padding()
-    except (KeyboardInterrupt, SystemExit, CheckpointError):
-        raise
-    except BaseException as error:  # a panic of the library is no Exception
-        raise CheckpointError(f"{path}: the tokenizers library cannot read it ({error!s:.80})") from error
-    return lambda text: list(library.encode(text, add_special_tokens=False).ids)
-
-
 def _first_difference(tokenizer: AnyTokenizer, expected: list[list[int]]) -> str | None:
-    split = _split(tokenizer)
-    return next((text for text, ids in zip(SELF_TEST_TEXTS, expected, strict=True) if split(text) != ids), None)
+    pairs = zip(SELF_TEST_TEXTS, expected, strict=True)
+    return next((text for text, ids in pairs if tokenizer.plain_ids(text) != ids), None)
 
 
 def _modes(tokenizer: AnyTokenizer) -> tuple[str, ...]:

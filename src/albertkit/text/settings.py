@@ -1,4 +1,4 @@
-"""The small files beside a vocabulary: read whole, within bounds, and what `tokenizer_config.json` says."""
+"""The tokenizer files of a folder: their names, read whole and within bounds, and what `tokenizer_config.json` says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.errors import CheckpointError
+
+MODEL_FILES = ("spiece.model", "30k-clean.model")
+"""Names of the SentencePiece model in a directory, in the order they are looked for."""
+
+WORDPIECE_FILE = "vocab.txt"
+"""Name of the WordPiece vocabulary, which counts where no SentencePiece model is."""
+
+JSON_FILE = "tokenizer.json"
+"""Name of the tokenizers library's file, which counts where there is no other, or where it holds added tokens."""
+
+VOCABULARIES = (*MODEL_FILES, WORDPIECE_FILE, JSON_FILE)
+
+SETTINGS_FILE = "tokenizer_config.json"
 
 _MOST_BYTES = 64 * 2**20  # the official vocabulary has 0.8 MB, its tokenizer.json 1.3 MB
 

@@ -1,14 +1,14 @@
 """Tokenizer: text -> pieces, ids and offsets, the way ALBERT's authors did it, or as one of the compatibility modes.
 
-The sentencepiece library splits; what stands here is around it: normalisation (`normalize.py`), the rule for digits and
-commas, spans of the original text. What it shares with the WordPiece tokenizer stands in `any_tokenizer.py`.
+The sentencepiece library splits. Around it are normalisation (`normalize.py`), the rule for digits and commas, and
+spans of the original text. What all tokenizers share is in `any_tokenizer.py`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from albertkit.text.encoding import Tokens, checked_text
 from albertkit.text.normalize import normalization
 from albertkit.text.offsets import piece_offsets
 from albertkit.text.settings import read_bounded
-from albertkit.text.vocabulary import SPECIALS, Vocabulary
+from albertkit.text.tokenizer_json import tokenizer_json
+from albertkit.text.vocabulary import SPECIALS, Vocabulary, official_vocabulary
 
 _SPACE = "\u2581"
 
@@ -63,8 +64,9 @@ class Tokenizer(AnyTokenizer):
             mode: see the class.
             keep_accents: see the class.
         """
-        model = (resources.files("albertkit") / "assets" / "30k-clean.model").read_bytes()
-        return cls(model, mode=mode, keep_accents=keep_accents, where="the official vocabulary")
+        return cls(
+            official_vocabulary().read_bytes(), mode=mode, keep_accents=keep_accents, where="the official vocabulary"
+        )
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, mode: str = "google", keep_accents: bool = False) -> Tokenizer:
@@ -79,22 +81,6 @@ class Tokenizer(AnyTokenizer):
             CheckpointError: the file cannot be read or is not a SentencePiece model.
         """
         return cls(read_bounded(path), mode=mode, keep_accents=keep_accents, where=os.fspath(path))
-
-    def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write `spiece.model`, `tokenizer.json` and their settings into a folder, for transformers and for `load`.
-
-        Args:
-            folder: the directory, which is made where it is missing.
-
-        Returns:
-            The names of the files.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        from albertkit.text.directory import write_directory
-
-        return write_directory(folder, tokenizer=self)
 
     @property
     def all_pieces(self) -> list[str]:
@@ -132,6 +118,13 @@ class Tokenizer(AnyTokenizer):
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """Return the ids of pieces; the id of <unk> for those that the vocabulary does not hold."""
         return self.vocabulary.ids(pieces)
+
+    def json_content(self) -> dict[str, Any]:
+        return tokenizer_json(self.vocabulary, self.normalization)
+
+    def _steps(self) -> dict[str, Any]:
+        rules = self.normalization
+        return {"do_lower_case": rules.case is not None, "keep_accents": rules.strip is None, "remove_space": True}
 
     def _text_of(self, pieces: list[str]) -> str:
         return "".join(pieces).replace(_SPACE, " ").strip()

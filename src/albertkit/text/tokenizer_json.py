@@ -12,15 +12,12 @@ import base64
 import sys
 import unicodedata
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from albertkit.errors import CheckpointError
 from albertkit.io.protobuf import ProtobufError, read_fields
 from albertkit.text.normalize import IGNORABLE, Normalization
-from albertkit.text.vocabulary import SPECIALS
-
-if TYPE_CHECKING:
-    from albertkit.text.tokenizer import Tokenizer
+from albertkit.text.vocabulary import SPECIALS, Vocabulary
 
 DIGIT_COMMA_PENALTY = 100.0
 """Taken from the score of pieces that end in a digit and a comma: never chosen, as Google's rule wants it. The
@@ -34,19 +31,19 @@ _TRAINER, _NORMALIZER = 2, 3  # fields of ModelProto
 _MODEL_TYPE, _CHARSMAP = 3, 2  # fields of TrainerSpec and NormalizerSpec
 
 
-def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
-    """Return the content of `tokenizer.json` for a tokenizer.
+def tokenizer_json(vocabulary: Vocabulary, normalization: Normalization) -> dict[str, Any]:
+    """Return the content of `tokenizer.json` for a SentencePiece tokenizer.
 
     Args:
-        tokenizer: its vocabulary must be a unigram model with ALBERT's five special pieces.
+        vocabulary: a unigram model with ALBERT's five special pieces.
+        normalization: what is done to a text before it is split.
 
     Raises:
         CheckpointError: the model is of another type, or a special piece is missing.
     """
-    vocabulary = tokenizer.vocabulary
     specials = {piece: vocabulary.special_id(piece) for piece in SPECIALS}
     charsmap = _charsmap(vocabulary.model, where=vocabulary.where)
-    penalized = vocabulary.digit_comma.keys() if tokenizer.normalization.digit_comma else frozenset[int]()
+    penalized = vocabulary.digit_comma.keys() if normalization.digit_comma else frozenset[int]()
     scores = vocabulary.scores.tolist()
     pieces = [
         [piece, scores[number] - (DIGIT_COMMA_PENALTY if number in penalized else 0.0)]
@@ -69,7 +66,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
             }
             for piece, number in sorted(specials.items(), key=lambda entry: entry[1])
         ],
-        "normalizer": {"type": "Sequence", "normalizers": _normalizers(tokenizer.normalization, charsmap)},
+        "normalizer": {"type": "Sequence", "normalizers": _normalizers(normalization, charsmap)},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [_split_at_spaces(), metaspace]},
         "post_processor": _template(specials),
         "decoder": metaspace,

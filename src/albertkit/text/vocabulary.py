@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import cached_property
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,11 @@ SPECIALS = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
 
 _SPACE = "\u2581"
 _THREADS_FROM = 32  # texts; below, starting threads costs more than they save
+
+
+def official_vocabulary() -> Path:
+    """Return the SentencePiece model of all English ALBERT models, which comes with albertkit."""
+    return Path(str(resources.files("albertkit") / "assets" / "30k-clean.model"))
 
 
 class Vocabulary:

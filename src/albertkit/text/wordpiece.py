@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.errors import CheckpointError, MissingExtraError, UsageError, did_you_mean
+from albertkit.errors import CheckpointError, UsageError, did_you_mean
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.encoding import Tokens, checked_text
 from albertkit.text.settings import read_bounded
+from albertkit.text.tokenizers_library import library_tokenizer
 
 if TYPE_CHECKING:
     import tokenizers
@@ -100,16 +101,6 @@ class WordPieceTokenizer(AnyTokenizer):
         """
         return cls(read_bounded(path), mode=mode, lower=lower, keep_accents=keep_accents, where=os.fspath(path))
 
-    def save(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write `vocab.txt`, `tokenizer.json` and their settings into a folder, for transformers and for `load`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        from albertkit.text.directory import write_directory
-
-        return write_directory(folder, tokenizer=self)
-
     @property
     def all_pieces(self) -> list[str]:
         """The pieces by id."""
@@ -149,12 +140,15 @@ class WordPieceTokenizer(AnyTokenizer):
 
     @cached_property
     def _splitter(self) -> tokenizers.Tokenizer:
-        try:
-            import tokenizers
-        except ImportError as error:
-            raise MissingExtraError("tokenizers", extra="chinese", purpose=f"splitting text by {self.where}") from error
         # Without its special tokens: text is text here, and `encode` takes out those that are allowed.
-        return tokenizers.Tokenizer.from_str(json.dumps({**wordpiece_json(self), "added_tokens": []}))
+        return library_tokenizer(json.dumps({**wordpiece_json(self), "added_tokens": []}), where=self.where)
+
+    def json_content(self) -> dict[str, Any]:
+        return wordpiece_json(self)
+
+    def _steps(self) -> dict[str, Any]:
+        strips = self.lower and not self.keep_accents
+        return {"do_lower_case": self.lower, "strip_accents": strips, "tokenize_chinese_chars": True}
 
     def _text_of(self, pieces: list[str]) -> str:
         text = ""

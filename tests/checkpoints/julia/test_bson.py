@@ -18,7 +18,7 @@ from albertkit.checkpoints import Checkpoint, ReadOptions, read_checkpoint
 from albertkit.checkpoints.julia.bson import BSON
 from albertkit.checkpoints.julia.bson_file import read_bson, write_bson
 from albertkit.checkpoints.julia.bson_julia import JuliaValues, julia_array
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.config import AlbertConfig
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import CheckpointError, ConfigError

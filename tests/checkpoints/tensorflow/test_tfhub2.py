@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tests.checkpoints.healthy import random_checkpoint
+from tests.checkpoints.recorded import recorded_model
 from tests.checkpoints.tensorflow.saved_models import (
     CONFIG,
     NO_PROJECTION_CONFIG,
@@ -51,7 +52,7 @@ def difference(folder: Path, *, layers: int | None = None) -> dict[str, float]:
     checkpoint = read_checkpoint(folder, ReadOptions(num_layers=layers))
     batch, mask = read_padded_batch(folder / "expected.npz")
     network = Network(Encoder(checkpoint.config), pretraining_heads(checkpoint.config, checkpoint.heads))
-    network.load_canonical(checkpoint.state)
+    network.take_canonical(checkpoint.state)
     runtime = PyTorchRuntime(network, execution=choose_execution(device="cpu", precision="fp32", threads=1))
     outputs = ["sequence_output", "pooled_output", *(f"{head}_logits" for head in checkpoint.heads)]
     found = runtime.run(batch, outputs=outputs)
@@ -70,19 +71,19 @@ def difference(folder: Path, *, layers: int | None = None) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_outputs_equal_tensorflows(shared: Path, name: str) -> None:
-    found = difference(shared / "fixtures" / name)
+def test_outputs_equal_tensorflows(tmp_path: Path, name: str) -> None:
+    found = difference(recorded_model(name, tmp_path))
     assert len(found) == (3 if name == "tfhub2_with_mlm" else 2)
     assert max(found.values()) < 2e-5, found
 
 
 @pytest.mark.parametrize(("name", "layers"), [("tfhub2_with_mlm", 4), ("tfhub2_encoder", 3)])
 def test_only_the_number_of_layers_that_the_graph_shows_gives_the_outputs(
-    shared: Path, tmp_path: Path, name: str, layers: int
+    tmp_path: Path, name: str, layers: int
 ) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(shared / "fixtures" / name, folder)
-    (folder / "keras_metadata.pb").unlink()  # the graph alone shall tell
+    shutil.copytree(recorded_model(name, tmp_path), folder, copy_function=shutil.copyfile)
+    (folder / "keras_metadata.pb").unlink()  # only the graph is left to tell
     checkpoint = read_checkpoint(folder)
     assert checkpoint.config.num_hidden_layers == layers
     assert checkpoint.config.hidden_act == "gelu_new"
@@ -92,8 +93,8 @@ def test_only_the_number_of_layers_that_the_graph_shows_gives_the_outputs(
 
 
 @pytest.mark.parametrize("name", FIXTURES)
-def test_what_a_real_folder_says(shared: Path, name: str) -> None:
-    checkpoint = read_checkpoint(shared / "fixtures" / name)
+def test_what_a_real_folder_says(tmp_path: Path, name: str) -> None:
+    checkpoint = read_checkpoint(recorded_model(name, tmp_path))
     assert checkpoint.source_format == "tfhub2"
     assert checkpoint.tokenizer_mode == "tfhub"
     assert checkpoint.tokenizer_files["spiece.model"].name == "keras_albert_test.spm"

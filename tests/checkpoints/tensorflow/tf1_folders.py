@@ -17,7 +17,7 @@ import torch
 
 from albertkit.checkpoints import Checkpoint, ReadOptions
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS
-from albertkit.checkpoints.state import encoder_shapes, head_shapes
+from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.checkpoints.tensorflow.tensor_bundle import read_bundle
 from albertkit.checkpoints.tensorflow.tensor_bundle_writer import write_bundle
 from albertkit.checkpoints.tensorflow.tf1 import TF1
@@ -81,7 +81,7 @@ def change_config(folder: Path, **values: Any) -> None:
 def largest_differences(checkpoint: Checkpoint, recorded: Path) -> dict[str, float]:
     """Run our network on the recorded batch; name of output -> largest difference from what was recorded."""
     network = Network(Encoder(checkpoint.config), pretraining_heads(checkpoint.config, checkpoint.heads))
-    network.load_canonical(checkpoint.state)
+    network.take_canonical(checkpoint.state)
     batch, mask = read_padded_batch(recorded)
     with np.load(recorded) as arrays:
         expected = {name: arrays[name] for name in arrays.files}

@@ -16,6 +16,7 @@ from albertkit.data.corpus import shards
 from albertkit.data.corpus.shards import Corpus, ShardWriter, shard_problem, token_dtype
 from albertkit.errors import DataError, UsageError
 from albertkit.io.files import WriteError
+from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import Tokenizer
 
 DOCUMENTS = [[[5, 6, 7], [8]], [[9, 29_999]], [[10], [11, 12], [13]], [[14] * 7], [[15], [16]]]
@@ -67,7 +68,7 @@ def test_round_trip(vocab_size: int, tmp_path: Path, tokenizer: Tokenizer, monke
             assert document.tokens.dtype == ("uint16" if vocab_size == 30_000 else "uint32")
             assert not document.tokens.flags.owndata
             assert [document.tokens[a:b].tolist() for a, b in pairwise(starts.tolist())] == (DOCUMENTS[number])
-    assert Tokenizer.load(corpus.tokenizer_folder).vocab_size == 30_000
+    assert read_directory(corpus.tokenizer_folder).vocab_size == 30_000
     assert type(corpus.document(0).tokens) is np.ndarray
 
 

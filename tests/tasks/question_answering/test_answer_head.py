@@ -11,7 +11,7 @@ from tests.tiny import CONFIG, SEED, tiny_network
 from torch import Tensor, nn
 
 from albertkit.batching.batch import Batch
-from albertkit.checkpoints.state import head_shapes
+from albertkit.checkpoints.shapes import head_shapes
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.errors import UsageError
 from albertkit.tasks.network import Network

@@ -20,6 +20,7 @@ from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
 from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
+from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import pretrain as module
 from albertkit.training.pretraining.pretrain import pretrain
@@ -208,9 +209,8 @@ def test_refuses_another_vocabulary(tmp_path: Path) -> None:
 
     train_vocabulary([tiny_corpus.write_documents(tmp_path / "text.txt")], out=other, size=60)
     from albertkit.data.corpus.prepare import prepare
-    from albertkit.text.tokenizer import Tokenizer
 
-    prepare([tmp_path / "text.txt"], out=tmp_path / "shards", tokenizer=Tokenizer.load(other), processes=1)
+    prepare([tmp_path / "text.txt"], out=tmp_path / "shards", tokenizer=read_directory(other), processes=1)
     with pytest.raises(UsageError, match="prepared with another vocabulary"):
         pretrain(
             tiny_corpus.settings(

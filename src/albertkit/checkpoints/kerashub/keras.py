@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions, heads_of
-from albertkit.checkpoints.folder import read_mapping, read_tensors, write_tensors
+from albertkit.checkpoints.json_files import read_mapping
 from albertkit.checkpoints.kerashub.keras_hdf5 import Dataset, list_hdf5, require_h5py, write_hdf5
 from albertkit.checkpoints.kerashub.keras_names import (
     BACKBONE,
@@ -42,13 +42,9 @@ from albertkit.checkpoints.kerashub.keras_preset import (
     tokenizer_object,
     unsayable,
 )
-from albertkit.checkpoints.state import (
-    add_identity_projection,
-    check_state,
-    drop_identity_projection,
-    encoder_shapes,
-    is_deep,
-)
+from albertkit.checkpoints.shapes import encoder_shapes
+from albertkit.checkpoints.state import add_identity_projection, check_state, drop_identity_projection, is_deep
+from albertkit.checkpoints.tensor_files import read_tensors, write_tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 from albertkit.io.files import atomic_file, write_json

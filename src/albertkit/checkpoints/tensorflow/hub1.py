@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions
-from albertkit.checkpoints.folder import read_mapping
+from albertkit.checkpoints.json_files import read_mapping
 from albertkit.checkpoints.tensorflow.tensor_bundle import Bundle, read_bundle
 from albertkit.checkpoints.tensorflow.tf1 import read_variables
 from albertkit.checkpoints.tensorflow.tf1_config import read_tf1_config

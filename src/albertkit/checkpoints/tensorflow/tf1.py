@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, ReadOptions, heads_of
-from albertkit.checkpoints.folder import read_mapping
+from albertkit.checkpoints.json_files import read_mapping
 from albertkit.checkpoints.state import check_state, is_deep
 from albertkit.checkpoints.tensorflow.tensor_bundle import Bundle, read_bundle
 from albertkit.checkpoints.tensorflow.tensor_bundle_writer import write_bundle

@@ -1,7 +1,7 @@
 """Corpus: the tokens of many documents in memory-mapped files, and the writer of those files.
 
 SHARDS/manifest.json            what it was made of, how, and the sha256 of every file
-SHARDS/tokenizer/               the tokenizer (Tokenizer.load reads it)
+SHARDS/tokenizer/               the tokenizer (read_directory reads it)
 SHARDS/00000.tokens.npy         token ids without special tokens, uint16 or uint32 `[tokens]`
 SHARDS/00000.sentences.npy      where each sentence starts, in tokens, int64 `[sentences + 1]`; the last = tokens
 SHARDS/00000.documents.npy      where each document starts, in sentences, int64 `[documents + 1]`

@@ -16,7 +16,7 @@ from albertkit.data.batches import inference_batches
 from albertkit.errors import CheckpointError, MissingExtraError
 from albertkit.hardware.device import Execution
 from albertkit.inference.predictor import Predictor
-from albertkit.models.model_files import SHIPPED, known_folder, model_path, shipped_folder
+from albertkit.models.model_files import model_source
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -35,23 +35,13 @@ class Teacher(Protocol):
         ...
 
 
-def teacher_source(name: str) -> Path:
-    """Return the folder or file that a teacher's name means.
-
-    Raises:
-        UsageError: neither a path that is there nor a known model's name.
-    """
-    path = model_path(name)
-    return path or (shipped_folder() if name == SHIPPED else known_folder(name))
-
-
 def teacher_files(name: str) -> list[Path]:
     """Return the files of a teacher, sorted.
 
     Raises:
         UsageError: there is no such teacher.
     """
-    source = teacher_source(name)
+    source = model_source(name)
     inside = source.rglob("*") if source.is_dir() else source.parent.glob(f"{source.name}*")  # TensorFlow's: a prefix
     return sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
 
@@ -63,7 +53,7 @@ def teacher_digest(name: str) -> str:
         UsageError: there is no such teacher.
         CheckpointError: a file cannot be read.
     """
-    source = teacher_source(name)
+    source = model_source(name)
     digest = hashlib.sha256()
     for path in teacher_files(name):
         name_inside = path.relative_to(source) if source.is_dir() else path.name
@@ -88,7 +78,7 @@ def open_teacher(name: str, execution: Execution) -> Teacher:
         UsageError, CheckpointError: it cannot be loaded, or has no tokenizer.
         MissingExtraError: the folder is no ALBERT, and transformers is not installed.
     """
-    source = teacher_source(name)
+    source = model_source(name)
     if _model_type(source) in ("albert", None):
         return _AlbertTeacher(name, execution)
     return _TransformersTeacher(source, execution)

@@ -28,7 +28,8 @@ from albertkit.io.locks import locked
 from albertkit.io.progress import Silent, Teller
 from albertkit.models.pretrained import Model, save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
-from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
+from albertkit.text.directory import read_directory
+from albertkit.text.tokenizer import with_sentencepiece
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.agreement import check_agreement, shards_digest
 from albertkit.training.pretraining.events import Events, step_event, step_info
@@ -126,7 +127,7 @@ class _Pretraining:
         """Check everything that can be checked before the first step; nothing is written."""
         if settings.init not in STARTS:
             raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
-        tokenizer = with_sentencepiece(Tokenizer.load(corpus.tokenizer_folder))
+        tokenizer = with_sentencepiece(read_directory(corpus.tokenizer_folder))
         if corpus.vocab_size != tokenizer.vocab_size:
             raise DataError(
                 f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "

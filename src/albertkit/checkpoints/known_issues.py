@@ -1,4 +1,4 @@
-"""What published files are known to say wrongly or not at all, told when a model looks like one of them."""
+"""What the files of published models are known to say wrongly, told when a model looks like one of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _READ_OFF = ("tfhub2", "keras")
 """Formats whose tensors do reveal it."""
 
 
-def doubts(checkpoint: Checkpoint) -> Iterator[str]:
+def known_issues(checkpoint: Checkpoint) -> Iterator[str]:
     """Give a sentence for each thing that the files of a published model are known to have wrong.
 
     >>> xlarge = Checkpoint(published_config("albert-xlarge-v2"), {}, source_format="huggingface", source="m")
-    >>> [sentence[:47] for sentence in doubts(xlarge)]
+    >>> [sentence[:47] for sentence in known_issues(xlarge)]
     ['m: this looks like albert-xlarge-v2, whose numb']
     """
     config, source = checkpoint.config, checkpoint.source

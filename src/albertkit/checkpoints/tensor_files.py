@@ -1,8 +1,7 @@
-"""Files of a checkpoint folder: JSON mappings, and tensors in safetensors or PyTorch's own format."""
+"""Tensors of a checkpoint folder, in safetensors or PyTorch's own format."""
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
 import zipfile
@@ -14,6 +13,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from albertkit.checkpoints.json_files import read_mapping
 from albertkit.checkpoints.pickled import NotAStateDictError, check_file, check_tensor
 from albertkit.errors import CheckpointError
 from albertkit.io.files import WriteError, atomic_file
@@ -25,32 +25,6 @@ WEIGHT_FILES = (
     "pytorch_model.bin.index.json",
 )
 """Names under which Hugging Face folders hold weights, in the order of preference."""
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        CheckpointError: the file is absent or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping.
-
-    Raises:
-        CheckpointError: the file is absent, is not JSON or holds something else.
-    """
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: holds a {type(values).__name__}, not a mapping of names to values")
-    return values
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
