@@ -172,7 +172,7 @@ def test_mnli_dev_is_the_matched_one(tmp_path: Path) -> None:
     [
         ("", r"dev.tsv: the file is empty"),
         ("index\tquestion\tsentence\n", r'line 1: no column "label" \(there are: index, question, sentence\)'),
-        ("index\tquestion\tsentence\tlabel\n", r"not one row of the file can be used"),
+        ("index\tquestion\tsentence\tlabel\n", r"no row that can be used"),
         ("index\tquestion\tsentence\tlabel\n0\tQ\tS\tentailment\n1\tQ\tS\n", r"line 3: 3 columns instead of 4; repair"),
         (
             "index\tquestion\tsentence\tlabel\n0\tQ\tS\tentailed\n",

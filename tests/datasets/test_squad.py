@@ -141,7 +141,7 @@ def test_a_bad_question_is_named(tmp_path: Path, content: bytes, message: str) -
     [
         (b"{", "own.json: not JSON"),
         (b"[]", 'own.json: not in the layout of SQuAD, a JSON object whose "data" is a list'),
-        (b'{"data": []}', "own.json: no question that can be used"),
+        (b'{"data": []}', "own.json: no row that can be used"),
         (b"\xff", "own.json, line 1: byte 0xff is not UTF-8"),
     ],
 )

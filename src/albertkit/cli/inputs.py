@@ -54,23 +54,35 @@ def read_inputs(
         UsageError: there is no such encoding.
         DataError: the file is not there, is not of its encoding, has no such column, or rows cannot be used.
     """
-    from albertkit.datasets.text_files import open_texts
     from albertkit.errors import DataError
-    from albertkit.training.run_data import trained_columns
 
     examples = _read_examples(path, task=predictor.model.task, labels=predictor.labels, encoding=encoding)
     if examples is not None:
         return Inputs(len(examples), _in_pieces(examples), are_examples=True)
-    trained = {use: name for use, name in trained_columns(run).items() if use != "label_column"}
-    file = open_texts(
-        path, text_column=text_column, pair_column=pair_column, preferred=trained, pairs=True, encoding=encoding
-    )
+    file = open_for_model(path, run=run, text_column=text_column, pair_column=pair_column, encoding=encoding)
     found = file.check()
     if not found.rows and file.columns is not None:
         raise DataError(f"{path}: no row that can be used; the table needs rows")
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
     return Inputs(found.rows, (piece.inputs for piece in file.pieces()))
+
+
+def open_for_model(
+    path: Path, *, run: str, text_column: str | None, pair_column: str | None, encoding: str | None = None
+) -> Any:
+    """Return a `TextFile` of texts or pairs, by the columns of training where the table has them and none are given.
+
+    Raises:
+        UsageError, DataError: as `read_inputs`.
+    """
+    from albertkit.datasets.text_files import open_texts
+    from albertkit.training.run_data import trained_columns
+
+    trained = {use: name for use, name in trained_columns(run).items() if use != "label_column"}
+    return open_texts(
+        path, text_column=text_column, pair_column=pair_column, preferred=trained, pairs=True, encoding=encoding
+    )
 
 
 def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: str | None) -> Sequence[Any] | None:

@@ -211,10 +211,10 @@ def _on_ray(
     workers: int | None,
     as_json: bool,
 ) -> None:
+    from albertkit.cli.inputs import open_for_model
     from albertkit.cli.ray import run_and_tell
     from albertkit.datasets.dataset import STRUCTURED_METRICS
     from albertkit.datasets.table_files import is_table
-    from albertkit.datasets.text_files import open_texts
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.models.model_files import model_path
@@ -233,7 +233,7 @@ def _on_ray(
         raise click.UsageError(
             f"--ray predicts texts and pairs of texts; a table for {task.data_task} goes without --ray"
         )
-    chosen = open_texts(source, text_column=text_column, pair_column=pair_column, pairs=True).columns
+    chosen = open_for_model(source, run=run, text_column=text_column, pair_column=pair_column).columns
     predictor.predict("a" if chosen is None or chosen.pair is None else [("a", "b")])
     device, precision, threads = execution
     job = Job(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets.archive import SourceFile
-from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.dataset import Dataset, DataSource, with_rows
 from albertkit.datasets.labels import label_index
-from albertkit.datasets.published import find_published, with_rows
+from albertkit.datasets.published import find_published
 from albertkit.datasets.rows import BadRows, checked_text, decode_text, split_lines
 from albertkit.errors import DataError
 

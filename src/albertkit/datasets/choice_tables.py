@@ -13,12 +13,11 @@ from pathlib import Path
 
 from albertkit.data.examples import ChoiceExample
 from albertkit.datasets.choices import make_choice
-from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.own_files import ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.dataset import Dataset, DataSource, with_rows
+from albertkit.datasets.own_files import ReadOptions, own_source, require_keys
 from albertkit.datasets.race import TASK
 from albertkit.datasets.rows import BadRows
 from albertkit.datasets.table_files import Table, open_table
-from albertkit.errors import DataError
 
 _PASSAGE_ID = "example_id"  # of the hub's RACE: the passage's, the same for all its questions
 _KEYS = {
@@ -42,28 +41,21 @@ def open_choices(path: Path, *, options: ReadOptions) -> DataSource:
     Raises:
         DataError: the file or folder is not there.
     """
-    files = split_files(path, task=TASK)
-    return own_source(path, files, task=TASK, load=partial(_load, str(path), files, options))
+    return own_source(path, partial(_read, options), task=TASK)
 
 
-def _load(name: str, files: dict[str, Path], options: ReadOptions, split: str) -> Dataset:
-    table = open_table(files[split], encoding=options.encoding)
+def _read(options: ReadOptions, path: Path, empty: Dataset, may_lack_label: bool) -> Dataset:
+    table = open_table(path, encoding=options.encoding)
     keys = {use: next((key for key in names if key in table.columns), None) for use, names in _KEYS.items()}
-    labelled = options.labelled and not (keys["label"] is None and is_unlabelled_test(split, files))
-    missing = [f'"{use}"' for use in ("question", "options", *(["label"] if labelled else [])) if keys[use] is None]
-    if missing:
-        raise DataError(
-            f"{table.where}: no {' and '.join(missing)} (there are: {', '.join(table.columns)}); "
-            "a row of choices has context, question, options and label"
-        )
+    labelled = options.labelled and not (keys["label"] is None and may_lack_label)
+    needed = {use: keys[use] for use in ("question", "options", *(["label"] if labelled else []))}
+    require_keys(table, needed, row="a row of choices has context, question, options and label")
     if not labelled:
         keys["label"] = None
     bad = BadRows(table.where, skip=options.skip_bad_rows)
-    examples = _rows(table, {use: key for use, key in keys.items() if key is not None}, bad)
-    skipped = bad.close()
-    if not examples:
-        raise DataError(f"{table.where}: no row that can be used ({len(skipped)} bad rows); the file needs rows")
-    return Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], examples, skipped)
+    return with_rows(
+        _rows(table, {use: key for use, key in keys.items() if key is not None}, bad), empty=empty, bad=bad
+    )
 
 
 def _rows(table: Table, keys: dict[str, str], bad: BadRows) -> list[ChoiceExample]:

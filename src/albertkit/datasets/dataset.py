@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from albertkit.data.examples import ChoiceExample, Example, SpanExample, TextExample, TokenExample
+from albertkit.datasets.rows import BadRows, RowWarnings
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 SPLIT_ALIASES: Mapping[str, str] = {"validation": "dev", "valid": "dev", "val": "dev"}
@@ -149,6 +150,28 @@ class DataSource:
                 f'{self.name} has no split "{name}"{self.hint}; the splits that are there: {there}{nearest}'
             )
         return self.load(meant)
+
+
+def with_rows(
+    examples: Iterable[Example], *, empty: Dataset, bad: BadRows, warnings: RowWarnings | None = None
+) -> Dataset:
+    """Return a split with its rows.
+
+    Args:
+        examples: the rows.
+        empty: what the split is called, without rows.
+        bad: rows that cannot be used, complete after the last example.
+        warnings: what was read differently than the file says it.
+
+    Raises:
+        DataError: a row cannot be used and is not to be skipped, or there is none.
+    """
+    rows = list(examples)
+    skipped = bad.close()
+    if not rows:
+        raise DataError(f"{bad.where}: no row that can be used ({len(skipped)} bad rows); the file needs rows")
+    found = empty.warnings if warnings is None else warnings.close()
+    return replace(empty, examples=rows, skipped=skipped, warnings=found)
 
 
 def hash_order(rows: Iterable[Row], *, key: Callable[[Row], str]) -> list[Row]:

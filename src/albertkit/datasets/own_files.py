@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, TASKS, WHOLE, Dataset, DataSource
-from albertkit.datasets.table_files import TABLE_ENDINGS, open_table
+from albertkit.datasets.table_files import TABLE_ENDINGS, Table, open_table
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
@@ -146,28 +146,57 @@ def _task_of_keys(keys: set[str]) -> str | None:
     return "token_classification" if tagged and not keys & {"label", "labels"} else None
 
 
+Read = Callable[[Path, Dataset, bool], Dataset]
+"""(file, the split without rows, whether it may lack what is to be predicted) -> the split."""
+
+
 def own_source(
     path: Path,
-    files: Mapping[str, Path],
+    read: Read,
     *,
     task: str,
-    load: Callable[[str], Dataset],
     labels: tuple[str, ...] = (),
     metrics: tuple[str, ...] | None = None,
+    files: Mapping[str, Path] | None = None,
 ) -> DataSource:
     """Return the data set that a file or folder of the user's own is; one file is the split "train" and "all".
 
     Args:
         path: what was given.
-        files: what `split_files` found there.
+        read: reads a split.
         task: a key of `ENDINGS`, or one of `TASKS`.
-        load: reads a split.
         labels: names of the classes or tags.
         metrics: their names, the main one first; the task's if None.
+        files: what `split_files` found there, where it was called already.
+
+    Raises:
+        DataError: the file or folder is not there.
     """
-    aliases = {WHOLE: "train"} if len(files) == 1 else {}
+    there = split_files(path, task=task) if files is None else files
     hint = " (a single file has the split train)"
     if path.is_dir():
-        hint = f" (a file {path / 'SPLIT'}{next(iter(files.values())).suffix} would be it)"
+        hint = f" (a file {path / 'SPLIT'}{next(iter(there.values())).suffix} would be it)"
     chosen = STRUCTURED_METRICS[task] if metrics is None else metrics
-    return DataSource(str(path), task, labels, chosen, tuple(files), load, aliases=aliases, hint=hint)
+
+    def load(split: str) -> Dataset:
+        empty = Dataset(str(path), split, task, labels, chosen, [])
+        return read(there[split], empty, is_unlabelled_test(split, there))
+
+    aliases = {WHOLE: "train"} if len(there) == 1 else {}
+    return DataSource(str(path), task, labels, chosen, tuple(there), load, aliases=aliases, hint=hint)
+
+
+def require_keys(table: Table, needed: Mapping[str, str | None], *, row: str) -> None:
+    """Refuse a table without the columns that its rows need.
+
+    Args:
+        table: the table.
+        needed: what is needed -> its column; None where there is none.
+        row: what a row has, e.g. "a row of questions has context, question and answers".
+
+    Raises:
+        DataError: names what is missing.
+    """
+    missing = " and ".join(f'"{name}"' for name, column in needed.items() if column is None)
+    if missing:
+        raise DataError(f"{table.where}: no {missing} (there are: {', '.join(table.columns)}); {row}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from albertkit.data.examples import Example, TextExample
+from albertkit.data.examples import TextExample
 from albertkit.datasets.archive import SourceFile, find_files
 from albertkit.datasets.csv_files import CsvRecord
-from albertkit.datasets.dataset import Dataset
+from albertkit.datasets.dataset import Dataset, with_rows
 from albertkit.datasets.labels import parse_label
 from albertkit.datasets.rows import BadRows
 from albertkit.datasets.table_files import delimited_rows
@@ -109,23 +108,3 @@ def read_pairs(
             continue
         examples.append(TextExample(row["text"], pair=row.get("pair"), label=known, id=row.get("id")))
     return with_rows(examples, empty=empty, bad=bad)
-
-
-def with_rows(examples: Iterable[Example], *, empty: Dataset, bad: BadRows) -> Dataset:
-    """Return a split with its rows.
-
-    Args:
-        examples: the rows.
-        empty: what the split is called, without rows.
-        bad: rows that cannot be used; taken after the last example.
-
-    Raises:
-        DataError: a row cannot be used and is not to be skipped, or there is none.
-    """
-    rows = list(examples)
-    skipped = bad.close()
-    if not rows:
-        raise DataError(
-            f"{bad.where}: not one row of the file can be used ({len(skipped)} bad rows); get a new copy of it"
-        )
-    return replace(empty, examples=rows, skipped=skipped)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
-from albertkit.datasets.own_files import QUESTION_ENDINGS, ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.own_files import QUESTION_ENDINGS, ReadOptions, own_source, require_keys
 from albertkit.datasets.rows import BadRows, own_bytes
 from albertkit.datasets.squad import TASK, QuestionReader, read_squad
 from albertkit.datasets.table_files import open_table
-from albertkit.errors import DataError
 
 _OPTIONAL = ("id", "title", "is_impossible")
 
@@ -30,13 +29,10 @@ def open_questions(path: Path, *, options: ReadOptions) -> DataSource:
     Raises:
         DataError: the file or folder is not there.
     """
-    files = split_files(path, task=TASK)
-    return own_source(path, files, task=TASK, load=partial(_load, str(path), files, options))
+    return own_source(path, partial(_read, options), task=TASK)
 
 
-def _load(name: str, files: dict[str, Path], options: ReadOptions, split: str) -> Dataset:
-    path = files[split]
-    empty = Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], [])
+def _read(options: ReadOptions, path: Path, empty: Dataset, may_lack_answers: bool) -> Dataset:
     if path.suffix.lower() in QUESTION_ENDINGS:
         return read_squad(
             own_bytes(path, encoding=options.encoding),
@@ -46,14 +42,13 @@ def _load(name: str, files: dict[str, Path], options: ReadOptions, split: str) -
             skip_bad_rows=options.skip_bad_rows,
         )
     table = open_table(path, encoding=options.encoding)
-    labelled = options.labelled and not ("answers" not in table.columns and is_unlabelled_test(split, files))
+    labelled = options.labelled and not ("answers" not in table.columns and may_lack_answers)
     needed = ["context", "question", *(["answers"] if labelled else [])]
-    missing = [f'"{key}"' for key in needed if key not in table.columns]
-    if missing:
-        raise DataError(
-            f"{table.where}: no {' and '.join(missing)} (there are: {', '.join(table.columns)}); "
-            "a row of questions has context, question and answers"
-        )
+    require_keys(
+        table,
+        {name: name if name in table.columns else None for name in needed},
+        row="a row of questions has context, question and answers",
+    )
     names = [*needed, *(key for key in _OPTIONAL if key in table.columns)]
     bad = BadRows(table.where, skip=options.skip_bad_rows)
     reader = QuestionReader(table.where, unanswerable=True, labelled=labelled, bad=bad)

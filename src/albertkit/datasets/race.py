@@ -16,7 +16,7 @@ from typing import Any
 from albertkit.data.examples import ChoiceExample
 from albertkit.datasets.archive import ARCHIVES, is_archive, read_members
 from albertkit.datasets.choices import make_choice
-from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource, hash_order
+from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource, hash_order, with_rows
 from albertkit.datasets.json_text import parse_json
 from albertkit.datasets.rows import BadRows, RowWarnings, decode_text
 from albertkit.errors import DataError, UsageError
@@ -98,10 +98,8 @@ def _load(name: str, where: str, passages: Passages, skip_bad_rows: bool, split:
             bad.add(file, str(error).removeprefix(f"{file}: ").removeprefix(f"{file}, "))
             continue
         examples += _questions(passage, place, bad, warnings)
-    skipped = bad.close()
-    if not examples:
-        raise DataError(f"{name}: not one question of {where}, split {split}, can be used ({len(skipped)} bad rows)")
-    return Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], examples, skipped, warnings.close())
+    empty = Dataset(name, split, TASK, (), STRUCTURED_METRICS[TASK], [])
+    return with_rows(examples, empty=empty, bad=bad, warnings=warnings)
 
 
 def _questions(passage: Mapping[str, Any], place: str, bad: BadRows, warnings: RowWarnings) -> list[ChoiceExample]:

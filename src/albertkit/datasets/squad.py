@@ -14,7 +14,7 @@ from typing import Any
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.datasets.answers import checked_answers, find_answer
 from albertkit.datasets.archive import SourceFile
-from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource
+from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, DataSource, with_rows
 from albertkit.datasets.json_text import parse_json
 from albertkit.datasets.published import find_published
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
@@ -139,14 +139,7 @@ class QuestionReader:
         Raises:
             DataError: a question cannot be used and is not to be skipped, or there is none.
         """
-        skipped = self._bad.close()
-        if not self._examples:
-            raise DataError(
-                f"{self._bad.where}: no question that can be used ({len(skipped)} bad rows); the file needs some"
-            )
-        return Dataset(
-            empty.name, empty.split, TASK, (), empty.metrics, self._examples, skipped, self._warnings.close()
-        )
+        return with_rows(self._examples, empty=empty, bad=self._bad, warnings=self._warnings)
 
     def _example(self, place: str, row: Mapping[str, Any]) -> SpanExample:
         context = checked_text(row.get("context"), column="context")

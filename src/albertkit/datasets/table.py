@@ -9,7 +9,7 @@ from typing import Any
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets.columns import choose_label, choose_texts, require_column
-from albertkit.datasets.dataset import Dataset, DataSource
+from albertkit.datasets.dataset import Dataset, DataSource, with_rows
 from albertkit.datasets.labels import (
     collect_labels,
     holds_list_texts,
@@ -20,7 +20,7 @@ from albertkit.datasets.labels import (
     unreadable_list,
     zeros_and_ones,
 )
-from albertkit.datasets.own_files import ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.own_files import ReadOptions, own_source, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError
@@ -75,20 +75,21 @@ def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
         labels = collect_labels(values, task=task)
     else:
         labels = options.labels
-    kept: dict[str, Dataset] = {}
+    kept: dict[Path, Dataset] = {}
 
-    def load(split: str) -> Dataset:
-        if split not in kept:
-            source = read if split == first else _read(files[split], options)
+    def load(file: Path, empty: Dataset, may_lack_label: bool) -> Dataset:
+        if file not in kept:
+            source = read if file == files[first] else _read(file, options)
             # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
-            if source.label_column is None and options.labelled and not is_unlabelled_test(split, files):
-                columns = open_table(files[split], encoding=options.encoding).columns
+            if source.label_column is None and options.labelled and not may_lack_label:
+                columns = open_table(file, encoding=options.encoding).columns
                 require_column(columns, options.label_column, where=source.where, use="label")
-            kept[split] = _dataset(source, Dataset(str(path), split, task, labels, METRICS[task], []), options)
-        return kept[split]
+            kept[file] = _dataset(source, empty, options)
+        return kept[file]
 
-    load(first)
-    return own_source(path, files, task=task, load=load, labels=labels, metrics=METRICS[task])
+    found = own_source(path, load, task=task, labels=labels, metrics=METRICS[task], files=files)
+    found.load(first)
+    return found
 
 
 def _require_readable(read: _Read, values: Sequence[Any]) -> None:
@@ -173,7 +174,6 @@ def _dataset(read: _Read, empty: Dataset, options: ReadOptions) -> Dataset:
                 examples.append(replace(example, label=parse_label(value, task=empty.task, labels=empty.labels)))
         except ValueError as error:
             bad.add(place, str(error))
-    skipped = read.bad.close() + bad.close()
-    if not examples:
-        raise DataError(f"{read.where}: no row that can be used ({len(skipped)} bad rows); the table needs rows")
-    return replace(empty, examples=examples, skipped=skipped, warnings=read.warnings)
+    before = read.bad.close()
+    found = with_rows(examples, empty=replace(empty, warnings=read.warnings), bad=bad)
+    return replace(found, skipped=before + found.skipped)

@@ -18,7 +18,7 @@ from albertkit.data.words import join_words, split_words
 from albertkit.datasets.conll import read_columns
 from albertkit.datasets.dataset import Dataset, DataSource
 from albertkit.datasets.labels import label_text
-from albertkit.datasets.own_files import ROW_ENDINGS, ReadOptions, is_unlabelled_test, own_source, split_files
+from albertkit.datasets.own_files import ROW_ENDINGS, ReadOptions, own_source, require_keys, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, own_bytes
 from albertkit.datasets.table_files import Table, open_table
 from albertkit.datasets.tagged import (
@@ -57,11 +57,10 @@ def open_tags(path: Path, *, options: ReadOptions) -> DataSource:
     if labels is not None:
         require_distinct(labels, where="the labels given")
     elif options.labelled:
-        labels = collect_labels(_read(first, files, options))
+        labels = collect_labels(_read(files[first], options))
     else:
         labels = ()
-    load = partial(_load, str(path), files, labels, options)
-    return own_source(path, files, task=TASK, load=load, labels=labels, metrics=metrics_of(labels))
+    return own_source(path, partial(_load, options), task=TASK, labels=labels, metrics=metrics_of(labels), files=files)
 
 
 def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tuple[tuple[str, ...], list[Span]]:
@@ -87,13 +86,11 @@ def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tup
     return tuple(tags), left
 
 
-def _load(name: str, files: Mapping[str, Path], labels: tuple[str, ...], options: ReadOptions, split: str) -> Dataset:
-    empty = Dataset(name, split, TASK, labels, metrics_of(labels), [])
-    return tagged_dataset(_read(split, files, options), empty=empty)
+def _load(options: ReadOptions, path: Path, empty: Dataset, may_lack_tags: bool) -> Dataset:
+    return tagged_dataset(_read(path, options, may_lack_tags=may_lack_tags), empty=empty)
 
 
-def _read(split: str, files: Mapping[str, Path], options: ReadOptions) -> TaggedFile:
-    path = files[split]
+def _read(path: Path, options: ReadOptions, *, may_lack_tags: bool = False) -> TaggedFile:
     if path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
             own_bytes(path, encoding=options.encoding),
@@ -101,7 +98,7 @@ def _read(split: str, files: Mapping[str, Path], options: ReadOptions) -> Tagged
             labelled=options.labelled,
             skip_bad_rows=options.skip_bad_rows,
         )
-    return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=is_unlabelled_test(split, files))
+    return _read_rows(open_table(path, encoding=options.encoding), options, may_lack=may_lack_tags)
 
 
 def _read_rows(table: Table, options: ReadOptions, *, may_lack: bool) -> TaggedFile:
@@ -109,14 +106,10 @@ def _read_rows(table: Table, options: ReadOptions, *, may_lack: bool) -> TaggedF
     words = "tokens" if has_tokens else "text"
     known = _TAG_KEYS if has_tokens else _SPAN_KEYS
     told = next((key for key in known if key in table.columns), None) if options.labelled else None
-    missing = [f'"{words}"'] if words not in table.columns else []
-    if options.labelled and told is None and not may_lack:
-        missing.append(f'"{known[0]}"')
-    if missing:
-        raise DataError(
-            f"{table.where}: no {' and '.join(missing)} (there are: {', '.join(table.columns)}); "
-            "a row of tags has tokens and tags, or text and spans"
-        )
+    needed = {words: words if words in table.columns else None}
+    if options.labelled and not may_lack:
+        needed[known[0]] = told
+    require_keys(table, needed, row="a row of tags has tokens and tags, or text and spans")
     uses = [words, *([told] if told else []), *(["id"] if "id" in table.columns else [])]
     file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), RowWarnings(table.where))
     for place, values in table.rows(uses, file.bad):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from albertkit.data.entities import marks_entities, tag_scheme
 from albertkit.data.examples import TokenExample
-from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset
+from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset, with_rows
 from albertkit.datasets.labels import label_index
 from albertkit.datasets.rows import BadRows, RowWarnings
 from albertkit.datasets.tags import (
@@ -118,7 +118,4 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
             file.bad.add(row.place, str(error))
             continue
         examples.append(TokenExample(row.text, row.words, tags, row.id))
-    skipped = file.bad.close()
-    if not examples:
-        raise DataError(f"{file.bad.where}: no row that can be used ({len(skipped)} bad rows); the file needs words")
-    return replace(empty, examples=examples, skipped=skipped, warnings=file.warnings.close())
+    return with_rows(examples, empty=empty, bad=file.bad, warnings=file.warnings)
