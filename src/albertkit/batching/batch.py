@@ -61,8 +61,10 @@ class Batch:
     """Row of each sequence's first token ([CLS]), `[sequences]`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "starts", (np.cumsum(self.lengths) - self.lengths).astype(np.int64))
-        assert int(self.lengths.sum()) == len(self.input_ids) == len(self.token_type_ids) == len(self.positions)
+        ends = np.cumsum(self.lengths)
+        object.__setattr__(self, "starts", (ends - self.lengths).astype(np.int64, copy=False))
+        tokens = int(ends[-1]) if len(ends) else 0
+        assert tokens == len(self.input_ids) == len(self.token_type_ids) == len(self.positions)
 
     @classmethod
     def pack(cls, sequences: Iterable[Sequence]) -> Batch:
@@ -121,7 +123,8 @@ class Batch:
         """
         lengths = self.lengths[numbers]
         before = np.cumsum(lengths) - lengths
-        rows: IntArray = np.arange(int(lengths.sum())) + np.repeat(self.starts[numbers] - before, lengths)
+        shifts = np.repeat(self.starts[numbers] - before, lengths)
+        rows: IntArray = shifts + np.arange(len(shifts))
         return rows
 
     def take(self, numbers: IntArray) -> Batch:

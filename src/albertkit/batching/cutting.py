@@ -13,6 +13,7 @@ together, since attention groups them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def longest_first(lengths: Sequence[int] | IntArray) -> IntArray:
     >>> longest_first([3, 9, 4, 9]).tolist()
     [1, 3, 2, 0]
     """
-    return np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable").astype(np.int64)
+    return np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable").astype(np.int64, copy=False)
 
 
 def fill(lengths: Iterable[int], *, max_tokens: int) -> Iterator[int]:
@@ -81,9 +82,9 @@ def cut_by_tokens(lengths: Sequence[int] | IntArray, *, max_tokens: int) -> list
     """
     if max_tokens < 1:
         raise UsageError(f"a batch of at most {max_tokens} tokens cannot be: give a number from 1 up")
-    order = longest_first(lengths)
-    counts = list(fill(np.asarray(lengths)[order].tolist(), max_tokens=max_tokens))
-    return _split(order, counts)
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = longest_first(sizes)
+    return _split(order, fill(sizes[order].tolist(), max_tokens=max_tokens))
 
 
 def cut_near_equal(lengths: IntArray) -> list[IntArray]:
@@ -98,7 +99,7 @@ def cut_near_equal(lengths: IntArray) -> list[IntArray]:
     order = longest_first(lengths)
     counts = []
     shortest = np.inf
-    for length in np.asarray(lengths)[order].tolist():
+    for length in lengths[order].tolist():
         if length < shortest:
             counts.append(0)
             shortest = min(length * (1 - PADDING_SHARE), length - PADDING_TOKENS)
@@ -139,7 +140,7 @@ def put_back(parts: Sequence[IntArray]) -> IntArray:
     >>> put_back([np.array([1]), np.array([2, 0])]).tolist()
     [2, 0, 1]
     """
-    return np.argsort(np.concatenate(parts), kind="stable").astype(np.int64)
+    return np.argsort(np.concatenate(parts), kind="stable").astype(np.int64, copy=False)
 
 
 def training_steps(
@@ -188,5 +189,6 @@ def training_steps(
     ]
 
 
-def _split(order: IntArray, counts: Sequence[int]) -> list[IntArray]:
-    return np.split(order, np.cumsum(counts)[:-1]) if counts else []
+def _split(order: IntArray, counts: Iterable[int]) -> list[IntArray]:
+    ends = [0, *accumulate(counts)]
+    return [order[start:end] for start, end in pairwise(ends)]
