@@ -140,7 +140,10 @@ def put_back(parts: Sequence[IntArray]) -> IntArray:
     >>> put_back([np.array([1]), np.array([2, 0])]).tolist()
     [2, 0, 1]
     """
-    return np.argsort(np.concatenate(parts), kind="stable").astype(np.int64, copy=False)
+    order = np.concatenate(parts)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return back
 
 
 def training_steps(
