@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from albertkit.batching.batch import IntArray
 from albertkit.batching.cutting import cut_near_equal
 from albertkit.encoder.kernels import attend, attend_packed, on_device
 from albertkit.encoder.linear import SharedLinear, shared_linear
@@ -63,7 +64,7 @@ def rounded(count: int) -> int:
 
 
 def plan_attention(
-    lengths: np.ndarray[Any, Any],
+    lengths: IntArray,
     *,
     device: torch.device | str = "cpu",
     num_rows: int | None = None,
@@ -92,9 +93,9 @@ def plan_attention(
         return AttentionPlan((AttentionGroup(len(lengths), int(lengths[0]), None),), None, None, None)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     groups: list[AttentionGroup] = []
-    to_padded: list[np.ndarray[Any, Any]] = []
+    to_padded: list[IntArray] = []
     to_packed = np.zeros(rows, np.int64)
-    padding: list[np.ndarray[Any, Any]] = []
+    padding: list[IntArray] = []
     row = 0
     for members in cut_near_equal(lengths):
         longest = int(lengths[members[0]])
