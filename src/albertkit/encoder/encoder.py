@@ -26,7 +26,7 @@ class EncoderOutput:
     sequence_output: Tensor
     """Last hidden states, `[tokens, hidden]` packed or `[batch, seq, hidden]` padded (0 where padded)."""
     pooled_output: Float[Tensor, "sequences hidden"]
-    """tanh of a linear map of each sequence's first token."""
+    """tanh of a linear map of each sequence's first token; that token's states where a walk leaves the pooler out."""
     lengths: Int[Tensor, " sequences"]
     """Tokens of each sequence."""
     hidden_states: tuple[Tensor, ...] | None = None
