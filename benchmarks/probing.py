@@ -24,7 +24,7 @@ from torch import nn
 
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.data.batches import training_steps
+from albertkit.batching.cutting import training_steps
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.hardware.processor import capabilities

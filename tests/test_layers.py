@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "registry": {"errors"},
-    "batching": set(),
+    "batching": {"errors"},
     "hardware": {"errors"},
     "io": {"errors"},
     "hub": {"errors", "config", "io", "checkpoints"},
@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tasks",
         "models",
     },
-    "exporting": {"errors", "config", "batching", "hardware", "io", "checkpoints", "models", "inference"},
+    "exporting": {"errors", "config", "batching", "hardware", "io", "encoder", "checkpoints", "models", "inference"},
     "explaining": {"errors", "batching", "io", "text", "data", "tasks", "inference"},
     "evaluation": {"errors", "registry", "io", "data", "datasets", "tasks", "inference"},
     "training": {

@@ -52,6 +52,15 @@ def test_padding_on_the_left_and_holes_keep_their_columns() -> None:
     assert batch.input_ids.tolist() == [2, 3]
 
 
+def test_some_sequences_keep_their_positions() -> None:
+    batch = Batch.from_padded(np.array([[0, 2, 3], [4, 5, 6]]), np.array([[0, 1, 1], [1, 1, 1]]), np.zeros((2, 3), int))
+    taken = batch.take(np.array([1, 0]))
+    assert taken.input_ids.tolist() == [4, 5, 6, 2, 3]
+    assert taken.positions.tolist() == [0, 1, 2, 1, 2]
+    assert taken.starts.tolist() == [0, 3]
+    assert len(batch.take(np.zeros(0, np.int64))) == 0
+
+
 def test_nothing_is_a_batch_too() -> None:
     batch = Batch.pack([])
     assert (len(batch), batch.tokens) == (0, 0)

@@ -66,7 +66,7 @@ def test_data_sets_need_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from albertkit.datasets import load_dataset\n"
-        "import albertkit.data.batches, albertkit.datasets.imdb, albertkit.datasets.table\n"
+        "import albertkit.batching.cutting, albertkit.datasets.imdb, albertkit.datasets.table\n"
         "print(len(load_dataset('polarity', split='dev')))"
     )
     paths = ":".join(path for path in sys.path if path)

@@ -28,7 +28,7 @@ def test_a_thread_that_starts_later_has_the_old_number() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        on_workers(lambda part: part, [1], workers=2)
+        on_workers(lambda part: part, [1, 2], workers=2)
         found: list[int] = []
         thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
         thread.start()
@@ -36,6 +36,14 @@ def test_a_thread_that_starts_later_has_the_old_number() -> None:
         assert found == [2]
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("parts", "workers"), [([4], 2), ([4, 5], 1), ([], 2)])
+def test_nothing_to_share_out_runs_here(parts: list[int], workers: int) -> None:
+    here = threading.current_thread()
+    assert on_workers(lambda part: (part, threading.current_thread()), parts, workers=workers) == [
+        (part, here) for part in parts
+    ]
 
 
 def test_an_error_reaches_the_caller() -> None:

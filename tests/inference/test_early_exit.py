@@ -12,9 +12,8 @@ import torch
 from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
 from albertkit.batching.batch import Batch
-from albertkit.encoder.early_exit import EncoderStepper
 from albertkit.errors import UsageError
-from albertkit.inference import early_exit
+from albertkit.inference import early_exit, pytorch
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.models.loaded import HeadSpec
@@ -53,7 +52,7 @@ def logits_of(predictor: Predictor, sequences: list[Any], *, batch_tokens: int =
 @pytest.mark.parametrize("prepared", [True, False])
 def test_leaving_a_batch_is_leaving_alone(pooling: str, prepared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not prepared:
-        monkeypatch.setattr(early_exit, "can_prepare", lambda *_: False)
+        monkeypatch.setattr(pytorch, "can_prepare", lambda *_: False)
     predictor = Predictor(with_heads(pooling=pooling), execution=execution())
     sequences = sequences_of(predictor)
     left = np.zeros(6, np.int64)
@@ -171,6 +170,6 @@ def test_exits_are_for_heads_on_whole_texts() -> None:
 
 
 def test_a_batch_that_the_tables_cannot_take_is_refused() -> None:
-    stepper = EncoderStepper(tiny_network().encoder, pooled=True)
+    early = Predictor(with_heads(), execution=execution()).early_exit(ExitRule(patience=1))
     with pytest.raises(UsageError, match="the batch is empty"):
-        stepper.begin(Batch.pack([]))
+        early.runtime.run(Batch.pack([]), outputs=["logits"])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.batching.batch import Batch, IntArray, Sequence
-from albertkit.inference.padded import near_equal_parts, run_padded
+from albertkit.inference.padded import run_padded
 
 
 def test_outputs_come_back_in_the_order_of_the_batch() -> None:
@@ -28,12 +28,3 @@ def test_outputs_come_back_in_the_order_of_the_batch() -> None:
     assert found["tokens"][:, 0].tolist() == expected.tolist()
     assert found["sums"][:, 0].tolist() == np.add.reduceat(expected, batch.starts).tolist()
     assert shapes == [(2, 61), (1, 41), (1, 17), (3, 5)]
-
-
-def test_every_sequence_stands_in_one_part() -> None:
-    lengths = np.random.default_rng(1).integers(1, 300, 97)
-    parts = near_equal_parts(lengths)
-    assert sorted(np.concatenate(parts).tolist()) == list(range(97))
-    for part in parts:
-        longest, shortest = lengths[part].max(), lengths[part].min()
-        assert shortest >= longest - 8 or shortest >= 0.85 * longest

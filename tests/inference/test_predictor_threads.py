@@ -20,7 +20,7 @@ from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
 from albertkit.explaining.gradients import gradient_scores
 from albertkit.explaining.reading import read_example
-from albertkit.inference import early_exit, pytorch
+from albertkit.inference import pytorch
 from albertkit.inference.predictor import Predictor
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model, save_model, with_exits, with_task_head
@@ -147,7 +147,7 @@ def test_joblib_s_threads(calls: int, fitted: Any) -> None:
 @pytest.mark.parametrize("prepares", [True, False], ids=["prepared", "plain"])
 def test_early_exit_in_two_threads(prepares: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not prepares:
-        monkeypatch.setattr(early_exit, "can_prepare", lambda *_: False)
+        monkeypatch.setattr(pytorch, "can_prepare", lambda *_: False)
     predictor = loaded(folder, "train").early_exit(ExitRule(patience=1))
     check(of_predictor(predictor), calls=60)
     assert predictor.model.network.training

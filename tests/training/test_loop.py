@@ -11,7 +11,7 @@ from tests.tiny import execution, tiny_network
 from torch import nn
 
 from albertkit.batching.batch import Sequence
-from albertkit.data.batches import training_steps
+from albertkit.batching.cutting import training_steps
 from albertkit.errors import RunError
 from albertkit.tasks.classification.head import ClassificationObjective, DeepHead, LinearHead, build_head
 from albertkit.tasks.encoded import Encoded

@@ -19,6 +19,17 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 
 
+def extended(array: IntArray, rows: int) -> IntArray:
+    """Return a copy with zeros at the end, `[rows]`.
+
+    >>> extended(np.array([7, 9]), 4).tolist()
+    [7, 9, 0, 0]
+    """
+    found = np.zeros(rows, np.int64)
+    found[: len(array)] = array
+    return found
+
+
 @dataclass(frozen=True)
 class Sequence:
     """One tokenised input: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`."""
@@ -50,8 +61,10 @@ class Batch:
     """Row of each sequence's first token ([CLS]), `[sequences]`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "starts", (np.cumsum(self.lengths) - self.lengths).astype(np.int64))
-        assert int(self.lengths.sum()) == len(self.input_ids) == len(self.token_type_ids) == len(self.positions)
+        ends = np.cumsum(self.lengths)
+        object.__setattr__(self, "starts", (ends - self.lengths).astype(np.int64, copy=False))
+        tokens = int(ends[-1]) if len(ends) else 0
+        assert tokens == len(self.input_ids) == len(self.token_type_ids) == len(self.positions)
 
     @classmethod
     def pack(cls, sequences: Iterable[Sequence]) -> Batch:
@@ -101,6 +114,23 @@ class Batch:
         padded["input_ids"][mask] = self.input_ids
         padded["token_type_ids"][mask] = self.token_type_ids
         return {**padded, "attention_mask": mask.astype(np.int64)}
+
+    def rows_of(self, numbers: IntArray) -> IntArray:
+        """Return the rows of the tokens of some sequences, in the order of `numbers`.
+
+        >>> Batch.from_padded(*[np.ones((2, 3), np.int64)] * 3).rows_of(np.array([1, 0])).tolist()
+        [3, 4, 5, 0, 1, 2]
+        """
+        lengths = self.lengths[numbers]
+        before = np.cumsum(lengths) - lengths
+        shifts = np.repeat(self.starts[numbers] - before, lengths)
+        rows: IntArray = shifts + np.arange(len(shifts))
+        return rows
+
+    def take(self, numbers: IntArray) -> Batch:
+        """Return a batch of some of the sequences, in the order of `numbers`; positions stay."""
+        rows = self.rows_of(numbers)
+        return Batch(self.input_ids[rows], self.token_type_ids[rows], self.positions[rows], self.lengths[numbers])
 
     @property
     def tokens(self) -> int:

@@ -13,12 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from albertkit.batching.batch import IntArray
+from albertkit.batching.cutting import cut_near_equal
 from albertkit.encoder.kernels import attend, attend_packed, on_device
 from albertkit.encoder.linear import SharedLinear, shared_linear
-
-# Sequences share a group while padding them to its longest wastes at most this share of tokens.
-_GROUP_WASTE = 0.15
-_GROUP_SLACK = 8  # tokens: short sequences may differ by this much, whatever the share
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def rounded(count: int) -> int:
 
 
 def plan_attention(
-    lengths: np.ndarray[Any, Any],
+    lengths: IntArray,
     *,
     device: torch.device | str = "cpu",
     num_rows: int | None = None,
@@ -94,19 +92,13 @@ def plan_attention(
     if rows == tokens and len(lengths) and (lengths == lengths[0]).all():
         return AttentionPlan((AttentionGroup(len(lengths), int(lengths[0]), None),), None, None, None)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    order = np.argsort(-lengths, kind="stable")
     groups: list[AttentionGroup] = []
-    to_padded: list[np.ndarray[Any, Any]] = []
+    to_padded: list[IntArray] = []
     to_packed = np.zeros(rows, np.int64)
-    padding: list[np.ndarray[Any, Any]] = []
-    row = begin = 0
-    while begin < len(order):
-        longest = int(lengths[order[begin]])
-        shortest = min(longest * (1 - _GROUP_WASTE), longest - _GROUP_SLACK)
-        end = begin
-        while end < len(order) and lengths[order[end]] >= shortest:
-            end += 1
-        members = order[begin:end]
+    padding: list[IntArray] = []
+    row = 0
+    for members in cut_near_equal(lengths):
+        longest = int(lengths[members[0]])
         longest = longest if num_rows is None else -(-longest // 8) * 8
         columns = np.arange(longest)
         valid = columns < lengths[members][:, None]
@@ -118,7 +110,6 @@ def plan_attention(
         mask = None if valid.all() else torch.from_numpy(valid)[:, None, None, :].to(device)
         groups.append(AttentionGroup(len(members), longest, mask))
         row += packed_rows.size
-        begin = end
     pads = np.concatenate(padding)
     return AttentionPlan(
         tuple(groups),

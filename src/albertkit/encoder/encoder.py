@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from albertkit.batching.batch import Batch, IntArray
+from albertkit.batching.batch import Batch, IntArray, extended
 from albertkit.config import AlbertConfig
 from albertkit.encoder.attention import plan_attention, rounded
 from albertkit.encoder.embeddings import Embeddings
 from albertkit.encoder.kernels import attends_packed, distinct_rows, on_device
-from albertkit.encoder.layer import Group, LayerWeights
+from albertkit.encoder.layer import Group
 from albertkit.encoder.linear import runs_bf16_on_cpu
+from albertkit.encoder.walk import full_depth, run_layers
 from albertkit.errors import UsageError
 
 
@@ -26,7 +26,7 @@ class EncoderOutput:
     sequence_output: Tensor
     """Last hidden states, `[tokens, hidden]` packed or `[batch, seq, hidden]` padded (0 where padded)."""
     pooled_output: Float[Tensor, "sequences hidden"]
-    """tanh of a linear map of each sequence's first token."""
+    """tanh of a linear map of each sequence's first token; that token's states where a walk leaves the pooler out."""
     lengths: Int[Tensor, " sequences"]
     """Tokens of each sequence."""
     hidden_states: tuple[Tensor, ...] | None = None
@@ -38,7 +38,7 @@ class Encoder(nn.Module):
 
     Args:
         config: the network's shape.
-        pooled_only: return `pooled_output` alone, as a tensor, so that the encoder stands in an `nn.Sequential`.
+        pooled_only: return only `pooled_output`, as a tensor, so that the encoder fits into an `nn.Sequential`.
 
     Example:
         >>> from albertkit.config import AlbertConfig
@@ -119,45 +119,11 @@ class Encoder(nn.Module):
 
     def _encode(self, batch: Batch, with_hidden_states: bool) -> EncoderOutput:
         self.check(batch)
-        device = self.pooler.weight.device
-        num_rows = rounded(batch.tokens) if runs_bf16_on_cpu(self.pooler.weight) else batch.tokens
-
-        def tensor(array: IntArray, rows: int | None = None) -> Tensor:
-            copied = np.zeros(len(array) if rows is None else rows, np.int64)
-            copied[: len(array)] = array
-            return on_device(copied, device)
-
-        input_ids, token_type_ids, positions = (
-            tensor(array, num_rows) for array in (batch.input_ids, batch.token_type_ids, batch.positions)
-        )
-        config = self.config
-        packed = attends_packed(
-            self.pooler.weight,
-            size=config.hidden_size // config.num_attention_heads,
-            dropout=config.attention_probs_dropout_prob if self.training else 0.0,
-        )
-        plan = plan_attention(
-            batch.lengths,
-            device=device,
-            num_rows=num_rows if num_rows > batch.tokens else None,
-            packed=packed,
-        )
-        hidden = self.embeddings(input_ids, token_type_ids, positions)
-        states = [hidden[: batch.tokens]]
-        shared = self.shared()
-        for layer in range(self.active_layers):
-            group = config.group_of_layer(layer)
-            hidden = self.groups[group](hidden, plan, shared[group])
-            if with_hidden_states:
-                states.append(hidden[: batch.tokens])
-        pooled = torch.tanh(self.pooler(distinct_rows(hidden, tensor(batch.starts))))
-        return EncoderOutput(
-            hidden[: batch.tokens], pooled, tensor(batch.lengths), tuple(states) if with_hidden_states else None
-        )
-
-    def shared(self) -> list[list[LayerWeights]]:
-        """Return each group's linear maps for one pass, under the autocast of this moment."""
-        return [group.shared() for group in self.groups if isinstance(group, Group)]
+        walk = EncoderWalk(self, batch)
+        if not with_hidden_states:
+            return full_depth(walk)
+        states = (walk.hidden, *(walk.hidden for _ in run_layers(walk)))
+        return replace(walk.finish(), hidden_states=states)
 
     def check(self, batch: Batch) -> None:
         """Refuse a batch that the tables cannot take.
@@ -179,6 +145,66 @@ class Encoder(nn.Module):
                     f"{name} holds {low if low < 0 else high}, outside 0..{limit - 1}"
                     + ("; cut the texts with max_length" if name == "positions" else "")
                 )
+
+
+class EncoderWalk:
+    """A batch on its way through an `Encoder`, on any device and under any autocast.
+
+    Args:
+        encoder: in training or in evaluation mode.
+        batch: packed sequences that passed `Encoder.check`.
+        pooled: whether to compute `pooled_output`; else it holds the first tokens' states.
+    """
+
+    def __init__(self, encoder: Encoder, batch: Batch, *, pooled: bool = True) -> None:
+        self.num_layers = encoder.active_layers
+        self._encoder, self._pooled = encoder, pooled
+        rows = self._lay_out(batch)
+        ids = (batch.input_ids, batch.token_type_ids, batch.positions)
+        self._hidden: Tensor = encoder.embeddings(*(self._tensor(array, rows) for array in ids))
+        self._groups = [(group, group.shared()) for group in encoder.groups if isinstance(group, Group)]
+
+    @property
+    def hidden(self) -> Float[Tensor, "tokens hidden"]:
+        """The states after the layers so far, `[tokens, hidden]`."""
+        return self._hidden[: self.batch.tokens]
+
+    def layer(self, number: int) -> None:
+        """Run a layer."""
+        group, shared = self._groups[self._encoder.config.group_of_layer(number)]
+        self._hidden = group(self._hidden, self._plan, shared)
+
+    def finish(self) -> EncoderOutput:
+        """Return the states after the layers so far."""
+        first = distinct_rows(self._hidden, self._tensor(self.batch.starts))
+        pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
+        return EncoderOutput(self.hidden, pooled, self._tensor(self.batch.lengths))
+
+    def keep(self, numbers: IntArray) -> None:
+        """Continue with these sequences of the batch, numbered in ascending order."""
+        kept = self.batch.rows_of(numbers)
+        rows = self._lay_out(self.batch.take(numbers))
+        self._hidden = self._hidden.index_select(0, self._tensor(kept, rows))
+
+    def _lay_out(self, batch: Batch) -> int:
+        """Plan attention for a batch; return its number of rows, spare ones included."""
+        encoder, config = self._encoder, self._encoder.config
+        weight = encoder.pooler.weight
+        rows = rounded(batch.tokens) if runs_bf16_on_cpu(weight) else batch.tokens
+        packed = attends_packed(
+            weight,
+            size=config.hidden_size // config.num_attention_heads,
+            dropout=config.attention_probs_dropout_prob if encoder.training else 0.0,
+        )
+        self.batch = batch
+        self._plan = plan_attention(
+            batch.lengths, device=weight.device, num_rows=rows if rows > batch.tokens else None, packed=packed
+        )
+        return rows
+
+    def _tensor(self, array: IntArray, rows: int | None = None) -> Tensor:
+        copied = extended(array, len(array) if rows is None else rows)
+        return on_device(copied, self._encoder.pooler.weight.device)
 
 
 def initialize(module: nn.Module, *, standard_deviation: float) -> None:

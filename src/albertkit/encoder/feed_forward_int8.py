@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from albertkit.batching.batch import Batch
+from albertkit.batching.cutting import longest_first
 from albertkit.encoder.layer import Layer
 from albertkit.encoder.packed_linear import ATTRIBUTES
-from albertkit.encoder.prepared import FeedForward, PreparedEncoder, PreparedLayer
-from albertkit.encoder.strips import cut
+from albertkit.encoder.prepared import FeedForward, PreparedEncoder, PreparedLayer, PreparedWalk
+from albertkit.encoder.walk import full_depth
 
 _CLIPS = tuple(round(0.3 + 0.05 * step, 2) for step in range(15))
 """Shares of the largest output that are tried as the largest one kept."""
@@ -97,26 +98,19 @@ def with_int8_products(prepared: PreparedEncoder, sample: Batch) -> None:
         sample: its states give the scales: a thousand tokens or so of ordinary text.
     """
     depths = prepared.layers
-    (strip,) = cut(sample, max_tokens=sample.tokens)
-    largest, kept = [], []
+    seen = [_Seen(layer.feed_forward, tokens=sample.tokens, lowest=_LOWEST[layer.activation]) for layer in depths]
+    prepared.layers = [_at_depth(layer, one) for layer, one in zip(depths, seen, strict=True)]
     with torch.inference_mode():
-        hidden = prepared.embed(sample, strip)
-        for layer in depths:
-            seen = _Seen(layer.feed_forward, tokens=sample.tokens, lowest=_LOWEST[layer.activation])
-            hidden = _at_depth(layer, seen)(hidden, strip)
-            largest.append(seen.largest)
-            kept.append(seen.kept)
+        full_depth(PreparedWalk(prepared, sample.take(longest_first(sample.lengths))))
     made: dict[int, tuple[_Int8Weight, _Int8Weight, Tensor]] = {}
     found = []
-    for depth, layer in enumerate(depths):
+    for layer, one in zip(depths, seen, strict=True):
         if id(layer) not in made:
-            own = [largest[other] for other in range(len(depths)) if depths[other] is layer]
+            own = [one.largest for one, other in zip(seen, depths, strict=True) if other is layer]
             made[id(layer)] = _quantized(layer.source, torch.stack(own).amax(0))
         up, down, factors = made[id(layer)]
-        scale = float((largest[depth] / factors).amax()) / 127
-        whole = _Int8FeedForward(
-            up, down, activation=layer.activation, factors=factors, scale=scale, largest=kept[depth]
-        )
+        scale = float((one.largest / factors).amax()) / 127
+        whole = _Int8FeedForward(up, down, activation=layer.activation, factors=factors, scale=scale, largest=one.kept)
         found.append(_at_depth(layer, whole))
     prepared.layers = found
 

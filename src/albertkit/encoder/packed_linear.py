@@ -9,7 +9,7 @@ ATTRIBUTES = {"gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh"), "relu": ("
 """Activation of a configuration -> oneDNN's name and algorithm."""
 
 _ROWS = 256
-"""The layout that oneDNN picks hardly depends on the rows of the input; a mid-sized strip stands for all."""
+"""The layout that oneDNN picks hardly depends on the rows of the input, so one number of rows serves all."""
 
 
 class PackedLinear:

@@ -1,7 +1,7 @@
 """The encoder made ready for inference on a processor: weights packed once, passes over memory fused, no padding.
 
-ALBERT's layers share their weights, so one packed set serves every depth. A batch runs in strips (`strips.py`).
-Letters: rows of a strip T, hidden H, intermediate I.
+ALBERT's layers share their weights, so one packed set serves every depth. A batch runs in micro-batches
+(`micro_batch.py`). Letters: rows of a micro-batch T, hidden H, intermediate I.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from albertkit.batching.batch import Batch, IntArray
+from albertkit.batching.batch import Batch, IntArray, extended
+from albertkit.batching.cutting import cut_by_tokens, even_budget, put_back
 from albertkit.encoder.checksum import checksum
 from albertkit.encoder.encoder import Encoder, EncoderOutput
 from albertkit.encoder.layer import Group, Layer
+from albertkit.encoder.micro_batch import MicroBatch, attend, rounded_rows
 from albertkit.encoder.packed_linear import PackedLinear
-from albertkit.encoder.strips import Strip, attend, cut, rounded_rows
+from albertkit.encoder.walk import full_depth
 from albertkit.encoder.workers import on_workers
 from albertkit.hardware.processor import capabilities
 
-_STRIP_TOKENS = 512
-"""Tokens of a strip: enough for the matrix unit, few enough for the cache."""
+_MICRO_BATCH_TOKENS = 512
+"""Tokens of a micro-batch: enough for the matrix unit, few enough for the cache."""
 
 _WORKER_TOKENS = 64
 """A batch is shared out between cores when each gets at least so many tokens."""
@@ -72,26 +74,28 @@ class PreparedLayer:
             for norm in (attention.norm, ffn.norm)
         ]
 
-    def __call__(self, hidden: Tensor, strip: Strip) -> Tensor:
+    def __call__(self, hidden: Tensor, micro_batch: MicroBatch) -> Tensor:
         """Apply the layer to `[T, H]`."""
         query, key, value = self.projections(hidden).chunk(3, dim=1)
-        return self._rest(self._context(query, key, value, strip, first_only=False), hidden)
+        return self._rest(self._context(query, key, value, micro_batch, first_only=False), hidden)
 
-    def first(self, hidden: Tensor, strip: Strip, starts: Tensor) -> Tensor:
-        """Apply the layer at rows `starts` alone, the first tokens of the sequences: `[len(starts), H]`."""
+    def first(self, hidden: Tensor, micro_batch: MicroBatch, starts: Tensor) -> Tensor:
+        """Apply the layer only at rows `starts`, the first tokens of the sequences: `[len(starts), H]`."""
         wanted = hidden.index_select(0, starts)
         key, value = self.key_value(hidden).chunk(2, dim=1)
-        return self._rest(self._context(self.query(wanted), key, value, strip, first_only=True), wanted)
+        return self._rest(self._context(self.query(wanted), key, value, micro_batch, first_only=True), wanted)
 
-    def _context(self, query: Tensor, key: Tensor, value: Tensor, strip: Strip, *, first_only: bool) -> Tensor:
+    def _context(
+        self, query: Tensor, key: Tensor, value: Tensor, micro_batch: MicroBatch, *, first_only: bool
+    ) -> Tensor:
         context = query.new_empty(query.shape)
-        for group in strip.groups:
+        for group in micro_batch.groups:
             found = attend(query, key, value, group, heads=self.heads, first_only=first_only)
             begin, count = (group.begin, group.sequences) if first_only else (group.row, group.sequences * group.length)
             rows = context[begin : begin + count]
             rows.view(found.shape[0], found.shape[2], found.shape[1], found.shape[3]).copy_(found.transpose(1, 2))
-        # Spare rows go on through the layers: masked keys may be anything finite.
-        return _without_spare(context, len(strip.sequences) if first_only else strip.tokens)
+        # Spare rows run through the layers, too: masked keys may be anything finite.
+        return _without_spare(context, len(micro_batch.batch) if first_only else micro_batch.batch.tokens)
 
     def _rest(self, context: Tensor, hidden: Tensor) -> Tensor:
         mixed = F.layer_norm(self.output.added(context, hidden), *self.norms[0])
@@ -116,6 +120,7 @@ class PreparedEncoder:
         self.config = encoder.config
         self.dtype = dtype
         self.check = encoder.check
+        self.num_layers = encoder.active_layers
         self.layers = _depth(encoder, dtype)
         embeddings = encoder.embeddings
         self.tables = [table.detach() for table in _tables(encoder)]
@@ -146,69 +151,100 @@ class PreparedEncoder:
 
         Args:
             batch: packed arrays.
-            first_only: only the first token of each sequence is wanted; the last layer is computed there alone, and
-                the output is as if each sequence were that token.
-            threads: processor threads; a batch of several sequences is shared out between them.
+            first_only: whether only the first token of each sequence is needed; the last layer is computed only there,
+                and the output is as if each sequence were that token.
+            threads: processor threads; several sequences are shared out between them.
 
         Raises:
             UsageError: as `Encoder.forward`.
         """
         self.check(batch)
-        workers = min(threads, len(batch), batch.tokens // _WORKER_TOKENS)
-        strips = cut(batch, max_tokens=_strip_tokens(batch.tokens, workers), dtype=self.dtype)
-        if workers > 1 and len(strips) > 1:
-            found = on_workers(lambda strip: self._run(batch, strip, first_only), strips, workers=workers)
-        else:
-            found = [self._run(batch, strip, first_only) for strip in strips]
-        sequences = _inverse(np.concatenate([strip.sequences for strip in strips]))
-        pooled = _joined([pooled for _, pooled in found]).index_select(0, sequences)
-        hidden = _joined([hidden for hidden, _ in found])
+        workers = max(min(threads, len(batch), batch.tokens // _WORKER_TOKENS), 1)
+        budget = _MICRO_BATCH_TOKENS
+        if workers > 1:
+            budget = even_budget(batch.tokens, max_tokens=budget, workers=workers)
+        parts = cut_by_tokens(batch.lengths, max_tokens=budget)
+
+        def encode(part: IntArray) -> EncoderOutput:
+            return full_depth(PreparedWalk(self, batch.take(part), first_only=first_only))
+
+        found = on_workers(encode, parts, workers=workers)
+        sequences = torch.from_numpy(put_back(parts))
+        pooled = _joined([one.pooled_output for one in found]).index_select(0, sequences)
+        hidden = _joined([one.sequence_output for one in found])
         if first_only:
             return EncoderOutput(hidden.index_select(0, sequences), pooled, torch.ones(len(batch), dtype=torch.int64))
-        rows = _inverse(np.concatenate([strip.source for strip in strips]))
+        rows = torch.from_numpy(put_back([batch.rows_of(part) for part in parts]))
         return EncoderOutput(hidden.index_select(0, rows), pooled, torch.from_numpy(batch.lengths.astype(np.int64)))
 
-    def _run(self, batch: Batch, strip: Strip, first_only: bool) -> tuple[Tensor, Tensor]:
-        """Return a strip's states, of all tokens or of the first ones, and the pooled output, in the strip's order."""
-        count = len(strip.sequences)
-        starts = np.zeros(rounded_rows(count, self.dtype), np.int64)
-        starts[:count] = strip.starts
-        firsts = torch.from_numpy(starts)
-        hidden = self.embed(batch, strip)
-        for layer in self.layers[:-1] if first_only else self.layers:
-            hidden = layer(hidden, strip)
-        first = self.layers[-1].first(hidden, strip, firsts) if first_only else hidden.index_select(0, firsts)
-        pooled = torch.tanh(self.pooler(first))[:count]
-        return (first[:count] if first_only else hidden[: strip.tokens]), pooled
+    def at_depth(self, number: int) -> list[PreparedLayer]:
+        """Return the inner layers of one of the layers, counted from 0."""
+        count = self.config.inner_group_num
+        return self.layers[number * count : (number + 1) * count]
 
-    def embed(self, batch: Batch, strip: Strip) -> Tensor:
-        """Return what the first layer takes, `[rows of the strip, H]`."""
-        source = np.zeros(strip.rows, np.int64)
-        source[: strip.tokens] = strip.source
+    def embed(self, micro_batch: MicroBatch) -> Tensor:
+        """Return what the first layer takes, `[rows, H]`."""
+        batch = micro_batch.batch
         word, position, token_type = (
-            F.embedding(torch.from_numpy(ids[source].astype(np.int64, copy=False)), table)
+            F.embedding(torch.from_numpy(extended(ids, micro_batch.rows)), table)
             for ids, table in zip((batch.input_ids, batch.positions, batch.token_type_ids), self.tables, strict=True)
         )
         summed = self.norm(word.add_(position).add_(token_type)).to(self.dtype)
         return summed if self.projection is None else self.projection(summed)
 
 
-def _strip_tokens(tokens: int, workers: int) -> int:
-    """Return the most tokens of a strip, so that the workers get equal numbers of strips."""
-    if workers <= 1:
-        return _STRIP_TOKENS
-    rounds = -(-tokens // (workers * _STRIP_TOKENS))
-    return -(-tokens // (workers * rounds))
+class PreparedWalk:
+    """A micro-batch on its way through a `PreparedEncoder`.
+
+    Args:
+        encoder: prepared.
+        batch: sequences sorted by length that passed `PreparedEncoder.check`; all their states are in memory at once.
+        first_only: whether the first tokens' states are enough of the last layer.
+        pooled: whether to compute `pooled_output`; else it holds the first tokens' states.
+    """
+
+    def __init__(
+        self, encoder: PreparedEncoder, batch: Batch, *, first_only: bool = False, pooled: bool = True
+    ) -> None:
+        self.num_layers = encoder.num_layers
+        self._encoder, self._first_only, self._pooled = encoder, first_only, pooled
+        self._lay_out(batch)
+        self._hidden = encoder.embed(self._micro_batch)
+        self._first: Tensor | None = None
+
+    def layer(self, number: int) -> None:
+        """Run a layer; of the last one with `first_only`, only the first tokens."""
+        *inner, last = self._encoder.at_depth(number)
+        for layer in inner:
+            self._hidden = layer(self._hidden, self._micro_batch)
+        if self._first_only and number == self.num_layers - 1:
+            self._first = last.first(self._hidden, self._micro_batch, self._starts)
+        else:
+            self._hidden = last(self._hidden, self._micro_batch)
+
+    def finish(self) -> EncoderOutput:
+        """Return the states after the layers so far."""
+        first = self._hidden.index_select(0, self._starts) if self._first is None else self._first
+        pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
+        count = len(self.batch)
+        if self._first is not None:
+            return EncoderOutput(first[:count], pooled[:count], torch.ones(count, dtype=torch.int64))
+        return EncoderOutput(self._hidden[: self.batch.tokens], pooled[:count], torch.from_numpy(self.batch.lengths))
+
+    def keep(self, numbers: IntArray) -> None:
+        """Continue with these sequences of the batch, numbered in ascending order."""
+        kept = self.batch.rows_of(numbers)
+        self._lay_out(self.batch.take(numbers))
+        self._hidden = self._hidden.index_select(0, torch.from_numpy(extended(kept, self._micro_batch.rows)))
+
+    def _lay_out(self, batch: Batch) -> None:
+        self.batch = batch
+        self._micro_batch = MicroBatch.of(batch, dtype=self._encoder.dtype)
+        self._starts = torch.from_numpy(extended(batch.starts, rounded_rows(len(batch), self._encoder.dtype)))
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
-
-
-def _inverse(order: IntArray) -> Tensor:
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return torch.from_numpy(back)
 
 
 def _packed(encoder: Encoder) -> list[Tensor]:

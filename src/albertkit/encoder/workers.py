@@ -24,9 +24,12 @@ def on_workers(work: Callable[[Part], Result], parts: Sequence[Part], *, workers
 
     Args:
         work: run in inference mode, with operations on one thread.
-        parts: handed out in order, each to the next free worker.
-        workers: threads.
+        parts: handed out in order, each to the next free worker; a single one runs in the caller's thread.
+        workers: threads; with one, all parts run in the caller's thread.
     """
+    workers = min(workers, len(parts))
+    if workers <= 1:
+        return [work(part) for part in parts]
     with _lock:
         pool = _pool(workers)
     return list(pool.map(lambda part: _alone(work, part), parts))

@@ -6,7 +6,6 @@ Letters: batch b, padded length s, tokens with padding t = b * s, embedding E, h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 
 from onnx import TensorProto, helper
 
@@ -37,46 +36,56 @@ class Encoded:
     """s, the same."""
 
 
-def encode(graph: Graph, config: AlbertConfig, *, loop: bool = True) -> Encoded:
-    """Add embeddings, layers and pooler.
+class GraphWalk:
+    """Padded sequences on their way through the layers, as nodes of a graph.
 
     Args:
         graph: with the inputs `input_ids`, `attention_mask` and `token_type_ids`, `[b, s]`.
         config: of the network.
         loop: run layers that share their weights in a Loop; else each is written out, on the same weights.
     """
-    zero, one, two = (graph.constant(f"number.{k}", [k], "int64") for k in (0, 1, 2))
-    size = graph.node("Shape", "input_ids", name="input_shape")
-    batch = graph.node("Slice", size, zero, one, name="batch")
-    length = graph.node("Slice", size, one, two, name="length")
-    hidden = _embed(graph, config, length)
 
-    mask = graph.node("Cast", "attention_mask", name="mask", to=TensorProto.BOOL)
-    middle = graph.constant("axes.1.2", [1, 2], "int64")
-    keys = graph.node("Unsqueeze", mask, middle, name="attention.keys")  # b 1 1 s
-    shown, veiled = graph.constant("attention.shown", 0.0), graph.constant("attention.hidden", HIDDEN_KEY)
-    bias = graph.node("Where", keys, shown, veiled, name="attention.bias")
-    width = config.hidden_size // config.num_attention_heads
-    split = graph.shape("attention.split", batch, length, config.num_attention_heads, width)
+    def __init__(self, graph: Graph, config: AlbertConfig, *, loop: bool = True) -> None:
+        self.num_layers = config.num_hidden_layers
+        self._graph, self._config, self._loop = graph, config, loop
+        zero, one, two = (graph.constant(f"number.{k}", [k], "int64") for k in (0, 1, 2))
+        size = graph.node("Shape", "input_ids", name="input_shape")
+        self._batch = graph.node("Slice", size, zero, one, name="batch")
+        self._length = graph.node("Slice", size, one, two, name="length")
+        self._hidden = _embed(graph, config, self._length)
+        mask = graph.node("Cast", "attention_mask", name="mask", to=TensorProto.BOOL)
+        middle = graph.constant("axes.1.2", [1, 2], "int64")
+        keys = graph.node("Unsqueeze", mask, middle, name="attention.keys")  # b 1 1 s
+        shown, veiled = graph.constant("attention.shown", 0.0), graph.constant("attention.hidden", HIDDEN_KEY)
+        self._bias = graph.node("Where", keys, shown, veiled, name="attention.bias")
+        width = config.hidden_size // config.num_attention_heads
+        self._split = graph.shape("attention.split", self._batch, self._length, config.num_attention_heads, width)
 
-    for group, layers in groupby(range(config.num_hidden_layers), key=config.group_of_layer):
-        count = len(list(layers))
-        if loop and count > 1:
-            hidden = _repeat(graph, hidden, config, group=group, count=count, bias=bias, split=split)
-            continue
-        for _ in range(count):
-            hidden = _group(graph, hidden, config, group=group, bias=bias, split=split)
+    def layer(self, number: int) -> None:
+        """Add a layer; with `loop`, the first of those that share weights adds a Loop for all of them."""
+        graph, config = self._graph, self._config
+        groups = [config.group_of_layer(layer) for layer in range(self.num_layers)]
+        group = groups[number]
+        count = groups.count(group) if self._loop else 1
+        if count == 1:
+            self._hidden = _group(graph, self._hidden, config, group=group, bias=self._bias, split=self._split)
+        elif groups.index(group) == number:
+            self._hidden = _repeat(
+                graph, self._hidden, config, group=group, count=count, bias=self._bias, split=self._split
+            )
 
-    whole = graph.node(
-        "Reshape", hidden, graph.shape("states.shape", batch, length, config.hidden_size), name="states"
-    )  # b s H
-    last = graph.constant("axes.2", [2], "int64")
-    own = graph.node("Unsqueeze", "attention_mask", last, name="own")
-    kept = graph.node("Cast", own, name="own.fp32", to=TensorProto.FLOAT)
-    sequence = graph.node("Mul", whole, kept, name="sequence_output")
-    first = graph.node("Gather", whole, graph.constant("first", 0, "int64"), name="first_states", axis=1)
-    pooled = graph.node("Tanh", graph.linear(first, "pooler"), name="pooled_output")
-    return Encoded(hidden, sequence, first, pooled, kept, batch, length)
+    def finish(self) -> Encoded:
+        """Add what the heads read, with the pooler."""
+        graph, hidden = self._graph, self._hidden
+        shape = graph.shape("states.shape", self._batch, self._length, self._config.hidden_size)
+        whole = graph.node("Reshape", hidden, shape, name="states")  # b s H
+        last = graph.constant("axes.2", [2], "int64")
+        own = graph.node("Unsqueeze", "attention_mask", last, name="own")
+        kept = graph.node("Cast", own, name="own.fp32", to=TensorProto.FLOAT)
+        sequence = graph.node("Mul", whole, kept, name="sequence_output")
+        first = graph.node("Gather", whole, graph.constant("first", 0, "int64"), name="first_states", axis=1)
+        pooled = graph.node("Tanh", graph.linear(first, "pooler"), name="pooled_output")
+        return Encoded(hidden, sequence, first, pooled, kept, self._batch, self._length)
 
 
 def _embed(graph: Graph, config: AlbertConfig, length: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.checkpoints.dense import write_dense
+from albertkit.encoder.walk import full_depth
 from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_you_mean
 from albertkit.hardware.device import Execution
 from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
@@ -136,13 +137,13 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
     """
     from albertkit.exporting.graph import Graph, check
 
-    from albertkit.exporting.encoder import encode  # isort: skip - graph tells of the missing library
+    from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph tells of the missing library
     from albertkit.exporting.heads import add_head  # isort: skip
 
     config = model.network.config
     state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
     graph = Graph(state, stored=precision)
-    encoded = encode(graph, config, loop=loop)
+    encoded = full_depth(GraphWalk(graph, config, loop=loop))
     outputs: dict[str, list[Any]] = {
         "sequence_output": ["batch", "sequence", config.hidden_size],
         "pooled_output": ["batch", config.hidden_size],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +10,10 @@ import torch
 from torch import nn
 
 from albertkit.batching.batch import Batch, IntArray
-from albertkit.encoder.early_exit import (
-    BoolArray,
-    Decide,
-    EncoderStepper,
-    FloatArray,
-    Left,
-    PreparedStepper,
-    leave_early,
-)
-from albertkit.encoder.encoder import EncoderOutput
-from albertkit.encoder.prepared import PreparedEncoder, can_prepare
+from albertkit.batching.cutting import cut_evenly, put_back
+from albertkit.encoder.early_exit import BoolArray, Decide, FloatArray, Left, leave_early
+from albertkit.encoder.encoder import EncoderOutput, EncoderWalk
+from albertkit.encoder.prepared import PreparedEncoder, PreparedWalk
 from albertkit.encoder.workers import on_workers
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
@@ -67,11 +59,6 @@ class EarlyExitRuntime:
         self.rule = rule
         self.layers = np.zeros(network.config.num_hidden_layers, np.int64)
         """How many sequences left after each layer, of all batches so far."""
-        self._prepared: PreparedEncoder | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled or copied; the packed weights are made again from the network."""
-        return {**self.__dict__, "_prepared": None}
 
     @property
     def mean_layers(self) -> float:
@@ -93,27 +80,25 @@ class EarlyExitRuntime:
         network = self.network.in_evaluation_mode()
         heads = every_head(network, head=self.task.head)
         pooled = self.pooling == "pooler"
-        dtype = torch.bfloat16 if self.execution.precision == "bf16" else torch.float32
+        network.encoder.check(batch)
+        prepared = self.whole.prepared()
         with torch.inference_mode():
-            if can_prepare(self.execution.torch_device, dtype):
-                prepared = self._prepared
-                if prepared is None or not prepared.is_current():
-                    self._prepared = prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
-                return self._in_parts(prepared, batch, heads)
+            if prepared is not None:
+                return self._in_parts(prepared, batch, heads, pooled=pooled)
             with self.execution.autocast():
-                return leave_early(EncoderStepper(network.encoder, pooled=pooled), batch, decide=self._decide(heads))
+                return leave_early(EncoderWalk(network.encoder, batch, pooled=pooled), decide=self._decide(heads))
 
-    def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList) -> Left:
-        parts = _parts(batch, threads=self.execution.threads)
-        sequences = list(batch)
+    def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList, *, pooled: bool) -> Left:
+        first_only = self.pooling != "mean"
+        threads = self.execution.threads
+        parts = cut_evenly(batch.lengths, max_tokens=_PART_TOKENS, workers=threads)
 
-        def work(numbers: IntArray) -> Left:
-            stepper = PreparedStepper(prepared, pooled=self.pooling == "pooler", first_only=self.pooling != "mean")
-            return leave_early(stepper, Batch.pack(sequences[number] for number in numbers), decide=self._decide(heads))
+        def work(part: IntArray) -> Left:
+            walk = PreparedWalk(prepared, batch.take(part), first_only=first_only, pooled=pooled)
+            return leave_early(walk, decide=self._decide(heads))
 
-        workers = min(self.execution.threads, len(parts))
-        done = on_workers(work, parts, workers=workers) if workers > 1 else [work(part) for part in parts]
-        back = np.argsort(np.concatenate(parts), kind="stable")
+        done = on_workers(work, parts, workers=threads)
+        back = put_back(parts)
         return Left(
             np.concatenate([one.rows for one in done])[back], np.concatenate([one.layers for one in done])[back]
         )
@@ -130,16 +115,3 @@ class EarlyExitRuntime:
             return logits, watch(logits)
 
         return decide
-
-
-def _parts(batch: Batch, *, threads: int) -> list[IntArray]:
-    """Return the numbers of the sequences in parts of near-equal length, the longest first, about alike for each core.
-
-    >>> [part.tolist() for part in _parts(Batch.from_padded(*[np.ones((3, 400), np.int64)] * 3), threads=1)]
-    [[0], [1, 2]]
-    """
-    order = np.argsort(-batch.lengths, kind="stable").astype(np.int64)
-    rounds = -(-batch.tokens // (_PART_TOKENS * threads))
-    most = -(-batch.tokens // (rounds * threads))
-    number = (np.cumsum(batch.lengths[order]) - 1) // max(most, 1)
-    return [order[number == part] for part in np.unique(number)]

@@ -100,27 +100,39 @@ class PyTorchRuntime:
         return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
 
     def _encode(self, network: Network, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
-        whole = self.execution.precision == "int8"
-        half = self.execution.precision == "bf16" or (whole and capabilities().bf16)
-        dtype = torch.bfloat16 if half else torch.float32
-        if not can_prepare(self.execution.torch_device, dtype):
+        prepared = self.prepared()
+        if prepared is None:
             kept = network.encoder.embeddings.word.weight.dtype
-            if half and kept is not torch.float32:
+            if self._dtype is torch.bfloat16 and kept is not torch.float32:
                 raise UsageError(
                     f"weights in {str(kept).removeprefix('torch.')} cannot run in bf16 here: call .float() on the "
                     "network first, or use precision fp32"
                 )
-            return network(batch)  # type: ignore[no-any-return]
+            encoded: EncoderOutput = network(batch)
+            return encoded
         with torch.autocast("cpu", enabled=False):
+            first_only = all(self._reads_first(name) for name in outputs)
+            return prepared(batch, first_only=first_only, threads=self.execution.threads)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        precision = self.execution.precision
+        half = precision == "bf16" or (precision == "int8" and capabilities().bf16)
+        return torch.bfloat16 if half else torch.float32
+
+    def prepared(self) -> PreparedEncoder | None:
+        """Return the encoder prepared for this processor, with its current weights; None where it cannot be."""
+        if not can_prepare(self.execution.torch_device, self._dtype):
+            return None
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             prepared = self._prepared
             if prepared is None or not prepared.is_current():
-                prepared = PreparedEncoder(self.network.encoder, dtype=dtype)
-                if whole:
+                prepared = PreparedEncoder(self.network.encoder, dtype=self._dtype)
+                if self.execution.precision == "int8":
                     assert self.sample is not None
                     with_int8_products(prepared, self.sample())
                 self._prepared = prepared  # only now: another thread may be predicting, too
-            first_only = all(self._reads_first(name) for name in outputs)
-            return prepared(batch, first_only=first_only, threads=self.execution.threads)
+        return prepared
 
     def _reads_first(self, output: str) -> bool:
         """Return whether an output reads only the first tokens' states."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from albertkit.batching.batch import Batch, IntArray
 from albertkit.batching.batch import Sequence as TokenSequence
-from albertkit.data.batches import inference_batches
+from albertkit.batching.cutting import cut_by_tokens
 
 FloatArray = npt.NDArray[np.float32]
 BATCH_TOKENS = 4096
@@ -84,7 +84,7 @@ def run_sequences(
         The numbers of the sequences in the batch, the batch, and its outputs.
     """
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-    for indices in inference_batches(lengths, batch_tokens=batch_tokens):
+    for indices in cut_by_tokens(lengths, max_tokens=batch_tokens):
         batch = Batch.pack(sequences[index] for index in indices)
         yield indices, batch, runtime.run(batch, outputs=outputs)
         if progress is not None:

@@ -11,11 +11,13 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from albertkit.batching.batch import Batch, IntArray
 from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.batching.cutting import fill
 from albertkit.inference.running import FloatArray, Runtime, rows_by_sequence
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
@@ -148,37 +150,32 @@ class Batcher:
             self._waiting = deque(kept)
             self.metrics.waiting.set(len(kept))
 
-    def _is_full(self) -> bool:
-        tokens = 0
+    def _lengths(self, output: str) -> Iterator[int]:
+        """Yield the tokens of each sequence that waits for an output."""
         for job in self._waiting:
-            if job.output == self._waiting[0].output:
-                tokens += sum(len(each) for each in job.sequences[len(job.rows) :])
-                if tokens >= self.limits.batch_tokens:
-                    return True
-        return False
+            if job.output == output:
+                yield from map(len, job.sequences[len(job.rows) :])
+
+    def _is_full(self) -> bool:
+        waiting = accumulate(self._lengths(self._waiting[0].output))
+        return any(tokens >= self.limits.batch_tokens for tokens in waiting)
 
     def _take(self) -> list[tuple[Job, range]]:
-        output, budget = self._waiting[0].output, self.limits.batch_tokens
+        output = self._waiting[0].output
+        room = next(fill(self._lengths(output), max_tokens=self.limits.batch_tokens), 0)
         chosen: list[tuple[Job, range]] = []
         others: list[Job] = []
         unfinished: list[Job] = []
-        full = False
         for job in self._waiting:
-            if full or job.output != output:
+            begin = len(job.rows)
+            end = min(begin + room, len(job.sequences))
+            if job.output != output or (end == begin and job.sequences):
                 others.append(job)
                 continue
-            begin = end = len(job.rows)
-            while end < len(job.sequences):
-                size = len(job.sequences[end])
-                if size > budget and (chosen or end > begin):  # the first one of a pass is read whatever its size
-                    full = True
-                    break
-                budget -= size
-                end += 1
-            if end > begin or not job.sequences:
-                chosen.append((job, range(begin, end)))
+            room -= end - begin
+            chosen.append((job, range(begin, end)))
             if end < len(job.sequences):
-                (unfinished if end > begin else others).append(job)
+                unfinished.append(job)
         self._waiting = deque(others + unfinished)
         self.metrics.waiting.set(len(self._waiting))
         return chosen

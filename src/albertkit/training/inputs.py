@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.data.batches import training_steps
+from albertkit.batching.cutting import training_steps
 from albertkit.inference.predictor import Predictor
 from albertkit.tasks.objective import objective_of
 from albertkit.training.exits import ExitInputs

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from albertkit.data.batches import batches_by_tokens, training_steps
+from albertkit.batching.cutting import longest_first, training_steps
 from albertkit.data.pretraining.batches import PretrainingBatch, pretraining_batch
 from albertkit.data.pretraining.masking import MaskingRule
 from albertkit.data.pretraining.segments import SegmentPair, divided
@@ -66,7 +66,7 @@ class DistillBatches:
     def in_order(self) -> Iterator[tuple[PretrainingBatch, Tensor]]:
         """Yield all texts once, in batches of near-equal length, always with the same masks."""
         most = self.batch_size
-        order = np.concatenate(batches_by_tokens(self.texts.lengths, max_tokens=2**62))
+        order = longest_first(self.texts.lengths)
         for number, start in enumerate(range(0, len(order), most)):
             yield self._made(order[start : start + most], np.random.default_rng((0, number)))
 

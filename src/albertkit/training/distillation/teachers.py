@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.batching.cutting import cut_by_tokens
 from albertkit.checkpoints.sentence_transformers import MODULES, declared_embedding, transformer_folder
-from albertkit.data.batches import inference_batches
 from albertkit.errors import CheckpointError, MissingExtraError
 from albertkit.hardware.device import Execution
 from albertkit.inference.predictor import Predictor
@@ -170,7 +170,7 @@ class _TransformersTeacher:
         lengths = [len(ids) for ids in rows["input_ids"]]
         found: FloatArray | None = None
         with torch.inference_mode():
-            for numbers in inference_batches(lengths, batch_tokens=BATCH_TOKENS):
+            for numbers in cut_by_tokens(lengths, max_tokens=BATCH_TOKENS):
                 batch = self.tokenizer.pad(
                     {name: [column[number] for number in numbers] for name, column in rows.items()}, return_tensors="pt"
                 ).to(self.device)

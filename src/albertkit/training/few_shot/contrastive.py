@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
-from albertkit.data.batches import batches_by_tokens
+from albertkit.batching.cutting import cut_by_tokens
 from albertkit.hardware.device import Execution
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
@@ -140,7 +140,7 @@ def contrast_steps(
 
     def plan(step: int) -> list[list[IntArray]]:  # an epoch is one step
         drawn = units[drawn_units(targets[units], seed=seed, step=step)]
-        passes = batches_by_tokens(encoded.lengths[drawn], max_tokens=batch_tokens)
+        passes = cut_by_tokens(encoded.lengths[drawn], max_tokens=batch_tokens)
         return [[drawn[indices] for indices in passes]]
 
     yield from train_steps(

@@ -9,20 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit.data.batches import POOL_SHARE, POOL_STEPS, batches_by_tokens, inference_batches, training_steps
+from albertkit.batching.cutting import (
+    POOL_SHARE,
+    POOL_STEPS,
+    cut_by_tokens,
+    cut_evenly,
+    cut_near_equal,
+    fill,
+    longest_first,
+    put_back,
+    training_steps,
+)
 from albertkit.errors import UsageError
 
 LENGTHS = st.lists(st.integers(2, 512), max_size=300)
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=LENGTHS, max_tokens=st.integers(1, 2000), longest_first=st.booleans())
-def test_each_index_stands_once_within_the_budget(lengths: list[int], max_tokens: int, longest_first: bool) -> None:
-    batches = batches_by_tokens(lengths, max_tokens=max_tokens, longest_first=longest_first)
+@given(lengths=LENGTHS, max_tokens=st.integers(1, 2000))
+def test_each_index_is_in_one_batch_within_the_budget(lengths: list[int], max_tokens: int) -> None:
+    batches = cut_by_tokens(lengths, max_tokens=max_tokens)
     assert sorted(index for batch in batches for index in batch.tolist()) == list(range(len(lengths)))
     assert all(len(batch) == 1 or sum(lengths[i] for i in batch) <= max_tokens for batch in batches)
     flat = [lengths[i] for batch in batches for i in batch]
-    assert flat == sorted(lengths, reverse=longest_first)
+    assert flat == sorted(lengths, reverse=True)
     # Greedy: the next batch's first sequence would not have fitted.
     for batch, following in pairwise(batches):
         assert sum(lengths[i] for i in batch) + lengths[following[0]] > max_tokens
@@ -75,13 +85,40 @@ def test_a_small_epoch_is_not_sorted_whole() -> None:
 
 
 def test_worked_example() -> None:
-    assert [batch.tolist() for batch in inference_batches([5, 7, 2, 3, 11], batch_tokens=10)] == [[4], [1], [0, 3, 2]]
-    assert inference_batches([], batch_tokens=10) == []
+    assert [batch.tolist() for batch in cut_by_tokens([5, 7, 2, 3, 11], max_tokens=10)] == [[4], [1], [0, 3, 2]]
+    assert cut_by_tokens([], max_tokens=10) == []
     assert training_steps([], batch_size=2, batch_tokens=10, seed=0, epoch=0) == []
 
 
 def test_budgets_that_cannot_be() -> None:
     with pytest.raises(UsageError, match="a batch of at most 0 tokens"):
-        inference_batches([3], batch_tokens=0)
+        cut_by_tokens([3], max_tokens=0)
     with pytest.raises(UsageError, match="a step of 0 examples"):
         training_steps([3], batch_size=0, batch_tokens=8, seed=0, epoch=0)
+
+
+def test_a_queue_is_read_no_further_than_its_first_batch() -> None:
+    lengths = iter([3, 4, 9, 2])
+    assert next(fill(lengths, max_tokens=8)) == 2
+    assert list(lengths) == [2]
+    assert list(fill([], max_tokens=8)) == []
+
+
+def test_near_equal_sequences_share_a_part() -> None:
+    lengths = np.random.default_rng(1).integers(1, 300, 97)
+    parts = cut_near_equal(lengths)
+    assert np.concatenate(parts).tolist() == longest_first(lengths).tolist()
+    for part in parts:
+        longest, shortest = lengths[part].max(), lengths[part].min()
+        assert shortest >= longest - 8 or shortest >= 0.85 * longest
+    assert cut_near_equal(np.zeros(0, np.int64)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_workers_get_about_equal_parts(workers: int) -> None:
+    lengths = np.random.default_rng(2).integers(1, 60, 301)
+    parts = cut_evenly(lengths, max_tokens=1024, workers=workers)
+    assert len(parts) % workers == 0
+    tokens = [int(lengths[part].sum()) for part in parts]
+    assert max(tokens) - min(tokens) <= 2 * 60
+    assert (np.concatenate(parts)[put_back(parts)] == np.arange(301)).all()

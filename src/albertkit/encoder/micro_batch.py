@@ -1,10 +1,10 @@
-"""Strips of a packed batch: some hundred tokens of whole sequences that run through all layers together.
+"""Micro-batches: some hundred tokens of whole sequences that run through all layers together.
 
-What a strip's layer writes is still in the processor's cache when the next operation reads it; strips are
+What a micro-batch's layer writes is still in the processor's cache when the next operation reads it; micro-batches are
 independent, so each core takes its own; and their numbers of rows are rounded, since oneDNN makes code for every shape
 of a product that it meets, which can take ten times as long as the product itself.
 
-    lengths  [3 5 3 9]  ->  sorted [9 5 3 3]  ->  groups of equal length: 1 of 9, 1 of 5, 2 of 3, then spare rows
+    lengths  [9 5 3 3]  ->  groups of equal length: 1 of 9, 1 of 5, 2 of 3, then spare rows
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from albertkit.batching.batch import Batch, IntArray
+from albertkit.batching.batch import Batch
 
 _STEP = 16
 """Rows of a tile of the processor's matrix unit: numbers of keys are rounded up to it, and in bf16 few rows."""
@@ -29,7 +28,7 @@ _STEP_FP32 = 4
 
 @dataclass(frozen=True)
 class LengthGroup:
-    """Sequences of equal length that stand one after the other."""
+    """Sequences of equal length that follow each other."""
 
     row: int
     """Row of their first token."""
@@ -40,36 +39,35 @@ class LengthGroup:
     keys: int
     """Keys that a query sees: s rounded up where rows follow, the rest masked."""
     begin: int
-    """Number of the first of the sequences within the strip."""
+    """Number of the first of the sequences within the micro-batch."""
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Whole sequences of near-equal length, the longest first."""
+class MicroBatch:
+    """Whole sequences of near-equal length, and how their rows are laid out."""
 
-    sequences: IntArray
-    """Their numbers in the batch."""
-    source: IntArray
-    """Row in the batch of each row of the strip, `[tokens]`."""
+    batch: Batch
+    """The sequences, those of equal length next to each other."""
     rows: int
-    """Rows of the strip, spare ones at the end included."""
+    """Rows in all, spare ones at the end included."""
     groups: tuple[LengthGroup, ...]
 
-    @property
-    def tokens(self) -> int:
-        """Rows that hold a token."""
-        return len(self.source)
+    @classmethod
+    def of(cls, batch: Batch, *, dtype: torch.dtype) -> MicroBatch:
+        """Lay out the rows of a batch.
 
-    @property
-    def starts(self) -> IntArray:
-        """Row of each sequence's first token."""
-        return np.concatenate([group.row + group.length * np.arange(group.sequences) for group in self.groups])
+        Args:
+            batch: its sequences are sorted by length.
+            dtype: of the states that the rows will hold.
+        """
+        rows = rounded_rows(batch.tokens, dtype)
+        return cls(batch, rows, tuple(_groups(batch.lengths.tolist(), rows)))
 
 
-def rounded_rows(tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
+def rounded_rows(tokens: int, dtype: torch.dtype) -> int:
     """Round a number of rows up to one of few.
 
-    >>> [rounded_rows(tokens) for tokens in (3, 17, 100, 130, 300)]
+    >>> [rounded_rows(tokens, torch.bfloat16) for tokens in (3, 17, 100, 130, 300)]
     [16, 32, 112, 192, 320]
     >>> [rounded_rows(tokens, torch.float32) for tokens in (3, 17, 100, 130, 300)]
     [4, 20, 112, 192, 320]
@@ -78,35 +76,6 @@ def rounded_rows(tokens: int, dtype: torch.dtype = torch.bfloat16) -> int:
     if tokens <= 128:
         step = _STEP_FP32 if dtype is torch.float32 and tokens <= 64 else _STEP
     return -(-tokens // step) * step
-
-
-def cut(batch: Batch, *, max_tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[Strip]:
-    """Return the strips of a batch.
-
-    Args:
-        batch: packed sequences.
-        max_tokens: the most tokens of a strip; a longer sequence is a strip of its own.
-        dtype: of the states that will stand in the rows.
-    """
-    order = np.argsort(-batch.lengths, kind="stable")
-    lengths = batch.lengths[order]
-    ends = np.cumsum(lengths)
-    strips = []
-    start = 0
-    while start < len(order):
-        before = int(ends[start - 1]) if start else 0
-        end = max(int(np.searchsorted(ends, before + max_tokens, side="right")), start + 1)
-        strips.append(_strip(batch, order[start:end], lengths[start:end], dtype))
-        start = end
-    return strips
-
-
-def _strip(batch: Batch, sequences: IntArray, lengths: IntArray, dtype: torch.dtype) -> Strip:
-    tokens = int(lengths.sum())
-    rows = rounded_rows(tokens, dtype)
-    offsets = np.cumsum(lengths) - lengths
-    source = np.arange(tokens) + np.repeat(batch.starts[sequences] - offsets, lengths)
-    return Strip(sequences, source, rows, tuple(_groups(lengths.tolist(), rows)))
 
 
 def _groups(lengths: list[int], rows: int) -> Iterator[LengthGroup]:
@@ -128,8 +97,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, group: LengthGroup, *, hea
 
     Args:
         query: `[rows, H]`, or with `first_only` `[sequences, H]`.
-        key: `[rows, H]`, one row a token of the strip; finite in spare rows.
-        value: likewise.
+        key: `[rows, H]`, one row per token of the micro-batch; finite in spare rows.
+        value: as `key`.
         group: which rows.
         heads: number of heads.
         first_only: whether only the first token of each sequence asks.
