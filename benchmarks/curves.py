@@ -122,7 +122,7 @@ def measure(options: Any) -> Report:
                         peer_microseconds_per_token=round(1e6 * found[peer.key] / (point[2] * point[3]), 2),
                     )
                 )
-                Console().say(f"{point[0]} {point[1]}, {own.precision}: ratio {cases[-1]['ratio']:.2f}")
+                Console().report(f"{point[0]} {point[1]}, {own.precision}: ratio {cases[-1]['ratio']:.2f}")
     if options.plot is not None:
         draw(cases, options.plot, title=options.model)
     return {**report, "cases": cases}

@@ -35,7 +35,7 @@ from albertkit.io.progress import Console
 from albertkit.models.pretrained import fresh_model, load_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
-from albertkit.training.loop import TextInputs, train_steps
+from albertkit.training.loop import HeadTraining, StepPlan, TextInputs, train_steps
 from albertkit.training.optimizers import BETAS, EPSILON, build_optimizer, parameter_groups
 
 RATE, DECAY, CLIP = 2e-5, 0.01, 1.0
@@ -113,17 +113,17 @@ def ours(folder: Path, case: Case, execution: Execution, *, recompute: bool) -> 
     objective = objective_of(model.task)
     encoded = Encoded.one_each([sequence for batch in case.batches for sequence in batch])
     size = len(case.batches[0])
+    inputs = TextInputs(model.network, encoded, execution=execution)
     steps = train_steps(
-        inputs=TextInputs(model.network, encoded, execution=execution),
-        head=head,
-        objective=objective,
-        targets=np.concatenate(case.labels),
-        optimizer=build_optimizer("adamw", [model.network], weight_decay=DECAY),
-        rate=lambda _: RATE,
-        plan=lambda _: [[np.arange(start, start + size)] for start in range(0, len(encoded), size)],
-        total_steps=len(case.batches),
-        clip_norm=CLIP,
-        seed=1,
+        HeadTraining(inputs, head, objective, np.concatenate(case.labels)),
+        build_optimizer("adamw", [model.network], weight_decay=DECAY),
+        StepPlan(
+            lambda _: [[np.arange(start, start + size)] for start in range(0, len(encoded), size)],
+            lambda _: RATE,
+            total_steps=len(case.batches),
+            clip_norm=CLIP,
+            seed=1,
+        ),
     )
     return lambda: next(steps).loss
 
@@ -281,7 +281,7 @@ def measure(options: Any) -> Report:
             )
             cases += rows
             for one in rows:
-                Console().say(
+                Console().report(
                     f"{one['case']}, {one['precision']}: {one['ours']:,.0f} tokens/s, transformers "
                     f"({one['peer_precision']}, {one['peer_attention']}) {one['peer']:,.0f}, ratio {one['ratio']:.2f}"
                 )

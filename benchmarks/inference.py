@@ -110,7 +110,7 @@ def measure(options: Any) -> Report:
             found = list(rows(name, sequences, contenders, details[name], vectors, work=work, packed=packed))
             cases += found
             for one in found:
-                Console().say(
+                Console().report(
                     f"{name}, {one['precision']}: {one['ours']} texts/s, {one['peer_name']} {one['peer_precision']} "
                     f"{one['peer_mode']} {one['peer']}, ratio {one['ratio']:.2f}"
                 )

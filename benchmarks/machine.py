@@ -13,7 +13,7 @@ import torch
 
 from albertkit.hardware.device import Execution
 from albertkit.hardware.processor import capabilities
-from albertkit.training.finish import environment
+from albertkit.training.environment import environment
 
 
 def machine(execution: Execution) -> dict[str, Any]:

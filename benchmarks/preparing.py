@@ -66,7 +66,7 @@ def measure(options: Any) -> Report:
         kilobytes=round(size / 1000),
         prepare_only=round(size / 1000 / spread(found["prepare"])["median"], 1),
     )
-    Console().say(f"{case['ours']:,.0f} KB/s a core; recorded for create_pretraining_data.py: {RECORDED:.0f}")
+    Console().report(f"{case['ours']:,.0f} KB/s a core; recorded for create_pretraining_data.py: {RECORDED:.0f}")
     return {**report, "cases": [case], "details": found}
 
 

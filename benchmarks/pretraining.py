@@ -303,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Run every case and return the report."""
     rounds, warm_up = options.rounds or (2 if options.quick else 7), 1 if options.quick else 2
-    teller = Console()
+    progress = Console()
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
     report: dict[str, Any] = {"name": "pretraining", "machine": machine(execution)}
     report["peaks"] = matrix_peaks(size=1024 if options.quick else 4096, repeats=3 if options.quick else 5)
@@ -319,7 +319,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             contenders = contenders_of(folder, execution, precisions=("fp32", "bf16"))
             rows, figures = measure_case(length, batches, contenders, warm_up=warm_up)
             for row in rows:
-                teller.say(
+                progress.report(
                     f"{row['case']}, {row['precision']}: {row['ours']:,.0f} {row['unit']}, {row['peer_name']} "
                     f"({row['peer_precision']}, {row['peer_attention']}) {row['peer']:,.0f}, ratio {row['ratio']:.2f}"
                 )

@@ -34,7 +34,7 @@ from albertkit.io.progress import Console
 from albertkit.models.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
-from albertkit.training.loop import FeatureInputs, train_steps
+from albertkit.training.loop import FeatureInputs, HeadTraining, StepPlan, train_steps
 from albertkit.training.optimizers import build_optimizer
 
 EPOCHS, BATCH, LENGTH, HIDDEN = 100, 128, 128, 30
@@ -60,17 +60,17 @@ def albertkit_run(
     encoded = Encoded.one_each(list(sequences))
     ones = np.ones(len(sequences), np.int64)
     started = time.perf_counter()
+    inputs = FeatureInputs(torch.from_numpy(features), encoded)
     steps = train_steps(
-        inputs=FeatureInputs(torch.from_numpy(features), encoded),
-        head=network,
-        objective=objective_of(trained.task),
-        targets=labels,
-        optimizer=build_optimizer("adam", [network], weight_decay=0.0),
-        rate=lambda _: RATE,
-        plan=lambda epoch: training_steps(ones, batch_size=BATCH, batch_tokens=BATCH, seed=1, epoch=epoch),
-        total_steps=EPOCHS * -(-len(sequences) // BATCH),
-        clip_norm=0.0,
-        seed=1,
+        HeadTraining(inputs, network, objective_of(trained.task), labels),
+        build_optimizer("adam", [network], weight_decay=0.0),
+        StepPlan(
+            lambda epoch: training_steps(ones, batch_size=BATCH, batch_tokens=BATCH, seed=1, epoch=epoch),
+            lambda _: RATE,
+            total_steps=EPOCHS * -(-len(sequences) // BATCH),
+            clip_norm=0.0,
+            seed=1,
+        ),
     )
     for _ in steps:
         pass
@@ -163,7 +163,7 @@ def measure(options: Any) -> Report:
                 head_seconds=spread([pair[1] for pair in own[name]])["median"],
             )
         )
-        Console().say(f"{name}: {cases[-1]['ours']:.1f} s, {cases[-1]['peer']:.1f} s extrapolated for transformers")
+        Console().report(f"{name}: {cases[-1]['ours']:.1f} s, {cases[-1]['peer']:.1f} s extrapolated for transformers")
     details = {"albertkit": own, "transformers_epochs": epochs}
     return {**report, "cases": cases, "details": details}
 

@@ -212,7 +212,7 @@ def table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Compare and time, and return the report."""
     corpora = corpora_of(options)
-    teller = Console()
+    progress = Console()
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
     report: dict[str, Any] = {"name": "tokenizers", "machine": machine(execution), "peaks": {}}
     with tempfile.TemporaryDirectory(prefix="albertkit-benchmark-") as parent:
@@ -240,8 +240,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             fast_contender("transformers, tokenizer.json of albertkit (huggingface)", published, kind="AutoTokenizer"),
         ]
         rows = agreement(corpora, contenders, unknown=Tokenizer.official().unk_id)
-        teller.say(f"Lines whose ids differ from those of {contenders[0].name}, in percent:\n")
-        teller.say(table(rows, list(corpora)) + "\n")
+        progress.report(f"Lines whose ids differ from those of {contenders[0].name}, in percent:\n")
+        progress.report(table(rows, list(corpora)) + "\n")
         peers = [
             rebuilt,
             fast_contender("transformers, tokenizer.json of albertkit (google)", google, kind="AutoTokenizer"),
@@ -250,7 +250,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         details: list[dict[str, Any]] = []
         for name, lines in corpora.items():
             case, medians = speed(name, lines, ours, peers, rounds=options.rounds)
-            teller.say(
+            progress.report(
                 f"{name}: {case['ours']:,.0f} tokens/s, {case['peer_tokenizer']} {case['peer']:,.0f}, "
                 f"ratio {case['ratio']:.2f}"
             )

@@ -68,7 +68,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tasks",
         "models",
         "inference",
-        "evaluation",
         "training",
     },
     "scaling": {"errors", "hardware", "io", "datasets", "tasks", "models", "inference"},

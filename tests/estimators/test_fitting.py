@@ -13,7 +13,7 @@ from tests.tiny import settings, write_csv
 import albertkit
 from albertkit.errors import UsageError
 from albertkit.estimators.fitting import divide, on_threads
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 
 # Most fits here are too short to learn anything, and say so.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

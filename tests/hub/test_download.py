@@ -299,7 +299,7 @@ def test_two_processes_share_one_download(hub: Server) -> None:
     program = (
         "from albertkit.hub.download import fetch_model\nfrom albertkit.hub.consent import granted\n"
         "from albertkit.io.progress import Console\n"
-        f"print(fetch_model({NAME!r}, consent=granted, tell=Console()))"
+        f"print(fetch_model({NAME!r}, consent=granted, progress=Console()))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     runs = [
@@ -318,15 +318,15 @@ def test_the_second_waits_and_says_so(hub: Server) -> None:
     hub.paths["/store/model.safetensors"].delay = 0.5
     said: list[str] = []
 
-    class Teller(Silent):
-        def say(self, sentence: str) -> None:
+    class Heard(Silent):
+        def report(self, sentence: str, *, kind: str = "info") -> None:  # noqa: ARG002 - the protocol's signature
             said.append(sentence)
 
     first = threading.Thread(target=fetch_model, args=(NAME,), kwargs={"consent": granted})
     first.start()
     while not hub.requests:
         pass
-    fetch_model(NAME, consent=granted, tell=Teller())
+    fetch_model(NAME, consent=granted, progress=Heard())
     first.join()
     assert said == ["another process downloads albert-base-v2; waiting for it"]
     assert [path for path, _ in hub.gets()].count("/store/model.safetensors") == 1

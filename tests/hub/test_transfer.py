@@ -25,7 +25,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def get(server: Server, target: Path, path: str = "/f", **wanted: object) -> bytes:
-    record = download_file(server.url + path, target, tell=Silent(), **wanted)  # type: ignore[arg-type]
+    record = download_file(server.url + path, target, progress=Silent(), **wanted)  # type: ignore[arg-type]
     content = target.read_bytes()
     assert (record.size, record.sha256) == (len(content), sha(content))
     assert [path.name for path in target.parent.iterdir() if ".part" in path.name] == []
@@ -57,7 +57,7 @@ def test_redirects_are_followed_across_hosts_but_not_for_ever(tmp_path: Path) ->
 )
 def test_only_https_or_this_machine(address: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="only https addresses"):
-        download_file(address, tmp_path / "f", tell=Silent())
+        download_file(address, tmp_path / "f", progress=Silent())
     with (
         serving({"/f": Served(status=302, headers={"Location": address})}) as server,
         pytest.raises(DownloadError, match=r"only https addresses|redirects|is no address"),

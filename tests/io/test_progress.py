@@ -98,7 +98,7 @@ def test_the_console_draws_writes_or_is_silent(
     with Console().bar("training", total=3) as advance:
         clock.now += 6
         advance(1, info="loss [b]1[/b]")
-    Console().say("done")
+    Console().report("done")
     text = stream.getvalue()
     assert text.endswith("done\n")
     assert ("training: 1 of 3, loss [b]1[/b]\n" in text) == written
@@ -108,5 +108,5 @@ def test_the_console_draws_writes_or_is_silent(
 def test_silent_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Silent().bar("training", total=1) as advance:
         advance(1)
-    Silent().say("done")
+    Silent().report("done")
     assert capsys.readouterr() == ("", "")

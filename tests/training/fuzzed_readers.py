@@ -25,14 +25,14 @@ from albertkit.evaluation.pretraining_plots import panels_of, pretraining_figure
 from albertkit.evaluation.report import ChosenBy, Confusion, Report
 from albertkit.io.progress import Silent
 from albertkit.text.tokenizer import Tokenizer
+from albertkit.training.epoch_state import EpochState
 from albertkit.training.glue.settings import GlueSettings
 from albertkit.training.glue.settings import begin as begin_glue
 from albertkit.training.history import EpochRecord
 from albertkit.training.pretraining.state import PretrainState
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import scored_part
-from albertkit.training.state import TrainingState
 
 SCORES = {"train": {"loss": 0.5, "accuracy": 81.25}, "validation": {"loss": 0.75, "accuracy": 62.5}}
 
@@ -128,20 +128,22 @@ def _network() -> tuple[nn.Module, torch.optim.Optimizer]:
 
 def checkpoints_of_finetune(folder: Path) -> Reader:
     run, (network, optimizer) = RunFolder(folder), _network()
-    state = TrainingState(network, optimizer, EpochRecord(7, 2))
-    state.end_epoch(SCORES, main="accuracy")
+    state = EpochState(network, optimizer, EpochRecord(7, 2), main="accuracy")
+    state.end_epoch(SCORES)
     run.save_checkpoint({"weights": network.state_dict(), "epoch": 1, "task": {"temperature": 1.5}}, name="best")
-    state.save(run, 4)
+    state.step = 4
+    state.save(run)
 
     def read(folder: Path, _: int) -> None:
         network, optimizer = _network()
-        state = TrainingState(network, optimizer, EpochRecord(7, 2))
-        step = state.restore(RunFolder(folder))
+        state = EpochState(network, optimizer, EpochRecord(7, 2), main="accuracy")
+        state.restore(RunFolder(folder))
         if state.best_epoch:
             network.load_state_dict(state.best(RunFolder(folder))["weights"])
         _train_on(network, optimizer)
-        state.end_epoch(SCORES, main="accuracy")
-        state.save(RunFolder(folder), step + 1)
+        state.end_epoch(SCORES)
+        state.step += 1
+        state.save(RunFolder(folder))
 
     return Reader(read, ["checkpoints/last.pt", "checkpoints/best.pt"])
 
@@ -157,7 +159,7 @@ def checkpoints_of_pretrain(folder: Path) -> Reader:
         saved = run.load_checkpoint()
         if saved is None:
             return
-        state.take_over(saved, run=run)
+        state.take_over(saved, folder=run)
         state.guard.is_good(2.0, 1.0)
         _train_on(network, optimizer)
         state.save(run)
@@ -219,7 +221,7 @@ def progress_of_shards(folder: Path) -> Reader:
 
     def read(folder: Path, _: int) -> None:
         sources = [Input("t.txt", folder / "progress.json")]
-        Journal.open(folder, settings=settings, sources=sources, tell=Silent())
+        Journal.open(folder, settings=settings, sources=sources, progress=Silent())
 
     return Reader(read, ["progress.json"])
 

@@ -24,7 +24,7 @@ from tests.checkpoints.fuzzing import NUMBERS, mutate
 from tests.fuzzed import Cost, Tally, command, run_guarded
 from tests.training.fuzzed_readers import READERS, Reader
 
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 
 ODD: tuple[Any, ...] = (
     None, True, False, "", "x", "../../x", "\ud800", "caf\u00e9" * 50, [], {}, [[]], {"": None}, 0.5, -0.0, 1e308,

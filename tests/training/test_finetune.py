@@ -119,13 +119,13 @@ def test_a_head_on_the_mean_predicts_as_it_was_validated(
     freeze: bool, head: dict[str, Any], keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[np.ndarray]] = []
-    scoring = module.role_outputs
+    scoring = module.split_outputs
 
     def kept(*arguments: Any, **keywords: Any) -> Any:
         seen.append(scoring(*arguments, **keywords))
         return seen[-1]
 
-    monkeypatch.setattr(module, "role_outputs", kept)
+    monkeypatch.setattr(module, "split_outputs", kept)
     given = settings(
         keywords, tmp_path / "run", epochs=1, learning_rate=1e-2, pooling="mean", freeze_encoder=freeze, **head
     )
@@ -319,7 +319,7 @@ def test_weights_that_are_no_number_after_the_last_step_are_told(
     keywords: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "albertkit.training.roles.run_outputs",
+        "albertkit.training.encoded_splits.run_outputs",
         lambda runtime, sequences, **_: [np.full(2, np.nan, np.float32)] * len(sequences),  # noqa: ARG005
     )
     with pytest.raises(RunError, match="the validation loss became nan at step 2"):

@@ -24,7 +24,7 @@ from albertkit.models.pretrained import load_model
 from albertkit.tasks.classification.taught import Lesson
 from albertkit.training.finetune import finetune
 from albertkit.training.lessons import Lessons
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 
 Rows = Sequence[tuple[Any, ...]]
@@ -382,7 +382,7 @@ def test_bars_count_texts(keywords: Path, unlabelled: Path, teacher: Path, tmp_p
 
     finetune(
         settings(keywords, tmp_path / "run", teacher=str(teacher), unlabelled=(str(unlabelled),), epochs=1),
-        teller=Counts(),
+        progress=Counts(),
     )
     total, done = totals["the teacher's answers"]
     assert total == done > 48

@@ -16,7 +16,7 @@ from albertkit.errors import RunError
 from albertkit.tasks.classification.head import ClassificationObjective, DeepHead, LinearHead, build_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
-from albertkit.training.loop import FeatureInputs, Step, TextInputs, train_steps
+from albertkit.training.loop import FeatureInputs, HeadTraining, Step, StepPlan, TextInputs, train_steps
 
 COUNT = 13
 LENGTHS = np.random.RandomState(1).randint(3, 19, COUNT)
@@ -60,17 +60,11 @@ def one_step(
     targets = np.random.RandomState(4).randint(0, 3, COUNT)
     if task == "regression":
         targets = targets.astype(np.float32)
+    inputs = TextInputs(network, Encoded.one_each(sequences), execution=execution(), pooling=pooling)
     (step,) = train_steps(
-        inputs=TextInputs(network, Encoded.one_each(sequences), execution=execution(), pooling=pooling),
-        head=network.heads["classifier"],
-        objective=ClassificationObjective(task),
-        targets=targets,
-        optimizer=Keep(network.parameters(), lr=0.0),
-        rate=lambda _: 0.0,
-        plan=lambda _: [passes],
-        total_steps=1,
-        clip_norm=0.0,
-        seed=9,
+        HeadTraining(inputs, network.heads["classifier"], ClassificationObjective(task), targets),
+        Keep(network.parameters(), lr=0.0),
+        StepPlan(lambda _: [passes], lambda _: 0.0, total_steps=1, clip_norm=0.0, seed=9),
     )
     return step, gradients, {name: value.clone() for name, value in network.named_buffers()}
 
@@ -118,23 +112,20 @@ def feature_run(
     features = torch.randn(COUNT, 16) * scale
     head = LinearHead(16, 2, dropout=dropout).train()
     optimizer = torch.optim.SGD(head.parameters(), lr=0.0)
-    return list(
-        train_steps(
-            inputs=FeatureInputs(features, Encoded.one_each([EMPTY] * COUNT)),
-            head=head,
-            objective=ClassificationObjective("classification"),
-            targets=(features[:, 0] > 0).long().numpy(),
-            optimizer=optimizer,
-            rate=lambda step: rate / (1 + step),
-            plan=lambda epoch: training_steps(
-                np.ones(COUNT, int), batch_size=4, batch_tokens=4, seed=seed % 2**32, epoch=epoch
-            ),
-            total_steps=total,
-            clip_norm=1.0,
-            seed=seed,
-            first_step=first,
-        )
-    ), head
+    training = HeadTraining(
+        FeatureInputs(features, Encoded.one_each([EMPTY] * COUNT)),
+        head,
+        ClassificationObjective("classification"),
+        (features[:, 0] > 0).long().numpy(),
+    )
+    plan = StepPlan(
+        lambda epoch: training_steps(np.ones(COUNT, int), batch_size=4, batch_tokens=4, seed=seed % 2**32, epoch=epoch),
+        lambda step: rate / (1 + step),
+        total,
+        clip_norm=1.0,
+        seed=seed,
+    )
+    return list(train_steps(training, optimizer, plan, first_step=first)), head
 
 
 def test_numbers_epochs_and_rates() -> None:

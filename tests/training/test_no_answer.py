@@ -59,7 +59,7 @@ def test_the_threshold_is_tuned_on_validation_and_kept(data: Path, tmp_path: Pat
     )
     assert vars(kept)["null_threshold"] == pytest.approx(vars(again)["null_threshold"], abs=1e-4)
     assert vars(kept)["null_threshold"] != 0.0
-    scored = evaluate(predictor, splits.scored)
+    scored = evaluate(predictor, splits.test)
     assert scored.metrics == pytest.approx(report.metrics)
     assert report.metrics["f1"] <= report.metrics["best_f1"] + 1e-9
     notes = " ".join(report.notes)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from albertkit.datasets import DATASETS
-from albertkit.training.recipes import GLUE, complete
+from albertkit.training import recipes
+from albertkit.training.recipes import GLUE
 from albertkit.training.settings import FinetuneSettings
+
+
+def complete(given: FinetuneSettings, **model_and_data: Any) -> FinetuneSettings:
+    return recipes.complete(given, **model_and_data)[0]
 
 
 def test_every_glue_task_has_its_recipe() -> None:

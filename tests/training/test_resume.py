@@ -20,7 +20,7 @@ from albertkit.models.pretrained import Model, save_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -64,8 +64,8 @@ def stop_after(given: FinetuneSettings, steps: int, *, resume: bool, monkeypatch
     """Run until so many steps were made, then leave in the middle of the loop."""
     original = module.train_steps
 
-    def counted(**arguments: Any) -> Any:
-        for number, step in enumerate(original(**arguments)):
+    def counted(*arguments: Any, **options: Any) -> Any:
+        for number, step in enumerate(original(*arguments, **options)):
             if number == steps:
                 raise StoppedError
             yield step

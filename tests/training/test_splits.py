@@ -1,4 +1,4 @@
-"""Which split trains, chooses and scores; every double role is told."""
+"""Which split trains, chooses and scores; a split with two uses is reported."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def choose(data: DataSource, **values: Any) -> Splits:
 
 
 def names(splits: Splits) -> tuple[str, str, str]:
-    return splits.train.split, splits.validation.split, splits.scored.split
+    return splits.train.split, splits.validation.split, splits.test.split
 
 
-def test_three_splits_play_one_role_each() -> None:
+def test_each_split_has_one_use() -> None:
     splits = choose(source(train=40, dev=10, test=10))
     assert names(splits) == ("train", "dev", "test")
     assert splits.notes == ()
 
 
-def test_test_without_labels_is_passed_over_and_the_double_role_told() -> None:
+def test_test_without_labels_is_passed_over_and_the_double_use_reported() -> None:
     splits = choose(source(train=40, dev=10, test=-10))
     assert names(splits) == ("train", "dev", "dev")
     assert "both chose the epoch and scored" in splits.notes[0]
@@ -80,7 +80,7 @@ def test_shares_and_splits_by_request() -> None:
     assert names(choose(data, validation_split="test", test_split="dev"))[1:] == ("test", "dev")
 
 
-def test_a_lone_table_gives_all_roles() -> None:
+def test_one_table_gives_all_splits() -> None:
     splits = choose(source(train=100))
     assert names(splits) == ("90% of train (seed 7)", "10% of train (seed 7)", "10% of train (seed 7)")
     assert any("both chose the epoch and scored" in note for note in splits.notes)
@@ -94,7 +94,7 @@ def test_a_handful_of_rows_scores_itself_and_says_so() -> None:
 
 def test_the_limit_holds_for_each_split_and_is_told() -> None:
     splits = choose(source(train=100, dev=50, test=50), limit=30)
-    assert (len(splits.train), len(splits.validation), len(splits.scored)) == (30, 30, 30)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (30, 30, 30)
     assert "only the first 30 examples of each split" in splits.notes[-1]
 
 
@@ -118,11 +118,11 @@ def test_shares_of_train_may_score_and_choose() -> None:
     data = source(train=100, dev=10)
     splits = choose(data, train_split="train", validation=0.2, test=0.2)
     assert names(splits) == ("60% of train (seed 7)", "20% of train (seed 7)", "20% of train (seed 7)")
-    assert (len(splits.train), len(splits.validation), len(splits.scored)) == (60, 20, 20)
-    parts = [{example.text for example in part} for part in (splits.train, splits.validation, splits.scored)]
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (60, 20, 20)
+    parts = [{example.text for example in part} for part in (splits.train, splits.validation, splits.test)]
     assert len(set().union(*parts)) == 100
     # what is scored stays, whatever chooses
-    assert choose(data, test=0.2).scored.examples == splits.scored.examples
+    assert choose(data, test=0.2).test.examples == splits.test.examples
     assert names(choose(data, test=0.2))[1] == "dev"
     assert len(choose(source(train=100), test=0.2).validation) == 10
     with pytest.raises(UsageError, match="test \\(a share of train\\) and test-split are both given"):
@@ -137,7 +137,7 @@ def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
     data = source(train=100)
     settings = FinetuneSettings("m", "toy", str(tmp_path), test=0.3, seed=5)
     (tmp_path / "config.json").write_text(json.dumps(settings.to_dict()))
-    assert scored_part(tmp_path, data).examples == choose_splits(data, settings).scored.examples
+    assert scored_part(tmp_path, data).examples == choose_splits(data, settings).test.examples
     with pytest.raises(UsageError, match="was trained on toy, not on other; give --split"):
         scored_part(tmp_path, source(name="other", train=100))
     with pytest.raises(UsageError, match="is no run directory of finetune"):
@@ -154,7 +154,7 @@ def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
 def test_part_of_the_training_split_is_drawn_by_seed() -> None:
     data = source(train=40, dev=10, test=10)
     part = choose(data, train_limit=20)
-    assert [len(split) for split in (part.train, part.validation, part.scored)] == [20, 10, 10]
+    assert [len(split) for split in (part.train, part.validation, part.test)] == [20, 10, 10]
     drawn = [example.text for example in part.train]
     assert set(drawn) < {f"train {row}" for row in range(40)}
     assert drawn != [f"train {row}" for row in range(20)]

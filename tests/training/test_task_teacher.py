@@ -22,7 +22,7 @@ from albertkit.models.pretrained import load_model, save_model
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.task_teacher import TaskTeacher, complete_teacher
+from albertkit.training.task_teacher import TaskTeacher, TeacherSettings, teacher_settings
 
 ROWS = [TextExample("a splendid film"), TextExample("the plot was boring"), TextExample("very very clumsy scene")]
 
@@ -30,7 +30,8 @@ ROWS = [TextExample("a splendid film"), TextExample("the plot was boring"), Text
 def teacher(
     folder: Path | str, *, task: str = "classification", labels: Sequence[str] = ("bad", "good")
 ) -> TaskTeacher:
-    return TaskTeacher(str(folder), task=TASKS[task], labels=labels, data="own.csv", execution=execution())
+    given = TeacherSettings(str(folder), 0.5, None if task == "regression" else 2.0)
+    return TaskTeacher(given, task=TASKS[task], labels=labels, data="own.csv", execution=execution())
 
 
 @pytest.fixture(autouse=True)
@@ -138,18 +139,18 @@ def test_answers_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 def test_settings_are_completed_and_checked() -> None:
     given = FinetuneSettings("m", "d", "o", teacher="t")
-    full = complete_teacher(given, task=TASKS["multilabel"])
-    assert (full.teacher_weight, full.temperature) == (0.5, 2.0)
-    assert complete_teacher(replace(given, temperature=7.0), task=TASKS["classification"]).temperature == 7.0
-    number = complete_teacher(replace(given, teacher_weight=1.0), task=TASKS["regression"])
-    assert (number.teacher_weight, number.temperature) == (1.0, None)
+    assert teacher_settings(given, task=TASKS["multilabel"]) == TeacherSettings("t", 0.5, 2.0)
+    warm = teacher_settings(replace(given, temperature=7.0), task=TASKS["classification"])
+    assert warm == TeacherSettings("t", 0.5, 7.0)
+    number = teacher_settings(replace(given, teacher_weight=1.0), task=TASKS["regression"])
+    assert number == TeacherSettings("t", 1.0, None)
     with pytest.raises(UsageError, match="--temperature is for probabilities, which a regression does not have"):
-        complete_teacher(replace(given, temperature=2.0), task=TASKS["regression"])
+        teacher_settings(replace(given, temperature=2.0), task=TASKS["regression"])
     for name in ("token_classification", "question_answering", "multiple_choice", "similarity"):
         with pytest.raises(UsageError, match=f"leave it out for {name}"):
-            complete_teacher(given, task=TASKS[name])
+            teacher_settings(given, task=TASKS[name])
     plain = FinetuneSettings("m", "d", "o")
-    assert complete_teacher(plain, task=TASKS["token_classification"]) is plain
+    assert teacher_settings(plain, task=TASKS["token_classification"]) is None
 
 
 @pytest.mark.parametrize(

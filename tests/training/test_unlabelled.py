@@ -43,7 +43,7 @@ def test_lines_and_tables_each_text_once_and_none_of_another_split(tmp_path: Pat
     table = write_csv(tmp_path / "t.csv", [("two actors", "x"), ("third", ""), ("", "")], columns=("text", "label"))
     found = with_unlabelled(SPLITS, settings(lines, table))
     assert texts_of(found) == ["new", "other", "third"]
-    assert (found.train, found.validation, found.scored) == (SPLITS.train, SPLITS.validation, SPLITS.scored)
+    assert (found.train, found.validation, found.test) == (SPLITS.train, SPLITS.validation, SPLITS.test)
     assert found.unlabelled is not None
     assert not any(example.is_labelled for example in found.unlabelled)
     assert found.notes[0] == "n"
@@ -60,7 +60,7 @@ def test_without_files_nothing_changes() -> None:
 def test_where_the_training_texts_score_they_are_not_called_a_leak(tmp_path: Path) -> None:
     lines = tmp_path / "texts.txt"
     lines.write_text("a film\nnew\n", encoding="utf-8")
-    one_split = replace(SPLITS, validation=SPLITS.train, scored=SPLITS.train)
+    one_split = replace(SPLITS, validation=SPLITS.train, test=SPLITS.train)
     found = with_unlabelled(one_split, settings(lines))
     assert texts_of(found) == ["new"]
     assert not any("scored" in note for note in found.notes)
@@ -76,7 +76,7 @@ def test_limit_and_columns_and_encoding(tmp_path: Path) -> None:
 def test_pairs_come_from_tables(tmp_path: Path) -> None:
     pairs = replace(
         SPLITS, train=split("train", ["a"], pair="b"), validation=split("dev", ["c"], pair="d"),
-        scored=split("test", ["e"], pair="f"),
+        test=split("test", ["e"], pair="f"),
     )  # fmt: skip
     rows = [("a", "new"), ("c", "d"), ("a", "b"), ("e", "F ")]
     table = write_csv(tmp_path / "t.csv", rows, columns=("left", "right"))

@@ -10,7 +10,7 @@ from tests.tiny import execution, tiny_network
 from albertkit.batching.batch import Sequence
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.similarity.head import SIMILARITY, SimilarityHead
-from albertkit.training.loop import Step, TextInputs, train_steps
+from albertkit.training.loop import HeadTraining, Step, StepPlan, TextInputs, train_steps
 
 COUNT = 7
 
@@ -29,22 +29,12 @@ def one_step(passes: list[np.ndarray], targets: np.ndarray) -> tuple[Step, dict[
                 if parameter.grad is not None:
                     gradients[name] = parameter.grad.clone()
 
+    encoded = Encoded(sequences, np.full(COUNT, 2, np.int64), np.arange(COUNT))
+    inputs = TextInputs(network, encoded, execution=execution(), pooling="mean")
     (step,) = train_steps(
-        inputs=TextInputs(
-            network,
-            Encoded(sequences, np.full(COUNT, 2, np.int64), np.arange(COUNT)),
-            execution=execution(),
-            pooling="mean",
-        ),
-        head=network.heads["similarity"],
-        objective=SIMILARITY,
-        targets=targets,
-        optimizer=Keep(network.parameters(), lr=0.0),
-        rate=lambda _: 0.0,
-        plan=lambda _: [passes],
-        total_steps=1,
-        clip_norm=0.0,
-        seed=9,
+        HeadTraining(inputs, network.heads["similarity"], SIMILARITY, targets),
+        Keep(network.parameters(), lr=0.0),
+        StepPlan(lambda _: [passes], lambda _: 0.0, total_steps=1, clip_norm=0.0, seed=9),
     )
     return step, gradients
 

@@ -37,9 +37,9 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
         raise UsageError(f'nothing known is called "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
     consent, forbidden = consent_by(yes=yes), True if offline else None
     if name in PUBLISHED:
-        folder = fetch_model(name, consent=consent, offline=forbidden, source=source, tell=Console())
+        folder = fetch_model(name, consent=consent, offline=forbidden, source=source, progress=Console())
     else:
-        folder = fetch_dataset(name, consent=consent, offline=forbidden, tell=Console())
+        folder = fetch_dataset(name, consent=consent, offline=forbidden, progress=Console())
     place = folder if folder.is_dir() else folder.parent
     if verify and (place / MANIFEST).exists() and (changed := changed_files(place)):
         raise DownloadError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from albertkit.cli.options import data_options, execution_options, json_option, print_json
+from albertkit.cli.options import data_options, report_training, training_options
 
 
 def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -78,10 +78,6 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option("--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate.")
 @click.option("--schedule", type=click.Choice(["linear", "constant"]), help="linear; constant with adam.")
 @click.option("--warmup", type=float, help="Share of the steps that warm up.")
-@click.option(
-    "--weight-decay", type=float, default=0.01, show_default=True, help="Of weights; biases and norms have none."
-)
-@click.option("--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip.")
 @click.option("--max-length", type=int, help="Longest input in tokens.")
 @click.option(
     "--long", type=click.Choice(["truncate", "windows"]), default="truncate", show_default=True,
@@ -121,14 +117,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option(
     "--patience", type=int, help="Stop after so many epochs without a better validation score (small tables: 5)."
 )
-@click.option("--seed", type=int, default=12345, show_default=True)
-@click.option(
-    "--save-seconds", type=float, default=60, show_default=True, help="Save a checkpoint at least this often."
-)
 @click.option("--no-baseline", is_flag=True, help="Do not score TF-IDF with a linear model beside it.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@execution_options
-@json_option
+@training_options(save_seconds=60)
 def command(
     out: str | None,
     no_baseline: bool,
@@ -143,13 +133,9 @@ def command(
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
     metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
     """
-    from dataclasses import replace
     from pathlib import Path
 
-    from rich.console import Console as RichConsole
-
     from albertkit.datasets import DATASETS
-    from albertkit.io.progress import Console
     from albertkit.training.finetune import finetune
     from albertkit.training.settings import FinetuneSettings
 
@@ -158,19 +144,5 @@ def command(
     data: str = options["data"]
     folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
     settings = FinetuneSettings(out=folder, baseline=not no_baseline, unlabelled=(*unlabelled, *files), **options)
-    console = Console()
-    try:
-        report = finetune(settings, resume=resume, teller=console)
-    except KeyboardInterrupt:
-        where = "starts again" if settings.few_shot else f"continues from the last checkpoint of {folder}"
-        click.echo(f"stopped; the same command with --resume {where}", err=True)
-        raise SystemExit(130) from None
-    if as_json:
-        for line in report.verdict.lines if report.verdict is not None else ():
-            console.say(line)
-        print_json(report.to_dict())
-        return
-    replace(report, notes=[note for note in report.notes if note not in console.said]).render(
-        RichConsole(highlight=False)
-    )
-    click.echo(f"run directory: {folder} (model/, report.json, plots/)")
+    stopped = "starts again in" if settings.few_shot else "continues from the last checkpoint of"
+    report_training(finetune, settings, resume=resume, as_json=as_json, stopped=stopped)

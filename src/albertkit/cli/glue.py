@@ -54,7 +54,7 @@ def command(out: str, resume: bool, as_json: bool, **options: Any) -> None:
     settings = GlueSettings(out=out, **options)
     try:
         with notes_on_stderr():
-            table = run_glue(settings, resume=resume, teller=Console())
+            table = run_glue(settings, resume=resume, progress=Console())
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command with --resume goes on with what is not done in {out}", err=True)
         raise SystemExit(130) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,57 @@ execution_options = _several(
     click.option("--threads", type=int, help="Processor threads; all cores when left out."),
 )
 
+
+start_options = _several(
+    click.option("--model", help="Train this known model, model folder or run further."),
+    click.option("--config", help="Start from fresh weights: a known model's name, or a config.json."),
+    click.option("--steps", type=int, help="Optimizer steps."),
+    click.option(
+        "--tokens", type=float, help="Instead: tokens to train on, such as 50e6; one pass when both are left out."
+    ),
+)
+"""Where a training of the encoder starts, and how long it is."""
+
+
+def training_options(*, save_seconds: float) -> Callable[[Decorated], Decorated]:
+    """Return the options that every training has; a checkpoint is saved at least every `save_seconds`."""
+    return _several(
+        click.option(
+            "--weight-decay", type=float, default=0.01, show_default=True,
+            help="Of weights; biases and norms have none.",
+        ),
+        click.option(
+            "--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip."
+        ),
+        click.option("--seed", type=int, default=12345, show_default=True),
+        click.option(
+            "--save-seconds", type=float, default=save_seconds, show_default=True,
+            help="Save a checkpoint at least this often.",
+        ),
+        click.option("--resume", is_flag=True, help="Continue a run that was stopped."),
+        execution_options,
+        json_option,
+    )  # fmt: skip
+
+
+def encoder_options(*, warmup: float, held_out: float, eval_share: float) -> Callable[[Decorated], Decorated]:
+    """Return the options of a training that scores held-out text, with these defaults."""
+    return _several(
+        click.option(
+            "--warmup", type=float, default=warmup, show_default=True, help="Share of the steps that warm up."
+        ),
+        click.option(
+            "--held-out", type=float, default=held_out, show_default=True,
+            help="Share of the text that scores and never trains.",
+        ),
+        click.option(
+            "--eval-share", type=float, default=eval_share, show_default=True,
+            help="Score after each such share of the steps.",
+        ),
+        training_options(save_seconds=120),
+    )  # fmt: skip
+
+
 ray_options = _several(
     click.option(
         "--ray",
@@ -80,6 +132,48 @@ data_options = _several(
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def report_training(
+    train: Callable[..., Any],
+    settings: Any,
+    *,
+    resume: bool,
+    as_json: bool,
+    stopped: str = "continues from the last checkpoint of",
+) -> None:
+    """Run a training, and print its report.
+
+    Args:
+        train: `finetune`, `pretrain` or `distill`.
+        settings: of the run.
+        resume: whether to continue a run that was stopped.
+        as_json: print the report as JSON.
+        stopped: what the same command does with --resume, before the run directory.
+    """
+    from dataclasses import replace
+
+    from rich.console import Console as RichConsole
+
+    from albertkit.io.progress import Console
+
+    console = Console()
+    try:
+        report = train(settings, resume=resume, progress=console)
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command with --resume {stopped} {settings.out}", err=True)
+        raise SystemExit(130) from None
+    if os.environ.get("RANK", "0") != "0":  # torchrun's first process prints
+        return
+    if as_json:
+        verdict = getattr(report, "verdict", None)
+        for line in verdict.lines if verdict is not None else ():
+            console.report(line)
+        print_json(report.to_dict())
+        return
+    new = [note for note in report.notes if note not in console.reported]
+    replace(report, notes=new).render(RichConsole(highlight=False))
+    click.echo(f"run directory: {settings.out} (model/, report.json, plots/)")
 
 
 def say_truncation(predictor: Any) -> None:

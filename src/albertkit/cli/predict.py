@@ -136,9 +136,9 @@ def command(
             )
     explanations: list[Any] = []  # of all rows where a page shows them
     # On a terminal the rows themselves show how far it is.
-    teller = Silent() if output_path is None and sys.stdout.isatty() else Console()
+    progress = Silent() if output_path is None and sys.stdout.isatty() else Console()
     output = nullcontext() if output_path is None else line_writer(output_path)
-    with output as write, teller.bar("explaining" if explained else "predicting", total=inputs.total) as advance:
+    with output as write, progress.bar("explaining" if explained else "predicting", total=inputs.total) as advance:
         for piece in inputs.pieces:
             predictions = inputs.predict(predictor, piece, progress=None if explained else counted(advance))
             of_piece: list[Any] = [None] * len(predictions)

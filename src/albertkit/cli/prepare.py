@@ -68,7 +68,7 @@ def command(
             processes=processes,
             encoding=encoding,
             bad_bytes=bad_bytes,
-            teller=Console(),
+            progress=Console(),
         )
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command goes on from the last finished shard of {out}", err=True)

@@ -15,7 +15,7 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
     from albertkit.scaling.run import run_job
 
     try:
-        report = run_job(job, address=address, workers=workers, threads=threads, teller=Console())
+        report = run_job(job, address=address, workers=workers, threads=threads, progress=Console())
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command goes on with the parts that {job.output} lacks", err=True)
         raise SystemExit(130) from None

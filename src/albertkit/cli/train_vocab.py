@@ -50,7 +50,7 @@ def command(
         seed=seed,
         threads=threads,
         encoding=encoding,
-        teller=Console(),
+        progress=Console(),
     )
     if as_json:
         print_json({**asdict(found), "seconds": round(found.seconds, 3)})

@@ -11,7 +11,7 @@ from albertkit.hub.consent import Consent, Offer, consent_by
 from albertkit.hub.download import PinnedFile, fetch_once, fetch_pinned, mirrored
 from albertkit.io.files import WriteError, cache_folder
 from albertkit.io.manifest import read_manifest
-from albertkit.io.progress import Silent, Teller
+from albertkit.io.progress import Progress, Silent
 
 _GLUE = "https://dl.fbaipublicfiles.com/glue/data"
 _SENTEVAL = "https://dl.fbaipublicfiles.com/senteval/senteval_data"
@@ -129,7 +129,7 @@ def cached_dataset(name: str) -> Path | None:
 
 
 def fetch_dataset(
-    name: str, *, consent: Consent | None = None, offline: bool | None = None, tell: Teller | None = None
+    name: str, *, consent: Consent | None = None, offline: bool | None = None, progress: Progress | None = None
 ) -> Path:
     """Return a data set's archive or folder in the cache, downloading it where it is not there yet.
 
@@ -137,7 +137,7 @@ def fetch_dataset(
         name: a key of `DATASET_DOWNLOADS`.
         consent: asked before anything is sent; as ALBERTKIT_YES says, or by a question, if None.
         offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
-        tell: where progress is shown.
+        progress: where progress is shown.
 
     Raises:
         UsageError: no source is known for it.
@@ -149,7 +149,7 @@ def fetch_dataset(
             f'no address is known for the data set "{name}"{did_you_mean(name, DATASET_DOWNLOADS)} '
             f"(known: {', '.join(sorted(DATASET_DOWNLOADS))})"
         )
-    tell = tell or Silent()
+    progress = progress or Silent()
     source, folder = DATASET_DOWNLOADS[name], dataset_cache(name)
     urls = [mirrored(file.url) for file in source.files]
     finish = _write_mrpc if name == "glue/mrpc" else None
@@ -159,11 +159,11 @@ def fetch_dataset(
             sum(file.size for file in source.files), ", ".join(urls), folder,
         ),
         there=lambda: cached_dataset(name),
-        fetch=lambda: fetch_pinned(name, source.files, folder, tell=tell, finish=finish),
+        fetch=lambda: fetch_pinned(name, source.files, folder, progress=progress, finish=finish),
         by_hand=f"fetch {', '.join(urls)} elsewhere and give the copy with --data-dir",
         consent=consent or consent_by(yes=False),
         offline=offline,
-        tell=tell,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -15,14 +15,14 @@ from albertkit.errors import UsageError, did_you_mean
 from albertkit.estimators.inputs import InputError, classes_of, column_of, examples_of
 from albertkit.estimators.trained import TrainedEstimator, plain
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.training.few_shot.checks import FEW
+from albertkit.training.few_shot.checks import suits
 
 STRATEGIES = ("auto", "finetune", "few-shot")
 """How `AlbertClassifier` can train."""
 
 
 class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Tells of each text, or pair of texts, which of two or more classes it belongs to.
+    """Predicts which of two or more classes each text, or pair of texts, belongs to.
 
     Training is `albertkit finetune`'s own. It gives the same numbers at every call with the same `random_state`.
 
@@ -32,7 +32,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         learning_rate: the highest rate; a recipe's if None (albert-nano 5e-4, larger models 3e-5, `frozen` 1e-3).
         batch_size: rows of one optimizer step; 32 if None, or 128 where `frozen`.
         max_length: longest input in tokens; longer texts are cut, and `notes_` says how many.
-        frozen: train the head alone, on vectors that each text gives once. Much faster, less accurate. The vectors are
+        frozen: train only the head, on vectors that are computed once per text. Much faster, less accurate. They are
             kept in albertkit's cache, so a second fit on the same texts is faster still.
         pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
         strategy: how to train. `finetune`: the whole network, or the head where `frozen`. `few-shot`: cross-validation
@@ -46,7 +46,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
             uses every row and calibrates from 100 rows on.
         random_state: of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
-        verbose: tell how the training goes, on standard error.
+        verbose: report progress on standard error.
 
     After `fit`: `classes_`; `n_features_in_` (1, or 2 for pairs); `history_`, scores by epoch, of `train` and
     `validation`; `n_iter_`, epochs; `notes_`, sentences of the run; `predictor_`, what `albertkit.load` gives.
@@ -103,15 +103,14 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         """
         examples = examples_of(X)
         classes, numbers = classes_of(column_of(y, num_rows=len(examples)))
-        # The run knows the classes by number, so that any name will do and the order is that of classes_.
         settings = replace(
             self._settings(),
             class_weights=self._weights(classes),
             few_shot=self._is_few_shot(classes, np.bincount(numbers)),
         )
-        fitted = self._train(examples, numbers, settings=settings)
-        names = tuple(str(value) for value in classes.tolist())
-        self._take(replace(fitted, model=replace(fitted.model, labels=names)), is_pair=examples[0].pair is not None)
+        names = [str(value) for value in classes.tolist()]
+        fitted = self._train(examples, numbers, labels=names, settings=settings)
+        self._take(fitted, is_pair=examples[0].pair is not None)
         self.classes_ = classes
         return self
 
@@ -134,7 +133,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
             )
         if self.strategy != "auto":
             return self.strategy == "few-shot"
-        return not given and bool(rows.min() >= 2 and np.median(rows) < FEW)
+        return not given and suits(rows)
 
     def _weights(self, classes: npt.NDArray[Any]) -> str | dict[str, float] | None:
         if not isinstance(self.class_weight, Mapping):
@@ -143,7 +142,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         strange = [name for name in self.class_weight if name not in known]
         if strange:
             raise InputError(f"class_weight names the class {strange[0]!r}, but y has {known[:10]}")
-        return {str(known.index(name)): plain(weight) for name, weight in self.class_weight.items()}
+        return {str(name): plain(weight) for name, weight in self.class_weight.items()}
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, in [0, 1], `[rows, classes]`, in the order of `classes_`.
@@ -173,5 +172,5 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         return {**super()._facts(), **({"classes": classes} if can_be_json else {})}
 
     def _take_facts(self, facts: dict[str, Any]) -> None:
-        # What other commands wrote knows its classes by name alone.
+        # What other commands wrote has only the names of its classes.
         self.classes_ = np.array(facts.get("classes") or self.predictor_.labels)

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from albertkit.estimators.fitting import on_threads
 from albertkit.estimators.inputs import texts_of
-from albertkit.estimators.saving import model_bytes, model_from_bytes
+from albertkit.estimators.text_estimator import TextEstimator
 from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model
 
 
-class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEstimator):  # type: ignore[misc]
     """Gives each text a vector, for scikit-learn's own models to work on.
 
     Nothing is learned: `fit` only loads the model, so that later calls, and the pickle, have it; without `fit` every
-    `transform` loads it anew.
+    `transform` loads it again.
 
     Args:
         model: a known model, a model folder or a run directory.
@@ -82,25 +82,8 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Width of the vectors: scikit-learn names the columns of its tables by it."""
         return int(self.predictor_.dimensions(self.pooling))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: settings, and the model's files as bytes (safetensors and JSON)."""
-        state = dict(super().__getstate__())
-        if "predictor_" in state:
-            state["predictor_"] = model_bytes(state["predictor_"].model)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over what was pickled; the model goes to the GPU where there is one."""
-        if "predictor_" in state:
-            model = model_from_bytes(state["predictor_"], source=str(state["model"]))
-            state = {**state, "predictor_": Predictor(model)}
-        super().__setstate__(state)
-
     def __sklearn_tags__(self) -> Any:
-        """Say that X holds texts and nothing has to be learned."""
+        """Say that nothing has to be learned."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags

@@ -1,14 +1,11 @@
-"""Fit: rows in memory -> a run of `albertkit.finetune` in a temporary folder -> the trained model."""
+"""Fit: rows in memory -> `albertkit.training.train` -> the trained model."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,21 +14,23 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from albertkit.data.examples import TextExample
+from albertkit.data.texts import listed
+from albertkit.datasets.dataset import Dataset
+from albertkit.datasets.label_check import contradictions, tiny_split
+from albertkit.datasets.table import METRICS
 from albertkit.errors import UsageError
-from albertkit.estimators.saving import PREFIX, owned_model
-from albertkit.evaluation.report import Report
 from albertkit.hardware.device import set_threads
 from albertkit.io.progress import Console, Silent
 from albertkit.models.loaded import Model
-from albertkit.training.finetune import finetune
-from albertkit.training.run import RunFolder
+from albertkit.models.pretrained import load_model
+from albertkit.training.checks import training_execution
+from albertkit.training.class_weights import weights_note
+from albertkit.training.resolved import resolve
+from albertkit.training.run import Run
 from albertkit.training.settings import FinetuneSettings
-
-_TOKEN_ROWS = 16
-"""Rows of a split that has to be there and decides nothing."""
-
-_NEVER = 10**9
-"""Epochs of patience where no row is held out: none says when to stop."""
+from albertkit.training.splits import Splits
+from albertkit.training.train import train
+from albertkit.training.verdict import stuck
 
 
 @dataclass(frozen=True)
@@ -42,26 +41,26 @@ class Fitted:
     history: list[dict[str, dict[str, Any]]]
     """Scores of each epoch: `train`, and `validation` where rows were held out."""
     notes: tuple[str, ...]
-    """What the run says of itself: texts cut, weights of the classes, no calibration."""
+    """What a user has to know: texts cut, weights of the classes, no calibration."""
 
 
 def fit(
     examples: Sequence[TextExample],
-    targets: npt.NDArray[Any],
     *,
+    labels: Sequence[str] = (),
     settings: FinetuneSettings,
     validation_fraction: float,
     verbose: bool = False,
 ) -> Fitted:
-    """Train on rows in memory with the library's own training; nothing stays on disk but a frozen encoder's features.
+    """Train on rows in memory; nothing stays on disk but a frozen encoder's features.
 
     Args:
-        examples: texts or pairs.
-        targets: number of each one's class, or its number, `[rows]`.
-        settings: of the run, with its task; `data` and `out` are set here.
+        examples: texts or pairs with their label (the number of a class, or a number to predict).
+        labels: names of the classes; none in regression.
+        settings: of the training, with its task.
         validation_fraction: share of the rows that chooses the epoch and calibrates, in [0, 1). Where that is no row,
             all of them train and the weights are those of the last epoch. Few-shot training uses every row.
-        verbose: whether to tell how it goes, on standard error.
+        verbose: whether to report progress on standard error.
 
     A training whose loss got nowhere is a ConvergenceWarning, as in scikit-learn.
 
@@ -71,50 +70,35 @@ def fit(
     if not 0 <= validation_fraction < 1:
         raise UsageError(f"validation_fraction is {validation_fraction}; it is a share of the rows, from 0 to below 1")
     fraction = 0.0 if settings.few_shot else validation_fraction  # cross-validation holds rows out itself
-    kept, held = divide(targets, fraction=fraction, seed=settings.seed, classes=settings.task != "regression")
-    with TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as parent:
-        data, run = Path(parent) / "data", Path(parent) / "run"
-        data.mkdir()
-        # A run wants a split to choose by, and another one to score if the first shall calibrate. Where no row is held
-        # out, and for the score, which nobody reads, a few rows stand there.
-        dev = held if len(held) else kept[:_TOKEN_ROWS]
-        for split, rows in (("train", kept), ("dev", dev), ("test", dev[:_TOKEN_ROWS])):
-            _write_rows(data / f"{split}.jsonl", examples, targets, rows)
-        settings = replace(
-            settings,
-            data=str(data),
-            out=str(run),
-            text_column="text",
-            pair_column="pair" if examples[0].pair is not None else None,
-            label_column="label",
-            baseline=False,
-            plots=False,
-            patience=settings.patience if len(held) or settings.few_shot else _NEVER,
-        )
-        report = finetune(settings, teller=Console() if verbose else Silent())
-        model = owned_model(run, source=settings.model)
-        if not len(held) and not settings.few_shot:
-            _take_last_weights(model, RunFolder(run), frozen=settings.freeze_encoder)
-    return Fitted(model, *_said(report, held_out=len(held) > 0 or settings.few_shot))
-
-
-def _said(report: Report, *, held_out: bool) -> tuple[list[dict[str, dict[str, Any]]], tuple[str, ...]]:
-    """Return history and notes without what is about rows that decide nothing; warn of a training that got nowhere.
-
-    A note on labels would name them by number.
-    """
-    parts = ("train", "validation") if held_out else ("train",)
-    unread = ("the classification head", "the regression head", "test: ", "rare labels", "train has ") + (
-        () if held_out else ("dev: ", "the probab")
+    targets = np.array([example.label for example in examples])
+    kept, held = divide(targets, fraction=fraction, seed=settings.seed, classes=bool(labels))
+    task = settings.task or "classification"
+    rows = Dataset("X", "train", task, tuple(labels), METRICS[task], [examples[row] for row in kept])
+    splits = Splits.in_memory(rows, [examples[row] for row in held])
+    base = load_model(settings.model)
+    resolved = resolve(settings, base, rows)
+    weights = resolved.class_weights
+    blank = [f"row {number}" for number, example in enumerate(examples) if not example.text.strip()]
+    splits = splits.noting(
+        *([f"X: {len(blank)} texts are empty ({listed(blank, 'rows')})"] if blank else []),
+        *([] if weights is None else [weights_note(weights, labels=labels)]),
+        *tiny_split(splits.validation, "choose the epoch"),
+        *contradictions([splits.train, splits.validation]),
     )
-    notes = [note for note in report.notes if not note.startswith(unread)]
-    if report.verdict is not None and report.verdict.outcome == "stuck":  # no other outcome counts: nothing was scored
-        said = f"{report.verdict.sentence} Try another learning_rate or random_state, more epochs, or frozen=True."
-        warnings.warn(said, ConvergenceWarning, stacklevel=5)
-        notes.append(said)
-    if report.few_shot is not None:
-        notes.append(f"few-shot training: {report.few_shot.why}")
-    return [{part: dict(epoch[part]) for part in parts} for epoch in report.epochs], tuple(notes)
+    execution = training_execution(settings, to="train")
+    trained = train(base, splits, resolved, Run(execution, progress=Console() if verbose else Silent()))
+    notes = [*base.notes, *trained.splits.notes]
+    if trained.uncalibrated is not None:
+        notes.append(trained.uncalibrated)
+    sentence = stuck(trained, settings)
+    if sentence is not None:
+        sentence += " Try another learning_rate or random_state, more epochs, or frozen=True."
+        warnings.warn(sentence, ConvergenceWarning, stacklevel=4)
+        notes.append(sentence)
+    if trained.few_shot is not None:
+        notes.append(f"few-shot training: {trained.few_shot.choice.why}")
+    history = [{split: dict(scores) for split, scores in epoch.items()} for epoch in trained.epochs]
+    return Fitted(replace(trained.predictor.model, notes=()), history, tuple(dict.fromkeys(notes)))
 
 
 def divide(
@@ -136,26 +120,6 @@ def divide(
     free = [row for row in order.tolist() if row not in needed]
     held = np.sort(np.array(free[: round(fraction * len(targets))], np.int64))
     return np.setdiff1d(np.arange(len(targets)), held), held
-
-
-def _write_rows(
-    path: Path, examples: Sequence[TextExample], targets: npt.NDArray[Any], rows: npt.NDArray[np.int64]
-) -> None:
-    values = targets.tolist()
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        for row in rows.tolist():
-            example = examples[row]
-            pair = {} if example.pair is None else {"pair": example.pair}
-            file.write(json.dumps({"text": example.text, **pair, "label": values[row]}) + "\n")
-
-
-def _take_last_weights(model: Model, run: RunFolder, *, frozen: bool) -> None:
-    """Put the last epoch's weights in place of the best one's: no row was there to tell which was best."""
-    last = run.load_checkpoint()
-    assert last is not None
-    assert model.task is not None
-    trained = model.network.heads[model.task.head] if frozen else model.network
-    trained.load_state_dict(last["weights"])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from albertkit.tasks.classification.head import LinearHead
 
 
 class AlbertRegressor(RegressorMixin, TrainedEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Tells a number of each text, or pair of texts.
+    """Predicts a number for each text, or pair of texts.
 
     It trains on `(y - mean) / standard deviation`, so numbers of any size do; the trained head holds the way back.
 
@@ -26,13 +26,13 @@ class AlbertRegressor(RegressorMixin, TrainedEstimator):  # type: ignore[misc]  
         learning_rate: the highest rate; a recipe's if None (albert-nano 5e-4, larger models 3e-5, `frozen` 1e-3).
         batch_size: rows of one optimizer step; 32 if None, or 128 where `frozen`.
         max_length: longest input in tokens; longer texts are cut, and `notes_` says how many.
-        frozen: train the head alone, on vectors that each text gives once; see `AlbertClassifier`.
+        frozen: train only the head, on vectors that are computed once per text; see `AlbertClassifier`.
         pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch by Pearson's
             correlation. With 0 every row trains and the last epoch is kept.
         random_state: of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
-        verbose: tell how the training goes, on standard error.
+        verbose: report progress on standard error.
 
     After `fit`: `n_features_in_` (1, or 2 for pairs); `history_`, scores by epoch, of `train` and `validation`, whose
     loss is the squared error in standard deviations; `n_iter_`, epochs; `notes_`, sentences of the run; `predictor_`,

@@ -77,7 +77,7 @@ def save_folder(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[
     """Write the model as the folder that every command reads.
 
     Raises:
-        UsageError: something stands there already.
+        UsageError: something is there already.
         WriteError: the system refused.
     """
     path = Path(folder)

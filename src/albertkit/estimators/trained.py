@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +16,8 @@ from albertkit.data.examples import TextExample
 from albertkit.errors import UsageError
 from albertkit.estimators.fitting import Fitted, fit, on_threads
 from albertkit.estimators.inputs import InputError, examples_of
-from albertkit.estimators.saving import folder_facts, model_bytes, model_from_bytes, save_folder
+from albertkit.estimators.saving import folder_facts, save_folder
+from albertkit.estimators.text_estimator import TextEstimator
 from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model
 from albertkit.training.settings import FinetuneSettings
@@ -32,7 +34,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-class TrainedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class TrainedEstimator(TextEstimator):
     """An ALBERT with a head, trained by `fit`."""
 
     _task: str
@@ -80,13 +82,22 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             freeze_encoder=bool(self.frozen),
             pooling=self.pooling,
             seed=seed,
+            baseline=False,
         )
 
-    def _train(self, examples: list[TextExample], targets: npt.NDArray[Any], *, settings: FinetuneSettings) -> Fitted:
+    def _train(
+        self,
+        examples: Sequence[TextExample],
+        targets: npt.NDArray[Any],
+        *,
+        labels: Sequence[str] = (),
+        settings: FinetuneSettings,
+    ) -> Fitted:
+        rows = [replace(row, label=target) for row, target in zip(examples, targets.tolist(), strict=True)]
         with on_threads(self.threads):
             return fit(
-                examples,
-                targets,
+                rows,
+                labels=labels,
                 settings=settings,
                 validation_fraction=self.validation_fraction,
                 verbose=bool(self.verbose),
@@ -111,20 +122,6 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         with on_threads(self.threads):
             return self.predictor_.logits(examples)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: settings, arrays, and the model's files as bytes (safetensors and JSON)."""
-        state = dict(super().__getstate__())
-        if "predictor_" in state:
-            state["predictor_"] = model_bytes(state["predictor_"].model)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over what was pickled; the model goes to the GPU where there is one."""
-        if "predictor_" in state:
-            model = model_from_bytes(state["predictor_"], source=str(state["model"]))
-            state = {**state, "predictor_": Predictor(model)}
-        super().__setstate__(state)
-
     def _facts(self) -> dict[str, Any]:
         return {"columns": self.n_features_in_} if hasattr(self, "n_features_in_") else {}
 
@@ -136,7 +133,7 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
         Raises:
             NotFittedError: `fit` was not called.
-            UsageError: something stands there already.
+            UsageError: something is there already.
             WriteError: the system refused.
         """
         check_is_fitted(self)
@@ -169,11 +166,3 @@ class TrainedEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _take_facts(self, facts: dict[str, Any]) -> None:
         """Set what only a subclass knows of a loaded folder."""
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that X holds texts."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags

@@ -29,7 +29,7 @@ from albertkit.hub.web import NotThereError
 from albertkit.io.archive import unpack
 from albertkit.io.files import WriteError, atomic_folder
 from albertkit.io.manifest import FileRecord, Manifest, records_of, write_manifest
-from albertkit.io.progress import Silent, Teller
+from albertkit.io.progress import Progress, Silent
 
 HUB = "https://huggingface.co"
 
@@ -69,7 +69,7 @@ def fetch_model(
     consent: Consent | None = None,
     offline: bool | None = None,
     source: str | None = None,
-    tell: Teller | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Return the folder of a known model, downloading it into the cache where it is not there yet.
 
@@ -81,7 +81,7 @@ def fetch_model(
         consent: asked before anything is sent; `granted` and `ask` are ready-made, and ALBERTKIT_YES chooses if None.
         offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
         source: one of `MODEL_SOURCES`; if None, whatever is in the cache, else the hub.
-        tell: where progress is shown.
+        progress: where progress is shown.
 
     Raises:
         UsageError: the name or the source is unknown.
@@ -92,7 +92,7 @@ def fetch_model(
     published_config(name)
     if source not in (None, *MODEL_SOURCES):
         raise UsageError(f'there is no source "{source}"; known: {", ".join(MODEL_SOURCES)}')
-    tell = tell or Silent()
+    progress = progress or Silent()
     if name not in MODEL_DOWNLOADS:
         found = cached_model_folder(name)
         assert found is not None, "the shipped model is always here"
@@ -100,10 +100,10 @@ def fetch_model(
     model, folder = MODEL_DOWNLOADS[name], model_cache(name, source or "hub")
     if source != "google":
         url, by_hand = f"{hub_address()}/{model.repository}", _names(model.files)
-        fetch = partial(_from_hub, name, model, folder, tell)
+        fetch = partial(_from_hub, name, model, folder, progress)
     else:
         url, by_hand = mirrored(model.archive), f"the unpacked {model.archive.rpartition('/')[2]}"
-        fetch = partial(_from_google, name, model, folder, tell)
+        fetch = partial(_from_google, name, model, folder, progress)
     offer = Offer(name, "model", model.website, model.author, model.licence, model.size, url, folder)
     where = f"put {by_hand} into {folder}" if source != "google" else f"give the path of {by_hand} as the model"
     return fetch_once(
@@ -113,7 +113,7 @@ def fetch_model(
         by_hand=f"fetch them from {url} elsewhere and {where}",
         consent=consent or consent_by(yes=False),
         offline=offline,
-        tell=tell,
+        progress=progress,
     )
 
 
@@ -129,7 +129,7 @@ def fetch_once(
     by_hand: str,
     consent: Consent,
     offline: bool | None,
-    tell: Teller,
+    progress: Progress,
 ) -> Path:
     """Fetch unless it is there: ask, then let one process download while the others wait and find what it left.
 
@@ -140,7 +140,7 @@ def fetch_once(
         by_hand: what to do without a network, the end of a sentence.
         consent: asked first.
         offline: forbid the download; as the environment says if None.
-        tell: where a wait is told.
+        progress: where a wait is told.
 
     Raises:
         DownloadError: offline, or no consent; and see `fetch`.
@@ -153,7 +153,7 @@ def fetch_once(
         raise DownloadError(f"{offer.name} is not on this machine and downloads are switched off; {by_hand}")
     if not consent(offer):
         raise DownloadError(f"{offer.name} was not downloaded, as you did not agree; {by_hand}")
-    with _alone(offer, tell):
+    with _alone(offer, progress):
         found = there()
         if found is None:
             fetch()
@@ -163,7 +163,7 @@ def fetch_once(
 
 
 @contextmanager
-def _alone(offer: Offer, tell: Teller) -> Iterator[None]:
+def _alone(offer: Offer, progress: Progress) -> Iterator[None]:
     path = offer.folder.with_name(offer.folder.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def _alone(offer: Offer, tell: Teller) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            tell.say(f"another process downloads {offer.name}; waiting for it")
+            progress.report(f"another process downloads {offer.name}; waiting for it")
             lock.acquire()
     except OSError as error:
         raise WriteError(
@@ -183,7 +183,7 @@ def _alone(offer: Offer, tell: Teller) -> Iterator[None]:
         lock.release()
 
 
-def _from_hub(name: str, model: ModelSource, folder: Path, tell: Teller) -> None:
+def _from_hub(name: str, model: ModelSource, folder: Path, progress: Progress) -> None:
     _make(folder)
     revision: str | None = None
     records: dict[str, FileRecord] = {}
@@ -191,10 +191,10 @@ def _from_hub(name: str, model: ModelSource, folder: Path, tell: Teller) -> None
         for file in wanted.names:
             address = f"{hub_address()}/{model.repository}/resolve/"
             try:
-                found = announce(f"{address}{revision or 'main'}/{file}", tell=tell)
+                found = announce(f"{address}{revision or 'main'}/{file}", progress=progress)
                 # The first answer names the commit; all files are taken at it, also when the branch moves meanwhile.
                 revision = revision or found.revision
-                records[file] = _fetch(f"{address}{revision or 'main'}/{file}", folder / file, found, wanted, tell)
+                records[file] = _fetch(f"{address}{revision or 'main'}/{file}", folder / file, found, wanted, progress)
                 break
             except NotThereError as error:
                 if wanted.needed and file == wanted.names[-1]:
@@ -204,23 +204,23 @@ def _from_hub(name: str, model: ModelSource, folder: Path, tell: Teller) -> None
     write_manifest(folder, Manifest(name, "hub", revision, records))
 
 
-def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, tell: Teller) -> FileRecord:
+def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, progress: Progress) -> FileRecord:
     if wanted.sha256 is not None and found.sha256 not in (None, wanted.sha256):
         raise DownloadError(
             f"{url}: the server's file has the SHA-256 {found.sha256} where {wanted.sha256} was published, so it is "
             "another one; nothing was kept, try another source"
         )
     sha256 = wanted.sha256 or found.sha256
-    return download_file(url, target, tell=tell, size=found.size, sha256=sha256, sha1=found.sha1)
+    return download_file(url, target, progress=progress, size=found.size, sha256=sha256, sha1=found.sha1)
 
 
-def _from_google(name: str, model: ModelSource, folder: Path, tell: Teller) -> None:
+def _from_google(name: str, model: ModelSource, folder: Path, progress: Progress) -> None:
     archive = folder.with_name(model.archive.rpartition("/")[2])
     _make(folder.parent)
     url = mirrored(model.archive)
     if not archive.is_file():
-        found = announce(url, tell=tell)
-        download_file(url, archive, tell=tell, size=found.size, sha256=found.sha256)
+        found = announce(url, progress=progress)
+        download_file(url, archive, progress=progress, size=found.size, sha256=found.sha256)
     unpacked = folder.with_name(f".{folder.name}.unpacked")
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
@@ -246,7 +246,7 @@ def fetch_pinned(
     files: tuple[PinnedFile, ...],
     folder: Path,
     *,
-    tell: Teller,
+    progress: Progress,
     finish: Callable[[Path, Mapping[str, Path]], None] | None = None,
 ) -> None:
     """Download files whose size and hash were published into a folder, with a manifest.
@@ -255,7 +255,7 @@ def fetch_pinned(
         name: of the data set.
         files: what to fetch.
         folder: where to.
-        tell: where progress is shown.
+        progress: where progress is shown.
         finish: makes the content of a fresh folder from the downloaded files, which are then deleted; the files
             themselves are the content if None.
 
@@ -267,7 +267,7 @@ def fetch_pinned(
     records: dict[str, FileRecord] = {}
     for file in files:
         target, url = place / file.name, mirrored(file.url)
-        records[file.name] = download_file(url, target, tell=tell, size=file.size, sha256=file.sha256)
+        records[file.name] = download_file(url, target, progress=progress, size=file.size, sha256=file.sha256)
     if finish is None:
         write_manifest(folder, Manifest(name, "web", None, records))
         return

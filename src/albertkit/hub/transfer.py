@@ -25,7 +25,7 @@ from albertkit.hub.consent import DownloadError, megabytes
 from albertkit.hub.web import NO_HEAD, PassingError, opened
 from albertkit.io.files import WriteError
 from albertkit.io.manifest import FileRecord, sha256_of
-from albertkit.io.progress import Teller
+from albertkit.io.progress import Progress
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before the second, third, ... attempt."""
@@ -53,7 +53,7 @@ class Announced:
     """The hub's commit."""
 
 
-def announce(url: str, *, tell: Teller) -> Announced:
+def announce(url: str, *, progress: Progress) -> Announced:
     """Ask the server about a file.
 
     Raises:
@@ -78,14 +78,14 @@ def announce(url: str, *, tell: Teller) -> Announced:
                 revision=revision if _HEX[40].fullmatch(revision) else None,
             )
 
-    return _patiently(once, url=url, tell=tell)
+    return _patiently(once, url=url, progress=progress)
 
 
 def download_file(
     url: str,
     target: Path,
     *,
-    tell: Teller,
+    progress: Progress,
     size: int | None = None,
     sha256: str | None = None,
     sha1: str | None = None,
@@ -95,7 +95,7 @@ def download_file(
     Args:
         url: https, or http on this machine.
         target: where it goes; its folder exists.
-        tell: where progress is shown.
+        progress: where progress is shown.
         size: what it must have, in bytes.
         sha256: what it must have.
         sha1: what it or its git object must have.
@@ -113,7 +113,7 @@ def download_file(
             f"{target}: needs {megabytes(size - part.bytes())}, more than the disk has free; make room, or set "
             "ALBERTKIT_CACHE to a folder on another disk"
         )
-    with tell.bar(target.name, total=max(1, (size or 0) // 10**6)) as advance:
+    with progress.bar(target.name, total=max(1, (size or 0) // 10**6)) as advance:
         shown = 0
 
         def show(count: int) -> None:
@@ -122,7 +122,7 @@ def download_file(
             shown = count // 10**6
 
         if size is None or part.bytes() != size:
-            _patiently(lambda: part.fetch(show), url=url, tell=tell, progress=part.bytes)
+            _patiently(lambda: part.fetch(show), url=url, progress=progress, received=part.bytes)
     return part.finish(sha256=sha256, sha1=sha1)
 
 
@@ -253,19 +253,21 @@ def _received(answer: Any) -> bytes:
         raise PassingError(f"the line was cut ({str(error) or type(error).__name__})") from error
 
 
-def _patiently(act: Callable[[], Result], *, url: str, tell: Teller, progress: Callable[[], int] = lambda: 0) -> Result:
+def _patiently(
+    act: Callable[[], Result], *, url: str, progress: Progress, received: Callable[[], int] = lambda: 0
+) -> Result:
     """Act again after a passing fault, some times in a row; an attempt that brought something begins a new row."""
-    failures, before = 0, progress()
+    failures, before = 0, received()
     while True:
         try:
             return act()
         except PassingError as fault:
-            if progress() >= before + _PROGRESS:
+            if received() >= before + _PROGRESS:
                 failures = 0
-            before = progress()
+            before = received()
             if failures == len(PAUSES):
                 kept = f" ({megabytes(before)} are kept)" if before else ""
                 raise DownloadError(f"{url}: {fault}; the same command goes on where it stopped{kept}") from fault
-            tell.say(f"{urlsplit(url).netloc}: {fault}; trying again in {PAUSES[failures]:g} s")
+            progress.report(f"{urlsplit(url).netloc}: {fault}; trying again in {PAUSES[failures]:g} s")
             time.sleep(PAUSES[failures])
             failures += 1

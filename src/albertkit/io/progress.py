@@ -1,4 +1,4 @@
-"""Telling the user how long work takes: on standard error, a bar on a terminal and plain lines elsewhere, or silently.
+"""Progress of long work, on standard error: a bar on a terminal, plain lines elsewhere, or nothing.
 
 `ALBERTKIT_PROGRESS=0` turns bars and lines off; sentences stay.
 """
@@ -10,21 +10,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+Kind = Literal["info", "note", "warning"]
+"""What a sentence is: how the work goes, a fact that a report keeps too, or something to act on."""
 
 
 class Advance(Protocol):
     """Moves a bar on."""
 
     def __call__(self, count: int, *, info: str = "") -> None:
-        """Count `count` more units done; `info` stands beside the bar."""
+        """Count `count` more units done; the bar shows `info` at its end."""
         ...
 
 
-class Teller(Protocol):
+class Progress(Protocol):
     """Where long work reports to."""
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str, *, kind: Kind = "info") -> None:
         """Show one sentence."""
         ...
 
@@ -34,9 +37,9 @@ class Teller(Protocol):
 
 
 class Silent:
-    """Tells nothing: the default in Python."""
+    """Reports nothing: the default in Python."""
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str, *, kind: Kind = "info") -> None:
         """Show nothing."""
 
     @contextmanager
@@ -49,20 +52,40 @@ class Silent:
         yield advance
 
 
+class Warnings:
+    """Passes on bars and warnings only: for work of many parts whose other sentences are in their own reports.
+
+    Args:
+        progress: where to.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def report(self, sentence: str, *, kind: Kind = "info") -> None:
+        """Show a warning."""
+        if kind == "warning":
+            self._progress.report(sentence, kind=kind)
+
+    def bar(self, what: str, *, total: int) -> AbstractContextManager[Advance]:
+        """Show the bar."""
+        return self._progress.bar(what, total=total)
+
+
 class Console:
-    """Tells on standard error: a bar where that is a terminal, else a plain line from time to time."""
+    """Reports on standard error: a bar where that is a terminal, else a plain line from time to time."""
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
 
         self._console = RichConsole(stderr=True, highlight=False)
-        self.said: set[str] = set()
-        """Every sentence so far, without "note: " or "warning: " before it."""
+        self.reported: set[str] = set()
+        """Every sentence so far."""
 
-    def say(self, sentence: str) -> None:
-        """Print one sentence."""
-        self.said.add(sentence.removeprefix("note: ").removeprefix("warning: "))
-        self._print(sentence)
+    def report(self, sentence: str, *, kind: Kind = "info") -> None:
+        """Print one sentence; "note: " or "warning: " comes before one of that kind."""
+        self.reported.add(sentence)
+        self._print(sentence if kind == "info" else f"{kind}: {sentence}")
 
     @contextmanager
     def bar(self, what: str, *, total: int) -> Iterator[Advance]:
@@ -154,7 +177,7 @@ def duration(seconds: float) -> str:
 
 
 def counted(advance: Advance) -> Callable[[int], None]:
-    """Return a function of the count alone, for code that gives no info.
+    """Return a function of only the count, for code that gives no info.
 
     >>> with Silent().bar("work", total=1) as advance:
     ...     counted(advance)(1)

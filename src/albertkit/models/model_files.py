@@ -44,7 +44,7 @@ def model_source(name: str | os.PathLike[str]) -> Path:
         from albertkit.hub.download import fetch_model
         from albertkit.io.progress import Console
 
-        found = fetch_model(str(name), tell=Console())
+        found = fetch_model(str(name), progress=Console())
     return found
 
 

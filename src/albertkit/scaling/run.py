@@ -9,7 +9,7 @@ from pathlib import Path
 from albertkit.datasets.text_files import require_sliceable
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
-from albertkit.io.progress import Silent, Teller
+from albertkit.io.progress import Progress, Silent
 from albertkit.scaling.cluster import cluster, results
 from albertkit.scaling.folder import OutputFolder
 from albertkit.scaling.job import Job
@@ -50,7 +50,7 @@ def output_folder(output: str, source: Path) -> Path:
 
 
 def run_job(
-    job: Job, *, address: str, workers: int | None = None, threads: int | None = None, teller: Teller | None = None
+    job: Job, *, address: str, workers: int | None = None, threads: int | None = None, progress: Progress | None = None
 ) -> Report:
     """Do a job on a Ray cluster; one that was stopped goes on.
 
@@ -59,7 +59,7 @@ def run_job(
         address: `local`, or that of a cluster.
         workers: the most there may be; left out, one a node.
         threads: processors of a worker; left out, its share.
-        teller: who is told how far it is.
+        progress: who is told how far it is.
 
     Raises:
         UsageError: CSV or TSV, a number below 1, or a device that no node has.
@@ -71,14 +71,14 @@ def run_job(
     for name, number in (("workers", workers), ("threads", threads)):
         if number is not None and number < 1:
             raise UsageError(f"--{name} is {number}; it must be 1 or more")
-    teller = teller or Silent()
+    progress = progress or Silent()
     parts = cut(job.input, job.columns)
     started = time.perf_counter()
     made = 0
     with locked(job.output, option="--output"):
         output = OutputFolder(job, parts)
         if not output.finished:
-            made = _fill(job, output, address=address, workers=workers, threads=threads, teller=teller)
+            made = _fill(job, output, address=address, workers=workers, threads=threads, progress=progress)
     lines = list(output.done.values())
     return Report(
         texts=sum(int(line["rows"]) for line in lines),
@@ -92,14 +92,14 @@ def run_job(
 
 
 def _fill(
-    job: Job, output: OutputFolder, *, address: str, workers: int | None, threads: int | None, teller: Teller
+    job: Job, output: OutputFolder, *, address: str, workers: int | None, threads: int | None, progress: Progress
 ) -> int:
     missing = output.missing
     verb = {"embed": "embedding", "predict": "predicting"}[job.verb]
-    with teller.bar(verb, total=sum(part.rows for part in output.parts.values())) as advance:
+    with progress.bar(verb, total=sum(part.rows for part in output.parts.values())) as advance:
         there = sum(int(line["rows"]) for line in output.done.values())
         if there:
-            teller.say(f"{len(output.done)} of {len(output.parts)} parts are there already")
+            progress.report(f"{len(output.done)} of {len(output.parts)} parts are there already")
             advance(there)
         if missing:
             with cluster(address, workers=workers, threads=threads, device=job.device) as shares:

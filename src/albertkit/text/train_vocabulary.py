@@ -18,7 +18,7 @@ import sentencepiece
 from albertkit.errors import AlbertkitError, DataError, UsageError
 from albertkit.io.decoding import file_blocks, text_lines
 from albertkit.io.files import WriteError, atomic_folder
-from albertkit.io.progress import Silent, Teller, counted
+from albertkit.io.progress import Progress, Silent, counted
 from albertkit.text.normalize import normalization
 from albertkit.text.tokenizer import Tokenizer
 
@@ -99,7 +99,7 @@ def train_vocabulary(
     seed: int = SEED,
     threads: int = THREADS,
     encoding: str | None = None,
-    teller: Teller | None = None,
+    progress: Progress | None = None,
 ) -> TrainedVocabulary:
     """Train a vocabulary on text files and write it as a tokenizer folder, whole or not at all.
 
@@ -116,7 +116,7 @@ def train_vocabulary(
         seed: of this draw.
         threads: threads of sentencepiece.
         encoding: of the files; what the byte order mark of each says, else UTF-8, if None.
-        teller: where progress is told.
+        progress: where progress is told.
 
     Raises:
         WriteError: `out` exists and is not empty, or cannot be written.
@@ -124,7 +124,7 @@ def train_vocabulary(
         DataError: a file that is not there or not of its encoding, or files without text.
     """
     started = time.perf_counter()
-    teller = teller or Silent()
+    progress = progress or Silent()
     for name, value, least in (
         ("size", size, len(FIRST_PIECES) + 1),
         ("sentences", sentences, 1),
@@ -138,15 +138,15 @@ def train_vocabulary(
     for path in paths:
         if not path.is_file():  # nor a pipe, which cannot be read twice
             raise DataError(f"{path}: there is no such file")
-    teller.say(f"counting the sentences of {len(paths)} file{'s' if len(paths) != 1 else ''}")
+    progress.report(f"counting the sentences of {len(paths)} file{'s' if len(paths) != 1 else ''}")
     total = sum(1 for path in paths for _ in _raw_sentences(path, encoding))
     if not total:
         raise DataError(f"{', '.join(map(str, paths))}: no text to train on; every line is blank")
     used = min(total, sentences)
     feed = _Feed(paths, total=total, wanted=used, seed=seed, encoding=encoding)
-    with teller.bar("reading", total=used) as advance:
+    with progress.bar("reading", total=used) as advance:
         feed.advance = counted(advance)
-        feed.when_read = lambda: teller.say(f"training {size:,} pieces on {used - feed.left_out:,} sentences")
+        feed.when_read = lambda: progress.report(f"training {size:,} pieces on {used - feed.left_out:,} sentences")
         model = _in_a_thread(lambda: _train(feed, size=size, sentences=sentences, threads=threads))
     tokenizer = Tokenizer(model, where=str(target))
     assert tuple(tokenizer.vocabulary.pieces[: len(FIRST_PIECES)]) == FIRST_PIECES

@@ -7,14 +7,16 @@ import os
 from albertkit.data.examples import SpanExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
+from albertkit.hardware.device import Execution, choose_execution
 from albertkit.models.pretrained import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.training.settings import FinetuneSettings
+from albertkit.training.shared_settings import SharedSettings
 
 
 def check_alone(command: str) -> None:
-    """Refuse to be one of several processes of torchrun: each would train alone and write the same files.
+    """Refuse to be one of several processes of torchrun: each would train on its own and write the same files.
 
     Raises:
         UsageError: torchrun started more than one.
@@ -25,6 +27,23 @@ def check_alone(command: str) -> None:
             f"{command} trains in one process, and torchrun started {world} that would write into the same run "
             f"directory; start albertkit {command} without torchrun (pretrain alone shares its work)"
         )
+
+
+def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str, ...] = ("int8",)) -> Execution:
+    """Choose device, precision and threads of a training.
+
+    Args:
+        settings: of the training.
+        to: verb of the training, for messages.
+        refused: precisions that it cannot be done in.
+
+    Raises:
+        UsageError: there is no such device, or the precision is for predictions only.
+    """
+    execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
+    if execution.precision in refused:
+        raise UsageError(f"{execution.precision} is to predict with; {to} with --precision auto")
+    return execution
 
 
 def task_for(train: Dataset) -> str:

@@ -26,7 +26,7 @@ def class_weights(
     """Return the weights of the labels, None where none were asked for.
 
     `balanced` is scikit-learn's formula, `n / (classes * n_of_the_class)`, over the training examples; their mean is 1
-    then. In multi-label each label is a yes or no of its own: `n / (2 * n_with)` where the label stands and
+    then. In multi-label each label is a yes or no of its own: `n / (2 * n_with)` where the row has the label and
     `n / (2 * n_without)` where it does not. A class without examples has 1.
 
     Given by name, the other labels have 1; in multi-label the weight is that of the rows that have the label, as

@@ -8,10 +8,9 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.text.any_tokenizer import AnyTokenizer
 
 _ANSWERS = frozenset({"label", "answers", "tags"})
 """Fields of an example that say what is right; its id is no input of the training."""
@@ -51,36 +50,18 @@ def _add(digest: _Digest, value: Any) -> None:
         digest.update(f"{type(value).__name__} {value!r};".encode("utf-8", "surrogatepass"))
 
 
-def finetune_inputs(
-    *,
-    labels: Sequence[str],
-    train: Dataset,
-    validation: Dataset,
-    scored: Dataset,
-    network: nn.Module,
-    tokenizer: AnyTokenizer,
-) -> dict[str, Any]:
-    """Return what a fine-tuning run reads besides its settings, to compare with `input_changes`.
+def texts_digest(texts: Sequence[str]) -> str:
+    """Return the SHA-256 of texts, in order.
 
-    Args:
-        labels: names of the classes or tags by index.
-        train: the examples to train on.
-        validation: the examples that choose the epoch.
-        scored: the examples that give the score.
-        network: of the model that the run starts from.
-        tokenizer: its tokenizer.
+    >>> texts_digest(["ab", "c"]) == texts_digest(["a", "bc"])
+    False
     """
-    return {
-        "labels": list(labels),
-        **{
-            f"{role} examples": split_digest(data)
-            for role, data in (("training", train), ("validation", validation), ("scored", scored))
-        },
-        "weights of the starting model": content_digest(network.state_dict()),
-        "tokenizer": hashlib.sha256(
-            f"{tokenizer.mode} {tokenizer.keep_accents}\n".encode() + tokenizer.model
-        ).hexdigest(),
-    }
+    digest = hashlib.sha256()
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def split_digest(data: Dataset) -> dict[str, Any]:

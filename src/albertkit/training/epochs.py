@@ -1,200 +1,245 @@
-"""The epochs of a fine-tuning run: train, score the validation split after each, keep the best one's weights."""
+"""The epochs of a full training: train, score the validation split after each, keep the best one's weights."""
 
 from __future__ import annotations
-
-import time
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
 
-from albertkit.datasets.dataset import DataSource
+from albertkit.batching.cutting import training_steps
 from albertkit.encoder.layer import Group
 from albertkit.errors import RunError
 from albertkit.evaluation.evaluate import Scored, score_outputs
 from albertkit.evaluation.intervals import too_few
 from albertkit.evaluation.null_threshold import tuned_task
 from albertkit.inference.predictor import Predictor
-from albertkit.io.progress import Teller, counted
-from albertkit.models.pretrained import Model
+from albertkit.io.progress import Progress, counted
 from albertkit.tasks.classification.exits import ExitObjective, every_head
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
-from albertkit.training.history import EpochRecord, step_event
-from albertkit.training.inputs import inputs_of
-from albertkit.training.loop import Step, diverged, train_steps
-from albertkit.training.optimizers import build_optimizer
-from albertkit.training.roles import (
-    Role,
+from albertkit.training.encoded_splits import (
+    EncodedSplit,
+    EncodedSplits,
     losses_of,
     measure_batch_statistics,
-    role_outputs,
+    split_outputs,
 )
-from albertkit.training.run import RunFolder
-from albertkit.training.schedules import learning_rate
-from albertkit.training.settings import FinetuneSettings
-from albertkit.training.state import TrainingState
+from albertkit.training.epoch_state import EpochState
+from albertkit.training.exits import ExitInputs
+from albertkit.training.heads import head_of, task_of
+from albertkit.training.history import EpochRecord, step_event, step_info
+from albertkit.training.lessons import Lessons
+from albertkit.training.loop import (
+    FeatureInputs,
+    HeadTraining,
+    Inputs,
+    Plan,
+    Step,
+    StepPlan,
+    TextInputs,
+    diverged,
+    train_steps,
+)
+from albertkit.training.optimizers import build_optimizer
+from albertkit.training.recipes import LoopSettings
+from albertkit.training.resolved import Resolved
+from albertkit.training.run import Run
+from albertkit.training.run_folder import BEST
+from albertkit.training.schedules import Schedule
 
 
-def train_epochs(
-    predictor: Predictor,
-    roles: dict[str, Role],
-    source: DataSource,
-    settings: FinetuneSettings,
-    *,
-    weights: npt.NDArray[np.float32] | None,
-    run: RunFolder,
-    resume: bool,
-    teller: Teller,
-) -> tuple[int, list[dict[str, dict[str, float]]]]:
-    """Train to the end, leave the best epoch's weights in the network; return that epoch and the history."""
-    model = predictor.model
-    task = model.task
-    assert task is not None
-    assert settings.learning_rate is not None
-    assert settings.optimizer is not None
-    train, lessons = roles["train"], roles["train"].lessons
-    head = model.network.heads[task.head]
-    trained: nn.Module = head if settings.freeze_encoder else model.network
-    model.network.encoder.requires_grad_(not settings.freeze_encoder)
-    for group in model.network.encoder.groups:
-        assert isinstance(group, Group)
-        group.recompute = settings.recompute
-    heads = every_head(model.network, head=task.head) if settings.exits else nn.ModuleList([head])
-    if task.name == "regression":
-        assert not isinstance(train.targets, list)
-        for each in heads:
-            if isinstance(each, nn.Linear):
-                nn.init.constant_(each.bias, float(train.targets.mean()))  # else the first epoch only finds the mean
-    inputs, plan = inputs_of(predictor, train, settings)
-    optimizer = build_optimizer(settings.optimizer, [trained], weight_decay=settings.weight_decay)
-    per_epoch = len(plan(0))
-    total = settings.steps or (settings.epochs or 1) * per_epoch
-    rate = partial(
-        learning_rate,
-        peak=settings.learning_rate,
-        total_steps=total,
-        warmup_steps=int(total * (settings.warmup or 0)),
-        schedule=settings.schedule or "linear",
-    )
-    objective = objective_of(task)
-    if weights is not None or settings.exits:
-        kind = ExitObjective if settings.exits else ClassificationObjective
-        objective = kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
-    record = EpochRecord(len(train.encoded), task.num_outputs(model.labels) if objective.averages else 0)
-    state = TrainingState(trained, optimizer, record)
-    first = state.restore(run) if resume else 0
-    rate(first)  # an unknown schedule is told before the directory is made
-    run.begin(settings.to_dict(), step=first)
-    if first:
-        teller.say(f"continuing after step {first} of {total}")
-    saved = time.monotonic()
-    stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
-    _set_mode(model, settings)
-    steps = train_steps(
-        inputs=inputs,
-        head=heads if settings.exits else head,
-        objective=objective if lessons is None else lessons.objective(objective),
-        targets=train.targets if lessons is None else lessons.targets(train.targets),
-        device=predictor.execution.torch_device,
-        optimizer=optimizer,
-        rate=rate,
-        plan=plan,
-        total_steps=total,
-        clip_norm=settings.clip_norm,
-        seed=settings.seed,
-        first_step=first,
-    )
-    with teller.bar("training", total=total) as advance:
-        advance(first)
-        while not stopped and (step := next(steps, None)) is not None:
-            record.add(step)
-            run.log(step_event(step))
-            advance(1, info=f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s")
+class EpochLoop:
+    """Trains the head of a model, and unless it is frozen the encoder, epoch by epoch.
+
+    Args:
+        predictor: the model with its fresh head.
+        splits: what trains, and what chooses the epoch.
+        resolved: every choice.
+        loop: those of this loop.
+        run: where it computes, writes and reports.
+        lessons: a teacher's answers to the training texts.
+
+    Raises:
+        RunError: a checkpoint cannot be used.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        splits: EncodedSplits,
+        resolved: Resolved,
+        loop: LoopSettings,
+        run: Run,
+        lessons: Lessons | None = None,
+    ) -> None:
+        self.predictor, self.splits, self.resolved, self.loop, self.run = predictor, splits, resolved, loop, run
+        settings, task, train = resolved.settings, task_of(predictor.model), splits.train
+        network, head = predictor.model.network, head_of(predictor.model)
+        trained: nn.Module = head if settings.freeze_encoder else network
+        network.encoder.requires_grad_(not settings.freeze_encoder)
+        for group in network.encoder.groups:
+            assert isinstance(group, Group)
+            group.recompute = settings.recompute
+        heads = every_head(network, head=task.head) if settings.exits else nn.ModuleList([head])
+        if task.name == "regression" and isinstance(train.targets, np.ndarray):
+            for each in heads:
+                if isinstance(each, nn.Linear):
+                    mean = float(train.targets.mean())
+                    nn.init.constant_(each.bias, mean)  # else the first epoch only finds the mean
+        self.objective = _objective(task, resolved.class_weights, exits=settings.exits)
+        """Of the labels."""
+        inputs, epochs = _inputs_of(predictor, train, resolved, loop)
+        self.training = HeadTraining(
+            inputs,
+            heads if settings.exits else head,
+            self.objective if lessons is None else lessons.objective(self.objective),
+            train.targets if lessons is None else lessons.targets(train.targets),
+            predictor.execution.torch_device,
+        )
+        total = loop.total_steps(len(epochs(0)))
+        warmup = int(total * loop.warmup)
+        rate = Schedule(loop.schedule, peak=loop.learning_rate, total_steps=total, warmup_steps=warmup)
+        self.plan = StepPlan(epochs, rate, total, settings.clip_norm, settings.seed)
+        optimizer = build_optimizer(loop.optimizer, [trained], weight_decay=settings.weight_decay)
+        outputs = task.num_outputs(predictor.model.labels) if self.objective.averages else 0
+        record = EpochRecord(len(train.encoded), outputs)
+        self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
+        self.state.restore(run.folder)
+        run.folder.begin(settings.to_dict(), step=self.state.step)
+
+    def train(self) -> EpochState:
+        """Train to the end, leave the best epoch's weights in the network, and return the history.
+
+        Raises:
+            RunError: the loss is not a finite number.
+            WriteError: the system refused a file.
+        """
+        state, run, total = self.state, self.run, self.plan.total_steps
+        self._enter_training()
+        for step in run.follow(
+            train_steps(self.training, state.optimizer, self.plan, first_step=state.step),
+            state,
+            what="training",
+            total=total,
+            save_seconds=self.resolved.settings.save_seconds,
+            event=step_event,
+            info=step_info,
+        ):
             if step.last_of_epoch or step.number == total:
-                _end_epoch(predictor, roles, source, objective, state=state, run=run, step=step, teller=teller)
-                _set_mode(model, settings)
-                stopped = settings.patience is not None and state.epochs_since_best() >= settings.patience
-            if step.last_of_epoch or step.number == total or time.monotonic() - saved >= settings.save_seconds:
-                state.save(run, step.number)
-                saved = time.monotonic()
-    if stopped:
-        teller.say(f"stopped early: no better validation score in {settings.patience} epochs")
-    best = state.best(run)
-    trained.load_state_dict(best["weights"])
-    model.task = with_saved_settings(task, best.get("task", {}))
-    return state.best_epoch, state.epochs
+                self._end_epoch(step)
+                self._enter_training()
+                state.save(run.folder)
+        if state.stopped:
+            run.progress.report(f"stopped early: no better validation score in {self.loop.patience} epochs")
+        if self.splits.validation is not None:
+            best = state.best(run.folder)
+            state.trained.load_state_dict(best["weights"])
+            model = self.predictor.model
+            model.task = with_saved_settings(task_of(model), best.get("task", {}))
+        return state
+
+    def _enter_training(self) -> None:
+        """Switch dropout on, except in a frozen encoder."""
+        network = self.predictor.model.network
+        network.train()
+        if self.resolved.settings.freeze_encoder:
+            network.encoder.eval()
+
+    def _end_epoch(self, step: Step) -> None:
+        """Score the epoch, keep the weights if they are the best so far, log and report."""
+        state, train, model = self.state, self.splits.train, self.predictor.model
+        metrics = train.dataset.metrics
+        train_scores = state.record.scores(
+            task_of(model), train.targets, metrics=metrics, num_labels=max(len(model.labels), 1)
+        )
+        measure_batch_statistics(self.predictor, train)
+        scores = {"train": train_scores}
+        validated, task = "", task_of(model)
+        if self.splits.validation is not None:
+            scored, task, loss = self._validate(self.splits.validation, step)
+            scores["validation"] = {"loss": loss, **scored.metrics}
+            score = f"{metrics[0]} {scored.metrics[metrics[0]]:.2f}"
+            few = scored.too_few_examples
+            validated = f"; validation loss {loss:.4f}, "
+            validated += too_few(len(self.splits.validation.dataset)) if few else score
+        if state.end_epoch(scores) and self.splits.validation is not None:
+            kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
+            self.run.folder.save_checkpoint(kept, name=BEST)
+        self.run.folder.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
+        trained = f", {metrics[0]} {train_scores[metrics[0]]:.2f}" if metrics[0] in train_scores else ""
+        self.run.progress.report(
+            f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"
+        )
+
+    def _validate(self, split: EncodedSplit, step: Step) -> tuple[Scored, Task, float]:
+        """Return the scores of the validation split, the task with what was tuned on it, and the mean loss."""
+        task = task_of(self.predictor.model)
+        with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
+            outputs = split_outputs(self.predictor, split, progress=counted(advance))
+        losses = losses_of(self.objective, split, outputs)
+        loss = float(losses.mean())
+        if not bool(np.isfinite(losses).all()):
+            raise RunError(diverged(f"the validation loss became {loss}", step.number, step.learning_rate))
+        if split is not self.splits.test:  # a threshold tuned on what is scored would flatter
+            task = tuned_task(task, outputs, encoded=split.encoded, examples=split.dataset.examples)
+        return _scored(task, self.predictor, split, outputs), task, loss
 
 
-def _set_mode(model: Model, settings: FinetuneSettings) -> None:
-    model.network.train()
-    if settings.freeze_encoder:
-        model.network.encoder.eval()
+def _inputs_of(
+    predictor: Predictor, train: EncodedSplit, resolved: Resolved, loop: LoopSettings
+) -> tuple[Inputs, Plan]:
+    """Return what gives the head its states, and the plan of an epoch's steps.
+
+    Args:
+        predictor: the model that is trained.
+        train: the tokenised training split, with features where the encoder is frozen.
+        resolved: every choice.
+        loop: those of the loop.
+    """
+    settings, model = resolved.settings, predictor.model
+    tokens, lengths = settings.batch_tokens, train.encoded.lengths
+    inputs: Inputs
+    if train.features is not None:
+        inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
+        tokens, lengths = loop.batch_size, np.ones(len(train.encoded), np.int64)
+    elif settings.exits:
+        inputs = ExitInputs(model.network, train.encoded, execution=predictor.execution, pooling=model.head.pooling)
+    else:
+        reads = objective_of(resolved.task).reads
+        inputs = TextInputs(
+            model.network, train.encoded, execution=predictor.execution, reads=reads, pooling=model.head.pooling
+        )
+
+    def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
+        return training_steps(lengths, batch_size=loop.batch_size, batch_tokens=tokens, seed=settings.seed, epoch=epoch)
+
+    return inputs, plan
 
 
-def scored_role(predictor: Predictor, role: Role, source: DataSource, teller: Teller) -> Scored:
-    """Score the network as it is on the examples of a role."""
-    task = predictor.model.task
-    assert task is not None
-    with teller.bar(f"scoring {role.dataset.split}", total=len(role.encoded.sequences)) as advance:
-        outputs = role_outputs(predictor, role, progress=counted(advance))
-    return _score(task, predictor, role, outputs, source)
+def _objective(task: Task, weights: npt.NDArray[np.float32] | None, *, exits: bool) -> Objective:
+    if weights is None and not exits:
+        return objective_of(task)
+    kind = ExitObjective if exits else ClassificationObjective
+    return kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
 
 
-def _score(
-    task: Task, predictor: Predictor, role: Role, outputs: list[npt.NDArray[np.float32]], source: DataSource
-) -> Scored:
+def scored_split(predictor: Predictor, split: EncodedSplit, progress: Progress) -> Scored:
+    """Score the network as it is on the examples of a split."""
+    with progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
+        outputs = split_outputs(predictor, split, progress=counted(advance))
+    return _scored(task_of(predictor.model), predictor, split, outputs)
+
+
+def _scored(task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]) -> Scored:
     return score_outputs(
         task,
         outputs,
-        encoded=role.encoded,
-        examples=role.dataset.examples,
+        encoded=split.encoded,
+        examples=split.dataset.examples,
         labels=predictor.model.labels,
-        metrics=source.metrics,
-        data=source.name,
-    )
-
-
-def _end_epoch(
-    predictor: Predictor,
-    roles: dict[str, Role],
-    source: DataSource,
-    objective: Objective,
-    *,
-    state: TrainingState,
-    run: RunFolder,
-    step: Step,
-    teller: Teller,
-) -> None:
-    model, validation = predictor.model, roles["validation"]
-    task = model.task
-    assert task is not None
-    train_scores = state.record.scores(
-        task, roles["train"].targets, metrics=source.metrics, num_labels=max(len(model.labels), 1)
-    )
-    measure_batch_statistics(predictor, roles["train"])
-    with teller.bar("validation", total=len(validation.encoded.sequences)) as advance:
-        outputs = role_outputs(predictor, validation, progress=counted(advance))
-    losses = losses_of(objective, validation, outputs)
-    if not bool(np.isfinite(losses).all()):
-        raise RunError(diverged(f"the validation loss became {float(losses.mean())}", step.number, step.learning_rate))
-    if validation is not roles["scored"]:  # a threshold tuned on what is scored would flatter
-        task = tuned_task(task, outputs, encoded=validation.encoded, examples=validation.dataset.examples)
-    scored = _score(task, predictor, validation, outputs, source)
-    scores = {"train": train_scores, "validation": {"loss": float(losses.mean()), **scored.metrics}}
-    main = source.metrics[0]
-    if state.end_epoch(scores, main=main):
-        kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
-        run.save_checkpoint(kept, name="best")
-    run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
-    trained = f", {main} {train_scores[main]:.2f}" if main in train_scores else ""
-    few = scored.too_few_examples
-    validated = too_few(len(validation.dataset)) if few else f"{main} {scored.metrics[main]:.2f}"
-    teller.say(
-        f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}; "
-        f"validation loss {scores['validation']['loss']:.4f}, {validated}"
+        metrics=split.dataset.metrics,
+        data=split.dataset.name,
     )

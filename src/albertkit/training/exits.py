@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from albertkit.batching.batch import Batch
 from albertkit.errors import UsageError
-from albertkit.hardware.device import Execution
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.exits import exit_states
-from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.network import Network
 from albertkit.tasks.task import Task
+from albertkit.training.loop import Indices, TextInputs
 from albertkit.training.settings import FinetuneSettings
 
 
@@ -33,26 +28,10 @@ def check_exits(task: Task, settings: FinetuneSettings) -> None:
         raise UsageError("--exits goes without batch normalization; leave --head-norm out")
 
 
-class ExitInputs:
-    """Sequences that pass the encoder at every step, for heads after each layer: `Inputs` of the loop.
+class ExitInputs(TextInputs):
+    """Sequences that pass the encoder at every step, for heads after each layer."""
 
-    Args:
-        network: its encoder is trained.
-        encoded: tokenised examples.
-        execution: device and precision.
-        pooling: what each head reads of a sequence.
-    """
-
-    trains = True
-
-    def __init__(self, network: Network, encoded: Encoded, *, execution: Execution, pooling: str) -> None:
-        self.network = network
-        self.encoded = encoded
-        self.execution = execution
-        self.pooling = pooling
-
-    def states(self, units: npt.NDArray[np.int64]) -> Tensor:
+    def states(self, units: Indices) -> Tensor:
         """Encode the units' sequences; return `[sequences, layers, hidden]` in fp32."""
-        batch = Batch.pack(self.encoded.sequences[index] for index in self.encoded.sequences_of(units))
         with self.execution.autocast():
-            return exit_states(self.network, batch, pooling=self.pooling)
+            return exit_states(self.network, self.batch(units), pooling=self.pooling)

@@ -2,145 +2,99 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from albertkit.data.examples import TextExample
 from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
-from albertkit.evaluation.evaluate import Scored, score_logits
+from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
 from albertkit.evaluation.predicted import trivial_baselines
 from albertkit.evaluation.report import ChosenBy, Report
-from albertkit.hardware.device import Execution
-from albertkit.inference.predictor import Predictor
-from albertkit.io.progress import Teller
+from albertkit.io.progress import Progress
+from albertkit.models.loaded import Model
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.training.few_shot.train import FewShot
-from albertkit.training.lessons import Lessons
-from albertkit.training.roles import Role
-from albertkit.training.run import RunFolder
-from albertkit.training.settings import FinetuneSettings
+from albertkit.training.environment import environment
+from albertkit.training.heads import task_of
+from albertkit.training.resolved import Resolved
+from albertkit.training.run import Run
 from albertkit.training.splits import Splits
-from albertkit.training.tempering import validation_temperature
+from albertkit.training.train import Trained
 from albertkit.training.verdict import verdict_of
 
 
-def finish(
-    predictor: Predictor,
-    *,
-    splits: Splits,
-    validation: Role,
-    settings: FinetuneSettings,
-    run: RunFolder,
-    scored: Scored,
-    chosen_by: ChosenBy,
-    best_epoch: int,
-    epochs: Sequence[Mapping[str, Mapping[str, float]]],
-    lessons: Lessons | None = None,
-    seconds: float,
-    teller: Teller,
-    few_shot: FewShot | None = None,
-) -> Report:
-    """Calibrate and save the model, score the baselines, write report and plots; return the report.
+def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
+    """Save the model, score the baselines, write report and plots; return the report.
 
-    The temperature is fitted here, to the weights that are kept: while epochs are compared there is none.
+    Args:
+        trained: what the training gave, with a score.
+        resolved: what it was told.
+        run: where it writes.
 
     Raises:
         WriteError: the system refused a file; what was written before stays.
     """
-    model = predictor.model
-    task = model.task
-    assert task is not None
-    notes = [*model.notes, *splits.notes, *scored.notes]
-    if few_shot is None:
-        temperature, reason = validation_temperature(predictor, validation, splits=splits)
-    else:
-        temperature, reason = few_shot.temperature, few_shot.reason
-    if temperature is not None:
-        assert isinstance(task, ClassificationTask)
-        assert scored.logits is not None
-        task = replace(task, temperature=temperature)
-        model = replace(model, task=task)
-        scored = score_logits(
-            task,
-            scored.logits,
-            targets=task.targets(splits.scored.of(TextExample), num_labels=len(model.labels)),
-            labels=model.labels,
-            metrics=tuple(scored.metrics),
-        )
-        teller.say(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by.split}")
-    elif reason is not None:
-        notes.append(reason)
-    save_model(model, run.path / "model", facts={"data": splits.train.name})
-    teller.say(f"model: {run.path / 'model'}")
-    baselines = () if few_shot is None else few_shot.baselines
-    baselines = baselines or tuple(_baselines(predictor, splits, tfidf=settings.baseline, teller=teller))
-    roles = {"train": splits.train, "validation": splits.validation, "scored": splits.scored}
-    teacher = None
-    if lessons is not None:
-        teacher = lessons.report(Predictor(model, execution=predictor.execution), scored, splits, folder=run.path)
+    assert trained.scored is not None
+    seconds = run.seconds
+    model, splits, scored = trained.predictor.model, trained.splits, trained.scored
+    settings = resolved.settings
+    if trained.few_shot is not None:
+        settings = replace(settings, pooling=model.head.pooling)
+    folder = run.folder.path
+    save_model(model, folder / "model", facts={"data": splits.train.name})
+    run.progress.report(f"model: {folder / 'model'}")
+    baselines = () if trained.few_shot is None else trained.few_shot.baselines
+    baselines = baselines or tuple(_baselines(model, splits, tfidf=settings.baseline, progress=run.progress))
+    named = {"train": splits.train, "validation": splits.validation, "scored": splits.test}
+    uncalibrated = () if trained.uncalibrated is None else (trained.uncalibrated,)
     report = Report(
-        task=task.name,
+        task=task_of(model).name,
         data=splits.train.name,
         model=settings.model,
         metrics=scored.metrics,
         intervals=scored.intervals,
-        split=splits.scored.split,
-        best_epoch=best_epoch,
-        epochs=epochs,
+        split=splits.test.split,
+        best_epoch=trained.best_epoch,
+        epochs=trained.epochs,
         seconds=round(seconds, 2),
-        examples=len(splits.scored),
-        chosen_by=chosen_by,
-        examples_by_split={f"{role}: {dataset.split}": len(dataset) for role, dataset in roles.items()}
+        examples=len(splits.test),
+        chosen_by=ChosenBy(trained.chosen_by, splits.train.metrics[0]),
+        examples_by_split={f"{use}: {dataset.split}": len(dataset) for use, dataset in named.items()}
         | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
-        skipped={dataset.split: len(dataset.skipped) for dataset in roles.values() if dataset.skipped},
-        teacher=teacher,
+        skipped={dataset.split: len(dataset.skipped) for dataset in named.values() if dataset.skipped},
+        teacher=None
+        if trained.lessons is None
+        else trained.lessons.report(trained.predictor, scored, splits, folder=folder),
         confusion=scored.confusion,
         calibration=scored.calibration,
-        temperature=temperature,
+        temperature=trained.temperature,
         calibration_before=scored.calibration_before,
         baselines=baselines,
-        verdict=verdict_of(
-            model,
-            splits=splits,
-            settings=settings,
-            scored=scored,
-            baselines=baselines,
-            epochs=epochs,
-            best_epoch=best_epoch,
-            lessons=lessons,
-        ),
-        few_shot=None if few_shot is None else few_shot.choice,
-        notes=tuple(dict.fromkeys(notes)),
-        environment=environment(predictor.execution),
+        verdict=verdict_of(trained, settings, baselines),
+        few_shot=None if trained.few_shot is None else trained.few_shot.choice,
+        notes=tuple(dict.fromkeys((*model.notes, *splits.notes, *scored.notes, *uncalibrated))),
+        environment=environment(run.execution),
         command=settings.to_dict(),
     )
     if settings.plots:
-        _draw(report, scored, folder=run.path / "plots")
-    report.write(run.path)  # last: its presence says that the run is complete
+        _draw(report, scored, splits.train.metrics[0], folder=folder / "plots")
+    report.write(folder)  # last: its presence says that the run is complete
     return report
 
 
-def _draw(report: Report, scored: Scored, *, folder: Path) -> None:
-    assert report.chosen_by is not None
-    plot_history(
-        report.epochs, path=folder / "history.png", metric=report.chosen_by.metric, best_epoch=report.best_epoch
-    )
+def _draw(report: Report, scored: Scored, metric: str, *, folder: Path) -> None:
+    plot_history(report.epochs, path=folder / "history.png", metric=metric, best_epoch=report.best_epoch)
     if scored.confusion is not None and len(scored.confusion.labels) <= 30:
         plot_confusion(scored.confusion.matrix, labels=scored.confusion.labels, path=folder / "confusion.png")
     if scored.calibration is not None:
         plot_reliability(scored.calibration, before=scored.calibration_before, path=folder / "reliability.png")
 
 
-def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Teller) -> list[Baseline]:
-    task = predictor.model.task
-    assert task is not None
-    num_labels = max(len(predictor.labels), 1)
-    train, scored = splits.train, splits.scored
+def _baselines(model: Model, splits: Splits, *, tfidf: bool, progress: Progress) -> list[Baseline]:
+    task, num_labels = task_of(model), max(len(model.labels), 1)
+    train, scored = splits.train, splits.test
     if not isinstance(task, ClassificationTask):
         return trivial_baselines(train, scored)
     common: dict[str, Any] = {"task": task.name, "metrics": train.metrics, "num_labels": num_labels}
@@ -148,7 +102,7 @@ def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Tel
     targets = task.targets(scored.of(TextExample), num_labels=num_labels)
     found = [majority_baseline(train_targets, test_labels=targets, **common)]
     if tfidf:
-        teller.say("scoring the baseline: TF-IDF with a linear model")
+        progress.report("scoring the baseline: TF-IDF with a linear model")
         texts = [
             [row.text if row.pair is None else (row.text, row.pair) for row in dataset.of(TextExample)]
             for dataset in (train, scored)
@@ -157,19 +111,3 @@ def _baselines(predictor: Predictor, splits: Splits, *, tfidf: bool, teller: Tel
             tfidf_baseline(texts[0], train_labels=train_targets, test_texts=texts[1], test_labels=targets, **common)
         )
     return found
-
-
-def environment(execution: Execution) -> dict[str, Any]:
-    """Return versions, device, precision and threads for a report."""
-    import torch
-
-    import albertkit
-
-    return {
-        "albertkit": albertkit.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": execution.device,
-        "precision": execution.precision,
-        "threads": execution.threads,
-    }

@@ -1,4 +1,4 @@
-"""What a run says of itself epoch by epoch, and the loss of an answer that ignores the text."""
+"""The scores and events of a run, epoch by epoch, and the loss of an answer that ignores the text."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def step_event(step: Step) -> dict[str, Any]:
         "tokens": step.tokens,
         "seconds": round(step.seconds, 4),
     }
+
+
+def step_info(step: Step) -> str:
+    """Return what a bar shows of a step."""
+    return f"epoch {step.epoch + 1}, loss {step.loss:.3f}, {step.tokens / step.seconds:,.0f} tokens/s"
 
 
 def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[np.float32] | None = None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,17 @@ from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.speed import texts_per_second
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.inference.predictor import Predictor
-from albertkit.io.progress import Teller, counted
+from albertkit.io.progress import Progress, counted
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.classification.taught import Lesson
 from albertkit.tasks.encoded import UnitTargets
 from albertkit.tasks.objective import Objective
 from albertkit.training.digest import examples_digests
-from albertkit.training.distillation.teachers import teacher_files
 from albertkit.training.run_data import run_settings
-from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.task_teacher import TaskTeacher
+from albertkit.training.teacher_files import teacher_files
 from albertkit.training.unlabelled import text_key
 
 FloatArray = npt.NDArray[np.float32]
@@ -53,14 +52,13 @@ def seen_by_teacher(teacher: TaskTeacher, splits: Splits, source: DataSource) ->
         trained = {text_key(example) for example in choose_splits(source, settings).train.of(TextExample)}
     except AlbertkitError:  # no run, or one whose data have changed since
         return splits
-    seen = sum(text_key(example) in trained for example in splits.scored.of(TextExample))
-    if not seen or splits.scored is splits.train:
+    seen = sum(text_key(example) in trained for example in splits.test.of(TextExample))
+    if not seen or splits.test is splits.train:
         return splits
-    note = (
-        f"the teacher was trained on {seen:,} of the {len(splits.scored):,} scored texts, so its score is too high; "
+    return splits.noting(
+        f"the teacher was trained on {seen:,} of the {len(splits.test):,} scored texts, so its score is too high; "
         "train it with the same --test and --seed"
     )
-    return replace(splits, notes=(*splits.notes, note))
 
 
 @dataclass(frozen=True)
@@ -73,29 +71,26 @@ class Lessons:
     answers: FloatArray
     """To the training texts, those with labels first, `[texts, outputs]`."""
     scored: FloatArray
-    """To the texts of the scored split, `[texts, outputs]`."""
+    """To the texts of the test split, `[texts, outputs]`."""
 
     @classmethod
-    def of(cls, teacher: TaskTeacher, splits: Splits, settings: FinetuneSettings, teller: Teller) -> Lessons:
+    def of(cls, teacher: TaskTeacher, splits: Splits, progress: Progress) -> Lessons:
         """Ask the teacher, once for each text.
 
         Args:
             teacher: see `TaskTeacher`.
             splits: what is trained on, and scored.
-            settings: complete ones.
-            teller: where progress is shown.
+            progress: where progress is shown.
 
         Raises:
             CheckpointError, WriteError: see `TaskTeacher.logits`.
         """
-        assert settings.teacher_weight is not None
         train = [data for data in (splits.train, splits.unlabelled) if data is not None]
-        parts = [data.of(TextExample) for data in (*train, splits.scored)]
-        with teller.bar("the teacher's answers", total=sum(map(len, parts))) as advance:
+        parts = [data.of(TextExample) for data in (*train, splits.test)]
+        with progress.bar("the teacher's answers", total=sum(map(len, parts))) as advance:
             answers = [teacher.logits(part, progress=counted(advance)) for part in parts]
         teacher.release()  # the training needs the memory more
-        lesson = Lesson(teacher.task.name, settings.teacher_weight, settings.temperature or 1.0)
-        return cls(teacher, lesson, np.concatenate(answers[:-1]), answers[-1])
+        return cls(teacher, teacher.lesson, np.concatenate(answers[:-1]), answers[-1])
 
     def objective(self, objective: Objective) -> Objective:
         """Return the objective of the student; `objective` is that of the labels."""
@@ -131,7 +126,7 @@ class Lessons:
         return float(loss().detach())
 
     def report(self, student: Predictor, scored: Scored, splits: Splits, *, folder: Path) -> TeacherReport:
-        """Return the teacher's scores on the scored split, and what both take; both are timed here.
+        """Return the teacher's scores on the test split, and what both take; both are timed here.
 
         Args:
             student: with its best weights.
@@ -142,10 +137,10 @@ class Lessons:
         task = student.model.task
         assert isinstance(task, ClassificationTask)
         assert scored.logits is not None
-        targets = task.targets(splits.scored.of(TextExample), num_labels=len(student.labels))
+        targets = task.targets(splits.test.of(TextExample), num_labels=len(student.labels))
         metrics = tuple(scored.metrics)
         own = score_logits(self.teacher.task, self.scored, targets=targets, labels=student.labels, metrics=metrics)
-        speeds = texts_per_second([self.teacher.predictor, student], splits.scored.of(TextExample))
+        speeds = texts_per_second([self.teacher.predictor, student], splits.test.of(TextExample))
         return TeacherReport(
             model=self.teacher.name,
             metrics=own.metrics,

@@ -69,9 +69,12 @@ class TextInputs:
 
     def states(self, units: Indices) -> Tensor:
         """Encode the units' sequences and return what the head reads in fp32."""
-        batch = Batch.pack(self.encoded.sequences[index] for index in self.encoded.sequences_of(units))
         with self.execution.autocast():
-            return head_states(self.network(batch), reads=self.reads, pooling=self.pooling)
+            return head_states(self.network(self.batch(units)), reads=self.reads, pooling=self.pooling)
+
+    def batch(self, units: Indices) -> Batch:
+        """Pack the units' sequences."""
+        return Batch.pack(self.encoded.sequences[index] for index in self.encoded.sequences_of(units))
 
 
 class FeatureInputs:
@@ -117,61 +120,124 @@ class Step:
     seconds: float
 
 
-def train_steps(
-    *,
-    inputs: Inputs,
-    head: nn.Module,
-    objective: Objective,
-    targets: UnitTargets,
-    device: torch.device | str = "cpu",
-    optimizer: torch.optim.Optimizer,
-    rate: Callable[[int], float],
-    plan: Plan,
-    total_steps: int,
-    clip_norm: float,
-    seed: int,
-    first_step: int = 0,
-) -> Iterator[Step]:
-    """Train until `total_steps`, yielding after each optimizer step.
+@dataclass(frozen=True)
+class HeadTraining:
+    """What a loss is computed from."""
 
-    Every step seeds torch from (seed, step), so a run that goes on at `first_step` repeats what it would have done.
+    inputs: Inputs
+    """Where the head's states come from."""
+    head: nn.Module
+    objective: Objective
+    """The head's loss."""
+    targets: UnitTargets
+    """What the loss compares with, by unit."""
+    device: torch.device | str = "cpu"
+    """Where the targets go."""
+
+    def gradients(
+        self, passes: Sequence[Indices], *, seed: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Accumulate the gradient of the mean loss over all passes; return logits and losses by unit."""
+        inputs, head, objective = self.inputs, self.head, self.objective
+        units = sum(len(indices) for indices in passes)
+        encoded = inputs.encoded
+
+        def head_losses(states: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
+            counts = encoded.counts[indices]
+            sequences = [encoded.sequences[index] for index in encoded.sequences_of(indices)]
+            lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+            segments = np.concatenate([sequence.token_type_ids for sequence in sequences])
+            wanted = torch.from_numpy(take(self.targets, indices)).to(self.device)
+            rows, losses = objective.losses(
+                head, states, lengths=lengths, counts=counts, targets=wanted, segments=segments
+            )
+            whole = objective.reads == "sequences" and objective.averages
+            return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
+
+        found: list[tuple[Any, Any]] = []
+        whole_step = getattr(head, "uses_batch_statistics", False) or objective.sees_whole_step
+        if len(passes) == 1 or not whole_step:
+            for number, indices in enumerate(passes):
+                _seed(seed, number)
+                logits, losses = head_losses(inputs.states(indices), indices)
+                (losses.sum() / units).backward()  # type: ignore[no-untyped-call]
+                found.append((logits.detach(), losses.detach()))
+        else:
+            # Batch statistics, and losses that weigh examples against each other, are of the whole step: encode all
+            # passes without keeping them, let the head give the gradient of each state, then encode each pass again to
+            # take it further down (gradient caching; Gao et al., 2021).
+            everything = np.concatenate(list(passes))
+            with torch.no_grad():
+                parts = []
+                for number, indices in enumerate(passes):
+                    _seed(seed, number)
+                    parts.append(inputs.states(indices))
+            states = torch.cat(parts).requires_grad_()
+            _seed(seed, len(passes))
+            logits, losses = head_losses(states, everything)
+            losses.mean().backward()  # type: ignore[no-untyped-call]
+            found.append((logits.detach(), losses.detach()))
+            if inputs.trains:
+                assert states.grad is not None
+                row = 0
+                for number, part in enumerate(parts):
+                    _seed(seed, number)
+                    inputs.states(passes[number]).backward(states.grad[row : row + len(part)])  # type: ignore[no-untyped-call]
+                    row += len(part)
+        return (
+            torch.cat([logits.float() for logits, _ in found]).cpu().numpy(),
+            torch.cat([losses for _, losses in found]).cpu().numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Which examples each step reads, and how large the step is."""
+
+    epochs: Plan
+    rate: Callable[[int], float]
+    """Step (from 0) -> learning rate."""
+    total_steps: int
+    clip_norm: float
+    """Largest length of the gradient; 0 does not clip."""
+    seed: int
+    """Of dropout."""
+
+
+def train_steps(
+    training: HeadTraining, optimizer: torch.optim.Optimizer, plan: StepPlan, *, first_step: int = 0
+) -> Iterator[Step]:
+    """Train until the plan's last step, yielding after each optimizer step.
+
+    Every step seeds torch from (seed, step), so a run that continues at `first_step` repeats what it would have done.
 
     Args:
-        inputs: where the head's states come from.
-        head: the task head, trained.
-        objective: its loss.
-        targets: what the loss compares with, by unit.
-        device: where the targets go.
+        training: what the loss is computed from.
         optimizer: updates head (and encoder).
-        rate: step (from 0) -> learning rate.
-        plan: epoch -> optimizer steps -> forward passes.
-        total_steps: where to stop.
-        clip_norm: largest length of the gradient; 0 does not clip.
-        seed: of dropout.
-        first_step: steps that were made before, when a run goes on.
+        plan: examples, rates and number of the steps.
+        first_step: steps that were made before, where a run continues.
 
     Raises:
         RunError: the loss is not a finite number.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    inputs = training.inputs
     number = epoch = 0
-    while number < total_steps:
-        steps = plan(epoch)
+    while number < plan.total_steps:
+        steps = plan.epochs(epoch)
         for position, passes in enumerate(steps):
-            if number >= total_steps:
+            if number >= plan.total_steps:
                 return
             if number >= first_step:
                 started = time.perf_counter()
-                learning_rate = rate(number)
+                learning_rate = plan.rate(number)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate
-                logits, losses = _gradients(
-                    inputs, head, objective, targets, passes, device=device, seed=seed * 1_000_003 + number
-                )
+                logits, losses = training.gradients(passes, seed=plan.seed * 1_000_003 + number)
                 loss = float(losses.mean())
                 if not np.isfinite(loss):
                     raise RunError(diverged(f"the loss became {loss}", number + 1, learning_rate))
-                norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm or float("inf"))
+                norm = torch.nn.utils.clip_grad_norm_(parameters, plan.clip_norm or float("inf"))
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 indices = np.concatenate(list(passes))
@@ -202,63 +268,3 @@ def diverged(what: str, step: int, learning_rate: float) -> str:
 
 def _seed(seed: int, number: int) -> None:
     torch.manual_seed((seed * 1_009 + number) % 2**63)  # torch takes no larger seed
-
-
-def _gradients(
-    inputs: Inputs,
-    head: nn.Module,
-    objective: Objective,
-    targets: UnitTargets,
-    passes: Sequence[Indices],
-    *,
-    device: torch.device | str,
-    seed: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Accumulate the gradient of the mean loss over all passes; return logits and losses by unit."""
-    units = sum(len(indices) for indices in passes)
-    encoded = inputs.encoded
-
-    def head_losses(states: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
-        counts = encoded.counts[indices]
-        sequences = [encoded.sequences[index] for index in encoded.sequences_of(indices)]
-        lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-        segments = np.concatenate([sequence.token_type_ids for sequence in sequences])
-        wanted = torch.from_numpy(take(targets, indices)).to(device)
-        rows, losses = objective.losses(head, states, lengths=lengths, counts=counts, targets=wanted, segments=segments)
-        whole = objective.reads == "sequences" and objective.averages
-        return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
-
-    found: list[tuple[Any, Any]] = []
-    whole_step = getattr(head, "uses_batch_statistics", False) or objective.sees_whole_step
-    if len(passes) == 1 or not whole_step:
-        for number, indices in enumerate(passes):
-            _seed(seed, number)
-            logits, losses = head_losses(inputs.states(indices), indices)
-            (losses.sum() / units).backward()  # type: ignore[no-untyped-call]
-            found.append((logits.detach(), losses.detach()))
-    else:
-        # Batch statistics, and losses that weigh examples against each other, are of the whole step: encode all passes
-        # without keeping them, let the head give the gradient of each state, then encode each pass again to take it
-        # further down (gradient caching; Gao et al., 2021).
-        everything = np.concatenate(list(passes))
-        with torch.no_grad():
-            parts = []
-            for number, indices in enumerate(passes):
-                _seed(seed, number)
-                parts.append(inputs.states(indices))
-        states = torch.cat(parts).requires_grad_()
-        _seed(seed, len(passes))
-        logits, losses = head_losses(states, everything)
-        losses.mean().backward()  # type: ignore[no-untyped-call]
-        found.append((logits.detach(), losses.detach()))
-        if inputs.trains:
-            assert states.grad is not None
-            row = 0
-            for number, part in enumerate(parts):
-                _seed(seed, number)
-                inputs.states(passes[number]).backward(states.grad[row : row + len(part)])  # type: ignore[no-untyped-call]
-                row += len(part)
-    return (
-        torch.cat([logits.float() for logits, _ in found]).cpu().numpy(),
-        torch.cat([losses for _, losses in found]).cpu().numpy(),
-    )

@@ -56,7 +56,7 @@ def cached_features(
             if found.shape == (len(sequences), hidden) and found.dtype == np.float32:
                 return found, True
         except (OSError, ValueError, EOFError):
-            pass  # a corrupt cache is made anew
+            pass  # a corrupt cache is computed again
     features = run_per_sequence(predictor.runtime, sequences, output=pooling, progress=progress)
     with atomic_file(path) as temporary, open(temporary, "wb") as file:
         np.save(file, features)

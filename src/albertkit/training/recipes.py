@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 
 from albertkit.tasks import TASKS
@@ -88,17 +88,44 @@ PATIENCE = 5
 """Epochs without a better validation score after which training on a small table stops."""
 
 
+@dataclass(frozen=True)
+class LoopSettings:
+    """What the loop of a full training needs to know: every choice is made."""
+
+    optimizer: str
+    learning_rate: float
+    """The highest rate."""
+    schedule: str
+    warmup: float
+    """Share of the steps that warm up."""
+    batch_size: int
+    """Examples of one optimizer step."""
+    epochs: int | None
+    steps: int | None
+    """Optimizer steps, instead of epochs."""
+    patience: int | None
+    """Stop after so many epochs without a better validation score; None goes to the end."""
+
+    def total_steps(self, per_epoch: int) -> int:
+        """Return the optimizer steps of the whole training.
+
+        Args:
+            per_epoch: of one epoch.
+        """
+        return self.steps or (self.epochs or 1) * per_epoch
+
+
 def complete(
     settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification", rows: int
-) -> FinetuneSettings:
-    """Return the settings with every open choice filled in from the recipe.
+) -> tuple[FinetuneSettings, int, LoopSettings | None]:
+    """Fill in from the recipe what the user left open.
 
     A recipe's epochs that make fewer than `FEWEST_STEPS` become more, and training may then stop early.
 
-    >>> settings = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False, rows=2490)
+    >>> settings, _, _ = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False, rows=2490)
     >>> settings.learning_rate, settings.batch_size, settings.steps, settings.warmup, settings.pooling
     (3e-05, 32, 800, 0.25, 'pooler')
-    >>> settings = complete(FinetuneSettings(model="m", data="own.csv", out="o"), nano=True, rows=480)
+    >>> settings, _, _ = complete(FinetuneSettings(model="m", data="own.csv", out="o"), nano=True, rows=480)
     >>> settings.epochs, settings.batch_size, settings.patience, settings.pooling
     (20, 32, 5, 'mean')
 
@@ -108,9 +135,15 @@ def complete(
         positions: the most tokens that the network takes; a recipe's length is cut to it.
         task: what the data set is for.
         rows: how many train.
+
+    Returns:
+        The settings with every choice, as `config.json` keeps them; the longest input in tokens; what the loop needs to
+        know, None for few-shot training, which plans its own steps.
     """
-    if settings.few_shot:  # it plans its own steps
-        return replace(settings, max_length=settings.max_length or min(LENGTHS.get(task, LENGTH), positions))
+    length = LENGTHS.get(task, LENGTH)
+    if settings.few_shot:
+        length = settings.max_length or min(length, positions)
+        return replace(settings, max_length=length), length, None
     if settings.freeze_encoder:
         recipe = FROZEN
     elif nano:
@@ -121,25 +154,27 @@ def complete(
     batch_size = settings.batch_size or recipe.batch_size
     head = settings.task or task
     pools = objective_of(TASKS[head]).reads == "sequences"
-    pooling = settings.pooling or POOLINGS.get(head, recipe.pooling) if pools else None
-    if settings.epochs is None and settings.steps is None:
-        settings = replace(settings, epochs=recipe.epochs, steps=recipe.steps)
+    epochs, steps, patience = settings.epochs, settings.steps, settings.patience
+    if epochs is None and steps is None:
+        epochs, steps = recipe.epochs, recipe.steps
         enough = min(ceil(FEWEST_STEPS / ceil(max(rows, 1) / batch_size)), MOST_EPOCHS)
-        if settings.epochs is not None and settings.epochs < enough:
-            settings = replace(settings, epochs=enough, patience=settings.patience or PATIENCE)
-    schedule = settings.schedule or ("constant" if optimizer == "adam" else "linear")
+        if epochs is not None and epochs < enough:
+            epochs, patience = enough, patience or PATIENCE
     warmup = settings.warmup
     if warmup is None:
         warmup = 0.0 if optimizer == "adam" else WARMUP
         if optimizer != "adam" and recipe.steps is not None and recipe.warmup_steps is not None:
             warmup = recipe.warmup_steps / recipe.steps
-    return replace(
-        settings,
+    loop = LoopSettings(
         optimizer=optimizer,
-        schedule=schedule,
-        warmup=warmup,
         learning_rate=settings.learning_rate or recipe.learning_rate,
+        schedule=settings.schedule or ("constant" if optimizer == "adam" else "linear"),
+        warmup=warmup,
         batch_size=batch_size,
-        pooling=pooling,
-        max_length=settings.max_length or min(recipe.max_length or LENGTHS.get(task, LENGTH), positions),
+        epochs=epochs,
+        steps=steps,
+        patience=patience,
     )
+    length = settings.max_length or min(recipe.max_length or length, positions)
+    pooling = settings.pooling or POOLINGS.get(head, recipe.pooling) if pools else None
+    return replace(settings, max_length=length, pooling=pooling, **asdict(loop)), length, loop

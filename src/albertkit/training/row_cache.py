@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.io.files import atomic_file, cache_folder
-from albertkit.training.distillation.texts import texts_digest
+from albertkit.training.digest import texts_digest
 
 Text: TypeAlias = "str | tuple[str, str]"
 Array = npt.NDArray[Any]

@@ -1,206 +1,79 @@
-"""A run directory: settings, events, checkpoints; how a run that was stopped continues."""
+"""Run: where a training computes, what it keeps in order to continue, and where it reports."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-import torch
+from albertkit.hardware.device import Execution
+from albertkit.io.progress import Progress, Silent
+from albertkit.training.run_folder import InMemory, RunFolder
+from albertkit.training.state import State
 
-from albertkit.errors import RunError
-from albertkit.evaluation.events import FILE_NAME as EVENTS
-from albertkit.evaluation.events import read_events
-from albertkit.evaluation.report import FILE_NAME as REPORT
-from albertkit.io.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
-from albertkit.io.locks import is_vacant
-from albertkit.training.digest import content_digest, input_changes
-from albertkit.training.run_data import INPUTS
-
-# Settings that may change between the start of a run and its continuation.
-_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
-
-# Settings that an older version did not write, with what its runs did.
-_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
-
-_DURATIONS = ("epochs", "steps")
-_DIGEST = "content_sha256"  # key of a checkpoint
+AnyStep = TypeVar("AnyStep")
 
 
-class RunFolder:
-    """The files of one run. Whoever writes them holds the folder's lock (`locks.locked`).
+@dataclass(frozen=True)
+class Run:
+    """What every training shares; the loops yield their steps through `follow`."""
 
-    Args:
-        path: the directory.
-    """
+    execution: Execution
+    folder: RunFolder = field(default_factory=InMemory)
+    """Where settings, events and checkpoints go."""
+    progress: Progress = field(default_factory=Silent)
+    started: float = field(default_factory=time.perf_counter)
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self.notes: tuple[str, ...] = ()
-        """What could not be checked because an older albertkit began the run."""
-        self._events = self.path / EVENTS
-        self._checkpoint = self.path / "checkpoints" / "last.pt"
-        self._inputs: Mapping[str, Any] = {}
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
 
-    @classmethod
-    def open(
-        cls,
-        path: str | os.PathLike[str],
-        settings: Mapping[str, Any],
+    def note(self, notes: Iterable[str]) -> None:
+        """Report facts that the run's report keeps too."""
+        for note in notes:
+            self.progress.report(note, kind="note")
+
+    def follow(
+        self,
+        steps: Iterable[AnyStep],
+        state: State[AnyStep],
         *,
-        resume: bool,
-        inputs: Mapping[str, Any] | None = None,
-    ) -> RunFolder:
-        """Check that a run can start or continue here; nothing is written before `begin`.
+        what: str,
+        total: int,
+        save_seconds: float,
+        event: Callable[[AnyStep], dict[str, Any]],
+        info: Callable[[AnyStep], str],
+    ) -> Iterator[AnyStep]:
+        """Yield the steps of a loop; count and log each of them before, and save the state where it is time after.
+
+        The caller scores and keeps models between two steps; `state.stopped` ends the training early.
 
         Args:
-            path: the directory.
-            settings: of the run that is about to start or continue.
-            resume: whether to continue a run that was stopped; where none was begun, one starts.
-            inputs: what the run reads, as `digest.input_changes` compares it.
+            steps: makes each step when asked for it.
+            state: what the steps change.
+            what: name of the bar.
+            total: steps of the whole run.
+            save_seconds: save a checkpoint at least this often; the last step is always saved.
+            event: a step that was counted -> its line of `metrics.jsonl`.
+            info: a step -> what the bar shows at its end.
 
         Raises:
-            RunError: it exists and `resume` is false; or its settings or inputs differ; or the run is complete.
+            WriteError: the system refused a file.
         """
-        run = cls(path)
-        run._inputs = inputs or {}
-        config = run.path / "config.json"
-        if resume and config.is_file():
-            run._check_settings(config, settings)
-            run._check_unfinished()
-            return run
-        if not is_vacant(run.path, first_file=config.name):
-            hint = " or --resume to go on" if config.is_file() else ""
-            raise RunError(f"{run.path} exists and is not empty; give another --out{hint}")
-        return run
-
-    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
-        """Write the settings of a new run; drop the events after `step` of one that continues: they will come again.
-
-        Temporary files that a killed run left are removed.
-
-        Args:
-            settings: what `config.json` holds.
-            step: the last step whose outcome is kept, 0 for a new run.
-
-        Raises:
-            RunError: a line of the events is damaged.
-            WriteError: the system refused.
-        """
-        for folder in (self.path, self._checkpoint.parent, self.path / "plots"):
-            remove_leftovers(folder)
-        if not (self.path / "config.json").is_file():
-            inputs = {INPUTS: dict(self._inputs)} if self._inputs else {}
-            write_json(self.path / "config.json", {**settings, **inputs})
-        kept = [event for event in read_events(self.path) if event["step"] <= step] if self._events.is_file() else []
-        write_text(self._events, "".join(json.dumps(event) + "\n" for event in kept))
-
-    def _check_settings(self, config: Path, settings: Mapping[str, Any]) -> None:
-        try:
-            before = {**_BEFORE, **read_json(config)}
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{config}: cannot be read ({error}); {_START_AGAIN}") from error
-        changed = [key for key, value in settings.items() if key not in _FREE and before.get(key) != value]
-        if changed and not set(changed) - set(_DURATIONS):
-            raise RunError(self._other_duration(before, settings, changed=changed))
-        if changed:
-            said = "; ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
-            raise RunError(f"{self.path}: a run goes on with the settings it started with; {said}")
-        inputs = before.get(INPUTS, {})
-        if not isinstance(inputs, Mapping):
-            raise RunError(f'{config}: "{INPUTS}" is not a mapping; {_START_AGAIN}')
-        if different := input_changes(inputs, self._inputs):
-            raise RunError(
-                f"{self.path}: what the run reads has changed since it started: {'; '.join(different)}; bring it back, "
-                "or start a new run with another --out"
-            )
-        if self._inputs.keys() - inputs.keys():
-            self.notes = (
-                "an older albertkit began this run and did not record its data, so nothing tells whether they changed",
-            )
-
-    def _other_duration(self, before: Mapping[str, Any], settings: Mapping[str, Any], *, changed: list[str]) -> str:
-        """Say what to do for a run with more (or fewer) epochs: the learning rate of each step was planned."""
-        first = next((key for key in _DURATIONS if before.get(key) is not None), changed[0])
-        was = f"{before.get(first)} {first}"
-        now = " and ".join(f"{settings[key]} {key}" for key in changed if settings[key] is not None) or "others"
-        option = f"--{first} {before.get(first)}"
-        return (
-            f"{self.path}: the run was started for {was}, which its learning rates depend on, and cannot continue for "
-            f"{now}; finish it with {option} --resume and train its model further with --model {self.path} and another "
-            "--out, or start a new run with another --out"
-        )
-
-    def _check_unfinished(self) -> None:
-        report = self.path / REPORT
-        if not report.exists():
-            return
-        try:
-            complete = isinstance(read_json(report), dict)
-            reason = "not a JSON object"
-        except (OSError, ValueError) as error:
-            complete, reason = False, str(error)
-        if not complete:
-            raise RunError(f"{report}: damaged ({reason}); delete it, and --resume writes it again")
-        raise RunError(f"{self.path}: this run is complete (report.json is there); nothing to go on with")
-
-    def log(self, event: Mapping[str, Any]) -> None:
-        """Append one event as a line of `metrics.jsonl`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        try:
-            with open(self._events, "a", encoding="utf-8") as file:
-                file.write(json.dumps(event) + "\n")
-        except OSError as error:
-            raise WriteError(
-                f"{self._events}: cannot be written ({error.strerror or error}); "
-                "--resume goes on from the last checkpoint"
-            ) from error
-
-    def save_checkpoint(self, state: Mapping[str, Any], *, name: str = "last") -> None:
-        """Write a checkpoint with a digest of its content in place of the one before, atomically.
-
-        Raises:
-            WriteError: the system refused; the checkpoint before is untouched.
-        """
-        path = self._checkpoint.with_stem(name)
-        with atomic_file(path) as temporary:
-            try:
-                torch.save({**state, _DIGEST: content_digest(state)}, temporary)
-            except RuntimeError as error:  # torch's own writer does not raise OSError when the disk is full
-                reason = str(error).splitlines()[0]
-                raise WriteError(
-                    f"{path}: cannot be written (is the disk full? torch says: {reason}); "
-                    "what stood there before is untouched"
-                ) from error
-
-    def load_checkpoint(self, *, name: str = "last") -> dict[str, Any] | None:
-        """Read a checkpoint without unpickling code; None when there is none yet.
-
-        Raises:
-            RunError: the file is corrupt.
-        """
-        path = self._checkpoint.with_stem(name)
-        if not path.is_file():
-            return None
-        try:
-            state: Any = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch's unpickler fails on damaged bytes with whatever error its stack meets
-            reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
-            raise RunError(f"{path}: the checkpoint is corrupt ({reason}); {_START_AGAIN}") from error
-        if not isinstance(state, dict):
-            raise RunError(f"{path}: the checkpoint holds a {type(state).__name__}, not a run; {_START_AGAIN}")
-        written = state.pop(_DIGEST, None)  # older versions wrote none
-        if written is not None and written != content_digest(state):
-            raise RunError(
-                f"{path}: the checkpoint is corrupt (its content is not what was written, by its SHA-256); "
-                f"{_START_AGAIN}"
-            )
-        return state
-
-
-_START_AGAIN = "start the run again, with another --out"
+        if state.step:
+            self.progress.report(f"continuing after step {state.step:,} of {total:,}")
+        with self.progress.bar(what, total=total) as advance:
+            advance(state.step)
+            if state.stopped:
+                return
+            for step in steps:
+                state.count(step)
+                self.folder.log(event(step))
+                advance(1, info=info(step))
+                yield step
+                if state.step == total or state.seconds_since_save >= save_seconds:
+                    state.save(self.folder)
+                if state.stopped:
+                    return

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
-from albertkit.errors import UsageError
+from albertkit.training.shared_settings import SharedSettings
 
 LONG = ("truncate", "windows")
 """What becomes of a text that is longer than the network reads."""
 
 
-def below_bounds(settings: object, **bounds: float) -> list[str]:
-    """Return a clause for each number among settings that is below its bound or not finite; None is passed over.
-
-    >>> below_bounds(FinetuneSettings("m", "d", "o"), seed=20000)
-    ['seed is 12345; it must be 20000 or more']
-    """
-    given = {name: getattr(settings, name) for name in bounds}
-    return [
-        f"{name.replace('_', '-')} is {given[name]}; it must be {bound} or more{' and finite' * (value == math.inf)}"
-        for name, bound in bounds.items()
-        if (value := given[name]) is not None and not bound <= value < math.inf
-    ]
-
-
 @dataclass(frozen=True)
-class FinetuneSettings:
+class FinetuneSettings(SharedSettings):
     """One run. None means: what the recipe for this data and model says."""
+
+    BOUNDS: ClassVar[Mapping[str, float]] = {
+        "epochs": 1, "batch_size": 1, "batch_tokens": 1, "limit": 1, "train_limit": 1, "max_length": 3, "stride": 1,
+        "max_windows": 1, "patience": 1,
+    }  # fmt: skip
+    HIGHEST_RATE: ClassVar[tuple[float, str]] = (1000, "3e-5")
 
     model: str
     """Known name, model folder or run directory to start from."""
@@ -60,7 +51,7 @@ class FinetuneSettings:
     few_shot: bool = False
     """Choose between frozen features and contrastive pairs by cross-validation: for few labelled rows."""
     freeze_encoder: bool = False
-    """Train the head alone, on features that each text gives once."""
+    """Train only the head, on features that are computed once per text."""
     head_hidden: tuple[int, ...] = ()
     """Widths of blocks before the last linear map."""
     head_norm: str = "none"
@@ -70,8 +61,6 @@ class FinetuneSettings:
     pooling: str | None = None
     """What the head reads of each text: `pooler`, `cls` or `mean`; `pooler`, for similarity `mean`, when left out."""
     epochs: int | None = None
-    steps: int | None = None
-    """Optimizer steps; instead of epochs."""
     batch_size: int | None = None
     """Examples of one optimizer step."""
     batch_tokens: int = 4096
@@ -84,9 +73,6 @@ class FinetuneSettings:
     """linear (warm-up, then down to 0) or constant."""
     warmup: float | None = None
     """Share of the steps that warm up, in [0, 1)."""
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    """Longest gradient; 0 does not clip."""
     max_length: int | None = None
     """Longest input in tokens."""
     long: str = "truncate"
@@ -111,14 +97,10 @@ class FinetuneSettings:
     """Share of the teacher's loss, in (0, 1]; the labels' loss has the rest. 0.5 with a teacher."""
     temperature: float | None = None
     """What the logits of teacher and student are divided by, above 0; 2 with a teacher."""
-    seed: int = 12345
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    save_seconds: float = 60.0
+    save_seconds: float = field(default=60.0, kw_only=True)
     """Save a checkpoint at least this often, in seconds; one is saved after every epoch too."""
     baseline: bool = True
-    """Score TF-IDF with logistic regression beside the model."""
+    """Also score TF-IDF with logistic regression."""
     recompute: bool = False
     """Run each layer again for its gradient instead of keeping what it computed: less memory, a third more time."""
     plots: bool = True
@@ -128,16 +110,10 @@ class FinetuneSettings:
         if self.unlabelled is not None:
             files = (self.unlabelled,) if isinstance(self.unlabelled, str) else tuple(self.unlabelled)
             object.__setattr__(self, "unlabelled", files or None)
-        problems = below_bounds(
-            self, epochs=1, steps=1, batch_size=1, batch_tokens=1, limit=1, train_limit=1, max_length=3, stride=1,
-            max_windows=1, patience=1, seed=0, weight_decay=0, clip_norm=0, save_seconds=0,
-        )  # fmt: skip
-        if self.learning_rate is not None and not 0 < self.learning_rate < 1e3:
-            problems.append(f"learning-rate is {self.learning_rate}; it must be above 0 and below 1000, such as 3e-5")
-        if self.seed >= 2**32:
-            problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
-        if self.warmup is not None and not 0 <= self.warmup < 1:
-            problems.append(f"warmup is {self.warmup}; it is a share of the steps, from 0 to below 1")
+        super().__post_init__()
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
         if self.epochs is not None and self.steps is not None:
             problems.append("epochs and steps are both given; give one of them")
         if self.validation is not None and self.validation_split is not None:
@@ -148,9 +124,7 @@ class FinetuneSettings:
             problems.append(f'long is "{self.long}"; it must be {" or ".join(LONG)}')
         elif self.long != "windows" and (self.stride is not None or self.max_windows is not None):
             problems.append("stride and max-windows are for long texts that are read in windows; add --long windows")
-        problems += [*self._problems_of_weights(), *self._problems_of_teacher()]
-        if problems:
-            raise UsageError("; ".join(problems))
+        return [*problems, *self._problems_of_weights(), *self._problems_of_teacher()]
 
     def _problems_of_weights(self) -> list[str]:
         if isinstance(self.class_weights, str) and self.class_weights != "balanced":
@@ -172,13 +146,6 @@ class FinetuneSettings:
         if self.teacher_weight is not None and not 0 < self.teacher_weight <= 1:
             problems.append(f"teacher-weight is {self.teacher_weight}; it must be above 0 and at most 1, such as 0.5")
         return problems
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        labels = None if self.labels is None else list(self.labels)
-        unlabelled = None if self.unlabelled is None else list(self.unlabelled)
-        lists = {"head_hidden": list(self.head_hidden), "labels": labels, "unlabelled": unlabelled}
-        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,26 +23,44 @@ SHARES = {"imdb": 0.4}
 
 @dataclass(frozen=True)
 class Splits:
-    """The three roles; a data set with fewer labelled splits plays two of them with one, and a note says so."""
+    """What trains, what chooses the epoch and what gives the score; the same split may do two of these."""
 
     train: Dataset
     validation: Dataset
-    scored: Dataset
+    """Without rows where nothing chooses: then the last epoch is kept."""
+    test: Dataset
+    """Without rows where nothing is scored."""
     notes: tuple[str, ...] = ()
+    """What a user has to know of the splits, such as one that does two things."""
     unlabelled: Dataset | None = None
     """Further texts to train on, which only a teacher has an answer for."""
 
+    @classmethod
+    def in_memory(cls, train: Dataset, held_out: Sequence[Any] = ()) -> Splits:
+        """Train on rows in memory and score none.
+
+        Args:
+            train: what trains.
+            held_out: the examples that choose the epoch; without any the last epoch is kept.
+        """
+        empty = replace(train, split="test", examples=[])
+        return cls(train, replace(train, split="validation", examples=list(held_out)), empty)
+
+    def noting(self, *notes: str) -> Splits:
+        """Return the same splits with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
 
 def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
-    """Give each role its split.
+    """Choose what trains, what chooses the epoch, and what gives the score.
 
-    The scored split is `--test-split`, or a share of train (`--test`), else a labelled `test`, else `dev`. The
+    The test split is `--test-split`, or a share of train (`--test`), else a labelled `test`, else `dev`. The
     validation split is `--validation-split`, or a share of train (`--validation`), else `dev` where it is not trained
     on, else a default share of train. Shares are of the whole training split; questions of one article or passage stay
     on one side (`divide`).
 
     Raises:
-        UsageError: a split that is not there, or one in two roles that exclude each other.
+        UsageError: a split that is not there, or one that cannot do two things.
         DataError: training data of one class only, or a split with rows that have no label.
     """
     notes: list[str] = []
@@ -58,17 +78,17 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         return all(example.is_labelled for example in split(name))
 
     train = split(settings.train_split)
-    scored: Dataset | None = None
+    test: Dataset | None = None
     if settings.test_split is not None:
-        scored = split(settings.test_split)
-        if scored.split == train.split:
+        test = split(settings.test_split)
+        if test.split == train.split:
             raise UsageError(
                 f'the split "{train.split}" cannot both train and score; give another --test-split, '
                 "or --test 0.2 to score on a share of it"
             )
     elif settings.test is None:
         name = next((name for name in ("test", "dev") if usable(name)), None)
-        scored = None if name is None else split(name)
+        test = None if name is None else split(name)
 
     validation: Dataset | None = None
     share = settings.validation
@@ -88,32 +108,32 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         notes.append(f"{share:.0%} of {source.name} {settings.train_split} (seed {settings.seed}) chose the epoch")
     whole = train
     if settings.test is not None and share is not None:
-        train, scored, validation = divide(whole, fractions=(settings.test, share), seed=settings.seed)
+        train, test, validation = divide(whole, fractions=(settings.test, share), seed=settings.seed)
     elif settings.test is not None:
-        train, scored = divide(whole, fractions=(settings.test,), seed=settings.seed)
+        train, test = divide(whole, fractions=(settings.test,), seed=settings.seed)
     elif share is not None:
         train, validation = divide(whole, fractions=(share,), seed=settings.seed)
 
     if validation is None:
-        validation = train if scored is None or settings.few_shot else scored
-    if scored is None:
-        scored = validation
-    cross_validated = settings.few_shot and scored is train
+        validation = train if test is None or settings.few_shot else test
+    if test is None:
+        test = validation
+    cross_validated = settings.few_shot and test is train
     if cross_validated:
         notes.append(
             "no other labelled split is there: the scores are cross-validated on the training rows; --test 0.2 scores "
             "on a share of them instead"
         )
-    elif scored is train:
+    elif test is train:
         notes.append(
             "no other labelled split is there: the scores are those of the training examples themselves, "
             "which shows that the network can learn them and nothing else"
         )
-    elif scored is validation:
+    elif test is validation:
         asked = settings.validation is not None or settings.validation_split is not None
         hint = "--test 0.2 scores on a share of train" if asked else "--validation 0.1 chooses on a share of train"
         notes.append(
-            f"the split {scored.split} both chose the epoch and scored, so the figure is a little high; {hint} instead"
+            f"the split {test.split} both chose the epoch and scored, so the figure is a little high; {hint} instead"
         )
     if settings.train_limit is not None and settings.train_limit < len(train):
         notes.append(
@@ -123,15 +143,15 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         drawn = np.sort(np.random.RandomState(settings.seed).permutation(len(train))[: settings.train_limit])
         train = replace(train, examples=[train.examples[index] for index in drawn])
     if settings.few_shot:
-        validation, scored = train, train if cross_validated else scored
+        validation, test = train, train if cross_validated else test
     if settings.limit is not None:
         notes.append(f"only the first {settings.limit} examples of each split were used (--limit)")
-    for dataset in {id(dataset): dataset for dataset in (train, validation, scored)}.values():
+    for dataset in {id(dataset): dataset for dataset in (train, validation, test)}.values():
         require_labelled(dataset)
         notes += [f"{dataset.split}: {note}" for note in dataset.warnings]
     if len(train) >= 20 or len(source.labels) < 2:  # a handful of examples may well have one label
         require_two_labels(train)
-    return Splits(train, validation, scored, tuple(notes))
+    return Splits(train, validation, test, tuple(notes))
 
 
 def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
@@ -152,16 +172,16 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
     if Path(settings.data).resolve() != Path(source.name).resolve():
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
     splits = choose_splits(source, settings)
-    if settings.few_shot and splits.scored is splits.train:
+    if settings.few_shot and splits.test is splits.train:
         raise UsageError(
             f"{run} held no rows out: its score is cross-validated on the training rows; give --split and other data"
         )
     from albertkit.training.digest import input_changes, split_digest  # here, since exported models run without torch
 
-    now = {"scored examples": split_digest(splits.scored)}
+    now = {"scored examples": split_digest(splits.test)}
     if changes := input_changes(recorded_inputs(run), now):
         raise UsageError(
             f"{source.name} is not what {run} was trained on: {'; '.join(changes)}; restore the data, since rows that "
             "were trained on may be among those that are scored, or give --split and other data"
         )
-    return splits.scored
+    return splits.test

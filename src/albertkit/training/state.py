@@ -1,111 +1,142 @@
-"""TrainingState: all that a run needs to continue as if it had not been stopped."""
+"""State: all that a run needs to continue as if it had not been stopped."""
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from albertkit.errors import RunError
-from albertkit.training.history import EpochRecord
-from albertkit.training.restoring import MISFITS, check_weights, history, load_optimizer, misfit, whole_number
-from albertkit.training.run import RunFolder
+from albertkit.training.restoring import MISFITS, load_optimizer, misfit, whole_number
+from albertkit.training.run_folder import LAST, RunFolder
+
+AnyStep = TypeVar("AnyStep", contravariant=True)
 
 
-class TrainingState:
-    """All that a run needs to go on: weights, optimizer, the epoch so far, the history, the best epoch."""
+class State(Generic[AnyStep]):
+    """Weights, optimizer and the number of steps that were made.
 
-    def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer, record: EpochRecord) -> None:
+    Args:
+        trained: what is trained.
+        optimizer: of its parameters.
+    """
+
+    def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.trained = trained
         self.optimizer = optimizer
-        self.record = record
-        self.epochs: list[dict[str, dict[str, float]]] = []
-        self.best_epoch = 0
-        self._best: tuple[float, float] = (-math.inf, -math.inf)
+        self.step = 0
+        """Steps that were made."""
+        self._saved = time.monotonic()
+        self._saved_step = -1
 
-    def epochs_since_best(self) -> int:
-        """Return how many epochs have gone by since the best one."""
-        return len(self.epochs) - self.best_epoch
-
-    def end_epoch(self, scores: dict[str, dict[str, float]], *, main: str) -> bool:
-        """Take in an epoch's scores; return whether it is the best so far (equal scores: the lower loss)."""
-        self.epochs.append(scores)
-        self.record.clear()
-        score, loss = scores["validation"][main], scores["validation"]["loss"]
-        rank = (score if math.isfinite(score) else -math.inf, -loss)  # a correlation of constants is not a number
-        if rank > self._best:
-            self._best, self.best_epoch = rank, len(self.epochs)
-            return True
+    @property
+    def stopped(self) -> bool:
+        """Whether the training ends before its last step."""
         return False
 
-    def save(self, run: RunFolder, step: int) -> None:
-        """Write the checkpoint of a step (counted from 1) in place of the one before."""
-        run.save_checkpoint(
-            {
-                "step": step,
-                "weights": self.trained.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "logits": torch.from_numpy(self.record.logits),
-                "losses": torch.from_numpy(self.record.losses),
-                "epochs": self.epochs,
-                "best": list(self._best),
-                "best_epoch": self.best_epoch,
-            }
+    @property
+    def seconds_since_save(self) -> float:
+        """Seconds since the last checkpoint, or the start; 0 where this step was saved."""
+        return 0.0 if self._saved_step == self.step else time.monotonic() - self._saved
+
+    def count(self, step: AnyStep) -> None:
+        """Take in one step that was just made."""
+        del step
+        self.step += 1
+
+    def save(self, folder: RunFolder, *, name: str = LAST) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            WriteError: the system refused; the checkpoint before is untouched.
+        """
+        if name == LAST and self._saved_step == self.step:
+            return
+        weights, optimizer = self.trained.state_dict(), self.optimizer.state_dict()
+        folder.save_checkpoint(
+            {"weights": weights, "optimizer": optimizer, "step": self.step, **self._more()}, name=name
         )
+        if name == LAST:
+            self._saved, self._saved_step = time.monotonic(), self.step
 
-    def restore(self, run: RunFolder) -> int:
-        """Take over the last checkpoint; return its step, 0 when there is none yet.
-
-        Raises:
-            RunError: the checkpoint is corrupt or of another network, or the best epoch's weights are gone.
-        """
-        saved = run.load_checkpoint()
-        if saved is None:
-            return 0
-        try:
-            step = self._take_over(saved)
-        except MISFITS as error:
-            raise RunError(misfit(run.path, error)) from error
-        if self.best_epoch:
-            self.best(run)  # what is missing is told now, not after the training
-        return step
-
-    def best(self, run: RunFolder) -> dict[str, Any]:
-        """Read the weights of the best epoch.
+    def restore(self, folder: RunFolder) -> bool:
+        """Continue from the last checkpoint; return whether there is one.
 
         Raises:
-            RunError: the checkpoint is missing or corrupt, or of an epoch that was not trained.
+            RunError: the checkpoint is corrupt or of another network.
         """
-        path = run.path / "checkpoints" / "best.pt"
-        best = run.load_checkpoint(name="best")
-        if best is None:
-            raise RunError(
-                f"{path} is missing, and the weights of the best epoch ({self.best_epoch}) with it; start the run "
-                "again, with another --out"
-            )
-        # A stop between the two checkpoints of an epoch leaves a best one that is ahead of the last.
-        try:
-            if whole_number(best["epoch"]) not in (self.best_epoch, len(self.epochs) + 1):
-                raise ValueError(f"{path.name} holds epoch {best['epoch']}, and epoch {self.best_epoch} was the best")
-            check_weights(self.trained, best["weights"])
-            best["task"] = dict(best.get("task", {}))
-        except MISFITS as error:
-            raise RunError(misfit(run.path, error)) from error
-        return best
+        saved = folder.load_checkpoint()
+        if saved is not None:
+            self.take_over(saved, folder=folder)
+        return saved is not None
 
-    def _take_over(self, saved: Mapping[str, Any]) -> int:
-        step, best_epoch = whole_number(saved["step"]), whole_number(saved["best_epoch"])
-        epochs = history(saved["epochs"])
-        logits, losses = saved["logits"].numpy(), saved["losses"].numpy()
-        if best_epoch > len(epochs) or logits.shape != self.record.logits.shape:
-            raise ValueError("its history is malformed")
-        self.trained.load_state_dict(saved["weights"])
-        load_optimizer(self.optimizer, saved["optimizer"])
-        self.record.logits[:], self.record.losses[:] = logits, losses
-        self.epochs = epochs
-        self._best = (float(saved["best"][0]), float(saved["best"][1]))
-        self.best_epoch = best_epoch
-        return step
+    def take_over(self, saved: Mapping[str, Any], *, folder: RunFolder) -> None:
+        """Continue from a checkpoint.
+
+        Args:
+            saved: what `save` wrote and the folder read.
+            folder: the run directory, for messages.
+
+        Raises:
+            RunError: the checkpoint is of another network.
+        """
+        try:
+            step = whole_number(saved["step"])
+            self._take_over(saved)
+            self.trained.load_state_dict(saved["weights"])
+            load_optimizer(self.optimizer, saved["optimizer"])
+        except MISFITS as error:
+            raise RunError(misfit(folder.path, error)) from error
+        self.step, self._saved_step = step, -1
+
+    def _more(self) -> dict[str, Any]:
+        """Return what a kind of training has to keep besides weights, optimizer and step."""
+        return {}
+
+    def _take_over(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `_more` gave."""
+
+
+class Counts(Protocol):
+    """A step that says what it read and how long it took."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were trained on."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of the step."""
+        ...
+
+
+CountedStep = TypeVar("CountedStep", bound=Counts, contravariant=True)
+
+
+class TokenState(State[CountedStep]):
+    """The state of a training that is scored from time to time."""
+
+    def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(trained, optimizer)
+        self.tokens = 0
+        """Tokens that were trained on."""
+        self.seconds = 0.0
+        """Of training."""
+        self.evaluations: list[dict[str, Any]] = []
+
+    def count(self, step: CountedStep) -> None:
+        """Take in one step that was just made."""
+        super().count(step)
+        self.tokens += step.tokens
+        self.seconds += step.seconds
+
+    def _more(self) -> dict[str, Any]:
+        return {"tokens": self.tokens, "seconds": self.seconds, "evaluations": self.evaluations}
+
+    def _take_over(self, saved: Mapping[str, Any]) -> None:
+        self.tokens, self.seconds = whole_number(saved["tokens"]), float(saved["seconds"])
+        self.evaluations = [dict(evaluation) for evaluation in saved["evaluations"]]

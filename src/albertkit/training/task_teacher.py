@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,10 +15,11 @@ from albertkit.hardware.device import Execution
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.classification.taught import Lesson
 from albertkit.tasks.task import Task
-from albertkit.training.distillation.teachers import teacher_digest
 from albertkit.training.row_cache import RowCache, Text
 from albertkit.training.settings import FinetuneSettings
+from albertkit.training.teacher_files import teacher_digest
 
 FloatArray = npt.NDArray[np.float32]
 WEIGHT = 0.5
@@ -27,29 +28,41 @@ TEMPERATURE = 2.0
 """That probabilities are learned at, where the user gives none."""
 
 
-def complete_teacher(settings: FinetuneSettings, *, task: Task) -> FinetuneSettings:
-    """Return the settings with weight and temperature filled in, where there is a teacher.
+@dataclass(frozen=True)
+class TeacherSettings:
+    """Which teacher a run learns from, and how."""
+
+    name: str
+    """A run, model folder or exported folder."""
+    weight: float
+    """Share of the teacher's loss, in (0, 1]."""
+    temperature: float | None
+    """What the logits are divided by; None in regression, which has no probabilities."""
+
+
+def teacher_settings(settings: FinetuneSettings, *, task: Task) -> TeacherSettings | None:
+    """Return the teacher of a run, with weight and temperature filled in; None where there is none.
 
     Raises:
         UsageError: the task has no answer that could be learned so, or no probabilities for a temperature.
     """
     if settings.teacher is None:
-        return settings
+        return None
     if not isinstance(task, ClassificationTask):
         raise UsageError(f"--teacher is for classification, multilabel and regression; leave it out for {task.name}")
-    weight = WEIGHT if settings.teacher_weight is None else settings.teacher_weight
-    if task.name == "regression":
-        if settings.temperature is not None:
-            raise UsageError("--temperature is for probabilities, which a regression does not have; leave it out")
-        return replace(settings, teacher_weight=weight)
-    return replace(settings, teacher_weight=weight, temperature=settings.temperature or TEMPERATURE)
+    temperature = settings.temperature
+    if task.name == "regression" and temperature is not None:
+        raise UsageError("--temperature is for probabilities, which a regression does not have; leave it out")
+    if task.name != "regression":
+        temperature = temperature or TEMPERATURE
+    return TeacherSettings(settings.teacher, settings.teacher_weight or WEIGHT, temperature)
 
 
 class TaskTeacher:
     """A trained model that is asked once for each text; its answers are kept in the cache.
 
     Args:
-        name: a run, model folder or exported folder.
+        settings: which model, and how its answers are learned.
         task: of the student.
         labels: names of the student's outputs.
         data: of the student, for messages.
@@ -61,9 +74,10 @@ class TaskTeacher:
     """
 
     def __init__(
-        self, name: str, *, task: ClassificationTask, labels: Sequence[str], data: str, execution: Execution
+        self, settings: TeacherSettings, *, task: Task, labels: Sequence[str], data: str, execution: Execution
     ) -> None:
-        self.name = name
+        self.name = name = settings.name
+        self.lesson = Lesson(task.name, settings.weight, settings.temperature or 1.0)
         self._execution = execution
         self._predictor: Predictor | None = Predictor.load(name, execution=execution)
         self.task = self._checked_task(task, data=data)
@@ -119,7 +133,7 @@ class TaskTeacher:
                 )
             yield rows
 
-    def _checked_task(self, task: ClassificationTask, *, data: str) -> ClassificationTask:
+    def _checked_task(self, task: Task, *, data: str) -> ClassificationTask:
         own = self.predictor.model.task
         if not isinstance(own, ClassificationTask) or own.name != task.name:
             has = "has no task head" if own is None else f"was trained for {own.name}"

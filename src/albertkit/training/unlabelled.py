@@ -45,7 +45,7 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
         notes += [f"{SPLIT}: {note}" for note in found.notes]
     given = given[: settings.limit]
     held_out = _keys(
-        row for data in (splits.validation, splits.scored) if data is not splits.train for row in data.of(TextExample)
+        row for data in (splits.validation, splits.test) if data is not splits.train for row in data.of(TextExample)
     )
     seen = _keys(splits.train.of(TextExample))
     kept: list[TextExample] = []
@@ -73,7 +73,7 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
             f"are empty or in {splits.train.name} ({held:,} in its validation or scored split); give other texts"
         )
     unlabelled = Dataset(", ".join(settings.unlabelled), SPLIT, splits.train.task, (), splits.train.metrics, kept)
-    return replace(splits, unlabelled=unlabelled, notes=(*splits.notes, *notes))
+    return replace(splits.noting(*notes), unlabelled=unlabelled)
 
 
 def text_key(example: TextExample) -> tuple[str, str]:

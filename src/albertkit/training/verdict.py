@@ -10,17 +10,15 @@ from typing import Any
 from albertkit.data.examples import TextExample, TokenExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.verdict import Verdict, judge
-from albertkit.models.pretrained import Model
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
+from albertkit.training.heads import task_of
 from albertkit.training.history import constant_loss
-from albertkit.training.lessons import Lessons
 from albertkit.training.recipes import FEWEST_STEPS
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.splits import Splits
+from albertkit.training.train import Trained
 
 Epochs = Sequence[Mapping[str, Mapping[str, Any]]]
 
@@ -31,71 +29,51 @@ _HIGHEST_RATE = {"small": 1e-3, "large": 1e-4}
 """The highest rate that is suggested, by the size of the network: nano's hidden size is at most 256."""
 
 
-def verdict_of(
-    model: Model,
-    *,
-    splits: Splits,
-    settings: FinetuneSettings,
-    scored: Scored,
-    baselines: Sequence[Baseline],
-    epochs: Epochs,
-    best_epoch: int,
-    lessons: Lessons | None = None,
-) -> Verdict | None:
+def verdict_of(trained: Trained, settings: FinetuneSettings, baselines: Sequence[Baseline]) -> Verdict | None:
     """Judge a run; one that does not beat its baselines gets advice.
 
     Args:
-        model: the trained one.
-        splits: what trained, chose and scored.
+        trained: what the training gave, with a score.
         settings: complete ones.
-        scored: the score of the kept weights.
         baselines: on the same split.
-        epochs: each epoch's `train` and `validation` scores.
-        best_epoch: the one whose weights were kept, from 1.
-        lessons: of a teacher; their loss is another.
     """
-    untrained = _untrained(model, splits=splits, settings=settings, scored=scored, epochs=epochs, lessons=lessons)
+    assert trained.scored is not None
+    model, splits, scored = trained.predictor.model, trained.splits, trained.scored
     if scored.too_few_examples:  # no comparison means anything
         baselines = ()
-    found = judge(scored.metrics, baselines=baselines, examples=len(splits.scored), untrained=untrained)
+    untrained = stuck(trained, settings) or one_tag(splits.test, given=scored.given_tags)
+    found = judge(scored.metrics, baselines=baselines, examples=len(splits.test), untrained=untrained)
     if found is None or found.outcome == "better":
         return found
+    task = task_of(model)
     run = RunFacts(
         settings=settings,
         rows=len(splits.train),
-        classes=len(model.labels) if isinstance(model.task, ClassificationTask) and model.labels else 0,
-        pools=model.task is not None
-        and model.task.name != "similarity"
-        and objective_of(model.task).reads == "sequences",
+        classes=len(model.labels) if isinstance(task, ClassificationTask) else 0,
+        pools=task.name != "similarity" and objective_of(task).reads == "sequences",
         is_small=model.network.config.hidden_size <= 256,
-        losses=tuple(float(epoch["train"]["loss"]) for epoch in epochs),
-        best_epoch=best_epoch,
+        losses=tuple(float(epoch["train"]["loss"]) for epoch in trained.epochs),
+        best_epoch=trained.best_epoch,
         is_stuck=found.outcome == "stuck",
     )
     return replace(found, advice=advice_for(run))
 
 
-def _untrained(
-    model: Model,
-    *,
-    splits: Splits,
-    settings: FinetuneSettings,
-    scored: Scored,
-    epochs: Epochs,
-    lessons: Lessons | None,
-) -> str | None:
-    """Return a sentence where the training got nowhere, else None; few-shot training has no loss to tell."""
+def stuck(trained: Trained, settings: FinetuneSettings) -> str | None:
+    """Return a sentence where the training of labels or numbers got nowhere, else None.
+
+    Few-shot training has no loss that could tell.
+    """
+    model, lessons = trained.predictor.model, trained.lessons
     task = model.task
-    if settings.few_shot:
+    if settings.few_shot or not isinstance(task, ClassificationTask):
         return None
-    if isinstance(task, ClassificationTask):
-        examples = splits.train.of(TextExample)
-        targets = task.targets(examples, num_labels=len(model.labels))
-        weights = class_weights(settings.class_weights, task=task, examples=examples, labels=model.labels)
-        if lessons is None:
-            return stuck_at(epochs, reference=constant_loss(task.name, targets, weights=weights))
-        return stuck_at(epochs, reference=lessons.constant_loss(targets, weights=weights))
-    return one_tag(splits.scored, given=scored.given_tags)
+    examples = trained.splits.train.of(TextExample)
+    targets = task.targets(examples, num_labels=len(model.labels))
+    weights = class_weights(settings.class_weights, task=task, examples=examples, labels=model.labels)
+    if lessons is None:
+        return stuck_at(trained.epochs, reference=constant_loss(task.name, targets, weights=weights))
+    return stuck_at(trained.epochs, reference=lessons.constant_loss(targets, weights=weights))
 
 
 def stuck_at(epochs: Epochs, *, reference: float) -> str | None:

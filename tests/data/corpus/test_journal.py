@@ -109,7 +109,7 @@ class Heard(Silent):
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str, *, kind: str = "info") -> None:  # noqa: ARG002 - the protocol's signature
         self.sentences.append(sentence)
 
 
@@ -141,7 +141,7 @@ def test_what_changed_is_said(files: list[Path], tmp_path: Path, tokenizer: Toke
             prepare(files, out=out, tokenizer=tokenizer, **SMALL)
         files[0].write_bytes(before)  # another time, the same content
         heard = Heard()
-        report = prepare(files, out=out, tokenizer=tokenizer, teller=heard, **SMALL)
+        report = prepare(files, out=out, tokenizer=tokenizer, progress=heard, **SMALL)
         assert [("complete already" in said, "going on behind shard" in said) for said in heard.sentences] == [
             (complete, not complete)
         ]

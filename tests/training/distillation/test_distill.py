@@ -29,7 +29,7 @@ from albertkit.training.distillation import distill as module
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.inputs import read_source
 from albertkit.training.distillation.teachers import open_teacher
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 
 pytest.importorskip("transformers")
 
@@ -276,7 +276,7 @@ def test_other_texts_or_another_teacher_are_refused_on_resume(tmp_path: Path, mo
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "learning_rate", lambda *_, **__: float("inf"))
+    monkeypatch.setattr(module.Schedule, "__call__", lambda *_: float("inf"))
     with pytest.raises(RunError, match="the loss of step 2 is no finite number; start again with a lower"):
         distill(tiny_teacher.settings(tmp_path / "run"))
 

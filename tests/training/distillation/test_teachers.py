@@ -18,7 +18,8 @@ from albertkit.errors import AlbertkitError, CheckpointError, MissingExtraError
 from albertkit.io.vectors import unit
 from albertkit.training.distillation import cache as module
 from albertkit.training.distillation.cache import CachedTeacher
-from albertkit.training.distillation.teachers import open_teacher, teacher_digest
+from albertkit.training.distillation.teachers import open_teacher
+from albertkit.training.teacher_files import teacher_digest
 
 transformers = pytest.importorskip("transformers")
 

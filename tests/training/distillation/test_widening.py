@@ -31,7 +31,7 @@ from albertkit.training.distillation.moments import layers_of
 from albertkit.training.distillation.student import piece_texts, principal_components
 from albertkit.training.distillation.texts import Row, prepare_texts
 from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, widened
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 
 TOKENIZER = Tokenizer.official()
 SIZE = CONFIG.embedding_size

@@ -52,7 +52,7 @@ class Said:
     def __init__(self) -> None:
         self.sentences: list[str] = []
 
-    def say(self, sentence: str) -> None:
+    def report(self, sentence: str, *, kind: str = "info") -> None:  # noqa: ARG002 - the protocol's signature
         self.sentences.append(sentence)
 
     def bar(self, what: str, *, total: int) -> Any:
@@ -69,7 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[GlueTable, Path, list[str]]:
     out, said = tmp_path_factory.mktemp("glue") / "out", Said()
-    return run_glue(settings(data, out), teller=said), out, said.sentences
+    return run_glue(settings(data, out), progress=said), out, said.sentences
 
 
 def test_every_run_has_its_folder_and_its_start(whole: tuple[GlueTable, Path, list[str]]) -> None:
@@ -171,7 +171,7 @@ def test_going_on_keeps_what_is_done_and_adds_seeds(
     with pytest.raises(RunError, match="exists and is not empty; give another --out or --resume"):
         run_glue(again)
     said = Said()
-    table = run_glue(again, resume=True, teller=said)
+    table = run_glue(again, resume=True, progress=said)
     assert trained == [("glue/cola", 2), ("glue/cola", 3)]
     assert (out / "CoLA" / "seed-1" / "report.json").read_bytes() == before
     assert said.sentences[0].startswith("[1/3] CoLA seed 1: mcc")
@@ -204,7 +204,7 @@ def test_a_run_stopped_in_the_middle_ends_as_if_it_had_not_been(
             return super().bar(what, total=total)
 
     with pytest.raises(KeyboardInterrupt):
-        run_glue(settings(data, out, tasks=("cola",)), teller=Stops())
+        run_glue(settings(data, out, tasks=("cola",)), progress=Stops())
     assert not (out / "CoLA" / "seed-1" / "report.json").exists()
     table = run_glue(settings(data, out, tasks=("cola",)), resume=True)
     assert table.results[0].metrics == dict(Report.read(first / "CoLA" / "seed-1").metrics)

@@ -72,7 +72,7 @@ def write(results: list[TaskResult], tmp_path: Path) -> Submission:
         results,
         data_dir=str(tmp_path / "data"),
         execution=choose_execution(device="cpu", precision="fp32", threads=1),
-        teller=Silent(),
+        progress=Silent(),
     )
 
 

@@ -19,14 +19,15 @@ from transformers import AlbertForPreTraining
 from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
+from albertkit.io.progress import Silent
 from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
 from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.training.pretraining import pretrain as module
+from albertkit.training.pretraining import loop as module
 from albertkit.training.pretraining.pretrain import pretrain
 from albertkit.training.pretraining.settings import PretrainSettings
 from albertkit.training.pretraining.steps import PretrainStep, train_step
-from albertkit.training.run import RunFolder
+from albertkit.training.run_folder import RunFolder
 
 STAGED = {"stages": "1x16:.5,2x32:.5"}
 
@@ -117,10 +118,10 @@ def test_goes_back_when_the_loss_runs_away(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(module, "train_step", step)
     said: list[str] = []
-    teller = module.Silent()
-    monkeypatch.setattr(teller, "say", said.append)
+    progress = Silent()
+    monkeypatch.setattr(progress, "report", lambda sentence, **_: said.append(sentence))
     out = tmp_path / "run"
-    report = pretrain(tiny_corpus.settings(out, schedule="constant", warmup=0), teller=teller)
+    report = pretrain(tiny_corpus.settings(out, schedule="constant", warmup=0), progress=progress)
     assert report.returns == 1
     assert any("ran away at step 4; going back to step 0 with 0.5 of the learning rate" in line for line in said)
     assert rates == [5e-3] * 4 + [2.5e-3] * 12

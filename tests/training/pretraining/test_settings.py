@@ -9,7 +9,7 @@ import pytest
 
 from albertkit.config import PUBLISHED
 from albertkit.errors import UsageError
-from albertkit.training.pretraining.settings import PretrainSettings, complete
+from albertkit.training.pretraining.settings import PretrainSettings, resolve
 
 
 def settings(**changes: Any) -> PretrainSettings:
@@ -26,13 +26,13 @@ def filled(
     processes: int = 1,
     **changes: Any,
 ) -> PretrainSettings:
-    return complete(
+    return resolve(
         settings(**changes),
         PUBLISHED[name],
         corpus_tokens=corpus_tokens,
         max_length=shards_length,
         processes=processes,
-    )
+    ).settings
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,6 @@ def test_a_corpus_smaller_than_a_batch_gives_one_step() -> None:
 
 def test_completing_twice_changes_nothing_and_json_holds_all() -> None:
     once = filled(tokens=1e6)
-    assert complete(once, PUBLISHED["albert-nano"], corpus_tokens=5, max_length=64, processes=3) == once
+    again = resolve(once, PUBLISHED["albert-nano"], corpus_tokens=5, max_length=64, processes=3)
+    assert again.settings == once
     assert PretrainSettings(**json.loads(json.dumps(once.to_dict()))) == once

@@ -27,7 +27,7 @@ from albertkit.data.corpus.shards import (
 from albertkit.errors import RunError
 from albertkit.io.files import read_json, write_json
 from albertkit.io.locks import LOCK_FILES
-from albertkit.io.progress import Teller
+from albertkit.io.progress import Progress
 
 TOTALS = ("documents", "sentences", "tokens", "bytes")
 COUNTS = ("empty_documents", "empty_sentences", "empty_files", "bad_bytes", "control_characters", "split_lines")
@@ -59,14 +59,16 @@ class Journal:
         self.complete = False
 
     @classmethod
-    def open(cls, folder: Path, *, settings: Mapping[str, Any], sources: Sequence[Input], tell: Teller) -> Journal:
+    def open(
+        cls, folder: Path, *, settings: Mapping[str, Any], sources: Sequence[Input], progress: Progress
+    ) -> Journal:
         """Begin a folder, or go on with one that was begun with the same settings and text.
 
         Args:
             folder: see the class.
             settings: see the class.
             sources: see the class.
-            tell: hears that work goes on, and of reading inputs again.
+            progress: hears that work goes on, and of reading inputs again.
 
         Raises:
             RunError: the folder holds something else, or was begun with other settings or text.
@@ -75,15 +77,17 @@ class Journal:
         """
         journal = cls(folder, settings=settings, sources=sources)
         if (folder / MANIFEST).is_file():
-            journal._restore(Corpus.open(folder).manifest, tell=tell)
+            journal._restore(Corpus.open(folder).manifest, progress=progress)
             journal.complete = True
             with suppress(OSError):  # left by a stop between the two files
                 (folder / PROGRESS).unlink()
             return journal
         if (folder / PROGRESS).is_file():
-            journal._restore(journal._read_progress(), tell=tell)
+            journal._restore(journal._read_progress(), progress=progress)
             journal._check_shards()
-            tell.say(f"{folder}: going on behind shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens")
+            progress.report(
+                f"{folder}: going on behind shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens"
+            )
         elif folder.exists() and (not folder.is_dir() or any(not _is_ours(path) for path in folder.iterdir())):
             raise RunError(f"{folder} exists and is not a folder of shards; give another --out")
         else:
@@ -157,7 +161,7 @@ class Journal:
             raise RunError(f"{path}: begun by albertkit {versions[1]}, this is {__version__}; {_WAY_OUT}")
         return content
 
-    def _restore(self, content: Mapping[str, Any], *, tell: Teller) -> None:
+    def _restore(self, content: Mapping[str, Any], *, progress: Progress) -> None:
         try:
             names = content["names"] if "names" in content else [entry["name"] for entry in content["inputs"]]
             before = {**{key: content[key] for key in self.settings if key not in _NEW}, "inputs": names}
@@ -180,15 +184,15 @@ class Journal:
         if changed:
             raise RunError(f"{self.folder}: prepared with other settings: {'; '.join(changed)}; {_WAY_OUT}")
         for source, entry in zip(self.sources, self.inputs, strict=False):
-            self._check_input(source, entry, tell=tell)
+            self._check_input(source, entry, progress=progress)
 
-    def _check_input(self, source: Input, entry: Mapping[str, Any], *, tell: Teller) -> None:
+    def _check_input(self, source: Input, entry: Mapping[str, Any], *, progress: Progress) -> None:
         if source.path is not None and source.size != entry["bytes"]:
             raise RunError(f"{source.path}: had {entry['bytes']} bytes, now it has {source.size}; {_WAY_OUT}")
         if source.path is not None and entry.get("modified") == _modified(source):
             return
         if source.size > 1 << 28:
-            tell.say(f"{source.path}: reading it again to see whether it is the same")
+            progress.report(f"{source.path}: reading it again to see whether it is the same")
         with InputReader(source) as reader:
             if reader.record().sha256 != entry["sha256"]:
                 raise RunError(f"{source.path or 'standard input'}: its content has changed; {_WAY_OUT}")

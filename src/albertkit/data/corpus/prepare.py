@@ -28,7 +28,7 @@ from albertkit.errors import DataError, UsageError
 from albertkit.hardware.worker_pool import available_processes
 from albertkit.io.decoding import check_encoding
 from albertkit.io.locks import locked
-from albertkit.io.progress import Silent, Teller
+from albertkit.io.progress import Progress, Silent
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.vocabulary import SPECIALS
 
@@ -53,7 +53,7 @@ def prepare(
     processes: int | None = None,
     encoding: str | None = None,
     bad_bytes: str = "refuse",
-    teller: Teller | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the shards of some text, or go on where the same call was stopped.
 
@@ -72,7 +72,7 @@ def prepare(
         encoding: of the text, such as cp1252; what the byte order mark of each file says, else UTF-8, if None.
         bad_bytes: "refuse" stops at a byte that is not of the encoding; "replace" replaces what is not UTF-8 and counts
             the lines.
-        teller: hears of the progress.
+        progress: hears of the progress.
 
     Returns:
         `documents`, `sentences`, `tokens`, `shards`, `bytes` (of text, decompressed), `seconds` (of this call) and
@@ -88,7 +88,7 @@ def prepare(
         WriteError: the system refused.
     """
     started = time.perf_counter()
-    tell: Teller = teller or Silent()
+    progress = progress or Silent()
     if sentences not in SENTENCES:
         raise UsageError(f'sentences is "{sentences}"; it must be {" or ".join(SENTENCES)}')
     limits = (("max-length", max_length, 5), ("shard-tokens", shard_tokens, 1), ("chunk-bytes", chunk_bytes, 16))
@@ -117,9 +117,9 @@ def prepare(
         "encoding": encoding,
     }
     with locked(out):
-        journal = Journal.open(Path(out), settings=settings, sources=sources, tell=tell)
+        journal = Journal.open(Path(out), settings=settings, sources=sources, progress=progress)
         if journal.complete:
-            tell.say(f"{out}: complete already, from the same text with the same settings")
+            progress.report(f"{out}: complete already, from the same text with the same settings")
         else:
             tokenizer.save(journal.folder / "tokenizer")
             _write_shards(
@@ -127,7 +127,7 @@ def prepare(
                 tokenizer=tokenizer,
                 rules=rules,
                 processes=processes or _useful_processes(sources),
-                tell=tell,
+                progress=progress,
             )
     return {
         "documents": journal.totals["documents"],
@@ -140,7 +140,9 @@ def prepare(
     }
 
 
-def _write_shards(journal: Journal, *, tokenizer: Tokenizer, rules: TextRules, processes: int, tell: Teller) -> None:
+def _write_shards(
+    journal: Journal, *, tokenizer: Tokenizer, rules: TextRules, processes: int, progress: Progress
+) -> None:
     settings = journal.settings
     chunks = read_chunks(journal.sources, chunk_bytes=settings["chunk_bytes"], start=journal.position, rules=rules)
     results = tokenize_chunks(chunks, tokenizer=tokenizer, sentences=settings["sentence_rule"], processes=processes)
@@ -148,7 +150,10 @@ def _write_shards(journal: Journal, *, tokenizer: Tokenizer, rules: TextRules, p
     unfinished = _OpenDocument()
     started, before = time.perf_counter(), journal.totals["bytes"]
     try:
-        with tell.bar("preparing", total=sum(source.size for source in journal.sources)) as advance, closing(results):
+        with (
+            progress.bar("preparing", total=sum(source.size for source in journal.sources)) as advance,
+            closing(results),
+        ):
             advance(sum(entry["bytes"] for entry in journal.inputs))
             for chunk, result in results:
                 lengths, empty = unfinished.add(result, ends=bool(chunk.finished))

@@ -19,8 +19,9 @@ from albertkit.hardware.device import Execution
 from albertkit.hardware.worker_pool import available_processes, worker_pool
 from albertkit.io.vectors import unit
 from albertkit.training.distillation.given import unusable
-from albertkit.training.distillation.teachers import Teacher, open_teacher, teacher_digest
+from albertkit.training.distillation.teachers import Teacher, open_teacher
 from albertkit.training.row_cache import TEXTS, RowCache
+from albertkit.training.teacher_files import teacher_digest
 
 HalfArray = npt.NDArray[np.float16]
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from albertkit.errors import DataError
 from albertkit.io.vectors import VectorFile, unit
-from albertkit.training.distillation.texts import Row, texts_digest
+from albertkit.training.digest import texts_digest
+from albertkit.training.distillation.texts import Row
 
 SUFFIXES = (".npy", ".parquet")
 

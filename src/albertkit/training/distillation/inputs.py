@@ -10,7 +10,7 @@ import numpy.typing as npt
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.errors import DataError, UsageError
 from albertkit.hardware.device import Execution
-from albertkit.io.progress import Teller, counted
+from albertkit.io.progress import Progress, counted
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.cache import CachedTeacher
@@ -49,7 +49,7 @@ class Source:
         """What was left out or cut."""
         return self.train.notes
 
-    def vectors(self, texts: Texts, *, teller: Teller, what: str) -> npt.NDArray[np.float16]:
+    def vectors(self, texts: Texts, *, progress: Progress, what: str) -> npt.NDArray[np.float16]:
         """Return the teacher's vectors of texts.
 
         Raises:
@@ -57,12 +57,12 @@ class Source:
         """
         if self.given is not None:
             return self.given[texts.rows]
-        return self.computed(texts.texts, teller=teller, what=what)
+        return self.computed(texts.texts, progress=progress, what=what)
 
-    def computed(self, texts: list[str], *, teller: Teller, what: str) -> npt.NDArray[np.float16]:
+    def computed(self, texts: list[str], *, progress: Progress, what: str) -> npt.NDArray[np.float16]:
         """Return the teacher's vectors of any texts, from the cache where they are there."""
         assert self.teacher is not None
-        with teller.bar(what, total=len(texts)) as advance:
+        with progress.bar(what, total=len(texts)) as advance:
             return self.teacher.vectors(texts, progress=counted(advance))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
-from albertkit.errors import UsageError
-from albertkit.training.settings import below_bounds
+from albertkit.training.shared_settings import TokenSettings
 
 STARTS = ("teacher", "widen", "keep")
 """Where word embeddings begin: with the teacher's vectors of single pieces, with the student's own and these in further
@@ -14,9 +14,15 @@ dimensions, or with what the student has."""
 LEAST_LENGTH = 8
 
 
-@dataclass(frozen=True)
-class DistillSettings:
+@dataclass(frozen=True, kw_only=True)
+class DistillSettings(TokenSettings):
     """One run. None means: by the teacher, the student and the texts."""
+
+    BOUNDS: ClassVar[Mapping[str, float]] = {
+        "tokens": 1, "batch_size": 2, "max_length": LEAST_LENGTH, "workers": 1, "pretraining_weight": 0,
+        "pooler_weight": 0, "relation_weight": 0, "extra_dimensions": 1,
+    }  # fmt: skip
+    PARTS: ClassVar[Mapping[str, float]] = {"eval_share": 1, "held_out": 0.5}
 
     teacher: str
     """A sentence-transformers folder, an albertkit model or run, or vectors: .npy (one row per text of `data`) or
@@ -25,10 +31,6 @@ class DistillSettings:
     """Files of texts (one per line, or a table), and folders of .txt files; none with a .parquet teacher."""
     out: str
     """The run directory to make."""
-    model: str | None = None
-    """Known name, model folder or run that becomes the student; or `config`."""
-    config: str | None = None
-    """Known name or config.json of a student that starts from fresh weights."""
     text_column: str | None = None
     """Column of the text, where `data` is a table."""
     encoding: str | None = None
@@ -52,10 +54,6 @@ class DistillSettings:
     """Share of tokens that are predicted, where `pretraining` is set."""
     max_length: int = 128
     """Longest input in tokens; longer texts are cut between sentences."""
-    steps: int | None = None
-    """Optimizer steps; or `tokens`."""
-    tokens: float | None = None
-    """Tokens to train on, about; one pass over the texts when both are left out."""
     batch_size: int = 64
     """Texts of one optimizer step, all of which are compared with each other."""
     learning_rate: float = 1e-3
@@ -64,43 +62,13 @@ class DistillSettings:
     """Factor on the learning rate of the word embeddings."""
     layer_rate: float = 1.0
     """Factor on the learning rate of the layers' weights. Trained layers forget less with a factor below 1."""
-    warmup: float = 0.05
-    """Share of the steps that warm up."""
-    schedule: str = "linear"
-    """`linear` (warm-up, then down to 0) or `constant`."""
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    """Longest gradient; 0 does not clip."""
-    held_out: float = 0.02
-    """Share of the texts that are never trained on and score the run; at most 2,000 texts."""
-    eval_share: float = 0.1
-    """Score held-out texts after each such share of the steps."""
-    seed: int = 12345
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    workers: int | None = None
-    """Processes of the teacher, with one thread each; one per core when left out; on a GPU only this one."""
-    save_seconds: float = 120.0
-    """Save a checkpoint at least this often, in seconds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", (self.data,) if isinstance(self.data, str) else tuple(self.data))
-        problems = below_bounds(
-            self, steps=1, tokens=1, batch_size=2, max_length=LEAST_LENGTH, seed=0, weight_decay=0, clip_norm=0,
-            save_seconds=0, workers=1, pretraining_weight=0, pooler_weight=0, relation_weight=0, extra_dimensions=1,
-        )  # fmt: skip
-        if not 0 <= self.warmup < 1:
-            problems.append(f"warmup is {self.warmup}; it is a share, from 0 to below 1")
-        problems += [
-            f"{name.replace('_', '-')} is {value}; it is a share above 0 and at most {most}"
-            for name, most in (("eval_share", 1), ("held_out", 0.5))
-            if not 0 < (value := getattr(self, name)) <= most
-        ]
-        if (self.model is None) == (self.config is None):
-            problems.append("give --model to train a checkpoint further, or --config for fresh weights, one of them")
-        if not 0 < self.learning_rate < 1:
-            problems.append(f"learning-rate is {self.learning_rate}; it must be above 0 and below 1, such as 1e-3")
+        super().__post_init__()
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
         problems += [
             f"{name.replace('_', '-')} is {value}; it is a factor above 0 and at most 100, such as {usual}"
             for name, usual in (("word_rate", 3), ("layer_rate", 0.3))
@@ -112,13 +80,4 @@ class DistillSettings:
             problems.append("start widen adds to a checkpoint: give --model, or pass --start teacher")
         if self.extra_dimensions is not None and self.start != "widen":
             problems.append("extra-dimensions belongs to --start widen")
-        if self.steps is not None and self.tokens is not None:
-            problems.append("steps and tokens are both given; give one of them")
-        if self.seed >= 2**32:
-            problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
-        if problems:
-            raise UsageError("; ".join(problems))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {**asdict(self), "data": list(self.data)}
+        return problems

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.hardware.device import Execution
 from albertkit.tasks.distillation.objective import DistillLosses, DistillObjective, total_loss
 from albertkit.training.distillation.batches import DistillBatches
+from albertkit.training.distillation.settings import DistillSettings
+from albertkit.training.state import TokenState
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class DistillStep:
     scores: DistillScores
     """Before the update."""
     loss: float
+    learning_rate: float
     gradient_norm: float
     """Before clipping."""
     texts: int
@@ -65,12 +69,9 @@ def train_step(
     objective: DistillObjective,
     optimizer: torch.optim.Optimizer,
     batch: tuple[PretrainingBatch, Tensor],
+    settings: DistillSettings,
     *,
     learning_rate: float,
-    clip_norm: float,
-    relation_weight: float,
-    pooler_weight: float,
-    pretraining_weight: float,
     execution: Execution,
     seed: int,
 ) -> DistillStep:
@@ -80,11 +81,8 @@ def train_step(
         objective: network and maps, training.
         optimizer: updates their parameters.
         batch: texts, and the teacher's vectors.
+        settings: weights of the losses, and the longest gradient.
         learning_rate: of this step; each group of the optimizer multiplies it with its `rate_factor`.
-        clip_norm: longest gradient; 0 does not clip.
-        relation_weight: of the relation errors.
-        pooler_weight: of the pooler's losses.
-        pretraining_weight: of the losses of masked words and sentence order.
         execution: device and precision.
         seed: of dropout in this step.
     """
@@ -96,20 +94,50 @@ def train_step(
     with execution.autocast():
         losses = objective(texts, teacher.to(execution.torch_device))
     loss = total_loss(
-        losses, relation_weight=relation_weight, pooler_weight=pooler_weight, pretraining_weight=pretraining_weight
+        losses,
+        relation_weight=settings.relation_weight,
+        pooler_weight=settings.pooler_weight,
+        pretraining_weight=settings.pretraining_weight,
     )
     loss.backward()  # type: ignore[no-untyped-call]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf))
+    norm = float(torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf))
     sums = _Sums()
     sums.add(losses, texts=len(texts.batch))
     step = DistillStep(
-        sums.means(), float(loss.detach()), norm, len(texts.batch), texts.batch.tokens, time.perf_counter() - started
+        scores=sums.means(),
+        loss=float(loss.detach()),
+        learning_rate=learning_rate,
+        gradient_norm=norm,
+        texts=len(texts.batch),
+        tokens=texts.batch.tokens,
+        seconds=time.perf_counter() - started,
     )
     if step.is_finite:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return step
+
+
+def step_event(state: TokenState[DistillStep], step: DistillStep) -> dict[str, Any]:
+    """Return the event of a step that the state has already counted."""
+    return {
+        "event": "step",
+        "step": state.step,
+        "training_tokens": state.tokens,
+        "loss": round(step.loss, 5),
+        **{name: round(value, 5) for name, value in step.scores.to_dict().items()},
+        "texts": step.texts,
+        "tokens": step.tokens,
+        "learning_rate": step.learning_rate,
+        "gradient_norm": round(step.gradient_norm, 4),
+        "seconds": round(step.seconds, 4),
+    }
+
+
+def step_info(step: DistillStep) -> str:
+    """Return what the bar shows of a step."""
+    return f"loss {step.loss:.3f}, cosine {step.scores.vector_cosine:.3f}, {step.tokens / step.seconds:,.0f} tokens/s"
 
 
 def held_out_scores(

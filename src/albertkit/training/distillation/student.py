@@ -9,19 +9,18 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from albertkit.checkpoints.dense import Dense
-from albertkit.config import PUBLISHED, AlbertConfig
+from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.models.pretrained import EmbeddingSpec, Model, fresh_model, load_model
-from albertkit.tasks.network import Network, pretraining_heads
+from albertkit.tasks.network import Network
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import with_sentencepiece
 from albertkit.training.distillation.settings import DistillSettings
 from albertkit.training.distillation.texts import Texts
+from albertkit.training.starting import HEADS, config_of, with_pretraining_heads
 
-HEADS = ("mlm", "sop")
 WORD_NORM = 10.0
 """Mean length of a word's vector, far longer than those of positions and segments. The normalized sum of the three is
 then the word's own, and the first steps of AdamW, which are of one size for all weights, do not erase it."""
@@ -38,27 +37,17 @@ def starting_student(settings: DistillSettings) -> Model:
         UsageError, CheckpointError, ConfigError: the model or configuration cannot be used, or has no tokenizer.
     """
     heads = HEADS if settings.pretraining else ()
-    notes: tuple[str, ...] = ()
     if settings.config is not None:
-        path = settings.config.endswith(".json") and settings.config not in PUBLISHED
-        config = AlbertConfig.from_file(settings.config) if path else settings.config
-        model = fresh_model(config, seed=settings.seed, heads=heads)
+        model = fresh_model(config_of(settings.config), seed=settings.seed, heads=heads)
     else:
-        assert settings.model is not None
+        assert settings.model is not None  # the settings have one of the two
         model = load_model(settings.model)
-        kept = {name: head for name, head in model.network.heads.items() if name in heads}
-        missing = tuple(name for name in heads if name not in kept)
-        torch.manual_seed(settings.seed)
-        fresh = pretraining_heads(model.network.config, missing)
-        notes = model.notes
-        if missing:
-            notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
+        network, notes = with_pretraining_heads(model, heads, seed=settings.seed)
         left = [name for name in model.network.heads if name not in heads]
         if left:
             hint = "" if settings.pretraining else "; --pretraining trains masked words and sentence order, too"
             notes = (*notes, f"the head {' and '.join(left)} of {settings.model} is left out{hint}")
-        ordered: dict[str, nn.Module] = {name: (kept | fresh)[name] for name in heads}
-        model = replace(model, network=Network(model.network.encoder, ordered), task=None, labels=(), notes=notes)
+        model = replace(model, network=network, task=None, labels=(), notes=(*model.notes, *notes))
     model = replace(model, embedding=EmbeddingSpec("mean", dense=_map_of_the_mean(model)))
     if settings.pretraining:
         with_sentencepiece(model.tokenizer)

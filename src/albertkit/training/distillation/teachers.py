@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ BATCH_TOKENS = 4096
 _TOKENIZER_FILES = (
     "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
 )  # fmt: skip
-_BLOCK = 1 << 20
 
 
 class Teacher(Protocol):
@@ -33,38 +31,6 @@ class Teacher(Protocol):
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return the vectors of texts, `[texts, dimensions]`."""
         ...
-
-
-def teacher_files(name: str) -> list[Path]:
-    """Return the files of a teacher, sorted.
-
-    Raises:
-        UsageError: there is no such teacher.
-    """
-    source = model_source(name)
-    inside = source.rglob("*") if source.is_dir() else source.parent.glob(f"{source.name}*")  # TensorFlow's: a prefix
-    return sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
-
-
-def teacher_digest(name: str) -> str:
-    """Return the SHA-256 of a teacher's files: the same teacher in another folder has the same vectors.
-
-    Raises:
-        UsageError: there is no such teacher.
-        CheckpointError: a file cannot be read.
-    """
-    source = model_source(name)
-    digest = hashlib.sha256()
-    for path in teacher_files(name):
-        name_inside = path.relative_to(source) if source.is_dir() else path.name
-        digest.update(f"{name_inside} {path.stat().st_size} ".encode("utf-8", "surrogateescape"))
-        try:
-            with open(path, "rb") as file:
-                while block := file.read(_BLOCK):
-                    digest.update(block)
-        except OSError as error:
-            raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})") from error
-    return digest.hexdigest()
 
 
 def open_teacher(name: str, execution: Execution) -> Teacher:

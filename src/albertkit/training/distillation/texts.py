@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +19,7 @@ from albertkit.datasets.text_files import open_texts
 from albertkit.errors import DataError
 from albertkit.io.decoding import bare, text_lines
 from albertkit.text.any_tokenizer import AnyTokenizer
+from albertkit.training.digest import texts_digest
 
 _TOGETHER = 2048  # texts that are tokenised in one call
 _SHORTEST_RUN = 8  # tokens: what runs of sentences are drawn from up to, at least
@@ -71,20 +71,6 @@ class Texts:
             self.rows[numbers],
             self.notes,
         )
-
-
-def texts_digest(texts: Sequence[str]) -> str:
-    """Return the SHA-256 of texts, in order.
-
-    >>> texts_digest(["ab", "c"]) == texts_digest(["a", "bc"])
-    False
-    """
-    digest = hashlib.sha256()
-    for text in texts:
-        content = text.encode("utf-8", "surrogatepass")
-        digest.update(len(content).to_bytes(8, "little"))
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def read_rows(

@@ -67,6 +67,15 @@ def check_rows(train: Dataset, targets: npt.NDArray[np.int64], *, labels: Sequen
     )
 
 
+def suits(rows: npt.NDArray[np.int64]) -> bool:
+    """Tell whether few-shot training is the better choice for labels with so many rows each, and can be made.
+
+    >>> suits(np.array([99, 99])), suits(np.array([5, 500, 200])), suits(np.array([50, 1]))
+    (True, False, False)
+    """
+    return bool(rows.min() >= 2 and np.median(rows) < FEW)
+
+
 def rows_per_label(train: Dataset) -> int:
     """Return the median number of rows over the labels that have any.
 

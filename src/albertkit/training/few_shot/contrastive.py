@@ -6,8 +6,7 @@ and compares every pair among them, and the loss is CoSENT's, which asks for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +20,9 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import Objective, mean_by_unit
 from albertkit.tasks.similarity.head import SimilarityHead, cosent_losses
-from albertkit.training.loop import Step, TextInputs, train_steps
+from albertkit.training.loop import HeadTraining, Step, StepPlan, TextInputs, train_steps
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.schedules import learning_rate
+from albertkit.training.schedules import Schedule
 
 TEXTS = 16
 """Texts of a step, of at least two labels; with 16 there are 120 pairs."""
@@ -134,27 +133,19 @@ def contrast_steps(
     network.encoder.requires_grad_(True)
     network.encoder.embeddings.word.requires_grad_(False)
     peak = NANO_RATE if network.config.hidden_size <= NANO_WIDTH else RATE
-    rate: Callable[[int], float] = partial(
-        learning_rate, peak=peak, total_steps=steps, warmup_steps=max(int(steps * _WARMUP), 1)
-    )
+    rate = Schedule("linear", peak=peak, total_steps=steps, warmup_steps=max(int(steps * _WARMUP), 1))
 
     def plan(step: int) -> list[list[IntArray]]:  # an epoch is one step
         drawn = units[drawn_units(targets[units], seed=seed, step=step)]
         passes = cut_by_tokens(encoded.lengths[drawn], max_tokens=batch_tokens)
         return [[drawn[indices] for indices in passes]]
 
+    device = execution.torch_device
+    inputs = TextInputs(network, encoded, execution=execution, pooling=pooling)
     yield from train_steps(
-        inputs=TextInputs(network, encoded, execution=execution, pooling=pooling),
-        head=SimilarityHead().to(execution.torch_device),
-        objective=ContrastObjective(),
-        targets=targets,
-        device=execution.torch_device,
-        optimizer=build_optimizer("adamw", [network.encoder], weight_decay=0.01),
-        rate=rate,
-        plan=plan,
-        total_steps=steps,
-        clip_norm=1.0,
-        seed=seed,
+        HeadTraining(inputs, SimilarityHead().to(device), ContrastObjective(), targets, device),
+        build_optimizer("adamw", [network.encoder], weight_decay=0.01),
+        StepPlan(plan, rate, steps, clip_norm=1.0, seed=seed),
     )
     network.eval()
     network.encoder.requires_grad_(True)

@@ -19,21 +19,22 @@ from albertkit.evaluation.metrics import compute_metrics
 from albertkit.evaluation.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_per_sequence
-from albertkit.io.progress import Teller, counted
+from albertkit.io.progress import counted
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.head import LinearHead
+from albertkit.training.encoded_splits import EncodedSplit
 from albertkit.training.few_shot.baseline import cross_validated_tfidf
 from albertkit.training.few_shot.checks import FEW, check_rows, rows_per_label
 from albertkit.training.few_shot.contrastive import contrast_steps, planned_steps
 from albertkit.training.few_shot.folds import stratified_folds
 from albertkit.training.few_shot.linear import fit_linear
 from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate
+from albertkit.training.heads import head_of
 from albertkit.training.history import step_event
 from albertkit.training.loop import Step
 from albertkit.training.probe import cached_features
-from albertkit.training.roles import Role
-from albertkit.training.run import RunFolder
-from albertkit.training.settings import FinetuneSettings
+from albertkit.training.resolved import Resolved
+from albertkit.training.run import Run
 
 FloatArray = npt.NDArray[np.float32]
 POOLINGS = ("mean", "pooler")
@@ -74,76 +75,161 @@ def cross_validated_name(split: str, folds: int) -> str:
     return f"{split} ({folds}-fold cross-validation)"
 
 
-def train_few_shot(
-    predictor: Predictor,
-    train: Role,
-    settings: FinetuneSettings,
-    *,
-    weights: npt.NDArray[np.float32] | None,
-    run: RunFolder,
-    scores_itself: bool,
-    teller: Teller,
-) -> FewShot:
-    """Choose by cross-validation on the training rows, and train the chosen way on all of them.
+class FewShotTraining:
+    """Chooses by cross-validation on the training rows, and trains the chosen way on all of them.
 
     Args:
         predictor: the starting model with a fresh linear head.
         train: the training rows, tokenised.
-        settings: of the run.
-        weights: of the labels.
-        run: where the events go.
-        scores_itself: whether no other split is there, so that the cross-validation gives the score.
-        teller: where to say how it goes.
+        resolved: every choice.
+        run: where it computes, writes and reports.
 
     Raises:
         DataError: a label has one row or none.
-        RunError: features or loss are not finite numbers.
     """
-    assert isinstance(train.targets, np.ndarray)
-    targets, labels, dataset = train.targets, predictor.labels, train.dataset
-    check_rows(dataset, targets, labels=labels)
-    folds = stratified_folds(targets, seed=settings.seed)
-    problem = Problem(targets, len(labels), folds, dataset.metrics[0], weights)
-    run.begin(settings.to_dict(), step=0)
-    poolings = POOLINGS if settings.pooling is None else (settings.pooling,)
-    features = {pooling: _frozen_features(predictor, train, pooling, teller) for pooling in poolings}
-    ways = []
-    for pooling in poolings:
-        ways.append(_frozen_way(features[pooling], problem, pooling))
-        _tell(ways[-1], problem, run, teller)
-    if rows_per_label(dataset) < 2 * FEW:
-        best = max(ways, key=lambda way: way.score)
-        ways.append(_contrastive_way(predictor, train, problem, settings, poolings[0], rival=best, teller=teller))
-        _tell(ways[-1], problem, run, teller)
-    chosen, why = choose(ways, metric=problem.metric, folds=len(folds))
-    tfidf, answers = cross_validated_tfidf(dataset, problem) if settings.baseline else (None, None)
-    if tfidf is not None and tfidf.score is not None:
-        more = ", which is more" if tfidf.score > chosen.score else ""
-        why += f"; TF-IDF with logistic regression: {tfidf.score:.1f}{more}"
-    teller.say(f"chosen: {why}")
-    candidates = tuple(way.candidate() for way in ways)
-    choice = FewShotChoice(chosen.name, why, problem.metric, len(folds), candidates, tfidf)
-    final, logits, steps = _final(predictor, train, problem, settings, chosen, features, run=run, teller=teller)
-    epochs = [
-        {"train": _scores(logits, dataset, problem), "validation": _scores(chosen.logits, dataset, problem)},
-    ]
-    run.log({"event": "epoch", "step": max(steps, 1), "epoch": 1, **epochs[0]})
-    temperature, reason = _temperature(chosen.logits, targets, scores_itself=scores_itself)
-    task = final.model.task
-    assert isinstance(task, ClassificationTask)
-    scored = None
-    if scores_itself:
-        scored = score_logits(task, chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
-    return FewShot(
-        predictor=final,
-        choice=choice,
-        trained_on=dataset.split,
-        epochs=epochs,
-        temperature=temperature,
-        reason=reason,
-        scored=scored,
-        baselines=_baselines(answers, problem, dataset.metrics) if scores_itself else (),
-    )
+
+    def __init__(self, predictor: Predictor, train: EncodedSplit, resolved: Resolved, run: Run) -> None:
+        assert isinstance(train.targets, np.ndarray)
+        self.predictor, self.train, self.settings, self.run = predictor, train, resolved.settings, run
+        dataset, labels = train.dataset, predictor.labels
+        check_rows(dataset, train.targets, labels=labels)
+        folds = stratified_folds(train.targets, seed=self.settings.seed)
+        self.problem = Problem(train.targets, len(labels), folds, dataset.metrics[0], resolved.class_weights)
+        self.steps = planned_steps(train.encoded)
+        """Of one training on contrastive pairs."""
+
+    def choose_and_train(self, *, scores_itself: bool) -> FewShot:
+        """Score the ways, train the best one, and say why it was chosen.
+
+        Args:
+            scores_itself: whether no other split is there, so that the cross-validation gives the score.
+
+        Raises:
+            RunError: features or loss are not finite numbers.
+        """
+        if self.run.folder.continues:
+            self.run.progress.report("few-shot training takes seconds, so it starts over")
+        self.run.folder.begin(self.settings.to_dict(), step=0)
+        problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
+        poolings = POOLINGS if self.settings.pooling is None else (self.settings.pooling,)
+        features = {pooling: self._frozen_features(pooling) for pooling in poolings}
+        ways = []
+        for pooling, rows in features.items():
+            ways.append(self._frozen_way(rows, pooling))
+            self._report(ways[-1])
+        if rows_per_label(dataset) < 2 * FEW:
+            ways.append(self._contrastive_way(poolings[0], rival=max(ways, key=lambda way: way.score)))
+            self._report(ways[-1])
+        chosen, why = choose(ways, metric=problem.metric, folds=len(problem.folds))
+        tfidf, answers = cross_validated_tfidf(dataset, problem) if self.settings.baseline else (None, None)
+        if tfidf is not None and tfidf.score is not None:
+            more = ", which is more" if tfidf.score > chosen.score else ""
+            why += f"; TF-IDF with logistic regression: {tfidf.score:.1f}{more}"
+        self.run.progress.report(f"chosen: {why}")
+        candidates = tuple(way.candidate() for way in ways)
+        choice = FewShotChoice(chosen.name, why, problem.metric, len(problem.folds), candidates, tfidf)
+        rows = self._contrasted_features(chosen.pooling) if chosen.contrastive else features[chosen.pooling]
+        final, logits = self._final(chosen, rows)
+        scores = {"train": _scores(logits, dataset, problem), "validation": _scores(chosen.logits, dataset, problem)}
+        step = self.steps if chosen.contrastive else 1
+        self.run.folder.log({"event": "epoch", "step": step, "epoch": 1, **scores})
+        temperature, reason = _temperature(chosen.logits, targets, scores_itself=scores_itself)
+        task, labels, scored = final.model.task, final.labels, None
+        if scores_itself and isinstance(task, ClassificationTask):
+            scored = score_logits(task, chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
+        return FewShot(
+            predictor=final,
+            choice=choice,
+            trained_on=dataset.split,
+            epochs=[scores],
+            temperature=temperature,
+            reason=reason,
+            scored=scored,
+            baselines=_baselines(answers, problem, dataset.metrics) if scores_itself else (),
+        )
+
+    def _frozen_features(self, pooling: str) -> FloatArray:
+        sequences = self.train.encoded.sequences
+        with self.run.progress.bar(f"features, {pooling}", total=len(sequences)) as advance:
+            rows, _ = cached_features(self.predictor, sequences, pooling=pooling, progress=counted(advance))
+        return self._by_text(rows)
+
+    def _features(self, predictor: Predictor, pooling: str) -> FloatArray:
+        return self._by_text(run_per_sequence(predictor.runtime, self.train.encoded.sequences, output=pooling))
+
+    def _by_text(self, rows: FloatArray) -> FloatArray:
+        """Return one row per text (of one in windows the mean), all of finite numbers."""
+        features = unit_logits(list(rows), self.train.encoded)
+        if not np.isfinite(features).all():
+            raise RunError("the encoder gives numbers that are not finite; try --precision fp32, or another --model")
+        return features
+
+    def _frozen_way(self, rows: FloatArray, pooling: str) -> Way:
+        return cross_validate(f"frozen_{pooling}", lambda _: rows, self.problem, pooling=pooling)
+
+    def _contrastive_way(self, pooling: str, *, rival: Way) -> Way:
+        problem, model = self.problem, self.predictor.model
+        total = self.steps * len(problem.folds)
+        with self.run.progress.bar("cross-validating contrastive pairs", total=total) as advance:
+
+            def features_of(fold: int) -> FloatArray:
+                units = np.setdiff1d(np.arange(len(problem.targets)), problem.folds[fold])
+                copied = replace(model, network=copy.deepcopy(model.network))
+                trained = Predictor(copied, execution=self.run.execution)
+                for step in self._contrast(trained, pooling, units=units):
+                    advance(1, info=f"fold {fold + 1}, loss {step.loss:.3f}")
+                return self._features(trained, pooling)
+
+            return cross_validate(
+                f"contrastive_{pooling}", features_of, problem, pooling=pooling, contrastive=True, rival=rival
+            )
+
+    def _contrasted_features(self, pooling: str) -> FloatArray:
+        """Train the encoder on pairs of all rows, and return the features of these."""
+        with self.run.progress.bar("training on contrastive pairs", total=self.steps) as advance:
+            for step in self._contrast(self.predictor, pooling, units=np.arange(len(self.problem.targets))):
+                self.run.folder.log({**step_event(step), "epoch": 1})
+                advance(1, info=f"loss {step.loss:.3f}")
+        return self._features(self.predictor, pooling)
+
+    def _contrast(self, predictor: Predictor, pooling: str, *, units: npt.NDArray[np.int64]) -> Iterator[Step]:
+        return contrast_steps(
+            predictor.model.network,
+            self.train.encoded,
+            self.problem.targets,
+            units=units,
+            pooling=pooling,
+            execution=predictor.execution,
+            steps=self.steps,
+            batch_tokens=self.settings.batch_tokens,
+            seed=self.settings.seed,
+        )
+
+    def _report(self, way: Way) -> None:
+        metric = self.problem.metric
+        for number, score in enumerate(way.scores, start=1):
+            self.run.folder.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, metric: score})
+        figures = f"{way.name}: {metric} {way.score:.1f}, spread {np.std(way.scores):.1f}, {way.seconds:.1f} s"
+        self.run.progress.report(figures + ("" if way.note is None else f" ({way.note})"))
+
+    def _final(self, chosen: Way, rows: FloatArray) -> tuple[Predictor, FloatArray]:
+        """Fit the chosen head on the features of all rows; return the model and its logits of these rows."""
+        problem, start = self.problem, self.predictor.model
+        head = fit_linear(
+            rows,
+            problem.targets,
+            num_labels=problem.num_labels,
+            strength=chosen.strength,
+            weights=problem.weights,
+        )
+        model = replace(start, head=replace(start.head, pooling=chosen.pooling))
+        own = head_of(model)
+        assert isinstance(own, LinearHead)
+        with torch.no_grad():
+            own.weight.copy_(torch.from_numpy(head.weight))
+            own.bias.copy_(torch.from_numpy(head.bias))
+        model.network.eval()
+        return Predictor(model, execution=self.run.execution), head(rows)
 
 
 def _baselines(tfidf: Baseline | None, problem: Problem, metrics: Sequence[str]) -> tuple[Baseline, ...]:
@@ -155,129 +241,6 @@ def _baselines(tfidf: Baseline | None, problem: Problem, metrics: Sequence[str])
         num_labels=problem.num_labels,
     )
     return (majority,) if tfidf is None else (majority, tfidf)
-
-
-def _frozen_features(predictor: Predictor, train: Role, pooling: str, teller: Teller) -> FloatArray:
-    with teller.bar(f"features, {pooling}", total=len(train.encoded.sequences)) as advance:
-        rows, _ = cached_features(predictor, train.encoded.sequences, pooling=pooling, progress=counted(advance))
-    return _checked(unit_logits(list(rows), train.encoded))  # of a text in windows the mean
-
-
-def _features(predictor: Predictor, train: Role, pooling: str) -> FloatArray:
-    rows = run_per_sequence(predictor.runtime, train.encoded.sequences, output=pooling)
-    return _checked(unit_logits(list(rows), train.encoded))
-
-
-def _checked(features: FloatArray) -> FloatArray:
-    if not np.isfinite(features).all():
-        raise RunError("the encoder gives numbers that are not finite; try --precision fp32, or another --model")
-    return features
-
-
-def _frozen_way(features: FloatArray, problem: Problem, pooling: str) -> Way:
-    return cross_validate(f"frozen_{pooling}", lambda _: features, problem, pooling=pooling)
-
-
-def _contrastive_way(
-    predictor: Predictor,
-    train: Role,
-    problem: Problem,
-    settings: FinetuneSettings,
-    pooling: str,
-    *,
-    rival: Way,
-    teller: Teller,
-) -> Way:
-    steps = planned_steps(train.encoded)
-    with teller.bar("cross-validating contrastive pairs", total=steps * len(problem.folds)) as advance:
-
-        def features_of(fold: int) -> FloatArray:
-            units = np.setdiff1d(np.arange(len(problem.targets)), problem.folds[fold])
-            trained = _copy(predictor)
-            for step in _contrast(trained, train, problem, settings, pooling, units=units, steps=steps):
-                advance(1, info=f"fold {fold + 1}, loss {step.loss:.3f}")
-            return _features(trained, train, pooling)
-
-        return cross_validate(
-            f"contrastive_{pooling}", features_of, problem, pooling=pooling, contrastive=True, rival=rival
-        )
-
-
-def _copy(predictor: Predictor) -> Predictor:
-    model = predictor.model
-    return Predictor(replace(model, network=copy.deepcopy(model.network)), execution=predictor.execution)
-
-
-def _contrast(
-    predictor: Predictor,
-    train: Role,
-    problem: Problem,
-    settings: FinetuneSettings,
-    pooling: str,
-    *,
-    units: npt.NDArray[np.int64],
-    steps: int,
-) -> Iterator[Step]:
-    return contrast_steps(
-        predictor.model.network,
-        train.encoded,
-        problem.targets,
-        units=units,
-        pooling=pooling,
-        execution=predictor.execution,
-        steps=steps,
-        batch_tokens=settings.batch_tokens,
-        seed=settings.seed,
-    )
-
-
-def _tell(way: Way, problem: Problem, run: RunFolder, teller: Teller) -> None:
-    for number, score in enumerate(way.scores, start=1):
-        run.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, problem.metric: score})
-    said = f"{way.name}: {problem.metric} {way.score:.1f}, spread {np.std(way.scores):.1f}"
-    teller.say(f"{said}, {way.seconds:.1f} s" + ("" if way.note is None else f" ({way.note})"))
-
-
-def _final(
-    predictor: Predictor,
-    train: Role,
-    problem: Problem,
-    settings: FinetuneSettings,
-    chosen: Way,
-    features: dict[str, FloatArray],
-    *,
-    run: RunFolder,
-    teller: Teller,
-) -> tuple[Predictor, FloatArray, int]:
-    """Train the chosen way on all rows; return the model, its logits of these rows, and the optimizer steps made."""
-    steps = 0
-    if chosen.contrastive:
-        total = planned_steps(train.encoded)
-        units = np.arange(len(problem.targets))
-        with teller.bar("training on contrastive pairs", total=total) as advance:
-            for step in _contrast(predictor, train, problem, settings, chosen.pooling, units=units, steps=total):
-                run.log({**step_event(step), "epoch": 1})
-                advance(1, info=f"loss {step.loss:.3f}")
-        steps = total
-        rows = _features(predictor, train, chosen.pooling)
-    else:
-        rows = features[chosen.pooling]
-    head = fit_linear(
-        rows,
-        problem.targets,
-        num_labels=problem.num_labels,
-        strength=chosen.strength,
-        weights=problem.weights,
-    )
-    model = replace(predictor.model, head=replace(predictor.model.head, pooling=chosen.pooling))
-    assert model.task is not None
-    own = model.network.heads[model.task.head]
-    assert isinstance(own, LinearHead)
-    with torch.no_grad():
-        own.weight.copy_(torch.from_numpy(head.weight))
-        own.bias.copy_(torch.from_numpy(head.bias))
-    model.network.eval()
-    return Predictor(model, execution=predictor.execution), head(rows), steps
 
 
 def _scores(logits: FloatArray, dataset: Dataset, problem: Problem) -> dict[str, float]:

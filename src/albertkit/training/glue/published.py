@@ -1,4 +1,4 @@
-"""Published scores on GLUE's dev splits: the rows beside ours."""
+"""Published scores on GLUE's dev splits: the rows next to ours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PublishedRow:
 
     model: str
     source: str
-    """Where it stands."""
+    """Where it was published."""
     scores: Mapping[str, Mapping[str, float]]
     """Task -> metric -> value on 0-100; tasks that were not reported are absent."""
     split: str = "dev"

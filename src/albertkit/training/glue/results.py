@@ -16,7 +16,7 @@ from albertkit.training.glue.plan import PlannedRun
 MISMATCHED = "accuracy_mismatched"
 """MNLI's second number."""
 MISMATCHED_FOLDER = "dev_mismatched"
-"""Where its report stands, inside a run directory of MNLI."""
+"""Where its report is, inside a run directory of MNLI."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from albertkit.datasets import open_data
@@ -16,7 +15,7 @@ from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.predictor import Predictor
 from albertkit.io.files import remove_leftovers
 from albertkit.io.locks import locked
-from albertkit.io.progress import Advance, Silent, Teller, counted
+from albertkit.io.progress import Progress, Silent, Warnings, counted
 from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
 from albertkit.training.glue.plan import Missing, PlannedRun, done_before, make_plan
@@ -27,7 +26,7 @@ from albertkit.training.glue.submission import write_submission
 from albertkit.training.glue.table import GlueTable
 
 
-def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | None = None) -> GlueTable:
+def run_glue(settings: GlueSettings, *, resume: bool = False, progress: Progress | None = None) -> GlueTable:
     """Fine-tune on every task that the data are there for; write the table and the zip for the server.
 
     A run that cannot be finished (its loss diverged, its data are broken) is told and named in the table, and the
@@ -35,8 +34,8 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
 
     Args:
         settings: what to do; open choices come from each task's recipe.
-        resume: go on with what was stopped: finished runs stay, a run in the middle goes on from its checkpoint.
-        teller: where to say how it goes; silent when left out.
+        resume: continue what was stopped: finished runs stay, a run in the middle continues from its checkpoint.
+        progress: where to say how it goes; silent when left out.
 
     Raises:
         UsageError, DataError, CheckpointError: the settings, the data's folder or a model cannot be used.
@@ -44,10 +43,10 @@ def run_glue(settings: GlueSettings, *, resume: bool = False, teller: Teller | N
         WriteError: the system refused a file.
     """
     with locked(settings.out):
-        return _run_all(settings, resume=resume, tell=teller or Silent())
+        return _run_all(settings, resume=resume, progress=progress or Silent())
 
 
-def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable:
+def _run_all(settings: GlueSettings, *, resume: bool, progress: Progress) -> GlueTable:
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     plan = make_plan(settings)
     if not plan.runs:
@@ -57,16 +56,16 @@ def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable
         load_model(str(name))  # a name that is wrong is told now, not after hours
     begin(settings, resume=resume)
     for entry in plan.missing:
-        tell.say(f"{entry.name} is left out: {entry.reason}")
+        progress.report(f"{entry.name} is left out: {entry.reason}")
     finished: list[FinishedRun] = []
     failed: list[str] = []
     for number, run in enumerate(plan.runs, start=1):
         place = f"[{number}/{len(plan.runs)}] {run.title}"
         try:
-            finished.append(_run(run, place, execution, tell))
+            finished.append(_run(run, place, execution, progress))
         except (DataError, RunError, CheckpointError) as error:
             failed.append(f"{run.title}: {error}")
-            tell.say(f"{place}: failed: {error}")
+            progress.report(f"{place}: failed: {error}")
     finished += [read_finished(run) for run in done_before(settings)]
     results = by_task(finished)
     scored = {result.task for result in results}
@@ -77,7 +76,7 @@ def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable
         results,
         tuple(sorted(missing, key=lambda entry: list(TASKS).index(entry.task))),
         write_submission(
-            Path(settings.out), results, data_dir=settings.data_dir, execution=execution, teller=_Quiet(tell)
+            Path(settings.out), results, data_dir=settings.data_dir, execution=execution, progress=Warnings(progress)
         ),
         tuple(failed),
         tuple(_notes(settings, finished)),
@@ -86,25 +85,25 @@ def _run_all(settings: GlueSettings, *, resume: bool, tell: Teller) -> GlueTable
     return table
 
 
-def _run(run: PlannedRun, place: str, execution: Execution, tell: Teller) -> FinishedRun:
+def _run(run: PlannedRun, place: str, execution: Execution, progress: Progress) -> FinishedRun:
     if run.start is not None and not (run.start / REPORT).is_file():
         raise RunError(f"it starts from {run.start}, and that run failed")
     before = (run.folder / REPORT).is_file()
     if not before:
         start = "" if run.start is None else f", from {run.start}"
-        tell.say(f"{place}: training{start}")
-        verdict = finetune(run.settings, resume=True, teller=_Quiet(tell)).verdict
+        progress.report(f"{place}: training{start}")
+        verdict = finetune(run.settings, resume=True, progress=Warnings(progress)).verdict
         if verdict is not None and verdict.outcome != "better":
-            tell.say(f"warning: {place}: {verdict.sentence}")
+            progress.report(f"{place}: {verdict.sentence}", kind="warning")
     finished = read_finished(run)
-    if _predict_dev(finished, execution, tell):
+    if _predict_dev(finished, execution, progress):
         finished = read_finished(run)  # with MNLI's second number
     scores = ", ".join(f"{name} {value:.2f}" for name, value in finished.metrics.items())
-    tell.say(f"{place}: {scores} ({'done before' if before else f'{finished.report.seconds or 0:.0f} s'})")
+    progress.report(f"{place}: {scores} ({'done before' if before else f'{finished.report.seconds or 0:.0f} s'})")
     return finished
 
 
-def _predict_dev(finished: FinishedRun, execution: Execution, tell: Teller) -> bool:
+def _predict_dev(finished: FinishedRun, execution: Execution, progress: Progress) -> bool:
     """Write a run's predictions of dev, so that anybody can score them; MNLI's second dev split is scored, too.
 
     Returns:
@@ -124,7 +123,7 @@ def _predict_dev(finished: FinishedRun, execution: Execution, tell: Teller) -> b
         if split == MISMATCHED_FOLDER:
             evaluate(predictor, dataset).write(run.folder / MISMATCHED_FOLDER)
             scored = True
-        with tell.bar(f"predicting {run.title}, {split}", total=len(dataset)) as advance:
+        with progress.bar(f"predicting {run.title}, {split}", total=len(dataset)) as advance:
             words = predicted_words(predictor, dataset, progress=counted(advance))
         write_predictions(run.folder / f"{split}.tsv", dataset, words)  # last: its presence says that it is done
     return scored
@@ -144,19 +143,3 @@ def _notes(settings: GlueSettings, finished: list[FinishedRun]) -> Iterator[str]
 
 def _is_from_nli(run: FinishedRun, settings: GlueSettings) -> bool:
     return run.run.settings.model != settings.model
-
-
-class _Quiet:
-    """Passes bars and warnings on; what a run says else stands in its report."""
-
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
-
-    def say(self, sentence: str) -> None:
-        if sentence.startswith("warning:"):
-            self._teller.say(sentence)
-
-    @contextmanager
-    def bar(self, what: str, *, total: int) -> Iterator[Advance]:
-        with self._teller.bar(what, total=total) as advance:
-            yield advance

@@ -14,7 +14,7 @@ from albertkit.io.locks import is_vacant
 
 FILE_NAME = "glue.json"
 
-# What may change when the command goes on: more tasks, more seeds, another machine.
+# What may change when the command continues: more tasks, more seeds, another machine.
 _FREE = frozenset({"out", "tasks", "seeds", "device", "threads"})
 
 
@@ -27,7 +27,7 @@ class GlueSettings:
     data_dir: str
     """GLUE's folder, or an archive of it."""
     out: str
-    """The folder to make; each run stands in OUT/TASK/seed-N."""
+    """The folder to make; each run is in OUT/TASK/seed-N."""
     tasks: tuple[str, ...] = ()
     """Keys of `datasets.glue.TASKS`; empty for all."""
     seeds: int = 1
@@ -61,11 +61,11 @@ class GlueSettings:
 
 
 def begin(settings: GlueSettings, *, resume: bool) -> None:
-    """Make the folder, or check that what stands there may go on with these settings.
+    """Make the folder, or check that a run there may continue with these settings.
 
     Args:
-        settings: of the run that starts or goes on.
-        resume: whether to go on; where nothing was begun, it starts.
+        settings: of the run that starts or continues.
+        resume: whether to continue; where nothing was begun, it starts.
 
     Raises:
         RunError: the folder is in use and `resume` is false, or it was begun with other settings.

@@ -22,7 +22,7 @@ from albertkit.errors import DataError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.inference.predictor import Predictor
 from albertkit.io.files import atomic_file
-from albertkit.io.progress import Teller, counted
+from albertkit.io.progress import Progress, counted
 from albertkit.training.glue.predictions import predicted_words, write_predictions
 from albertkit.training.glue.results import TaskResult
 
@@ -79,7 +79,7 @@ class Submission:
 
 
 def write_submission(
-    out: Path, results: Sequence[TaskResult], *, data_dir: str, execution: Execution, teller: Teller
+    out: Path, results: Sequence[TaskResult], *, data_dir: str, execution: Execution, progress: Progress
 ) -> Submission:
     """Predict every test split that is there with its task's best run, and write the zip.
 
@@ -110,7 +110,7 @@ def write_submission(
             words = _majority(result, notes) if file.task == "wnli" else None
             if words is None:
                 predictor = Predictor.load(result.best.run.folder, execution=execution)
-                with teller.bar(f"predicting {file.name}", total=len(dataset)) as advance:
+                with progress.bar(f"predicting {file.name}", total=len(dataset)) as advance:
                     found = predicted_words(predictor, dataset, clip=True, progress=counted(advance))
             else:
                 found = [words] * len(dataset)
@@ -140,7 +140,7 @@ def _is_stale(path: Path, result: TaskResult) -> bool:
 def _majority(result: TaskResult, notes: list[str]) -> str | None:
     """Return WNLI's commonest training label where no run beats it on dev, and say so.
 
-    Its dev sentences stand in train with the opposite label, so that learning makes dev worse than guessing; test has
+    Its dev sentences are in train with the opposite label, so that learning makes dev worse than guessing; test has
     no such twins (GLUE's FAQ on WNLI).
     """
     best, majority = result.best.metrics["accuracy"], result.majority.get("accuracy")
@@ -162,7 +162,7 @@ def _majority(result: TaskResult, notes: list[str]) -> str | None:
 def _write_zip(out: Path, texts: Mapping[str, str], *, complete: bool) -> str | None:
     path, other = out / (COMPLETE if complete else INCOMPLETE), out / (INCOMPLETE if complete else COMPLETE)
     with suppress(FileNotFoundError):
-        other.unlink()  # an older one would lie beside it and be handed in
+        other.unlink()  # an older one could be handed in by mistake
     if not texts:
         with suppress(FileNotFoundError):
             path.unlink()

@@ -99,7 +99,7 @@ class GlueTable:
         return rows
 
     def sentences(self) -> list[str]:
-        """Return what has to be said beside the numbers."""
+        """Return the sentences that the numbers need."""
         said = [f"{entry.name} is missing: {entry.reason}." for entry in self.missing]
         if self.average is None:
             said.append("There is no average, since not every number of the nine tasks is there.")

@@ -1,4 +1,4 @@
-"""Word vectors from counts: what stands near what, as positive pointwise mutual information, in few dimensions.
+"""Word vectors from counts: what occurs near what, as positive pointwise mutual information, in few dimensions.
 
 This is what word2vec's negative sampling factorizes (Levy and Goldberg 2014), by counting and one truncated SVD: half a
 minute of work that spares the network its first millions of tokens.
@@ -39,7 +39,7 @@ def word_vectors(
         progress: called with the number of tokens that were just counted.
 
     Raises:
-        DataError: no two tokens stand side by side.
+        DataError: no two tokens are neighbours.
     """
     from sklearn.utils.extmath import randomized_svd
 

@@ -1,69 +1,60 @@
-"""Events: each step's figures, into metrics.jsonl and, behind an extra, TensorBoard's files."""
+"""Events of a pretraining: each step's line of metrics.jsonl and, behind an extra, TensorBoard's files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from albertkit.errors import MissingExtraError
 from albertkit.training.pretraining.stages import Stage
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.pretraining.steps import PretrainStep
-from albertkit.training.run import RunFolder
 
 
-class Events:
-    """Where the figures of a run go; only the first process writes.
+class TensorBoard:
+    """Writes event files.
 
     Args:
-        folder: the run directory.
-        tensorboard: whether event files are written to its `tensorboard/` as well.
-        is_main: whether this process writes.
+        folder: where to; None writes nothing.
         step: the last step whose outcome is kept, 0 for a new run.
 
     Raises:
         MissingExtraError: tensorboard is not installed.
     """
 
-    def __init__(self, folder: RunFolder, *, tensorboard: bool, is_main: bool, step: int) -> None:
-        self._folder = folder if is_main else None
+    def __init__(self, folder: Path | None, *, step: int) -> None:
         self._writer: Any = None
-        if tensorboard and is_main:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError as error:
-                raise MissingExtraError("tensorboard", extra="tensorboard", purpose="--tensorboard") from error
-            purge = step + 1 if step else None
-            self._writer = SummaryWriter(str(folder.path / "tensorboard"), purge_step=purge)
+        if folder is None:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtraError("tensorboard", extra="tensorboard", purpose="--tensorboard") from error
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def log(self, event: Mapping[str, Any]) -> None:
-        """Take in one event with its `step`.
-
-        Raises:
-            WriteError: the system refused.
-        """
-        if self._folder is not None:
-            self._folder.log(event)
+        """Write the numbers of one event with its `step`."""
         if self._writer is not None:
             for name, value in event.items():
                 if isinstance(value, float):
                     self._writer.add_scalar(f"{event['event']}/{name}", value, event["step"])
 
     def close(self) -> None:
-        """Finish TensorBoard's file."""
+        """Finish the file."""
         if self._writer is not None:
             self._writer.close()
 
 
-def step_event(state: PretrainState, step: PretrainStep, *, rate: float, stage: Stage) -> dict[str, Any]:
+def step_event(state: PretrainState, step: PretrainStep, *, stage: Stage) -> dict[str, Any]:
     """Return the event of a step that the state has already counted."""
     return {
         "event": "step",
         "step": state.step,
         "training_tokens": state.tokens,
         **{name: round(value, 5) for name, value in asdict(step.scores).items()},
-        "learning_rate": rate,
+        "learning_rate": step.learning_rate,
         "gradient_norm": round(step.gradient_norm, 4),
         "layers": stage.layers,
         "length": stage.length,
@@ -72,7 +63,7 @@ def step_event(state: PretrainState, step: PretrainStep, *, rate: float, stage: 
 
 
 def step_info(step: PretrainStep) -> str:
-    """Return what stands beside the bar."""
+    """Return what the bar shows of a step."""
     scores = step.scores
     return (
         f"loss {scores.mlm_loss:.2f}, accuracy {scores.mlm_accuracy:.0f} %, order {scores.sop_accuracy:.0f} %, "

@@ -58,7 +58,7 @@ class DivergenceGuard:
 
         Args:
             step: that ran away.
-            good_step: where the run goes on.
+            good_step: where the run continues.
             rate: of the step, before it is lowered.
 
         Raises:

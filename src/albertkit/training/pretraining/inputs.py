@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from albertkit.config import PUBLISHED, AlbertConfig, published_config
 from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
@@ -18,36 +16,28 @@ from albertkit.errors import DataError, UsageError
 from albertkit.models.pretrained import Model, load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
-from albertkit.training.pretraining.settings import PretrainSettings
-
-HEADS = ("mlm", "sop")
+from albertkit.training.pretraining.settings import PretrainSettings, ResolvedPretraining
+from albertkit.training.starting import HEADS, config_of, with_pretraining_heads
 
 
 def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
-    """Return the network to go on from, with fresh heads where it has none, or one whose weights are not yet filled.
+    """Return the network to start from, with fresh heads where it has none, or one whose weights are not yet filled.
 
     Raises:
         UsageError, CheckpointError, ConfigError: the model or configuration cannot be used.
     """
-    if settings.model is None:
-        assert settings.config is not None
-        path = settings.config.endswith(".json") and settings.config not in PUBLISHED
-        config = AlbertConfig.from_file(settings.config) if path else published_config(settings.config)
-        config = replace(config, vocab_size=tokenizer.vocab_size)
+    if settings.config is not None:
+        config = replace(config_of(settings.config), vocab_size=tokenizer.vocab_size)
         return Model(Network(Encoder(config), pretraining_heads(config, HEADS)), tokenizer, source=settings.config)
+    assert settings.model is not None  # the settings have one of the two
     model = load_model(settings.model)
     if model.tokenizer.model != tokenizer.model:
         raise UsageError(
             f"{settings.data} was prepared with another vocabulary than that of {settings.model}; "
             f"prepare the text again with --model {settings.model}"
         )
-    missing = tuple(name for name in HEADS if name not in model.network.heads)
-    torch.manual_seed(settings.seed)
-    heads = {**dict(model.network.heads), **pretraining_heads(model.network.config, missing)}
-    notes = model.notes
-    if missing:
-        notes = (*notes, f"{settings.model} has no head {' and '.join(missing)}: fresh ones are trained")
-    network = Network(model.network.encoder, {name: heads[name] for name in HEADS})
+    network, notes = with_pretraining_heads(model, HEADS, seed=settings.seed)
+    notes = (*model.notes, *notes)
     embedding = model.embedding
     if embedding is not None and embedding.dense is not None:
         embedding = replace(embedding, dense=None)
@@ -56,7 +46,7 @@ def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
 
 
 def training_stream(
-    settings: PretrainSettings,
+    resolved: ResolvedPretraining,
     corpus: Corpus,
     documents: npt.NDArray[np.int64],
     tokenizer: Tokenizer,
@@ -68,10 +58,10 @@ def training_stream(
     Raises:
         DataError: the documents are empty.
     """
+    settings = resolved.settings
     if not int(corpus.document_lengths[documents].sum()):
         raise DataError(f"{settings.data}: no text is left to train on")
     specials = {tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id}
-    assert settings.max_length is not None
     return InstanceStream(
         corpus,
         documents,
@@ -84,7 +74,7 @@ def training_stream(
         ),
         tokenizer.cls_id,
         tokenizer.sep_id,
-        max_length=settings.max_length,
+        max_length=resolved.max_length,
         batch_tokens=settings.batch_tokens,
         short_share=settings.short_share,
         seed=settings.seed,

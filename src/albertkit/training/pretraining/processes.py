@@ -35,12 +35,12 @@ class _Slot(NamedTuple):
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together; one alone needs no torchrun."""
+    """This process among those that train together; a single one needs no torchrun."""
 
     rank: int = 0
     world: int = 1
     store: Any = None
-    """Where they meet, a store of torch.distributed; None for one alone."""
+    """Where they meet, a store of torch.distributed; None for a single process."""
 
     @property
     def is_main(self) -> bool:
@@ -188,7 +188,7 @@ def on_own_device(execution: Execution) -> Execution:
 
 @contextmanager
 def join_processes() -> Iterator[Processes]:
-    """Meet the processes that torchrun started (it sets RANK, WORLD_SIZE, LOCAL_RANK); alone without it.
+    """Meet the processes that torchrun started (it sets RANK, WORLD_SIZE, LOCAL_RANK); a single process without it.
 
     Tensors may be exchanged after `Processes.connect`.
 

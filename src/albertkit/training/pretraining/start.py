@@ -1,6 +1,6 @@
 """An informed start: fresh weights that know already what a masked language model takes longest to find.
 
-From random weights the loss rests for millions of tokens on what piece frequencies alone give; then the network finds
+From random weights the loss rests for millions of tokens on what piece frequencies give; then the network finds
 that neighbours matter. Nothing in the architecture hinders saying so at the start:
 
 - the bias of the masked-piece head is the log frequency of each piece;
@@ -28,7 +28,7 @@ from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.stream import Documents
 from albertkit.encoder.encoder import initialize
 from albertkit.errors import UsageError
-from albertkit.io.progress import Teller, counted
+from albertkit.io.progress import Progress, counted
 from albertkit.tasks.network import Network
 from albertkit.text.vocabulary import SPECIALS
 from albertkit.training.pretraining.cooccurrence import word_vectors
@@ -47,7 +47,7 @@ COUNTED_TOKENS = 20_000_000
 
 
 def begin(
-    network: Network, corpus: Corpus, documents: npt.NDArray[np.int64], *, init: str, seed: int, teller: Teller
+    network: Network, corpus: Corpus, documents: npt.NDArray[np.int64], *, init: str, seed: int, progress: Progress
 ) -> None:
     """Fill every weight, and say what was counted for it.
 
@@ -57,17 +57,17 @@ def begin(
         documents: numbers of those that are trained on.
         init: of `STARTS`.
         seed: of every random number.
-        teller: who is told.
+        progress: where progress is shown.
     """
     fresh_weights(network, seed=seed)
     if init == "random":
         return
     expected = min(COUNTED_TOKENS, int(corpus.document_lengths[documents].sum()))
-    with teller.bar("counting which pieces stand together", total=expected) as advance:
+    with progress.bar("counting which pieces occur together", total=expected) as advance:
         counted_tokens = informed_start(
             network, corpus, documents, num_specials=len(SPECIALS), seed=seed, progress=counted(advance)
         )
-    teller.say(f"informed start: {counted_tokens:,} tokens counted")
+    progress.report(f"informed start: {counted_tokens:,} tokens counted")
 
 
 def fresh_weights(network: Network, *, seed: int) -> None:

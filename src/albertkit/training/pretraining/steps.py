@@ -46,9 +46,15 @@ class PretrainStep:
 
     scores: PretrainScores
     """Of all processes, before the update."""
+    learning_rate: float
     gradient_norm: float
     """Before clipping."""
     seconds: float
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were trained on."""
+        return self.scores.tokens
 
 
 def train_step(
@@ -87,7 +93,7 @@ def train_step(
         group["lr"] = learning_rate
     totals = torch.zeros(4, dtype=torch.float64, device=device)
     for number, batch in enumerate(batches):
-        # Dropout depends on the batch's place in the step alone, not on the process.
+        # Dropout depends only on the batch's place in the step, not on the process.
         torch.manual_seed((seed * 1_009 + number * processes.world + processes.rank) % 2**63)
         with _last_speaks(objective, last=number == len(batches) - 1):
             with execution.autocast():
@@ -103,7 +109,7 @@ def train_step(
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     scores = means(sums, masked=int(masked), sequences=int(sequences), tokens=int(tokens))
-    return PretrainStep(scores, norm, time.perf_counter() - started)
+    return PretrainStep(scores, learning_rate, norm, time.perf_counter() - started)
 
 
 def _last_speaks(objective: nn.Module, *, last: bool) -> AbstractContextManager[Any]:

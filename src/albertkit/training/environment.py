@@ -1,0 +1,23 @@
+"""What a report says of the machine and the versions that a run was made with."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import torch
+
+import albertkit
+from albertkit.hardware.device import Execution
+
+
+def environment(execution: Execution) -> dict[str, Any]:
+    """Return versions, device, precision and threads for a report."""
+    return {
+        "albertkit": albertkit.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": execution.device,
+        "precision": execution.precision,
+        "threads": execution.threads,
+    }

@@ -1,0 +1,240 @@
+"""A run directory: settings, events, checkpoints; how a run that was stopped continues. Or a run without files."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from albertkit.errors import RunError
+from albertkit.evaluation.events import FILE_NAME as EVENTS
+from albertkit.evaluation.events import read_events
+from albertkit.evaluation.report import FILE_NAME as REPORT
+from albertkit.io.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
+from albertkit.io.locks import is_vacant
+from albertkit.training.digest import content_digest, input_changes
+from albertkit.training.run_data import CONFIG, INPUTS
+
+# Settings that may change between the start of a run and its continuation.
+_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
+
+# Settings that an older version did not write, with what its runs did.
+_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
+
+LAST, BEST, GOOD = "last", "best", "good"
+"""Checkpoints: where a stopped run continues; the best epoch; where a pretraining goes back to whose loss ran away."""
+
+_DURATIONS = ("epochs", "steps")
+_DIGEST = "content_sha256"  # key of a checkpoint
+
+
+class RunFolder:
+    """The files of one run. Whoever writes them holds the folder's lock (`locks.locked`).
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.notes: tuple[str, ...] = ()
+        """What could not be checked because an older albertkit began the run."""
+        self.continues = False
+        """Whether the run was begun before and continues now."""
+        self._events = self.path / EVENTS
+        self._checkpoints = self.path / "checkpoints"
+        self._inputs: Mapping[str, Any] = {}
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether settings of a run are there."""
+        return (self.path / CONFIG).is_file()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        settings: Mapping[str, Any],
+        *,
+        resume: bool,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
+        """Check that a run can start or continue here; nothing is written before `begin`.
+
+        Args:
+            path: the directory.
+            settings: of the run that is about to start or continue.
+            resume: whether to continue a run that was stopped; where none was begun, one starts.
+            inputs: what the run reads, as `digest.input_changes` compares it.
+
+        Raises:
+            RunError: it exists and `resume` is false; or its settings or inputs differ; or the run is complete.
+        """
+        run = cls(path)
+        run._inputs = inputs or {}
+        if resume and run.is_begun:
+            run._check_settings(run.path / CONFIG, settings)
+            run._check_unfinished()
+            run.continues = True
+            return run
+        if not is_vacant(run.path, first_file=CONFIG):
+            hint = " or --resume to go on" if run.is_begun else ""
+            raise RunError(f"{run.path} exists and is not empty; give another --out{hint}")
+        return run
+
+    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
+        """Write the settings of a new run; drop the events after `step` of one that continues: they will come again.
+
+        Temporary files that a killed run left are removed.
+
+        Args:
+            settings: what `config.json` holds.
+            step: the last step whose outcome is kept, 0 for a new run.
+
+        Raises:
+            RunError: a line of the events is damaged.
+            WriteError: the system refused.
+        """
+        for folder in (self.path, self._checkpoints, self.path / "plots"):
+            remove_leftovers(folder)
+        if not self.is_begun:
+            inputs = {INPUTS: dict(self._inputs)} if self._inputs else {}
+            write_json(self.path / CONFIG, {**settings, **inputs})
+        kept = [event for event in read_events(self.path) if event["step"] <= step] if self._events.is_file() else []
+        write_text(self._events, "".join(json.dumps(event) + "\n" for event in kept))
+
+    def _check_settings(self, config: Path, settings: Mapping[str, Any]) -> None:
+        try:
+            before = {**_BEFORE, **read_json(config)}
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{config}: cannot be read ({error}); {_START_AGAIN}") from error
+        changed = [key for key, value in settings.items() if key not in _FREE and before.get(key) != value]
+        if changed and not set(changed) - set(_DURATIONS):
+            raise RunError(self._other_duration(before, settings, changed=changed))
+        if changed:
+            said = "; ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
+            raise RunError(f"{self.path}: a run goes on with the settings it started with; {said}")
+        inputs = before.get(INPUTS, {})
+        if not isinstance(inputs, Mapping):
+            raise RunError(f'{config}: "{INPUTS}" is not a mapping; {_START_AGAIN}')
+        if different := input_changes(inputs, self._inputs):
+            raise RunError(
+                f"{self.path}: what the run reads has changed since it started: {'; '.join(different)}; bring it back, "
+                "or start a new run with another --out"
+            )
+        if self._inputs.keys() - inputs.keys():
+            self.notes = (
+                "an older albertkit began this run and did not record its data, so nothing tells whether they changed",
+            )
+
+    def _other_duration(self, before: Mapping[str, Any], settings: Mapping[str, Any], *, changed: list[str]) -> str:
+        """Say what to do for a run with more (or fewer) epochs: the learning rate of each step was planned."""
+        first = next((key for key in _DURATIONS if before.get(key) is not None), changed[0])
+        was = f"{before.get(first)} {first}"
+        now = " and ".join(f"{settings[key]} {key}" for key in changed if settings[key] is not None) or "others"
+        option = f"--{first} {before.get(first)}"
+        return (
+            f"{self.path}: the run was started for {was}, which its learning rates depend on, and cannot continue for "
+            f"{now}; finish it with {option} --resume and train its model further with --model {self.path} and another "
+            "--out, or start a new run with another --out"
+        )
+
+    def _check_unfinished(self) -> None:
+        report = self.path / REPORT
+        if not report.exists():
+            return
+        try:
+            complete = isinstance(read_json(report), dict)
+            reason = "not a JSON object"
+        except (OSError, ValueError) as error:
+            complete, reason = False, str(error)
+        if not complete:
+            raise RunError(f"{report}: damaged ({reason}); delete it, and --resume writes it again")
+        raise RunError(f"{self.path}: this run is complete (report.json is there); nothing to go on with")
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """Append one event as a line of `metrics.jsonl`.
+
+        Raises:
+            WriteError: the system refused.
+        """
+        try:
+            with open(self._events, "a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+        except OSError as error:
+            raise WriteError(
+                f"{self._events}: cannot be written ({error.strerror or error}); "
+                "--resume goes on from the last checkpoint"
+            ) from error
+
+    def save_checkpoint(self, state: Mapping[str, Any], *, name: str = LAST) -> None:
+        """Write a checkpoint with a digest of its content in place of the one before, atomically.
+
+        Raises:
+            WriteError: the system refused; the checkpoint before is untouched.
+        """
+        path = self._checkpoints / f"{name}.pt"
+        with atomic_file(path) as temporary:
+            try:
+                torch.save({**state, _DIGEST: content_digest(state)}, temporary)
+            except RuntimeError as error:  # torch's own writer does not raise OSError when the disk is full
+                reason = str(error).splitlines()[0]
+                raise WriteError(
+                    f"{path}: cannot be written (is the disk full? torch says: {reason}); "
+                    "what stood there before is untouched"
+                ) from error
+
+    def load_checkpoint(self, *, name: str = LAST) -> dict[str, Any] | None:
+        """Read a checkpoint without unpickling code; None when there is none yet.
+
+        Raises:
+            RunError: the file is corrupt.
+        """
+        path = self._checkpoints / f"{name}.pt"
+        if not path.is_file():
+            return None
+        try:
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch's unpickler fails on damaged bytes with whatever error its stack meets
+            reason = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
+            raise RunError(f"{path}: the checkpoint is corrupt ({reason}); {_START_AGAIN}") from error
+        if not isinstance(state, dict):
+            raise RunError(f"{path}: the checkpoint holds a {type(state).__name__}, not a run; {_START_AGAIN}")
+        written = state.pop(_DIGEST, None)  # older versions wrote none
+        if written is not None and written != content_digest(state):
+            raise RunError(
+                f"{path}: the checkpoint is corrupt (its content is not what was written, by its SHA-256); "
+                f"{_START_AGAIN}"
+            )
+        return state
+
+
+_START_AGAIN = "start the run again, with another --out"
+
+
+class InMemory(RunFolder):
+    """A run that leaves no files: it keeps the weights of the best epoch, and forgets everything else."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self._best: dict[str, Any] | None = None
+
+    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
+        """Write nothing."""
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """Write nothing."""
+
+    def save_checkpoint(self, state: Mapping[str, Any], *, name: str = LAST) -> None:
+        """Keep a copy of the best weights."""
+        if name == BEST:
+            self._best = copy.deepcopy(dict(state))
+
+    def load_checkpoint(self, *, name: str = LAST) -> dict[str, Any] | None:
+        """Return the best weights; no other checkpoint is there."""
+        return self._best if name == BEST else None

@@ -1,0 +1,124 @@
+"""Train a model on examples in memory: what the command `finetune` and the scikit-learn estimators call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from albertkit.data.examples import TokenExample
+from albertkit.evaluation.evaluate import Scored
+from albertkit.hardware.device import set_seed
+from albertkit.inference.predictor import Predictor
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import with_exits, with_task_head
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.token_classification import TokenClassificationTask
+from albertkit.training.checks import training_execution
+from albertkit.training.encoded_splits import encode_splits, question_notes, truncation_notes
+from albertkit.training.epochs import EpochLoop, scored_split
+from albertkit.training.few_shot.train import FewShot, FewShotTraining
+from albertkit.training.lessons import Lessons
+from albertkit.training.resolved import Resolved
+from albertkit.training.run import Run
+from albertkit.training.splits import Splits
+from albertkit.training.task_teacher import TaskTeacher
+from albertkit.training.tempering import validation_temperature
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave."""
+
+    predictor: Predictor
+    """The model with the weights that were kept, calibrated where that could be done."""
+    splits: Splits
+    """With further notes, such as texts that were cut."""
+    epochs: Sequence[Mapping[str, Mapping[str, float]]]
+    """Scores of each epoch: `train`, and `validation` where rows are held out."""
+    best_epoch: int
+    """The one whose weights were kept, from 1."""
+    chosen_by: str
+    """Name of the split that chose them."""
+    temperature: float | None
+    """What the logits are divided by; None without calibration."""
+    uncalibrated: str | None
+    """Why the probabilities are not calibrated; None where they are, and where the task has none."""
+    scored: Scored | None
+    """The score on the test split; None where it has no rows."""
+    lessons: Lessons | None = None
+    few_shot: FewShot | None = None
+
+
+def train(
+    model: Model, splits: Splits, resolved: Resolved, run: Run | None = None, *, teacher: TaskTeacher | None = None
+) -> Trained:
+    """Train a fresh head on a model, with its encoder or on the frozen one.
+
+    Args:
+        model: what to start from; its encoder is changed.
+        splits: what trains, what chooses the epoch, and what gives the score; the last two may be without rows.
+        resolved: every choice, from `resolve`.
+        run: where it computes, writes and reports; on the settings' device, in memory and silently when left out.
+        teacher: whose answers are learned, too.
+
+    Raises:
+        DataError, UsageError: rows that cannot be trained on.
+        RunError: the loss is not a finite number, or a stopped run cannot continue.
+        WriteError: the system refused a file.
+    """
+    settings = resolved.settings
+    run = run or Run(training_execution(settings, to="train"))
+    set_seed(settings.seed)
+    model = _with_head(model, splits, resolved)
+    run.note((*run.folder.notes, *model.notes, *splits.notes))
+    predictor = Predictor(model, execution=run.execution)
+    encoded = encode_splits(predictor, splits, resolved, run.progress)
+    lessons = None if teacher is None else Lessons.of(teacher, splits, run.progress)
+    cut = truncation_notes(encoded, resolved)
+    run.note(cut)
+    splits = splits.noting(*cut, *question_notes(encoded, resolved))
+    few_shot = None
+    if resolved.loop is None:
+        few_shot = FewShotTraining(predictor, encoded.train, resolved, run).choose_and_train(
+            scores_itself=encoded.test is encoded.train
+        )
+        predictor, epochs, best_epoch, scored = few_shot.predictor, few_shot.epochs, 1, few_shot.scored
+        chosen_by, temperature, reason = few_shot.split, few_shot.temperature, few_shot.reason
+        if scored is not None:
+            splits = replace(splits, test=replace(splits.train, split=chosen_by, skipped=(), warnings=()))
+    else:
+        state = EpochLoop(predictor, encoded, resolved, resolved.loop, run, lessons).train()
+        epochs, best_epoch, chosen_by, scored = state.epochs, state.best_epoch, splits.validation.split, None
+        temperature, reason = validation_temperature(predictor, encoded)
+    model = predictor.model
+    model.network.requires_grad_(True).eval()
+    if temperature is not None and isinstance(model.task, ClassificationTask):
+        predictor = Predictor(
+            replace(model, task=replace(model.task, temperature=temperature)), execution=run.execution
+        )
+        run.progress.report(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by}")
+    if scored is None and encoded.test is not None:
+        scored = scored_split(predictor, encoded.test, run.progress)
+    return Trained(
+        predictor,
+        splits,
+        epochs,
+        best_epoch,
+        chosen_by,
+        temperature,
+        reason,
+        scored,
+        lessons=lessons,
+        few_shot=few_shot,
+    )
+
+
+def _with_head(model: Model, splits: Splits, resolved: Resolved) -> Model:
+    settings, train = resolved.settings, splits.train
+    model = with_task_head(model, task=resolved.task.name, labels=train.labels, head=resolved.head, seed=settings.seed)
+    if settings.exits:
+        model = with_exits(model, seed=settings.seed)
+    task = resolved.task
+    if isinstance(task, TokenClassificationTask):
+        task = task.split_as(train.of(TokenExample))
+    return replace(model, max_length=resolved.max_length, task=task)
