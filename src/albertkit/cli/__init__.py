@@ -182,8 +182,8 @@ def main(arguments: list[str] | None = None) -> None:
 def script() -> NoReturn:
     """Run the command line as a program: `main`, with a quick start and end.
 
-    Importing torch makes a million objects that stay. `albertkit fill albert-nano` takes 2.4 s of a processor's time as
-    plain Python (torch 2.13, one core, median of 3), 2.1 s where the garbage collector looks through them less often,
+    Importing torch makes a million objects that stay. `albertkit fill albert-nano` takes 2.3 s of a processor's time as
+    plain Python (torch 2.13, one core, median of 3), 2.2 s where the garbage collector looks through them less often,
     and 1.7 s where Python does not take the interpreter apart at the end.
     """
     gc.set_threshold(50_000, 20, 50)
