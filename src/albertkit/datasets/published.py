@@ -46,7 +46,7 @@ def find_published(
         give: what `--data-dir` has to name, e.g. "the folder ag_news_csv (train.csv, test.csv)".
         fetch: another way to the data, e.g. ", or fetch it with albertkit download imdb".
         optional: splits that are not missed where they are not there.
-        place: what stands before the file names in messages, e.g. "CoLA/".
+        place: what comes before the file names in messages, e.g. "CoLA/".
 
     Raises:
         UsageError: `data_dir` is None.
