@@ -11,12 +11,12 @@ import pytest
 
 from albertkit.data.examples import Answer, ChoiceExample, SpanExample, TextExample, TokenExample
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset
-from albertkit.datasets.prediction_files import own_ids
 from albertkit.errors import UsageError
 from albertkit.evaluation.score import score_file
 from albertkit.evaluation.write_predictions import write_predictions
 from albertkit.scoring.score import ScoreOptions
 from albertkit.tasks import TASKS
+from albertkit.tasks.prediction_rows import own_ids
 from albertkit.tasks.question_answering.files import BEFORE_THRESHOLD
 from albertkit.tasks.task import Task
 

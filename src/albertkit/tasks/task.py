@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.datasets.prediction_files import keys_of
 from albertkit.errors import UsageError
 from albertkit.scoring.baseline import Baseline
 from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.encoded import Encoded, UnitTargets
+from albertkit.tasks.prediction_rows import json_lines, keys_of
 from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
 
@@ -225,8 +225,3 @@ class Task:
         """
         rows = [{"id": key, **row} for key, row in zip(keys_of(dataset.examples), predictions, strict=True)]
         return {"predictions.jsonl": json_lines(rows)}
-
-
-def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as JSON, one per line."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.datasets.labels import parse_label
-from albertkit.datasets.prediction_files import keys_of, own_ids, read_predictions
 from albertkit.scoring.score import ScoreOptions
-from albertkit.tasks.task import Predictions, json_lines
+from albertkit.tasks.prediction_rows import json_lines, keys_of, own_ids
+from albertkit.tasks.task import Predictions
 
 
 def read_labels(dataset: Dataset, path: Path, options: ScoreOptions) -> list[Any]:
@@ -21,6 +20,10 @@ def read_labels(dataset: Dataset, path: Path, options: ScoreOptions) -> list[Any
         DataError: the file cannot be used, or its rows do not fit the split.
         MissingExtraError: Parquet without pyarrow.
     """
+    # Here, since who predicts reads no files of predictions.
+    from albertkit.datasets.labels import parse_label
+    from albertkit.datasets.prediction_files import read_predictions
+
     predictions = read_predictions(path, column=options.prediction_column)
     rows = predictions.in_order([example.id for example in dataset.examples], what="row")
     return predictions.read(rows, lambda row, _: parse_label(row.value, task=dataset.task, labels=dataset.labels))

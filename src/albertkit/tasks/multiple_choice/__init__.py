@@ -12,15 +12,14 @@ import numpy.typing as npt
 
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import ChoiceExample
-from albertkit.datasets.choices import LETTERS, choice_index
 from albertkit.datasets.dataset import Dataset
-from albertkit.datasets.prediction_files import keys_of, read_predictions
 from albertkit.errors import DataError, UsageError
 from albertkit.scoring.baseline import Baseline
 from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.multiple_choice.metrics import choice_scores
+from albertkit.tasks.prediction_rows import keys_of
 from albertkit.tasks.task import Predictions, Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, truncated_lengths
@@ -177,6 +176,10 @@ class MultipleChoiceTask(Task):
 
     def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
         """Score a file of options: their letters, numbers or texts."""
+        # Here, since who predicts reads no files of predictions.
+        from albertkit.datasets.choices import choice_index
+        from albertkit.datasets.prediction_files import read_predictions
+
         examples = dataset.of(ChoiceExample)
         predictions = read_predictions(path, column=options.prediction_column)
         rows = predictions.in_order([example.id for example in examples], what="question")
@@ -190,6 +193,8 @@ class MultipleChoiceTask(Task):
 
     def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
         """Return the letter of each question's option by id."""
+        from albertkit.datasets.choices import LETTERS
+
         choices = [row["choice"] for row in predictions]
         named = [LETTERS[choice] if choice < len(LETTERS) else choice for choice in choices]
         return {"predictions.json": dict(zip(keys_of(dataset.examples), named, strict=True))}

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from albertkit.data.examples import SpanExample
 from albertkit.datasets.dataset import Dataset
-from albertkit.datasets.prediction_files import PredictedRow, keys_of, read_numbers, read_predictions
 from albertkit.scoring.score import Score, ScoreOptions
+from albertkit.tasks.prediction_rows import keys_of
 from albertkit.tasks.question_answering.decode import best_words
 from albertkit.tasks.question_answering.metrics import VERSION_OF, span_scores
 from albertkit.tasks.question_answering.scores import numbered
 from albertkit.tasks.task import Predictions
+
+if TYPE_CHECKING:
+    from albertkit.datasets.prediction_files import PredictedRow
 
 BEFORE_THRESHOLD = "answers_before_threshold.json"
 """Best words of each question, also of those that count as having no answer: with null_odds.json what best_f1 needs."""
@@ -28,6 +31,9 @@ def score_answers(dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
         DataError: a file cannot be used, or none of its ids is a question of the split.
         MissingExtraError: Parquet without pyarrow.
     """
+    # Here, since who predicts reads no files of predictions.
+    from albertkit.datasets.prediction_files import read_numbers, read_predictions
+
     examples = with_ids(dataset.of(SpanExample))
     predictions = read_predictions(path, column=options.prediction_column)
     answers = predictions.read(list(predictions.by_id().values()), _answer)

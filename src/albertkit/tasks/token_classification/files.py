@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from albertkit.data.examples import TokenExample
 from albertkit.datasets.dataset import Dataset
-from albertkit.datasets.labels import label_index
-from albertkit.datasets.prediction_files import PredictedRow, keys_of, read_tags
-from albertkit.datasets.tags import known_tag
 from albertkit.scoring.score import ScoreOptions
-from albertkit.tasks.task import Predictions, json_lines
+from albertkit.tasks.prediction_rows import json_lines, keys_of
+from albertkit.tasks.task import Predictions
+
+if TYPE_CHECKING:
+    from albertkit.datasets.prediction_files import PredictedRow
 
 _IN_COLUMNS = re.compile(r"[^\t\n\r ](?:[^\t\n\r]*[^\t\n\r ])?")
 
@@ -29,6 +30,11 @@ def read_tagged(dataset: Dataset, path: Path, options: ScoreOptions) -> list[lis
         DataError: the file cannot be used, or its texts, words or tags are not those of the split.
         MissingExtraError: Parquet without pyarrow.
     """
+    # Here, since who predicts reads no files of predictions.
+    from albertkit.datasets.labels import label_index
+    from albertkit.datasets.prediction_files import read_tags
+    from albertkit.datasets.tags import known_tag
+
     examples = dataset.of(TokenExample)
     predictions = read_tags(path, column=options.prediction_column)
     rows = predictions.in_order([example.id for example in examples], what="text")
