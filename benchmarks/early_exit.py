@@ -38,12 +38,12 @@ from albertkit.evaluation.drawing import (
     write_png,
 )
 from albertkit.evaluation.evaluate import aligned_labels, scored_split
-from albertkit.evaluation.metrics import metric_title, score
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.early_exit import EarlyExitRuntime
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.io.files import write_json
+from albertkit.scoring.metrics import metric_title, score
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
@@ -105,7 +105,7 @@ def measure(
     task = predictor.model.task
     if not isinstance(task, ClassificationTask):
         raise UsageError(f"{predictor.model.source} is no classifier and no regression: early exit is for those")
-    dataset = aligned_labels(dataset, labels=predictor.labels, model=predictor.model.source)
+    dataset = aligned_labels(dataset, task=task, labels=predictor.labels, model=predictor.model.source)
     targets = task.targets(dataset.examples, num_labels=max(len(predictor.labels), 1))
     encoded = predictor.encode(dataset.examples)
     points = settings_of(predictor, tolerance=tolerance)

@@ -15,6 +15,19 @@ from typing import Any
 from albertkit.errors import UsageError, did_you_mean
 
 
+def resolve(place: str) -> Any:
+    """Import and return what is at a place.
+
+    >>> resolve("math:pi") > 3
+    True
+
+    Args:
+        place: "module:attribute".
+    """
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
 class Registry(Mapping[str, Any]):
     """A read-only table of names whose values are imported when first asked for.
 
@@ -51,8 +64,7 @@ class Registry(Mapping[str, Any]):
                 raise UsageError(
                     f'unknown {self.kind} "{name}"{did_you_mean(name, self)} (known: {", ".join(sorted(self))})'
                 )
-            module, _, attribute = target.partition(":")
-            self._resolved[name] = getattr(importlib.import_module(module), attribute)
+            self._resolved[name] = resolve(target)
         return self._resolved[name]
 
     def __contains__(self, name: object) -> bool:

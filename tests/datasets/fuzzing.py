@@ -218,8 +218,8 @@ def read_predictions_of(path: Path, draw: random.Random) -> None:
     """Read a file of predictions in all ways and score it."""
     from albertkit.data.examples import TextExample
     from albertkit.datasets.dataset import Dataset
+    from albertkit.datasets.prediction_files import read_numbers, read_predictions, read_tags
     from albertkit.errors import AlbertkitError
-    from albertkit.evaluation.prediction_files import read_numbers, read_predictions, read_tags
     from albertkit.evaluation.score import score_file
 
     column = draw.choice((None, None, None, "prediction", "nothing"))

@@ -14,7 +14,7 @@ from tests.serving.asking import predictor_of, served
 from albertkit.cli.serve import command
 from albertkit.serving.app import make_app
 from albertkit.serving.limits import CONNECTIONS, Limits
-from albertkit.serving.routes import ROUTES
+from albertkit.serving.routes import routes
 from albertkit.serving.service import Service
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_the_curl_lines_are_answered() -> None:
 
 
 def test_the_table_of_verbs() -> None:
-    for route in ROUTES:
+    for route in routes():
         row = re.search(rf"^\| `{route.name}` \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
         assert row is not None, route.name
         fields = {name: field.is_required() for name, field in route.body.model_fields.items()}

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.calibration import calibration
-from albertkit.evaluation.report import ChosenBy, Confusion, Report
+from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.calibration import calibration
+from albertkit.scoring.score import Confusion
 
 
 @pytest.fixture

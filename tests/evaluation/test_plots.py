@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from albertkit.errors import DataError, UsageError
-from albertkit.evaluation.calibration import calibration
 from albertkit.evaluation.plots import (
     confusion_figure,
     history_figure,
@@ -22,6 +21,7 @@ from albertkit.evaluation.plots import (
     runs_figure,
 )
 from albertkit.evaluation.report import Report
+from albertkit.scoring.calibration import calibration
 
 MakeReport = Callable[..., Report]
 
@@ -43,7 +43,7 @@ def is_png(path: Path) -> bool:
 
 def test_history_shows_both_splits_and_the_kept_epoch(make_report: MakeReport, tmp_path: Path) -> None:
     epochs = make_report(5).epochs
-    figure = history_figure(epochs, best_epoch=4, title="a title")
+    figure = history_figure(epochs, best_epoch=4)
     loss, accuracy = figure.axes
     assert (loss.get_ylabel(), accuracy.get_ylabel(), loss.get_xlabel()) == ("loss", "accuracy, %", "epoch")
     assert legends(figure) == [["training", "validation", "kept: epoch 4"]]
@@ -118,7 +118,7 @@ def test_runs_that_share_no_axis_are_refused(make_report: MakeReport) -> None:
 
 
 def test_confusion_cells_hold_counts_and_shares(tmp_path: Path) -> None:
-    figure = confusion_figure([[3, 1], [0, 0]], labels=["negative", "$pos$"], title="t")
+    figure = confusion_figure([[3, 1], [0, 0]], labels=["negative", "$pos$"])
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["3\n75 %", "1\n25 %", "0\n0 %", "0\n0 %"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["negative", "$pos$"]

@@ -60,7 +60,7 @@ def test_a_few_shot_choice_is_read_as_it_was_written(make_report: MakeReport, tm
     values = json.loads((tmp_path / "report.json").read_text())
     assert list(values["few_shot"]) == ["chosen", "why", "metric", "folds", "candidates", "baseline"]
     values["few_shot"]["candidates"][0]["folds"] = "five"
-    with pytest.raises(RunError, match='"few_shot" is not a choice among candidates, or null'):
+    with pytest.raises(RunError, match=r'"few_shot.candidates\[0\].folds" is not a whole number'):
         Report.from_dict(values)
 
 
@@ -70,8 +70,13 @@ def test_intervals_are_pairs_of_numbers(make_report: MakeReport) -> None:
     assert Report.from_dict(values).intervals == {"accuracy": (80.0, 90.0)}
     old = {name: value for name, value in values.items() if name not in ("intervals", "too_few_examples")}
     assert Report.from_dict(old).intervals == {}
-    for wrong in ({"accuracy": [1.0]}, {"accuracy": None}, [80.0, 90.0], {"accuracy": ["a", "b"]}):
-        with pytest.raises(RunError, match='"intervals" is not a mapping of names to pairs of numbers'):
+    for wrong, problem in (
+        ({"accuracy": [1.0]}, '"intervals.accuracy" is not a list of 2'),
+        ({"accuracy": None}, '"intervals.accuracy" is not a list of 2'),
+        ([80.0, 90.0], '"intervals" is not a mapping'),
+        ({"accuracy": ["a", 1.0]}, r'"intervals.accuracy\[0\]" is not a number'),
+    ):
+        with pytest.raises(RunError, match=problem):
             Report.from_dict({**values, "intervals": wrong})
 
 
@@ -123,7 +128,7 @@ def test_a_missing_or_broken_report_is_one_sentence(tmp_path: Path) -> None:
     [
         ({"task": None, "metrics": []}, '"task" is not a text; "metrics" is not a mapping'),
         ({"best_epoch": 4}, '"best_epoch" is 4, but there are 3 epochs'),
-        ({"epochs": [3]}, '"epochs" entry 1 is not a mapping of splits to scores'),
+        ({"epochs": [3]}, r'"epochs\[0\]" is not a mapping'),
         ({"wheather": 1}, 'key "wheather" is unknown'),
         ({"baselines": [{"name": "majority"}]}, "metrics"),
         ({"confusion": {"labels": ["a"]}}, "matrix"),

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from rich.console import Console
 
 from albertkit.evaluation.few_shot import Candidate, FewShotChoice
-from albertkit.evaluation.report import ChosenBy, Confusion, Report
+from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.evaluation.report_table import render
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Confusion
 
 MakeReport = Callable[..., Report]
 
 
-def printed(report: Report, *, encoding: str = "utf-8") -> str:
+def printed(report: Report, *, encoding: str = "utf-8", width: int = 100) -> str:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
-    report.render(Console(file=stream, width=100, force_terminal=False))
+    render(report, console=Console(file=stream, width=width, force_terminal=False))
     return raw.getvalue().decode(encoding)
 
 
@@ -30,6 +33,16 @@ def test_scores_baselines_choice_and_notes_are_there(make_report: MakeReport) ->
     assert "Note: 2 rows have no label." in text
     assert "Expected calibration error" in text
     assert "3 *" in text
+
+
+def test_names_of_baselines_are_shown_in_full(make_report: MakeReport) -> None:
+    baselines = [Baseline(name, {"accuracy": 50.0}, 0.1) for name in ("majority", "tfidf_logistic_regression")]
+    for width in (60, 80, 100):
+        text = printed(make_report(baselines=baselines, intervals={"accuracy": (80.0, 90.0)}), width=width)
+        table = text.partition("The model and its teacher")[0]
+        assert "\u2026" not in table
+        words = table.split()
+        assert {"majority", "tfidf", "logistic", "regression"} <= set(words)
 
 
 def test_a_student_is_beside_its_teacher(make_report: MakeReport) -> None:

@@ -19,7 +19,8 @@ from albertkit.data.examples import Answer, ChoiceExample, SpanExample, TextExam
 from albertkit.datasets import load_dataset, open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
-from albertkit.evaluation.score import ScoreOptions, default_split, score_file
+from albertkit.evaluation.score import default_split, score_file
+from albertkit.scoring.score import ScoreOptions
 
 Write = Callable[[str, str], Path]
 
@@ -174,22 +175,22 @@ def test_answers_and_what_is_told_of_them(write: Write) -> None:
     first = spans(("red house",), ("Rollo",))
     found = score_file(first, write("p.json", '{"q0": "the red house", "zz": "?"}'))
     assert found.metrics == {"exact": 50.0, "f1": 50.0}
-    assert found.notes == (
+    assert found.score.notes == (
         "1 of 2 questions have no prediction and are counted as wrong, as evaluate-v1.1.py does (the first: q1)",
         "1 predictions belong to no question of the split (the first: zz)",
     )
     second = spans(("red house",), ())
     found = score_file(second, write("p.json", '{"q1": ""}'))
-    assert (found.metrics, found.parts) == (
+    assert (found.metrics, found.score.parts) == (
         {"exact": 100.0, "f1": 100.0},
         {"NoAns": {"examples": 1, "exact": 100.0, "f1": 100.0}},
     )
-    assert "1 of 2 questions have no prediction and are left out, as evaluate-v2.0.py does" in found.notes[0]
+    assert "1 of 2 questions have no prediction and are left out, as evaluate-v2.0.py does" in found.score.notes[0]
     options = ScoreOptions(null_odds=write("odds.json", '{"q0": 5, "q1": -1}'))
     found = score_file(second, write("p.json", '{"q0": "red house", "q1": "x"}'), options=options)
     assert found.metrics["exact"] == 0.0
-    assert set(found.thresholds) == {"best_exact_thresh", "best_f1_thresh"}
-    assert "chosen on the very split" in found.notes[-1]
+    assert set(found.score.thresholds) == {"best_exact_thresh", "best_f1_thresh"}
+    assert "chosen on the very split" in found.score.notes[-1]
     with pytest.raises(DataError, match=r'p\.json, id "q0": the answer 3 is no text'):
         score_file(first, write("p.json", '{"q0": 3}'))
 
@@ -202,7 +203,7 @@ def test_tags_as_seqeval(write: Write) -> None:
     predicted = [["B-PER", "O", "O"], ["B-LOC", "O"]]
     assert found.metrics["f1"] == pytest.approx(100 * seqeval_f1(true, predicted))
     assert list(found.metrics) == ["f1", "precision", "recall", "accuracy"]
-    assert found.parts["LOC"] == {"examples": 1, "precision": 100.0, "recall": 100.0, "f1": 100.0}
+    assert found.score.parts["LOC"] == {"examples": 1, "precision": 100.0, "recall": 100.0, "f1": 100.0}
     lists = write("p.jsonl", "".join(json.dumps({"tags": tags}) + "\n" for tags in predicted))
     assert score_file(data, lists, options=ScoreOptions(scheme="IOB2")).metrics == found.metrics
     for content, words in (
@@ -237,7 +238,7 @@ def test_choices_middle_and_high_apart(write: Write) -> None:
     ]
     for name, content in given:
         found = score_file(CHOICES, write(name, json.dumps(content)))
-        assert (found.metrics["accuracy"], found.parts) == (pytest.approx(200 / 3), expected)
+        assert (found.metrics["accuracy"], found.score.parts) == (pytest.approx(200 / 3), expected)
     for content, words in (
         (dict(zip(ids, ["A", "E", "B"], strict=True)), r'id "high1\.txt-1": .*"E"'),
         (dict(zip(ids, ["A", "AB", "B"], strict=True)), "'AB'"),
@@ -254,14 +255,14 @@ def test_options_that_do_not_go_with_the_task(write: Write) -> None:
         score_file(CHOICES, path, options=ScoreOptions(null_odds=path))
     with pytest.raises(UsageError, match="--scheme goes with tags"):
         score_file(CHOICES, path, options=ScoreOptions(scheme="IOB2"))
-    with pytest.raises(UsageError, match="a ranking data set, which no file of predictions is scored for"):
+    with pytest.raises(UsageError, match='unknown task "ranking"'):
         score_file(Dataset("x", "dev", "ranking", (), (), []), path)
 
 
 def test_rows_passed_over_are_told(write: Write) -> None:
     data = spans(("red",))
     data = Dataset(data.name, "dev", data.task, (), data.metrics, data.examples, skipped=("d.json, question 7: bad",))
-    notes = score_file(data, write("p.json", '{"q0": "red"}')).notes
+    notes = score_file(data, write("p.json", '{"q0": "red"}')).score.notes
     assert notes == ("1 rows of the split cannot be used and are not scored (the first: d.json, question 7: bad)",)
 
 
@@ -284,10 +285,10 @@ def test_real_files(shared: Path, tmp_path: Path) -> None:
     first = load_dataset("squad/v1", split="dev", data_dir=shared / "data" / "squad.tar.xz")
     found = score_file(first, folder / "v1.1-logistic-regression.json")
     assert found.metrics == pytest.approx({"exact": 40.14, "f1": 50.98}, abs=0.006)
-    assert [note.split()[0] for note in found.notes] == ["13", "28"]  # not answered; ids that v1.1 does not have
+    assert [note.split()[0] for note in found.score.notes] == ["13", "28"]  # not answered; ids that v1.1 does not have
     race = load_dataset("race", split="dev", data_dir=shared / "data" / "race.tar.xz")
     right = {example.id: "ABCD"[example.label] for example in race}
     (tmp_path / "race.json").write_text(json.dumps(right), encoding="utf-8")
     found = score_file(race, tmp_path / "race.json")
     assert found.metrics == {"accuracy": 100.0}
-    assert {name: part["examples"] for name, part in found.parts.items()} == {"high": 3451, "middle": 1436}
+    assert {name: part["examples"] for name, part in found.score.parts.items()} == {"high": 3451, "middle": 1436}

@@ -13,15 +13,23 @@ import pytest
 from rich.console import Console
 
 from albertkit.errors import RunError
-from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.intervals import difference_spread
 from albertkit.evaluation.report import Report
+from albertkit.evaluation.report_table import render
+from albertkit.evaluation.typed_json import to_json
 from albertkit.evaluation.verdict import OUTCOMES, Verdict, judge
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.intervals import difference_spread
 
 
 def baselines(**scores: float) -> list[Baseline]:
     """Baselines by name with the accuracy of each."""
-    return [Baseline(name, {"accuracy": score}, 0.1) for name, score in scores.items()]
+    words = {
+        "majority": "always giving the same answer", "tfidf_logistic_regression": "TF-IDF with logistic regression"
+    }  # fmt: skip
+    return [
+        Baseline(name, {"accuracy": score}, 0.1, words=words.get(name, ""), trivial=name == "majority")
+        for name, score in scores.items()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,11 +103,11 @@ def test_the_report_keeps_it_and_prints_it_last(make_report: Callable[..., Repor
     again = Report.read(tmp_path)
     assert again.verdict == verdict
     stream = StringIO()
-    again.render(Console(file=stream, width=120))
+    render(again, console=Console(file=stream, width=120))
     assert stream.getvalue().splitlines()[-2:] == ["Verdict: [red]TF-IDF wins.", "Try: train longer (--epochs 12)."]
 
 
-@pytest.mark.parametrize("value", ["worse", {"outcome": "worse"}, {**Verdict("tie", "x").to_dict(), "advice": "y"}])
+@pytest.mark.parametrize("value", ["worse", {"outcome": "worse"}, {**to_json(Verdict("tie", "x")), "advice": "y"}])
 def test_a_verdict_of_another_kind_is_refused(make_report: Callable[..., Report], value: object) -> None:
-    with pytest.raises(RunError, match='"verdict" is not a verdict'):
+    with pytest.raises(RunError, match="verdict"):
         Report.from_dict({**make_report().to_dict(), "verdict": value})

@@ -12,9 +12,13 @@ import pytest
 from albertkit.data.examples import Answer, ChoiceExample, SpanExample, TextExample, TokenExample
 from albertkit.datasets.dataset import STRUCTURED_METRICS, Dataset
 from albertkit.errors import UsageError
-from albertkit.evaluation.predicted import score_predictions
-from albertkit.evaluation.score import ScoreOptions, score_file
-from albertkit.evaluation.write_predictions import BEFORE_THRESHOLD, example_ids, write_predictions
+from albertkit.evaluation.score import score_file
+from albertkit.evaluation.write_predictions import write_predictions
+from albertkit.scoring.score import ScoreOptions
+from albertkit.tasks import TASKS
+from albertkit.tasks.prediction_rows import own_ids
+from albertkit.tasks.question_answering.files import BEFORE_THRESHOLD
+from albertkit.tasks.task import Task
 
 
 def split(task: str, examples: list[Any], *, labels: tuple[str, ...] = (), name: str = "own") -> Dataset:
@@ -23,14 +27,9 @@ def split(task: str, examples: list[Any], *, labels: tuple[str, ...] = (), name:
 
 
 def metrics_of(dataset: Dataset, predictions: list[Any]) -> dict[str, float]:
-    return score_predictions(
-        dataset.task,
-        predictions,
-        examples=dataset.examples,
-        labels=dataset.labels,
-        metrics=dataset.metrics,
-        data=dataset.name,
-    ).metrics
+    task: Task = TASKS[dataset.task]
+    found = task.score(predictions, dataset.examples, labels=dataset.labels, data=dataset.name)
+    return found.chosen(dataset.metrics, task=task.name).metrics
 
 
 def answered(text: str, odds: float, threshold: float) -> dict[str, Any]:
@@ -54,13 +53,13 @@ def test_answers(tmp_path: Path, named: bool) -> None:
     data = split("question_answering", examples, name="squad/v2")
     found = metrics_of(data, predictions)
     assert list(found)[:4] == ["exact", "f1", "best_exact", "best_f1"]
-    files = write_predictions(tmp_path / "p", predictions, dataset=data)
+    files = write_predictions(tmp_path / "p", predictions, task=TASKS[data.task], dataset=data)
     assert [path.name for path in files] == [
         "predictions.json", "nbest_predictions.json", "null_odds.json", BEFORE_THRESHOLD,
     ]  # fmt: skip
     whole = score_file(data, tmp_path / "p" / "predictions.json")
     assert whole.metrics == {name: found[name] for name in ("exact", "f1")}
-    assert {f"{part}/f1": row["f1"] for part, row in whole.parts.items()} == {
+    assert {f"{part}/f1": row["f1"] for part, row in whole.score.parts.items()} == {
         name: found[name] for name in ("HasAns/f1", "NoAns/f1")
     }
     options = ScoreOptions(null_odds=tmp_path / "p" / "null_odds.json", null_threshold=2.0)
@@ -74,8 +73,8 @@ def test_answers_of_version_1_1_have_no_odds(tmp_path: Path) -> None:
     data = split("question_answering", [SpanExample("?", "red", (Answer("red", 0),), "a")])
     predictions = [answered("red", 3.0, 9.0)]
     assert list(metrics_of(data, predictions)) == ["exact", "f1"]
-    assert len(write_predictions(tmp_path / "p", predictions, dataset=data)) == 2
-    (file,) = write_predictions(tmp_path / "one.json", predictions, dataset=data)
+    assert len(write_predictions(tmp_path / "p", predictions, task=TASKS[data.task], dataset=data)) == 2
+    (file,) = write_predictions(tmp_path / "one.json", predictions, task=TASKS[data.task], dataset=data)
     assert json.loads(file.read_text()) == {"a": "red"}
 
 
@@ -87,7 +86,7 @@ def test_choices(tmp_path: Path, ids: tuple[str | None, ...]) -> None:
     predictions = [{"choice": 0}, {"choice": 25}, {"choice": 28}]
     found = metrics_of(data, predictions)
     assert found == {"accuracy": pytest.approx(200 / 3)}
-    (file,) = write_predictions(tmp_path / "p", predictions, dataset=data)
+    (file,) = write_predictions(tmp_path / "p", predictions, task=TASKS[data.task], dataset=data)
     assert list(json.loads(file.read_text()).values()) == ["A", "Z", 28]
     assert score_file(data, file).metrics == found
 
@@ -113,7 +112,7 @@ def test_tags(tmp_path: Path, word: str, name: str) -> None:
     data = split("token_classification", examples, labels=LABELS)
     predictions = [{"tags": ["B-PER", "O", "O"]}, {"tags": ["I-PER"]}, {"tags": ["B-PER", "I-PER"]}]
     found = metrics_of(data, predictions)
-    (file,) = write_predictions(tmp_path / "p", predictions, dataset=data)
+    (file,) = write_predictions(tmp_path / "p", predictions, task=TASKS[data.task], dataset=data)
     assert file.name == f"predictions.{name}"
     assert score_file(data, file).metrics == found
     if name == "conll":
@@ -131,7 +130,7 @@ def test_labels_numbers_and_several_labels(tmp_path: Path, ids: tuple[str | None
     for task, true, predictions in cases:
         rows = [TextExample("t", label=label, id=key) for label, key in zip(true, ids, strict=True)]
         data = split(task, rows, labels=() if task == "regression" else labels)
-        (file,) = write_predictions(tmp_path / task, predictions, dataset=data)
+        (file,) = write_predictions(tmp_path / task, predictions, task=TASKS[data.task], dataset=data)
         assert file.suffix == (".jsonl" if ids[0] == "a\tb" else ".tsv")
         if task == "classification":
             assert score_file(data, file).metrics["accuracy"] == pytest.approx(200 / 3)
@@ -146,7 +145,7 @@ def test_labels_numbers_and_several_labels(tmp_path: Path, ids: tuple[str | None
 def test_refusals_and_ids(tmp_path: Path) -> None:
     data = split("multiple_choice", [ChoiceExample("c", "q", ("a", "b"), 0)])
     with pytest.raises(UsageError, match=r"p\.tsv: predictions for these multiple_choice data go into a \.json file"):
-        write_predictions(tmp_path / "p.tsv", [{"choice": 0}], dataset=data)
+        write_predictions(tmp_path / "p.tsv", [{"choice": 0}], task=TASKS[data.task], dataset=data)
     assert not list(tmp_path.iterdir())
-    assert example_ids([]) is None
-    assert example_ids([TextExample("a", id="")]) is None
+    assert own_ids([]) is None
+    assert own_ids([TextExample("a", id="")]) is None

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.serving.asking import predictor_of, served
 
 from albertkit.serving.messages import Answer, Refused
-from albertkit.serving.routes import ROUTES
+from albertkit.serving.routes import routes
 
 PAGE = files("albertkit.serving") / "page"
 
@@ -32,7 +32,7 @@ def get(path: str, *, keys: Sequence[str] = ()) -> Any:
 def test_every_status_is_told(keys: list[str]) -> None:
     told = get("/openapi.json", keys=keys).json()
     assert told["openapi"].startswith("3.1")
-    for route in ROUTES:
+    for route in routes():
         operation = told["paths"][f"/{route.name}"]["post"]
         expected = "200 400 401 408 409 413 415 421 422 429 500 503 504".split()
         if not keys:
@@ -43,10 +43,10 @@ def test_every_status_is_told(keys: list[str]) -> None:
         assert operation["responses"]["429"]["headers"]["Retry-After"]["schema"] == {"type": "integer"}
         for status in expected[1:]:
             Refused.model_validate(operation["responses"][status]["content"]["application/json"]["example"])
-    assert set(told["paths"]) == {*(f"/{route.name}" for route in ROUTES), "/health", "/ready", "/model", "/metrics"}
+    assert set(told["paths"]) == {*(f"/{route.name}" for route in routes()), "/health", "/ready", "/model", "/metrics"}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+@pytest.mark.parametrize("route", routes(), ids=lambda route: route.name)
 def test_the_examples_fit(route: Any) -> None:
     route.body.model_validate(route.given)
     Answer[route.result].model_validate({"results": [route.found]})
@@ -104,8 +104,8 @@ def test_the_page_needs_no_other_host_and_nothing_inline() -> None:
 def test_the_page_has_a_panel_for_what_people_ask() -> None:
     script = (PAGE / "app.js").read_text(encoding="utf-8")
     shown = set(re.findall(r'route: "(\w+)"', script))
-    assert shown == {route.name for route in ROUTES} - {"embed", "explain"}
-    for route in ROUTES:  # the fields that the page sends are those of the body
+    assert shown == {route.name for route in routes()} - {"embed", "explain"}
+    for route in routes():  # the fields that the page sends are those of the body
         if route.name in shown:
             own = script.partition(f'route: "{route.name}"')[2].partition("show:")[0]
             assert set(re.findall(r'{ name: "(\w+)"', own)) <= set(route.body.model_fields)

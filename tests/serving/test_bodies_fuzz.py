@@ -11,7 +11,7 @@ import pytest
 from tests.serving.asking import predictor_of, served
 
 from albertkit.serving.limits import Limits
-from albertkit.serving.routes import ROUTES
+from albertkit.serving.routes import routes
 
 TEXTS = (
     "a splendid film", "", " ", "\n\t\u2028", "[MASK] and [CLS]", "a [MASK] of tea", "\ud800", "\0", "\ufdfa" * 60,
@@ -59,7 +59,7 @@ async def ask_all(task: str, *, bodies: int, seed: int) -> dict[int, int]:
     chance = random.Random(f"{task} {seed}")
     found: dict[int, int] = {}
     async with served(predictor_of(task), limits=LIMITS) as (client, service):
-        for route in ROUTES:
+        for route in routes():
             for _ in range(bodies):
                 content = json.dumps(body_for(route, chance)).encode()
                 response = await client.post(

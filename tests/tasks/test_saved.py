@@ -48,7 +48,7 @@ def test_a_tagger_splits_text_as_its_training_words_were_split(tmp_path: Path) -
     words = ["U.S.", "'s", "work", ".", "n't", "30-year-old"]
     text = " ".join(words)
     spans = tuple((text.index(word), text.index(word) + len(word)) for word in words)
-    task = TOKEN_CLASSIFICATION.split_as([TokenExample(text, spans)])
+    task = TOKEN_CLASSIFICATION.learned_from([TokenExample(text, spans)])
     labels = ("O", "B-LOC", "I-LOC")
     model = replace(with_task_head(load_model(tiny_folder()), task="token_classification", labels=labels), task=task)
     save_model(model, tmp_path / "m")
@@ -75,5 +75,5 @@ def test_a_tagger_splits_text_as_its_training_words_were_split(tmp_path: Path) -
     file.write_text(json.dumps(kept))
     assert load_model(tmp_path / "m").task == TOKEN_CLASSIFICATION
 
-    from_raw = loaded.split_as([TOKEN_CLASSIFICATION.example_of("Ada's, too")])  # texts with spans
+    from_raw = loaded.learned_from([TOKEN_CLASSIFICATION.example_of("Ada's, too")])  # texts with spans
     assert from_raw == TOKEN_CLASSIFICATION

@@ -39,7 +39,7 @@ def test_the_sum_over_pieces_is_the_count_of_all() -> None:
 
 def test_an_example_of_several_sequences_counts_once() -> None:
     rows = [Sequence(np.arange(5), np.zeros(5, int), truncated=cut) for cut in (2, 0, 7, 0, 0)]
-    encoded = Encoded(rows, counts=np.array([3, 2]), owners=np.array([0, 1]))
+    encoded = Encoded(rows, counts=np.array([3, 2]), example_ids=np.array([0, 1]))
     found = Truncation.of(encoded, max_length=5)
     assert (found.examples, found.truncated, found.longest) == (2, 1, 12)
 

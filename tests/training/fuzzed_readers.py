@@ -22,8 +22,10 @@ from albertkit.data.corpus.shards import Corpus, ShardWriter
 from albertkit.datasets import open_data
 from albertkit.evaluation.plots import history_figure
 from albertkit.evaluation.pretraining_plots import panels_of, pretraining_figure, read_curves
-from albertkit.evaluation.report import ChosenBy, Confusion, Report
+from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.evaluation.report_table import render
 from albertkit.io.progress import Silent
+from albertkit.scoring.score import Confusion
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.epoch_state import EpochState
 from albertkit.training.glue.settings import GlueSettings
@@ -109,7 +111,7 @@ def report_of_a_run(folder: Path) -> Reader:
 
     def read(folder: Path, number: int) -> None:
         found = Report.read(folder)
-        found.render(Console(file=io.StringIO(), width=80))
+        render(found, console=Console(file=io.StringIO(), width=80))
         found.to_dict()
         if found.epochs and number % 200 == 0:
             history_figure(found.epochs, best_epoch=found.best_epoch).savefig(io.BytesIO())

@@ -10,7 +10,6 @@ from tests.tiny import execution, settings
 
 from albertkit.datasets import open_data
 from albertkit.evaluation.evaluate import evaluate
-from albertkit.evaluation.null_threshold import tuned_task
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.tasks import TASKS
@@ -51,11 +50,8 @@ def test_the_threshold_is_tuned_on_validation_and_kept(data: Path, tmp_path: Pat
     kept = predictor.model.task
     assert kept is not None
     encoded = predictor.encode(splits.validation.examples)
-    again = tuned_task(
-        TASKS["question_answering_null"],
-        run_outputs(predictor.runtime, encoded.sequences),
-        encoded=encoded,
-        examples=splits.validation.examples,
+    again = TASKS["question_answering_null"].tuned(
+        run_outputs(predictor.runtime, encoded.sequences), encoded, splits.validation.examples
     )
     assert vars(kept)["null_threshold"] == pytest.approx(vars(again)["null_threshold"], abs=1e-4)
     assert vars(kept)["null_threshold"] != 0.0

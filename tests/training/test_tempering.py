@@ -14,7 +14,7 @@ from tests.tiny import execution, keyword_rows, settings, tiny_folder, write_csv
 import albertkit
 from albertkit.errors import CheckpointError
 from albertkit.evaluation.report import Report
-from albertkit.evaluation.temperature import negative_log_likelihood
+from albertkit.tasks.classification.temperature import negative_log_likelihood
 from albertkit.training.finetune import finetune
 
 

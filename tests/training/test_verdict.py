@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from tests.tiny import keyword_rows, settings, write_csv
 
-from albertkit.data.examples import TokenExample
-from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.report import Report
 from albertkit.training.finetune import finetune
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.verdict import RunFacts, advice_for, one_tag, stuck_at
+from albertkit.training.verdict import RunFacts, advice_for, stuck_at
 
 
 def test_a_loss_that_stays_at_that_of_one_answer_is_found() -> None:
@@ -25,21 +23,6 @@ def test_a_loss_that_stays_at_that_of_one_answer_is_found() -> None:
     assert stuck_at([*epochs, {"train": {"loss": 0.5}}], reference=0.6931) is None
     assert stuck_at(epochs, reference=0.0) is None
     assert stuck_at([], reference=0.6931) is None
-
-
-def test_one_tag_for_every_word_is_found() -> None:
-    text, spans = "a " * 23, tuple((2 * at, 2 * at + 1) for at in range(23))
-    data = Dataset("toy", "test", "token_classification", ("O", "B-X"), ("f1",), [])
-    data = replace(data, examples=[TokenExample(text, spans, (0, 1) + (1,) * 21)])
-    assert one_tag(data, given={"O": 22, "B-X": 1}) == (
-        'The score is hardly better than predicting no entity: 22 of 23 words got the tag "O", and 22 have another.'
-    )
-    assert one_tag(data, given={"O": 21, "B-X": 2}) is None
-    assert one_tag(data, given={}) is None
-    right = replace(data, examples=[TokenExample("a", ((0, 1),), (0,))])
-    assert one_tag(right, given={"O": 1}) is None
-    words = replace(data, labels=("NOUN", "VERB"))
-    assert "is no better than giving every word the same tag: " in (one_tag(words, given={"NOUN": 23}) or "")
 
 
 def facts(**changes: Any) -> RunFacts:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from albertkit.checkpoints.checkpoint import PROBLEM_TYPES, Checkpoint, heads_of
+from albertkit.checkpoints.checkpoint import HEADS, PROBLEM_TYPES, Checkpoint, heads_of
 from albertkit.checkpoints.label_names import id2label_names
 from albertkit.checkpoints.state import is_deep
 from albertkit.config import ACTIVATIONS, AlbertConfig
@@ -172,7 +172,7 @@ def label_values(checkpoint: Checkpoint) -> dict[str, Any]:
         values["problem_type"] = problem_type
     head = next((head for head in checkpoint.heads if head in LABELLED_HEADS), None)
     if head is None:
-        if labels:
+        if labels and all(one in HEADS for one in checkpoint.heads):  # task.json has the labels of other heads
             raise CheckpointError(f"{source}: {len(labels)} labels were given, but no head of the model has labels")
         return values
     outputs = num_outputs(checkpoint.state, head)

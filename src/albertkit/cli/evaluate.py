@@ -64,10 +64,11 @@ def command(
 
     from albertkit.cli.exits import layers_passed, leaving_early
     from albertkit.evaluation.evaluate import evaluate, scored_split
-    from albertkit.evaluation.null_threshold import with_null_threshold
+    from albertkit.evaluation.report_table import render
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.io.progress import Console, counted
+    from albertkit.tasks.question_answering import with_null_threshold
     from albertkit.training.run_data import open_for_run
     from albertkit.training.splits import scored_part
 
@@ -103,4 +104,4 @@ def command(
     if as_json:
         print_json({**report.to_dict(), **left})
     else:
-        report.render(RichConsole(highlight=False))
+        render(report, console=RichConsole(highlight=False))

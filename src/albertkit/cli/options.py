@@ -155,6 +155,8 @@ def report_training(
 
     from rich.console import Console as RichConsole
 
+    from albertkit.evaluation.report import Report
+    from albertkit.evaluation.report_table import render
     from albertkit.io.progress import Console
 
     console = Console()
@@ -172,7 +174,11 @@ def report_training(
         print_json(report.to_dict())
         return
     new = [note for note in report.notes if note not in console.reported]
-    replace(report, notes=new).render(RichConsole(highlight=False))
+    shown, terminal = replace(report, notes=new), RichConsole(highlight=False)
+    if isinstance(shown, Report):
+        render(shown, console=terminal)
+    else:
+        shown.render(terminal)
     click.echo(f"run directory: {settings.out} (model/, report.json, plots/)")
 
 

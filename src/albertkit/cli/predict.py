@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +152,13 @@ def command(
                     {**row, "explanation": found.to_dict()} for row, found in zip(predictions, of_piece, strict=True)
                 ]
                 explanations += of_piece if explain_html is not None else []
+            task = predictor.model.task
+            assert task is not None
             for row, explanation in zip(predictions, of_piece, strict=True):
                 if write is not None:
                     write(json.dumps(row, ensure_ascii=False))
                 else:
-                    _print(row, explanation, as_json=as_json)
+                    _print(row, explanation, line_of=task.render, as_json=as_json)
     say_truncation(predictor)
     if rule is not None:
         passed, layers = layers_passed(predictor)
@@ -170,34 +172,19 @@ def command(
         click.echo(f"{inputs.total} predictions: {output_path}", err=True)
 
 
-def _print(row: Mapping[str, Any], explanation: Any, *, as_json: bool) -> None:
+def _print(
+    row: Mapping[str, Any], explanation: Any, *, line_of: Callable[[Mapping[str, Any]], str], as_json: bool
+) -> None:
     if as_json:
         print_json(row)
         return
-    if "value" in row:
-        answer = f"{row['value']:.3f}"
-    elif "similarity" in row:
-        answer = f"{row['similarity']:.3f}"
-    elif "labels" in row:
-        answer = ", ".join(row["labels"]) or "(none)"
-    elif "label" in row:
-        answer = f"{row['label']} {row['probabilities'][row['label']]:.1%}"
-    elif "entities" in row:
-        answer = ", ".join(f"{each['text']} ({each['type']})" for each in row["entities"]) or _tagged(row)
-    else:
-        answer = row.get("option", row.get("answer")) or "(none)"
-    click.echo(f"{answer}\t{row['text']}" + (f"\t{row['pair']}" if "pair" in row else ""))
+    click.echo("\t".join([line_of(row), row["text"], *([row["pair"]] if "pair" in row else [])]))
     if explanation is not None:
         from rich.console import Console as RichConsole
 
         from albertkit.explaining.terminal import render
 
         render(explanation, console=RichConsole(highlight=False))
-
-
-def _tagged(row: Mapping[str, Any]) -> str:
-    words = [row["text"][start:end] for start, end in row["words"]]
-    return " ".join(f"{word}/{tag}" for word, tag in zip(words, row["tags"], strict=True)) or "(no word)"
 
 
 def _on_ray(

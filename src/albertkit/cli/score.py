@@ -42,8 +42,8 @@ def command(
     from rich.console import Console
 
     from albertkit.datasets import open_data
-    from albertkit.evaluation.score import ScoreOptions, default_split, score_file
-    from albertkit.evaluation.span_metrics import NULL_THRESHOLD
+    from albertkit.evaluation.score import default_split, score_file
+    from albertkit.scoring.score import NULL_THRESHOLD, ScoreOptions
 
     if null_threshold is not None and null_odds is None:
         raise click.UsageError("--null-threshold needs --null-odds, the file with the odds")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -43,19 +41,3 @@ class FewShotChoice:
     """In the order that they were tried in, the simplest first."""
     baseline: Candidate | None = None
     """TF-IDF with logistic regression on the same folds; None where it was not asked for."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
-        return {**asdict(self), "candidates": [asdict(candidate) for candidate in self.candidates]}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FewShotChoice:
-        """Build from what `to_dict` gave."""
-        baseline = values.get("baseline")
-        return cls(
-            **{
-                **values,
-                "candidates": tuple(Candidate(**candidate) for candidate in values["candidates"]),
-                "baseline": None if baseline is None else Candidate(**baseline),
-            }
-        )

@@ -18,7 +18,6 @@ from albertkit.evaluation.drawing import (
     INK,
     MARKERS,
     add_legend,
-    add_title,
     curve,
     draw_bins,
     draw_line,
@@ -32,25 +31,22 @@ from albertkit.evaluation.drawing import (
     value_limits,
     write_png,
 )
-from albertkit.evaluation.metrics import metric_title
+from albertkit.scoring.metrics import metric_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from albertkit.evaluation.calibration import Calibration
     from albertkit.evaluation.report import EpochScores, Report
+    from albertkit.scoring.calibration import Calibration
 
 
-def history_figure(
-    epochs: Sequence[EpochScores], *, metric: str = "accuracy", best_epoch: int | None = None, title: str = ""
-) -> Figure:
+def history_figure(epochs: Sequence[EpochScores], *, metric: str = "accuracy", best_epoch: int | None = None) -> Figure:
     """Draw loss and the main metric of training and validation by epoch.
 
     Args:
         epochs: scores of each epoch, the first first: {"train": {"loss": .., metric: ..}, "validation": {..}}.
         metric: the metric of the second panel.
         best_epoch: the epoch to mark, counted from 1.
-        title: stands above both panels.
 
     Raises:
         UsageError: there are no epochs.
@@ -74,7 +70,6 @@ def history_figure(
         value_limits(axes, [curve(epochs, split=split, name=name) for split in ("train", "validation")], name=name)
         if axes is panels[-1]:
             add_legend(figure, lines, names, loc="outside lower center", columns=3)
-    add_title(figure, title)
     return figure
 
 
@@ -84,10 +79,9 @@ def plot_history(
     path: str | os.PathLike[str],
     metric: str = "accuracy",
     best_epoch: int | None = None,
-    title: str = "",
 ) -> Path:
     """Write the picture of `history_figure` as PNG and return its path."""
-    return write_png(history_figure(epochs, metric=metric, best_epoch=best_epoch, title=title), path)
+    return write_png(history_figure(epochs, metric=metric, best_epoch=best_epoch), path)
 
 
 def runs_figure(reports: Mapping[str, Report]) -> Figure:
@@ -131,13 +125,12 @@ def plot_runs(reports: Mapping[str, Report], *, path: str | os.PathLike[str]) ->
     return write_png(runs_figure(reports), path)
 
 
-def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], title: str = "") -> Figure:
+def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str]) -> Figure:
     """Draw a confusion matrix: colour is the share of the true label's row, cells hold counts.
 
     Args:
         matrix: `[labels, labels]` counts, a row for each true label.
         labels: names of the labels.
-        title: stands above.
 
     Raises:
         DataError: the matrix is not square or has another size than the labels.
@@ -173,24 +166,20 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], 
     bar.outline.set_visible(False)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
-    add_title(figure, title)
     return figure
 
 
-def plot_confusion(
-    matrix: Sequence[Sequence[int]], *, labels: Sequence[str], path: str | os.PathLike[str], title: str = ""
-) -> Path:
+def plot_confusion(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], path: str | os.PathLike[str]) -> Path:
     """Write the picture of `confusion_figure` as PNG and return its path."""
-    return write_png(confusion_figure(matrix, labels=labels, title=title), path)
+    return write_png(confusion_figure(matrix, labels=labels), path)
 
 
-def reliability_figure(calibration: Calibration, *, before: Calibration | None = None, title: str = "") -> Figure:
+def reliability_figure(calibration: Calibration, *, before: Calibration | None = None) -> Figure:
     """Draw accuracy by confidence beside the diagonal of perfect calibration, and how many examples each bin holds.
 
     Args:
         calibration: the bins and the error.
         before: the same without the model's temperature, drawn dashed.
-        title: stands above.
     """
     figure = new_figure(5.2, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
@@ -218,7 +207,6 @@ def reliability_figure(calibration: Calibration, *, before: Calibration | None =
     upper.set_title(error, fontsize=9, color=INK, loc="left")
     drawn["perfect"] = perfect
     add_legend(figure, list(drawn.values()), list(drawn), loc="outside lower center", columns=3)
-    add_title(figure, title)
     return figure
 
 
@@ -227,10 +215,9 @@ def plot_reliability(
     *,
     path: str | os.PathLike[str],
     before: Calibration | None = None,
-    title: str = "",
 ) -> Path:
     """Write the picture of `reliability_figure` as PNG and return its path."""
-    return write_png(reliability_figure(calibration, before=before, title=title), path)
+    return write_png(reliability_figure(calibration, before=before), path)
 
 
 def _common_metric(reports: Mapping[str, Report]) -> str:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from albertkit.errors import RunError
-from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.calibration import Calibration
 from albertkit.evaluation.few_shot import FewShotChoice
-from albertkit.evaluation.intervals import Interval, says_nothing
-from albertkit.evaluation.report_checks import report_problems
-from albertkit.evaluation.teacher_report import Cost, TeacherReport
+from albertkit.evaluation.teacher_report import TeacherReport
+from albertkit.evaluation.typed_json import from_json, to_json
 from albertkit.evaluation.verdict import Verdict
 from albertkit.io.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.calibration import Calibration
+from albertkit.scoring.intervals import Interval, says_nothing
+from albertkit.scoring.score import Confusion
 
 FILE_NAME = "report.json"
 """What the report is called in a run directory."""
 
-EpochScores = Mapping[str, Mapping[str, Any]]
+EpochScores = Mapping[str, Mapping[str, float | None]]
 """One epoch: "train" and "validation", each `loss` and metrics by name; None where a number is not finite."""
 
 
@@ -39,16 +34,6 @@ class ChosenBy:
     """The split, never the scored one of a data set that has a test split."""
     metric: str
     """The metric, or "loss"."""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Counts of a classification by true and predicted label."""
-
-    labels: tuple[str, ...]
-    """Names of the labels, in order of their indices."""
-    matrix: tuple[tuple[int, ...], ...]
-    """A row for each true label, a column for each predicted one."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +114,7 @@ class Report:
         >>> Report("classification", "imdb", "albert-nano", {"accuracy": float("nan")}, "test").to_dict()["metrics"]
         {'accuracy': None}
         """
-        values = {entry.name: _json_value(getattr(self, entry.name)) for entry in fields(self)}
-        return {**values, "too_few_examples": self.too_few_examples}
+        return {**to_json(self), "too_few_examples": self.too_few_examples}
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write `report.json` into a run directory atomically and return its path.
@@ -169,50 +153,22 @@ class Report:
         Raises:
             RunError: a key is missing, unknown or of the wrong kind; all of them in one sentence.
         """
-        if problems := report_problems(values):
-            raise RunError(f"{where} is not a report of albertkit: {'; '.join(problems)}")
-        changed = {name: value for name, value in values.items() if name != "too_few_examples"}  # the intervals say it
-        changed["intervals"] = {name: (low, high) for name, (low, high) in values.get("intervals", {}).items()}
-        changed["baselines"] = tuple(Baseline.from_dict(entry) for entry in values.get("baselines", ()))
-        if values.get("chosen_by") is not None:
-            changed["chosen_by"] = ChosenBy(**values["chosen_by"])
-        if values.get("teacher") is not None:
-            changed["teacher"] = TeacherReport.from_dict(values["teacher"])
-        if values.get("confusion") is not None:
-            rows = tuple(tuple(row) for row in values["confusion"]["matrix"])
-            changed["confusion"] = Confusion(labels=tuple(values["confusion"]["labels"]), matrix=rows)
-        if values.get("verdict") is not None:
-            changed["verdict"] = Verdict.from_dict(values["verdict"])
-        for name in ("calibration", "calibration_before"):
-            if values.get(name) is not None:
-                changed[name] = Calibration.from_dict(values[name])
-        if values.get("few_shot") is not None:
-            changed["few_shot"] = FewShotChoice.from_dict(values["few_shot"])
-        return cls(**changed)
+        problems: list[str] = []
+        if isinstance(values, Mapping):  # the intervals say it
+            values = {name: value for name, value in values.items() if name != "too_few_examples"}
+        report: Report | None = from_json(cls, values, problems=problems)
+        if report is not None:
+            problems += report._contradictions()
+        if report is None or problems:
+            raise RunError(f"{where} is not a report of albertkit: {'; '.join(problems[:20])}")
+        return report
 
-    def render(self, console: Console) -> None:
-        """Print the report for people: scores beside baselines, epochs, confusion matrix, notes, verdict."""
-        from albertkit.evaluation.report_table import render
-
-        render(self, console=console)
-
-
-def _json_value(value: Any) -> Any:
-    """Return `value` as JSON knows it: plain numbers, None for NaN and infinities, lists, texts for paths."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):  # NumPy's float64 too
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, (np.generic, np.ndarray)):
-        return _json_value(value.tolist())
-    if isinstance(value, (Baseline, Calibration, Verdict, FewShotChoice)):
-        return _json_value(value.to_dict())
-    if isinstance(value, (ChosenBy, Confusion, TeacherReport, Cost)):
-        return {entry.name: _json_value(getattr(value, entry.name)) for entry in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _json_value(entry) for key, entry in value.items()}
-    if isinstance(value, (Sequence, set, frozenset)):
-        return [_json_value(entry) for entry in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    raise TypeError(f"a report cannot hold a {type(value).__name__} ({value!r})")
+    def _contradictions(self) -> list[str]:
+        found = []
+        if self.best_epoch is not None and self.epochs and not 1 <= self.best_epoch <= len(self.epochs):
+            found.append(f'"best_epoch" is {self.best_epoch}, but there are {len(self.epochs)} epochs')
+        if self.confusion is not None:
+            sizes = {len(self.confusion.matrix), *map(len, self.confusion.matrix)}
+            if sizes != {len(self.confusion.labels)}:
+                found.append('"confusion.matrix" is not a square with a row and a column for each label')
+        return found

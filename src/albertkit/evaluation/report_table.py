@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.dataset import WHOLE
-from albertkit.evaluation.intervals import too_few
-from albertkit.evaluation.metrics import metric_title
+from albertkit.scoring.intervals import too_few
+from albertkit.scoring.metrics import metric_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,9 +73,9 @@ def _table(first: str, *, columns: Sequence[str]) -> Table:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(first))
+    table.add_column(Text(first), overflow="fold")  # a narrow terminal breaks names and cuts none
     for column in columns:
-        table.add_column(Text(column), justify="right")
+        table.add_column(Text(column), justify="right", overflow="fold")
     return table
 
 
@@ -92,7 +92,7 @@ def _number(value: Any, *, digits: int = 2) -> str:
 def _scores(report: Report) -> Table:
     known = ["95 % interval"] if report.intervals else []
     baselines = () if report.too_few_examples else report.baselines
-    table = _table("", columns=["this model", *known, *(baseline.name for baseline in baselines)])
+    table = _table("", columns=["this model", *known, *(baseline.name.replace("_", " ") for baseline in baselines)])
     for name, value in report.metrics.items():
         own = too_few(report.examples) if report.too_few_examples else _number(value)
         between = [_interval(report.intervals.get(name))] if known else []

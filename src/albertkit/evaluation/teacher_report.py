@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,3 @@ class TeacherReport:
     """Training texts with a label."""
     unlabelled: int
     """Training texts without one."""
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TeacherReport:
-        """Build from the entry of a report.json."""
-        return cls(**{**values, "cost": Cost(**values["cost"]), "student": Cost(**values["student"])})

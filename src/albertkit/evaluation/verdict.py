@@ -8,29 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.intervals import difference_spread
-from albertkit.evaluation.metrics import metric_title
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.intervals import difference_spread
+from albertkit.scoring.metrics import metric_title
 
 OUTCOMES = ("better", "tie", "worse", "trivial", "stuck")
 """Better than every baseline; as good as the best one within the spread; worse; no better than an answer that needs no
 model of the texts; or the training got nowhere."""
-
-_WORDS: Mapping[str, str] = {
-    "majority": "always giving the same answer",
-    "tfidf_logistic_regression": "TF-IDF with logistic regression",
-    "tfidf_ridge": "TF-IDF with ridge regression",
-    "first_sentence": "answering with the first sentence of the context",
-    "no_answer": "never giving an answer",
-    "commonest_tag_of_each_word": "giving each word its commonest tag",
-    "shared_words": "counting the words that two texts share",
-    "longest_option": "choosing the longest option",
-    "guessing": "guessing",
-}
-_TRIVIAL = ("majority", "first_sentence", "no_answer", "longest_option", "guessing")
 
 
 @dataclass(frozen=True)
@@ -62,23 +49,15 @@ class Verdict:
         advice = [f"Try: {'; '.join(self.advice)}."] if self.advice else []
         return [f"Verdict: {self.sentence}", *advice]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
-        return {**asdict(self), "advice": list(self.advice)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
-        """Build from what `to_dict` gave."""
-        return cls(**{**values, "advice": tuple(values["advice"])})
-
 
 def judge(
     metrics: Mapping[str, float | None], *, baselines: Sequence[Baseline], examples: int, untrained: str | None = None
 ) -> Verdict | None:
     """Compare a score with the best baseline; None where there is nothing to compare with.
 
-    >>> judge({"accuracy": 49.4}, baselines=[Baseline("majority", {"accuracy": 50.6}, 0.0)], examples=500).sentence
-    'The score is no better than always giving the same answer (accuracy 49.4 against 50.6).'
+    >>> guessing = Baseline("guessing", {"accuracy": 50.6}, 0.0, words="guessing", trivial=True)
+    >>> judge({"accuracy": 49.4}, baselines=[guessing], examples=500).sentence
+    'The score is no better than guessing (accuracy 49.4 against 50.6).'
 
     Args:
         metrics: name -> value on 0-100, the main one first.
@@ -101,17 +80,17 @@ def judge(
     }
     if untrained is not None:
         return Verdict("stuck", untrained, **measured)
-    other = _WORDS.get(baseline.name, baseline.name)
+    other = baseline.words or baseline.name
     title = metric_title(name).removesuffix(", %")
     figures = f"{title} {score:.1f} against {best:.1f}"
     count = f"{examples:,} example{'s' if examples != 1 else ''}"
     if difference > spread:
         return Verdict("better", f"The model beats {other} ({figures}, on {count}).", **measured)
-    if baseline.name in _TRIVIAL:
+    if baseline.trivial:
         return Verdict("trivial", f"The score is no better than {other} ({figures}).", **measured)
     if difference < -spread:
         won = f"{other[0].upper()}{other[1:]} wins: {title} {best:.1f} against {score:.1f} of this model"
-        trivial = [_WORDS[one.name] for value, one in known if one.name in _TRIVIAL and value >= score]
+        trivial = [one.words for value, one in known if one.trivial and value >= score]
         return Verdict("worse", f"{won}, which is no better than {trivial[0]}." if trivial else f"{won}.", **measured)
     return Verdict(
         "tie",

@@ -47,8 +47,7 @@ def sample(model: Model) -> list[TokenSequence]:
     tokenizer = model.tokenizer
     alone = tokenizer.sequences(texts, max_length=most)
     found = [*alone, *tokenizer.sequences(firsts, seconds, max_length=most)]
-    # Of a window with fewer tokens than the answer head follows starts, the columns of the others mean nothing.
-    shortest = 5 if model.task is not None and model.task.head == "answer" else 1
+    shortest = 1 if model.task is None else model.task.fewest_tokens
     return [one for one in found if len(one) >= shortest]
 
 

@@ -5,35 +5,14 @@ Letters: batch b, padded length s, tokens with padding t = b * s, embedding E, h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from onnx import TensorProto, helper
 
 from albertkit.config import AlbertConfig
-from albertkit.exporting.graph import Graph
+from albertkit.graphs.graph import Graph
+from albertkit.graphs.heads import Encoded
 
 HIDDEN_KEY = -65504.0
 """Added to the score of a key that pads; exp() of it is 0 in fp32, and it is a number in fp16, too."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Names of what the encoder says, for the heads."""
-
-    rows: str
-    """Last hidden states by token, `[t, H]`; what stands at padding means nothing."""
-    sequence: str
-    """The same `[b, s, H]`, 0 where padded."""
-    first: str
-    """Those of each sequence's first token, `[b, H]`."""
-    pooled: str
-    """The pooler's output, `[b, H]`."""
-    mask: str
-    """1.0 for a token and 0.0 for padding, `[b, s, 1]`."""
-    batch: str
-    """b, a shape of one number."""
-    length: str
-    """s, the same."""
 
 
 class GraphWalk:

@@ -135,7 +135,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
         UsageError: a head that cannot be exported, or a network beyond 2 GB, protobuf's limit.
         MissingExtraError: onnx is not installed.
     """
-    from albertkit.exporting.graph import Graph, check
+    from albertkit.graphs.graph import Graph, check
 
     from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph tells of the missing library
     from albertkit.exporting.heads import add_head  # isort: skip
@@ -149,7 +149,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
         "pooled_output": ["batch", config.hidden_size],
     }
     if model.task is not None:
-        name, shape = add_head(graph, encoded, head=model.task.head, pooling=model.head.pooling)
+        name, shape = add_head(graph, encoded, task=model.task, pooling=model.head.pooling)
         outputs[name] = shape
     if graph.size > _LARGEST:
         raise UsageError(f"{model.source}: {graph.size:,} bytes of weights are more than an ONNX file holds (2 GB)")

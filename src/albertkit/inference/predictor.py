@@ -192,7 +192,7 @@ class Predictor:
         or what a model of similarity was trained with, else `mean`."""
         if self.model.embedding is not None:
             return self.model.embedding.pooling
-        trained = self.model.task is not None and self.model.task.name == "similarity"
+        trained = self.model.task is not None and self.model.task.trains_vectors
         return self.model.head.pooling if trained else "mean"
 
     def _task(self) -> Task:

@@ -20,8 +20,9 @@ from albertkit.serving.admission import VISIT, Admission, Observer
 from albertkit.serving.messages import Answer, Described, Refused, State
 from albertkit.serving.metrics import CONTENT_TYPE
 from albertkit.serving.refusals import Refusal, refusal_body
-from albertkit.serving.routes import ROUTES, Route
+from albertkit.serving.routes import routes as all_routes
 from albertkit.serving.service import Service
+from albertkit.tasks.route import Route
 
 PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
@@ -94,7 +95,7 @@ def make_app(
     secured: list[Any] = []
     if keys:  # for OpenAPI; `Admission` checks them
         secured = [Security(HTTPBearer(auto_error=False)), Security(APIKeyHeader(name="X-API-Key", auto_error=False))]
-    for route in ROUTES:
+    for route in all_routes():
         app.add_api_route(
             f"/{route.name}",
             _endpoint(route, service),
@@ -109,7 +110,7 @@ def make_app(
     _add_plain_paths(app, service, secured)
     for path, name in PAGE.items():
         app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
-    routes = [f"/{route.name}" for route in ROUTES]
+    routes = [f"/{route.name}" for route in all_routes()]
     known = {*routes, *_FREE, "/model", "/metrics"}
     app.add_middleware(Admission, service=service, keys=keys, hosts=hosts, free=_FREE, routes=routes)
     app.add_middleware(Observer, service=service, paths=known)
@@ -224,7 +225,9 @@ async def _invalid(request: Request, error: Any) -> Response:
     elif first["type"] == "missing":
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
-        fields = ", ".join(next(route.body for route in ROUTES if f"/{route.name}" == request.url.path).model_fields)
+        fields = ", ".join(
+            next(route.body for route in all_routes() if f"/{route.name}" == request.url.path).model_fields
+        )
         sentence = f"the body holds a field that is not known here; the fields are {fields}"
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
         sentence = f'the field "{place[0]}" must be a text or a list of texts, which may not be empty'

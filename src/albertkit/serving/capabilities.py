@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.data.examples import ChoiceExample, SpanExample, TextExample
 from albertkit.errors import did_you_mean
 from albertkit.explaining.occlusion import occluding
 from albertkit.explaining.reading import read_example, require_labels
@@ -17,22 +16,15 @@ from albertkit.inference.exported import ExportedNetwork
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import MASK, MaskedText, filling, ordering, read_masks
 from albertkit.inference.running import FloatArray, Work
+from albertkit.registry import resolve
 from albertkit.serving.limits import Limits
 from albertkit.serving.refusals import Refusal
 from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.task import Task
+from albertkit.tasks.route import Cut, Route, text_pairs
 
-ROUTE_OF_HEAD: Mapping[str, str] = {
-    "classifier": "classify",
-    "span": "answer",
-    "answer": "answer",
-    "tags": "tag",
-    "choice": "choose",
-}
-"""Head of a task -> route; of similarity it is `compare`, which every encoder can."""
 MOST_MASKS = 64
 """Masks of a request: each has logits over the whole vocabulary."""
-_TEXTS = ("text", "pair", "question", "context", "options")
+_OF_ENCODERS = ("embed", "compare", "tokenize")
 Results = list[dict[str, Any]]
 
 
@@ -48,7 +40,9 @@ class Capabilities:
         self.predictor, self.limits = predictor, limits
         self.model = predictor.model
         self.name = Path(self.model.source).name or "the model"  # where it lies is nobody's business
-        self.names = _names(predictor)
+        task = self.model.task
+        self.task_route: Route | None = resolve(task.route) if task is not None and task.route else None
+        self.names = _names(predictor, self.task_route)
 
     def require(self, route: str) -> None:
         """Refuse what the model cannot do.
@@ -68,9 +62,13 @@ class Capabilities:
         Raises:
             Refusal: too many or too long ones.
         """
-        fields = {name: values[name] for name in _TEXTS if values.get(name) is not None}
+        lists = {name: [value] if isinstance(value, str) else value for name, value in values.items()}
         return self.limits.check_texts(
-            {name: [value] if isinstance(value, str) else value for name, value in fields.items()}
+            {
+                name: texts
+                for name, texts in lists.items()
+                if isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+            }
         )
 
     def prepare(self, route: str, values: Mapping[str, Any]) -> Work[Results]:
@@ -88,42 +86,34 @@ class Capabilities:
         texts, pairs = values.get("text"), values.get("pair")
         if texts is not None and pairs is not None and len(texts) != len(pairs):
             raise Refusal(422, f'"text" holds {len(texts)} and "pair" {len(pairs)}: give as many of both')
-        work: Work[Results] = getattr(self, f"_{route}")(values)
+        if self.task_route is not None and self.task_route.name == route:
+            work: Work[Results] = self._predict(self.task_route, values)
+        else:
+            work = getattr(self, f"_{route}")(values)
         self.limits.check_tokens(work.tokens)
         return work
 
-    def _task(self) -> Task:
+    def _predict(self, route: Route, values: Mapping[str, Any]) -> Work[Results]:
+        """Work of the task's own predictions, the same that `albertkit predict` gives."""
         task = self.model.task
         assert task is not None
-        return task
-
-    def _predict(self, examples: Sequence[Any], *, cut: bool = True) -> Work[Results]:
-        """Work of the task's own predictions, the same that `albertkit predict` gives."""
-        task, encoded = self._task(), self.predictor.encode(examples)
+        assert route.examples is not None
+        if route.repeated is not None:  # counted before the windows are made
+            once, times = (values[name] for name in route.repeated)
+            (ids,) = self.model.tokenizer.ids_of([once], threads=1)
+            self.limits.check_tokens(len(ids) * len(times))
+        examples = route.examples(task, values)
+        encoded = self.predictor.encode(examples)
+        tells_cut = issubclass(route.result, Cut)
 
         def finish(rows: Sequence[FloatArray]) -> Results:
             found = task.predictions(rows, encoded, examples, labels=self.model.labels)
-            lost = _cut_by_example(encoded, len(examples)) if cut else None
+            lost = _cut_by_example(encoded, len(examples)) if tells_cut else None
             return [
                 {**one, **({} if lost is None else {"cut_tokens": lost[number]})} for number, one in enumerate(found)
             ]
 
         return Work(encoded.sequences, "logits", finish)
-
-    def _classify(self, values: Mapping[str, Any]) -> Work[Results]:
-        return self._predict([TextExample(*both) for both in _pairs(values)])
-
-    def _answer(self, values: Mapping[str, Any]) -> Work[Results]:
-        # Each question reads the whole context: counted before its windows are made.
-        (context,) = self.model.tokenizer.ids_of([values["context"]], threads=1)
-        self.limits.check_tokens(len(context) * len(values["question"]))
-        return self._predict([SpanExample(each, values["context"]) for each in values["question"]], cut=False)
-
-    def _tag(self, values: Mapping[str, Any]) -> Work[Results]:
-        return self._predict([self._task().example_of(each) for each in values["text"]], cut=False)
-
-    def _choose(self, values: Mapping[str, Any]) -> Work[Results]:
-        return self._predict([ChoiceExample(values["context"], values["question"], tuple(values["options"]))])
 
     def _explain(self, values: Mapping[str, Any]) -> Work[Results]:
         task, label, labels = require_labels(self.predictor), values.get("label"), self.model.labels
@@ -132,7 +122,7 @@ class Capabilities:
             raise Refusal(422, f'the field "label" names no label of the model{did_you_mean(label, labels)} ({known})')
         readings = []
         tokens = 0
-        for text, pair in _pairs(values):
+        for text, pair in text_pairs(values):
             readings.append(read_example(self.predictor, task.example_of(text, pair)))
             tokens += readings[-1].occluded_tokens
             self.limits.check_tokens(tokens)  # before the copies are made
@@ -180,8 +170,6 @@ class Capabilities:
         )
 
     def _compare(self, values: Mapping[str, Any]) -> Work[Results]:
-        if self.model.task is not None and self.model.task.name == "similarity":
-            return self._predict([TextExample(*both) for both in _pairs(values)])
         work, count = (
             self._vectors([*values["text"], *values["pair"]], self.predictor.default_pooling),
             len(values["text"]),
@@ -203,13 +191,14 @@ class Capabilities:
 
     def _tokenize(self, values: Mapping[str, Any]) -> Work[Results]:
         # Ids are quickly counted; pieces and offsets, which the answer holds, take twenty times as long.
-        texts = [text for pair in _pairs(values) for text in pair if text is not None]
+        texts = [text for pair in text_pairs(values) for text in pair if text is not None]
         self.limits.check_tokens(sum(map(len, self.model.tokenizer.ids_of(texts, threads=1))))
 
         def finish(rows: Sequence[FloatArray]) -> Results:
             del rows
             encodings = [
-                self.model.tokenizer.encode(text, pair, specials=values["specials"]) for text, pair in _pairs(values)
+                self.model.tokenizer.encode(text, pair, specials=values["specials"])
+                for text, pair in text_pairs(values)
             ]
             return [{"ids": one.input_ids, "pieces": one.pieces, "offsets": one.offsets} for one in encodings]
 
@@ -220,23 +209,17 @@ class Capabilities:
         return Work(sequences, pooling, lambda rows: self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling))
 
 
-def _names(predictor: Predictor) -> tuple[str, ...]:
+def _names(predictor: Predictor, task_route: Route | None) -> tuple[str, ...]:
     model = predictor.model
-    names = []
-    if model.task is not None and model.task.head in ROUTE_OF_HEAD:
-        route = ROUTE_OF_HEAD[model.task.head]
-        names += [route, "explain"] if route == "classify" else [route]
+    names = [] if task_route is None or task_route.name in _OF_ENCODERS else [task_route.name]
+    if model.task is not None and model.task.problem_type is not None:
+        names.append("explain")
     if not isinstance(model.network, ExportedNetwork):
         names += [route for route, head in (("fill", "mlm"), ("order", "sop")) if head in model.network.heads]
-    return (*names, "embed", "compare", "tokenize")
-
-
-def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    texts = values["text"]
-    return list(zip(texts, values.get("pair") or [None] * len(texts), strict=True))
+    return (*names, *_OF_ENCODERS)
 
 
 def _cut_by_example(encoded: Encoded, examples: int) -> list[int]:
     lost = [one.truncated for one in encoded.sequences]
-    owners = np.repeat(encoded.owners, encoded.counts)
-    return [int(count) for count in np.bincount(owners, lost, minlength=examples)]
+    example_ids = np.repeat(encoded.example_ids, encoded.counts)
+    return [int(count) for count in np.bincount(example_ids, lost, minlength=examples)]

@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-
-def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Texts = Annotated[
-    list[str],
-    BeforeValidator(_several),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
-"""A text or a list of texts: the answer has one result each, in their order."""
-
-
-class Body(BaseModel):
-    """A request: unknown fields are refused, and a number is not taken for a text."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class TextBody(Body):
-    """One text or several."""
-
-    text: Texts = Field(description="A text, or a list of texts.", examples=["Oil prices rose again on Friday."])
-
-
-class PairBody(TextBody):
-    """Texts, each with a second one where the model is for pairs."""
-
-    pair: Texts | None = Field(
-        None, description="The second text of each text, for a model of pairs: as many as there are texts."
-    )
-
-
-class TwoTextsBody(TextBody):
-    """Two texts, or as many first as second ones."""
-
-    pair: Texts = Field(
-        description="The second text of each text: as many as there are texts.", examples=["Crude became dearer."]
-    )
+from albertkit.tasks.route import Body, Cut, PairBody, TextBody, Texts
 
 
 class ExplainBody(PairBody):
     """Texts whose label is explained."""
 
     label: str | None = Field(None, description="Explain this label instead of each text's most probable one.")
-
-
-class AnswerBody(Body):
-    """Questions about one passage."""
-
-    question: Texts = Field(description="A question, or a list of them.", examples=["Who wrote the letter?"])
-    context: str = Field(description="The passage.", examples=["Ada wrote the letter in May."])
-
-
-class ChooseBody(Body):
-    """A question about a passage, with its options."""
-
-    context: str = Field(description="The passage.", examples=["Ada wrote the letter in May."])
-    question: str = Field(description='The question; "_" in it is where the option goes.', examples=["Ada wrote in _."])
-    options: list[str] = Field(min_length=2, description="The options.", examples=[["May", "June"]])
 
 
 class FillBody(Body):
@@ -101,63 +47,6 @@ class Answer(BaseModel, Generic[Result]):
     results: list[Result] = Field(description="One for each text (or question), in their order.")
 
 
-class Cut(BaseModel):
-    """Says what was not read."""
-
-    cut_tokens: int = Field(description="Tokens at the text's end that the model did not read; 0: it read the whole.")
-
-
-class Classified(Cut):
-    """One of three forms: a label, several labels, or a value."""
-
-    label: str | None = Field(None, description="The most probable label.")
-    labels: list[str] | None = Field(None, description="Of a model with several labels a text: those it has.")
-    probabilities: dict[str, float] | None = Field(None, description="Label to probability, in [0, 1].")
-    value: float | None = Field(None, description="Of a regression: the number.")
-
-
-class Candidate(BaseModel):
-    """Words of the passage; "" says that it holds no answer."""
-
-    answer: str = Field(description="Characters of the passage.")
-    start: int = Field(description="The first one's place in the passage.")
-    end: int = Field(description="The place after the last one.")
-    probability: float
-
-
-class Answered(Candidate):
-    """The words of the passage that answer."""
-
-    n_best: list[Candidate] = Field(description="Up to five, the likeliest first.")
-    no_answer_odds: float = Field(description="How much more likely no answer is than the best one, a logarithm.")
-
-
-class Entity(BaseModel):
-    """A name."""
-
-    type: str
-    text: str
-    start: int
-    end: int
-    probability: float
-
-
-class Tagged(BaseModel):
-    """Tags of the words, and the names that they make."""
-
-    tags: list[str] = Field(description="One for each word.")
-    words: list[tuple[int, int]] = Field(description="Start and end of each word, in characters of the text.")
-    entities: list[Entity]
-
-
-class Chosen(Cut):
-    """The right option."""
-
-    choice: int = Field(description="Its number, from 0.")
-    option: str
-    probabilities: list[float]
-
-
 class Piece(BaseModel):
     """A piece of the vocabulary."""
 
@@ -182,12 +71,6 @@ class Embedded(Cut):
     """A vector."""
 
     vector: list[float]
-
-
-class Compared(Cut):
-    """How near two texts are."""
-
-    similarity: float = Field(description="Cosine of their vectors, in [-1, 1].")
 
 
 class Ordered(Cut):

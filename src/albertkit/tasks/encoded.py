@@ -32,7 +32,7 @@ class Encoded:
     """What the network reads, in the order of the examples."""
     counts: IntArray
     """How many sequences each unit has, `[units]`; they follow each other."""
-    owners: IntArray
+    example_ids: IntArray
     """Number of the example that each unit is of, `[units]`, rising."""
     details: Sequence[Any] = field(default=(), repr=False)
     """What decoding needs to know of each sequence (offsets in the text); empty where it needs nothing."""
@@ -41,7 +41,7 @@ class Encoded:
     def one_each(cls, sequences: list[TokenSequence], details: Sequence[Any] = ()) -> Encoded:
         """Make every sequence a unit and every unit an example.
 
-        >>> Encoded.one_each([TokenSequence(np.array([2, 3]), np.zeros(2, int))]).owners.tolist()
+        >>> Encoded.one_each([TokenSequence(np.array([2, 3]), np.zeros(2, int))]).example_ids.tolist()
         [0]
         """
         numbers = np.arange(len(sequences), dtype=np.int64)
@@ -51,14 +51,14 @@ class Encoded:
         """Return these examples with others behind them.
 
         >>> one = Encoded.one_each([TokenSequence(np.array([2, 3]), np.zeros(2, int))])
-        >>> one.followed_by(one).owners.tolist()
+        >>> one.followed_by(one).example_ids.tolist()
         [0, 1]
         """
-        examples = int(self.owners[-1]) + 1 if len(self.owners) else 0
+        examples = int(self.example_ids[-1]) + 1 if len(self.example_ids) else 0
         return Encoded(
             [*self.sequences, *other.sequences],
             np.concatenate([self.counts, other.counts]),
-            np.concatenate([self.owners, other.owners + examples]),
+            np.concatenate([self.example_ids, other.example_ids + examples]),
             [*self.details, *other.details],
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
+from albertkit.registry import resolve
 
 if TYPE_CHECKING:
     from albertkit.tasks.task import Task
@@ -84,8 +84,7 @@ class Objective:
 
 def objective_of(task: Task) -> Objective:
     """Import and return a task's objective."""
-    module, _, name = task.objective.partition(":")
-    found = getattr(importlib.import_module(module), name)
+    found = resolve(task.objective)
     assert isinstance(found, Objective), task.objective
     return found
 

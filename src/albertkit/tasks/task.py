@@ -1,59 +1,75 @@
-"""The Task protocol: one vertical slice from examples to predictions.
+"""Task: one vertical slice from examples to predictions, and all that is done with these.
 
-What a task does without a network (encode, targets, predictions) takes and gives NumPy, so that every runtime shares
-it; its head and loss, the `Objective`, stand in a module of their own that imports torch and is resolved on first use.
+What a task does without a network (encode, targets, predictions, scores) takes and gives NumPy, so that every runtime
+shares it. What needs another library is named as "module:attribute" and imported on first use: the head with its loss
+(torch), the head in ONNX (onnx), the HTTP route (pydantic).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.datasets.dataset import Dataset
+from albertkit.errors import UsageError
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.encoded import Encoded, UnitTargets
+from albertkit.tasks.prediction_rows import json_lines, keys_of
+from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
+Predictions = Sequence[Mapping[str, Any]]
+"""One JSON-ready prediction per example."""
 
 
-class Task(Protocol):
-    """What every task offers."""
+class Task:
+    """What every task offers. One more task is a subclass in a folder of its own and a line in `TASKS`."""
 
-    @property
-    def name(self) -> str:
-        """The name in the registry, in data sets and in `task.json`."""
-        ...
+    name: str
+    """The name in the registry, in data sets and in `task.json`."""
+    head: str
+    """Name of the head in canonical state: `heads.<head>.*`."""
+    objective: str
+    """Where the head and the loss are: "module:attribute" of an `Objective`."""
+    problem_type: str | None
+    """What a classifier's outputs mean in the words of a Hugging Face configuration; None for other heads."""
+    onnx_head: str = ""
+    """Where the head in ONNX is: "module:function" of a `graphs.heads.OnnxHead`; "" where it cannot be exported."""
+    route: str = ""
+    """Where the HTTP route is: "module:attribute" of a `tasks.route.Route`; "" where the server offers none."""
+    fewest_tokens: int = 1
+    """Tokens of a sequence below which the head's outputs mean nothing."""
+    trains_vectors: bool = False
+    """Whether the outputs are the pooled vectors themselves, so that the head has no weights."""
+    score_options: tuple[str, ...] = ()
+    """Fields of `ScoreOptions` that `score_file` reads, besides the column."""
 
     @property
     def data_task(self) -> str:
         """The task that a data set names for which this one is: several may be for the same data."""
-        ...
-
-    @property
-    def head(self) -> str:
-        """Name of the head in canonical state: `heads.<head>.*`."""
-        ...
-
-    @property
-    def objective(self) -> str:
-        """Where the head and the loss are: "module:attribute" of an `Objective`."""
-        ...
-
-    @property
-    def problem_type(self) -> str | None:
-        """What a classifier's outputs mean in the words of a Hugging Face configuration; None for other heads."""
-        ...
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Metrics for data that names none; the first is the main one."""
-        ...
+        return self.name
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output for these labels."""
-        ...
+        return len(labels)
+
+    def suited_to(self, examples: Sequence[Any]) -> Task:
+        """Return the task for data like these: another one where they need another head."""
+        del examples
+        return self
+
+    def learned_from(self, examples: Sequence[Any]) -> Task:
+        """Return the task that reads raw text as it reads these training examples."""
+        del examples
+        return self
 
     def example_of(self, text: str, pair: str | None = None) -> Any:
         """Return what a user's text (and second text) is to this task, not labelled.
@@ -61,11 +77,27 @@ class Task(Protocol):
         Raises:
             UsageError: the task needs more, or takes no second text.
         """
-        ...
+        raise NotImplementedError
+
+    def relabelled(self, example: Any, moved: Mapping[int, int]) -> Any:
+        """Return an example with its label numbers replaced.
+
+        Args:
+            example: labelled or not.
+            moved: number -> new number, of every label.
+        """
+        label = example.label
+        if isinstance(label, tuple):
+            return replace(example, label=tuple(sorted(moved[one] for one in label)))
+        return example if label is None else replace(example, label=moved[label])
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[Any], *, max_length: int) -> Encoded:
         """Tokenise examples into sequences of at most `max_length` tokens."""
-        ...
+        raise NotImplementedError
+
+    def truncation_note(self, counts: Truncation) -> str:
+        """Return the sentence about texts that were not read whole, of which there are some."""
+        return counts.sentence
 
     def unit_targets(self, encoded: Encoded, examples: Sequence[Any], *, num_labels: int) -> UnitTargets:
         """Return what the loss compares with, for each unit.
@@ -73,12 +105,12 @@ class Task(Protocol):
         Raises:
             DataError: an example whose answer is not known.
         """
-        ...
+        raise NotImplementedError
 
     def predictions(
         self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[Any], *, labels: Sequence[str]
     ) -> list[Mapping[str, Any]]:
-        """Return one JSON-ready prediction an example.
+        """Return one JSON-ready prediction per example.
 
         Args:
             outputs: of each sequence what the objective's `outputs` gave: `[outputs]`, or `[tokens, outputs]`.
@@ -86,4 +118,110 @@ class Task(Protocol):
             examples: themselves.
             labels: names of the head's outputs.
         """
-        ...
+        raise NotImplementedError
+
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return a prediction as one line for a terminal.
+
+        Args:
+            prediction: what `predictions` gave; the example's `text` is in it.
+        """
+        return json.dumps({name: value for name, value in prediction.items() if name not in ("text", "pair")})
+
+    def score(
+        self, predictions: Predictions, examples: Sequence[Any], *, labels: Sequence[str], data: str = ""
+    ) -> Score:
+        """Return every metric of predictions of labelled examples.
+
+        Args:
+            predictions: one per example, as `predictions` gives them.
+            examples: labelled, in the same order.
+            labels: names of the labels.
+            data: name of the data set, which may have a script of its own.
+
+        Raises:
+            DataError: nothing to score.
+        """
+        raise NotImplementedError
+
+    def score_outputs(
+        self,
+        outputs: Sequence[FloatArray],
+        encoded: Encoded,
+        examples: Sequence[Any],
+        *,
+        labels: Sequence[str],
+        metrics: Sequence[str],
+        data: str = "",
+    ) -> Score:
+        """Return the score of what the head gave for labelled examples.
+
+        Args:
+            outputs: see `predictions`.
+            encoded: the examples, tokenised.
+            examples: themselves.
+            labels: names of the head's outputs.
+            metrics: names of those to give, the main one first.
+            data: name of the data set.
+
+        Raises:
+            UsageError: a metric that the task does not have.
+            DataError: no examples.
+        """
+        predictions = self.predictions(outputs, encoded, examples, labels=labels)
+        found = self.score(predictions, examples, labels=labels, data=data).chosen(metrics, task=self.data_task)
+        return replace(found, notes=(*self.setting_notes(), *found.notes))
+
+    def setting_notes(self) -> tuple[str, ...]:
+        """Return sentences on settings of the task that a score depends on."""
+        return ()
+
+    def tuned(self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[Any]) -> Task:
+        """Return the task with its settings tuned on the validation split; as it is where there are none to tune."""
+        del outputs, encoded, examples
+        return self
+
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Return what simple methods score on the split that a run is scored on.
+
+        Args:
+            train: what the run was trained on.
+            scored: what it is scored on.
+            tfidf: whether to fit TF-IDF with a linear model, which takes seconds, where the task has it.
+            say: called with a sentence before long work.
+        """
+        del train, scored, tfidf, say
+        return []
+
+    def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
+        """Return the official score of a file of predictions that any program may have written.
+
+        Args:
+            dataset: the split, with labels.
+            path: the predictions; docs/scoring.md has the forms.
+            options: columns, null odds, scheme.
+
+        Raises:
+            UsageError: the task has no scores of this kind.
+            DataError: the file cannot be used, or its rows do not fit the split; the sentence names file and row or id.
+            MissingExtraError: Parquet without pyarrow.
+        """
+        del path, options
+        raise UsageError(f"{dataset.name} is a {dataset.task} data set, which no file of predictions is scored for")
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return the ending of the file that the predictions for a split go into."""
+        del dataset
+        return ".jsonl"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return the predictions for a split as files: name -> text, or JSON-ready values. They come first.
+
+        Args:
+            dataset: the split, its labels in the model's order.
+            predictions: one per example.
+        """
+        rows = [{"id": key, **row} for key, row in zip(keys_of(dataset.examples), predictions, strict=True)]
+        return {"predictions.jsonl": json_lines(rows)}

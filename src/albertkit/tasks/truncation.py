@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.task import Task
+
+
+class _Says(Protocol):
+    def truncation_note(self, counts: Truncation) -> str: ...
 
 
 @dataclass
@@ -39,10 +42,10 @@ class Truncation:
         if not len(cut):
             return cls(max_length=max_length)
         whole = cut + [len(sequence) for sequence in encoded.sequences]
-        owners = np.repeat(encoded.owners, encoded.counts)
+        example_ids = np.repeat(encoded.example_ids, encoded.counts)
         return cls(
-            examples=len(np.unique(owners)),
-            truncated=len(np.unique(owners[cut > 0])),
+            examples=len(np.unique(example_ids)),
+            truncated=len(np.unique(example_ids[cut > 0])),
             unread=int(cut.sum()),
             longest=int(whole.max()),
             max_length=max_length,
@@ -62,21 +65,20 @@ class Truncation:
         """Build from what `to_dict` gave; what is missing is 0."""
         return cls(**{entry.name: int(values.get(entry.name, 0)) for entry in fields(cls)})
 
-    def note(self, task: Task | None = None) -> str | None:
-        """Return the sentence that says so; None where every text was read whole.
+    @property
+    def sentence(self) -> str:
+        """What is said of texts that were cut."""
+        return (
+            f"{self.truncated:,} of {self.examples:,} texts exceed {self.max_length:,} tokens "
+            f"(longest {self.longest:,}) and were truncated"
+        )
+
+    def note(self, task: _Says | None = None) -> str | None:
+        """Return the sentence about truncated texts; None where every text was read whole.
 
         Args:
-            task: what read them; a task may cut questions only, or read a text in windows.
+            task: what read them, which may say it in its own way.
         """
         if not self.truncated:
             return None
-        counts = f"{self.truncated:,} of {self.examples:,}"
-        if task is not None and task.data_task == "question_answering":
-            return f"{counts} questions are too long to leave room for a context and were truncated"
-        windows = getattr(task, "windows", None)
-        if windows is not None:
-            return (
-                f"{counts} texts are longer than {windows.most} windows; {self.unread / self.truncated:,.0f} tokens of "
-                "each on average were not read"
-            )
-        return f"{counts} texts exceed {self.max_length:,} tokens (longest {self.longest:,}) and were truncated"
+        return self.sentence if task is None else task.truncation_note(self)

@@ -21,7 +21,7 @@ def window_notes(split: str, encoded: Encoded) -> tuple[str, ...]:
     """
     if not len(encoded):
         return ()
-    counts = np.unique(encoded.owners, return_counts=True)[1]
+    counts = np.unique(encoded.example_ids, return_counts=True)[1]
     long = counts[counts > 1]
     if not len(long):
         return ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from albertkit.data.examples import SpanExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.models.pretrained import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
+from albertkit.tasks.task import Task
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.shared_settings import SharedSettings
 
@@ -47,10 +47,9 @@ def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str,
 
 
 def task_for(train: Dataset) -> str:
-    """Return the task for a data set: questions of which some have no answer need a head that can say so."""
-    if train.task == "question_answering" and any(not example.answers for example in train.of(SpanExample)):
-        return "question_answering_null"
-    return train.task
+    """Return the name of the task for a data set: questions without an answer need a head that can say so."""
+    suited: Task = TASKS[train.task].suited_to(train.examples)
+    return suited.name
 
 
 def check_head(task: str, settings: FinetuneSettings) -> None:
@@ -60,7 +59,7 @@ def check_head(task: str, settings: FinetuneSettings) -> None:
         UsageError: a frozen encoder under a head on tokens or without weights, or a pooling where nothing is pooled.
     """
     reads_tokens = objective_of(TASKS[task]).reads == "tokens"
-    if settings.freeze_encoder and (reads_tokens or task == "similarity"):
+    if settings.freeze_encoder and (reads_tokens or TASKS[task].trains_vectors):
         why = "a head on whole texts" if reads_tokens else "a head that learns"
         raise UsageError(f"--freeze-encoder needs {why}; leave it out for {task}")
     if settings.pooling not in (None, "pooler") and reads_tokens:

@@ -14,9 +14,6 @@ from albertkit.errors import UsageError, did_you_mean
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.task import Task
 
-BALANCED = "balanced"
-"""Every class counts the same in all, however many examples it has."""
-
 FloatArray = npt.NDArray[np.float32]
 
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.evaluation.null_threshold import threshold_notes
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs, run_per_sequence
 from albertkit.io.progress import Progress, counted
@@ -127,7 +126,7 @@ def truncation_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
 def question_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
     """Return of questions which have no window with their answer, and whether a threshold could be tuned."""
     notes = [note for split in splits for note in window_notes(split.dataset.split, split.encoded)]
-    if threshold_notes(resolved.task) and splits.validation is splits.test:
+    if resolved.task.setting_notes() and splits.validation is splits.test:
         missing = [name for name in ("validation", "test") if getattr(resolved.settings, name) is None]
         notes.append(
             "the threshold for no answer was not tuned, since no split is left that is not scored; add "

@@ -10,11 +10,10 @@ from torch import nn
 from albertkit.batching.cutting import training_steps
 from albertkit.encoder.layer import Group
 from albertkit.errors import RunError
-from albertkit.evaluation.evaluate import Scored, score_outputs
-from albertkit.evaluation.intervals import too_few
-from albertkit.evaluation.null_threshold import tuned_task
 from albertkit.inference.predictor import Predictor
 from albertkit.io.progress import Progress, counted
+from albertkit.scoring.intervals import too_few
+from albertkit.scoring.score import Score
 from albertkit.tasks.classification.exits import ExitObjective, every_head
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.objective import Objective, objective_of
@@ -174,7 +173,7 @@ class EpochLoop:
             f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"
         )
 
-    def _validate(self, split: EncodedSplit, step: Step) -> tuple[Scored, Task, float]:
+    def _validate(self, split: EncodedSplit, step: Step) -> tuple[Score, Task, float]:
         """Return the scores of the validation split, the task with what was tuned on it, and the mean loss."""
         task = task_of(self.predictor.model)
         with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
@@ -184,7 +183,7 @@ class EpochLoop:
         if not bool(np.isfinite(losses).all()):
             raise RunError(diverged(f"the validation loss became {loss}", step.number, step.learning_rate))
         if split is not self.splits.test:  # a threshold tuned on what is scored would flatter
-            task = tuned_task(task, outputs, encoded=split.encoded, examples=split.dataset.examples)
+            task = task.tuned(outputs, split.encoded, split.dataset.examples)
         return _scored(task, self.predictor, split, outputs), task, loss
 
 
@@ -226,19 +225,18 @@ def _objective(task: Task, weights: npt.NDArray[np.float32] | None, *, exits: bo
     return kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
 
 
-def scored_split(predictor: Predictor, split: EncodedSplit, progress: Progress) -> Scored:
+def scored_split(predictor: Predictor, split: EncodedSplit, progress: Progress) -> Score:
     """Score the network as it is on the examples of a split."""
     with progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
         outputs = split_outputs(predictor, split, progress=counted(advance))
     return _scored(task_of(predictor.model), predictor, split, outputs)
 
 
-def _scored(task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]) -> Scored:
-    return score_outputs(
-        task,
+def _scored(task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]) -> Score:
+    return task.score_outputs(
         outputs,
-        encoded=split.encoded,
-        examples=split.dataset.examples,
+        split.encoded,
+        split.dataset.examples,
         labels=predictor.model.labels,
         metrics=split.dataset.metrics,
         data=split.dataset.name,

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from albertkit.data.examples import TextExample
-from albertkit.evaluation.baseline import Baseline, majority_baseline, tfidf_baseline
-from albertkit.evaluation.evaluate import Scored
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
-from albertkit.evaluation.predicted import trivial_baselines
 from albertkit.evaluation.report import ChosenBy, Report
-from albertkit.io.progress import Progress
-from albertkit.models.loaded import Model
 from albertkit.models.pretrained import save_model
-from albertkit.tasks.classification import ClassificationTask
+from albertkit.scoring.score import Score
 from albertkit.training.environment import environment
 from albertkit.training.heads import task_of
 from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
-from albertkit.training.splits import Splits
 from albertkit.training.train import Trained
 from albertkit.training.verdict import verdict_of
 
@@ -46,7 +38,9 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     save_model(model, folder / "model", facts={"data": splits.train.name})
     run.progress.report(f"model: {folder / 'model'}")
     baselines = () if trained.few_shot is None else trained.few_shot.baselines
-    baselines = baselines or tuple(_baselines(model, splits, tfidf=settings.baseline, progress=run.progress))
+    baselines = baselines or tuple(
+        task_of(model).baselines(splits.train, splits.test, tfidf=settings.baseline, say=run.progress.report)
+    )
     named = {"train": splits.train, "validation": splits.validation, "scored": splits.test}
     uncalibrated = () if trained.uncalibrated is None else (trained.uncalibrated,)
     report = Report(
@@ -84,30 +78,9 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     return report
 
 
-def _draw(report: Report, scored: Scored, metric: str, *, folder: Path) -> None:
+def _draw(report: Report, scored: Score, metric: str, *, folder: Path) -> None:
     plot_history(report.epochs, path=folder / "history.png", metric=metric, best_epoch=report.best_epoch)
     if scored.confusion is not None and len(scored.confusion.labels) <= 30:
         plot_confusion(scored.confusion.matrix, labels=scored.confusion.labels, path=folder / "confusion.png")
     if scored.calibration is not None:
         plot_reliability(scored.calibration, before=scored.calibration_before, path=folder / "reliability.png")
-
-
-def _baselines(model: Model, splits: Splits, *, tfidf: bool, progress: Progress) -> list[Baseline]:
-    task, num_labels = task_of(model), max(len(model.labels), 1)
-    train, scored = splits.train, splits.test
-    if not isinstance(task, ClassificationTask):
-        return trivial_baselines(train, scored)
-    common: dict[str, Any] = {"task": task.name, "metrics": train.metrics, "num_labels": num_labels}
-    train_targets = task.targets(train.of(TextExample), num_labels=num_labels)
-    targets = task.targets(scored.of(TextExample), num_labels=num_labels)
-    found = [majority_baseline(train_targets, test_labels=targets, **common)]
-    if tfidf:
-        progress.report("scoring the baseline: TF-IDF with a linear model")
-        texts = [
-            [row.text if row.pair is None else (row.text, row.pair) for row in dataset.of(TextExample)]
-            for dataset in (train, scored)
-        ]
-        found.append(
-            tfidf_baseline(texts[0], train_labels=train_targets, test_texts=texts[1], test_labels=targets, **common)
-        )
-    return found

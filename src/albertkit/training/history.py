@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.evaluation.metrics import compute_metrics
+from albertkit.scoring.metrics import score
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.encoded import UnitTargets
 from albertkit.tasks.task import Task
@@ -33,13 +33,13 @@ class EpochRecord:
         known = seen[: len(targets)]
         if not isinstance(task, ClassificationTask) or isinstance(targets, list) or not known.any():
             return {"loss": float(self.losses[seen].mean())}
-        measured = compute_metrics(
+        measured = score(
             metrics,
             task=task.name,
             labels_true=targets[known],
             outputs=task.predicted(self.logits[: len(targets)][known]),
             num_labels=num_labels,
-        )
+        ).metrics
         return {"loss": float(self.losses[seen].mean()), **measured}
 
     def clear(self) -> None:

@@ -14,11 +14,11 @@ import torch
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import DataSource
 from albertkit.errors import AlbertkitError
-from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.speed import texts_per_second
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.inference.predictor import Predictor
 from albertkit.io.progress import Progress, counted
+from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import ClassificationObjective
 from albertkit.tasks.classification.taught import Lesson
@@ -125,7 +125,7 @@ class Lessons:
         optimizer.step(loss)  # type: ignore[no-untyped-call]
         return float(loss().detach())
 
-    def report(self, student: Predictor, scored: Scored, splits: Splits, *, folder: Path) -> TeacherReport:
+    def report(self, student: Predictor, scored: Score, splits: Splits, *, folder: Path) -> TeacherReport:
         """Return the teacher's scores on the test split, and what both take; both are timed here.
 
         Args:
@@ -139,7 +139,7 @@ class Lessons:
         assert scored.logits is not None
         targets = task.targets(splits.test.of(TextExample), num_labels=len(student.labels))
         metrics = tuple(scored.metrics)
-        own = score_logits(self.teacher.task, self.scored, targets=targets, labels=student.labels, metrics=metrics)
+        own = self.teacher.task.score_logits(self.scored, targets=targets, labels=student.labels, metrics=metrics)
         speeds = texts_per_second([self.teacher.predictor, student], splits.test.of(TextExample))
         return TeacherReport(
             model=self.teacher.name,

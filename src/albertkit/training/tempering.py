@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from albertkit.data.examples import TextExample
-from albertkit.evaluation.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
 from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
 from albertkit.training.encoded_splits import EncodedSplits, split_outputs
 
 

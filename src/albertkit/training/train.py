@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.data.examples import TokenExample
-from albertkit.evaluation.evaluate import Scored
 from albertkit.hardware.device import set_seed
 from albertkit.inference.predictor import Predictor
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import with_exits, with_task_head
+from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.tasks.token_classification import TokenClassificationTask
 from albertkit.training.checks import training_execution
 from albertkit.training.encoded_splits import encode_splits, question_notes, truncation_notes
 from albertkit.training.epochs import EpochLoop, scored_split
@@ -43,7 +41,7 @@ class Trained:
     """What the logits are divided by; None without calibration."""
     uncalibrated: str | None
     """Why the probabilities are not calibrated; None where they are, and where the task has none."""
-    scored: Scored | None
+    scored: Score | None
     """The score on the test split; None where it has no rows."""
     lessons: Lessons | None = None
     few_shot: FewShot | None = None
@@ -118,7 +116,4 @@ def _with_head(model: Model, splits: Splits, resolved: Resolved) -> Model:
     model = with_task_head(model, task=resolved.task.name, labels=train.labels, head=resolved.head, seed=settings.seed)
     if settings.exits:
         model = with_exits(model, seed=settings.seed)
-    task = resolved.task
-    if isinstance(task, TokenClassificationTask):
-        task = task.split_as(train.of(TokenExample))
-    return replace(model, max_length=resolved.max_length, task=task)
+    return replace(model, max_length=resolved.max_length, task=resolved.task.learned_from(train.examples))

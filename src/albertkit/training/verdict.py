@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from albertkit.data.examples import TextExample, TokenExample
-from albertkit.datasets.dataset import Dataset
-from albertkit.evaluation.baseline import Baseline
+from albertkit.data.examples import TextExample
 from albertkit.evaluation.verdict import Verdict, judge
+from albertkit.scoring.baseline import Baseline
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
@@ -41,7 +40,7 @@ def verdict_of(trained: Trained, settings: FinetuneSettings, baselines: Sequence
     model, splits, scored = trained.predictor.model, trained.splits, trained.scored
     if scored.too_few_examples:  # no comparison means anything
         baselines = ()
-    untrained = stuck(trained, settings) or one_tag(splits.test, given=scored.given_tags)
+    untrained = stuck(trained, settings) or scored.untrained
     found = judge(scored.metrics, baselines=baselines, examples=len(splits.test), untrained=untrained)
     if found is None or found.outcome == "better":
         return found
@@ -50,7 +49,7 @@ def verdict_of(trained: Trained, settings: FinetuneSettings, baselines: Sequence
         settings=settings,
         rows=len(splits.train),
         classes=len(model.labels) if isinstance(task, ClassificationTask) else 0,
-        pools=task.name != "similarity" and objective_of(task).reads == "sequences",
+        pools=not task.trains_vectors and objective_of(task).reads == "sequences",
         is_small=model.network.config.hidden_size <= 256,
         losses=tuple(float(epoch["train"]["loss"]) for epoch in trained.epochs),
         best_epoch=trained.best_epoch,
@@ -92,27 +91,6 @@ def stuck_at(epochs: Epochs, *, reference: float) -> str | None:
         f"The training loss is stuck at {best:.3f}: always giving the same answer has {reference:.3f}, so the model "
         "has learned nothing from the texts."
     )
-
-
-def one_tag(scored: Dataset, *, given: Mapping[str, int]) -> str | None:
-    """Return a sentence when a tagger gave nearly every word the same tag although the words have others, else None.
-
-    Args:
-        scored: the split.
-        given: how many words got each tag.
-    """
-    if not given:
-        return None
-    tag = max(given, key=lambda name: given[name])
-    words = sum(given.values())
-    others = sum(scored.labels[index] != tag for example in scored.of(TokenExample) for index in example.tags or ())
-    # Fewer than one in twenty of the words that should have another tag got one.
-    if 20 * (words - given[tag]) >= others:
-        return None
-    figures = f'{given[tag]:,} of {words:,} words got the tag "{tag}", and {others:,} have another'
-    what = "predicting no entity" if tag == "O" else "giving every word the same tag"
-    than = "no better than" if given[tag] == words else "hardly better than"
-    return f"The score is {than} {what}: {figures}."
 
 
 @dataclass(frozen=True)

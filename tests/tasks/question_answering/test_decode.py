@@ -43,7 +43,7 @@ def best_indexes(logits: list[float], count: int) -> list[int]:
 def official_answers(encoded: Encoded, outputs: list[np.ndarray], number: int, pairs_of) -> list[tuple[str, float]]:  # type: ignore[no-untyped-def]
     """(text, score) of one question, best first: the loops of write_predictions with these windows."""
     found: list[tuple[str, float]] = []
-    for unit in np.flatnonzero(encoded.owners == number):
+    for unit in np.flatnonzero(encoded.example_ids == number):
         window = encoded.details[unit]
         for start, end, score in pairs_of(outputs[unit].astype(float)):
             start, end = start - window.first_row, end - window.first_row
@@ -86,7 +86,7 @@ def test_a_span_head_is_read_as_the_official_script_does(encoded: Encoded, seed:
     for task in (QUESTION_ANSWERING, QUESTION_ANSWERING_NULL):
         for number, got in enumerate(task.predictions(outputs, encoded, EXAMPLES, labels=())):
             wanted = official_answers(encoded, outputs, number, span_pairs)
-            null = min(float(outputs[unit][0].sum()) for unit in np.flatnonzero(encoded.owners == number))
+            null = min(float(outputs[unit][0].sum()) for unit in np.flatnonzero(encoded.example_ids == number))
             assert got["no_answer_odds"] == pytest.approx(null - wanted[0][1], abs=1e-5)
             competing = task is QUESTION_ANSWERING_NULL
             scores = [score for _, score in wanted] + ([null] if competing else [])
@@ -109,7 +109,7 @@ def test_an_answer_head_is_read_as_the_official_script_does(encoded: Encoded, se
         row[:, 6] = row[0, 6]
     for number, got in enumerate(QUESTION_ANSWERING_V2.predictions(outputs, encoded, EXAMPLES, labels=())):
         wanted = official_answers(encoded, outputs, number, beam_pairs)
-        odds = min(float(outputs[unit][0, 6]) for unit in np.flatnonzero(encoded.owners == number))
+        odds = min(float(outputs[unit][0, 6]) for unit in np.flatnonzero(encoded.example_ids == number))
         assert got["no_answer_odds"] == pytest.approx(odds)
         if wanted:
             none = 1 / (1 + math.exp(-odds))

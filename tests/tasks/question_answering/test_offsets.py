@@ -11,9 +11,9 @@ import pytest
 
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.datasets import load_dataset
-from albertkit.evaluation.span_metrics import span_scores
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.question_answering import QUESTION_ANSWERING, QUESTION_ANSWERING_NULL
+from albertkit.tasks.question_answering.metrics import span_scores
 from albertkit.tasks.question_answering.windows import window_targets
 from albertkit.text.tokenizer import Tokenizer
 

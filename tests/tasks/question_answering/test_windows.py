@@ -11,7 +11,7 @@ import pytest
 
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.errors import DataError, UsageError
-from albertkit.evaluation.span_metrics import exact_match
+from albertkit.tasks.question_answering.metrics import exact_match
 from albertkit.tasks.question_answering.windows import Window, context_spans, encode_windows, window_targets
 from albertkit.text.tokenizer import Tokenizer
 
@@ -122,7 +122,7 @@ def test_an_answer_is_in_the_windows_that_hold_it_whole(tokenizer: Tokenizer) ->
     encoded = encode_windows(tokenizer, examples, max_length=64)
     targets = window_targets(encoded, examples)
     for number, answer in enumerate(["word40 stands here", "word2 stands", None]):
-        units = np.flatnonzero(encoded.owners == number)
+        units = np.flatnonzero(encoded.example_ids == number)
         held = [unit for unit in units if targets[unit].any()]
         assert len(units) > 3
         assert (len(held) > 0) == (answer is not None)
@@ -186,7 +186,7 @@ def test_every_answer_of_squad_can_be_given(tokenizer: Tokenizer, shared: Path, 
     inside_a_piece = []
     for number, example_ in enumerate(examples):
         wanted = example_.answers[0].text  # type: ignore[index]
-        units = [unit for unit in np.flatnonzero(encoded.owners == number) if targets[unit].any()]
+        units = [unit for unit in np.flatnonzero(encoded.example_ids == number) if targets[unit].any()]
         (found,) = {cut(encoded.details[unit], example_.context, targets[unit]) for unit in units}
         if found == wanted:
             exact += 1

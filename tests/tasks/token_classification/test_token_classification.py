@@ -14,13 +14,13 @@ from transformers import AutoTokenizer
 from albertkit.data.examples import TokenExample
 from albertkit.datasets import open_data
 from albertkit.errors import DataError, TextError, UsageError
-from albertkit.evaluation.predicted import score_predictions
 from albertkit.tasks import TASKS
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.token_classification import (
     IGNORED,
     TOKEN_CLASSIFICATION,
     best_windows,
+    one_tag,
     window_spans,
     word_rows,
 )
@@ -119,7 +119,7 @@ def test_long_texts_are_read_in_windows_and_each_word_is_decided_once() -> None:
     encoded = TOKEN_CLASSIFICATION.encode(TOKENIZER, examples, max_length=32)
     assert max(map(len, encoded.sequences)) == 32
     assert len(encoded) > 10
-    assert encoded.owners.tolist() == [0] * (len(encoded) - 2) + [1, 2]
+    assert encoded.example_ids.tolist() == [0] * (len(encoded) - 2) + [1, 2]
     decided = np.concatenate([detail.words for detail in encoded.details[:-2]])
     assert decided.tolist() == list(range(29 * 7))
     for detail in encoded.details[
@@ -131,8 +131,7 @@ def test_long_texts_are_read_in_windows_and_each_word_is_decided_once() -> None:
     for example, row in zip(examples, found, strict=True):
         assert example.tags is not None
         assert row["tags"] == [LABELS[tag] for tag in example.tags]
-    score = score_predictions("token_classification", found, examples=examples, labels=LABELS, metrics=("f1",))
-    assert score.metrics == {"f1": 100.0}
+    assert TOKEN_CLASSIFICATION.score(found, examples, labels=LABELS).metrics["f1"] == 100.0
 
 
 def test_places_are_those_of_the_text_as_given() -> None:
@@ -234,7 +233,17 @@ def test_every_word_of_conll_has_a_token(shared: Path) -> None:
         encoded = TOKEN_CLASSIFICATION.encode(TOKENIZER, data.examples, max_length=max_length)
         logits = perfect(encoded, data.examples, labels=data.labels)
         found = TOKEN_CLASSIFICATION.predictions(logits, encoded, data.examples, labels=data.labels)
-        score = score_predictions(
-            "token_classification", found, examples=data.examples, labels=data.labels, metrics=("f1", "accuracy")
-        )
-        assert score.metrics == {"f1": 100.0, "accuracy": 100.0}
+        score = TOKEN_CLASSIFICATION.score(found, data.examples, labels=data.labels)
+        assert (score.metrics["f1"], score.metrics["accuracy"]) == (100.0, 100.0)
+
+
+def test_one_tag_for_every_word_is_found() -> None:
+    true = ["O"] + ["B-X"] * 22
+    assert one_tag([true], [["O"] * 22 + ["B-X"]]) == (
+        'The score is hardly better than predicting no entity: 22 of 23 words got the tag "O", and 22 have another.'
+    )
+    assert one_tag([true], [["O"] * 21 + ["B-X"] * 2]) is None
+    assert one_tag([], []) is None
+    assert one_tag([["O"]], [["O"]]) is None
+    words = [["NOUN"] + ["VERB"] * 22]
+    assert "is no better than giving every word the same tag: " in (one_tag(words, [["NOUN"] * 23]) or "")

@@ -13,10 +13,11 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.glue import TASKS, open_diagnostics
 from albertkit.errors import DataError
-from albertkit.evaluation.baseline import Baseline
-from albertkit.evaluation.report import Confusion, Report
+from albertkit.evaluation.report import Report
 from albertkit.hardware.device import choose_execution
 from albertkit.io.progress import Silent
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Confusion
 from albertkit.training.glue import submission
 from albertkit.training.glue.plan import PlannedRun
 from albertkit.training.glue.predictions import predicted_words, write_predictions

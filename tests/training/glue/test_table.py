@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from albertkit.evaluation.baseline import Baseline
 from albertkit.evaluation.report import Report
+from albertkit.scoring.baseline import Baseline
 from albertkit.training.glue.plan import Missing, PlannedRun
 from albertkit.training.glue.results import FinishedRun, TaskResult, by_task
 from albertkit.training.glue.submission import Submission

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,31 @@ import numpy.typing as npt
 
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
+from albertkit.datasets.dataset import Dataset
 from albertkit.errors import CheckpointError, DataError, UsageError
+from albertkit.scoring.baseline import Baseline, majority_baseline, tfidf_baseline
+from albertkit.scoring.calibration import calibration
+from albertkit.scoring.metrics import confusion_matrix, score
+from albertkit.scoring.score import Confusion, Score, ScoreOptions
+from albertkit.tasks.classification.files import fits_cells, label_files, read_labels
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
+from albertkit.tasks.task import Predictions, Task
+from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class ClassificationTask:
+class ClassificationTask(Task):
     """Classification, regression or multi-label: they differ in targets, loss and reading of the logits."""
 
     name: str
     """`classification`, `regression` or `multilabel`."""
     problem_type: str
     """The same in the words of a Hugging Face configuration."""
-    metrics: tuple[str, ...]
-    """Metrics for data that names none; the first is the main one."""
-    head: str = "classifier"
-    """Name of the head in canonical state."""
     window_stride: int | None = field(default=None, metadata=SAVED)
     """Tokens from one window of a long text to the next; None cuts long texts instead."""
     max_windows: int | None = field(default=None, metadata=SAVED)
@@ -39,6 +44,10 @@ class ClassificationTask:
     temperature: float | None = field(default=None, metadata=SAVED)
     """Classification: what logits are divided by before they become probabilities, fitted after training so that 90 %
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
+
+    head = "classifier"
+    onnx_head = "albertkit.tasks.classification.onnx_head:classifier"
+    route = "albertkit.tasks.classification.route:CLASSIFY"
 
     def __post_init__(self) -> None:
         # Refuses numbers that cannot be, also where one of the two is left out.
@@ -52,12 +61,7 @@ class ClassificationTask:
             raise UsageError(f"a temperature of {self.temperature!r} cannot be: it is a number above 0")
 
     @property
-    def data_task(self) -> str:
-        """The same as its name."""
-        return self.name
-
-    @property
-    def objective(self) -> str:
+    def objective(self) -> str:  # type: ignore[override]
         """Where the head and the loss are."""
         return f"albertkit.tasks.classification.head:{self.name.upper()}"
 
@@ -183,6 +187,113 @@ class ClassificationTask:
                 rows.append({"label": labels[int(choice)], "probabilities": named})
         return rows
 
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return the label with its probability, the labels, or the value.
+
+        >>> CLASSIFICATION.render({"text": "Fine.", "label": "pos", "probabilities": {"neg": 0.1, "pos": 0.9}})
+        'pos 90.0%'
+        """
+        if "value" in prediction:
+            return f"{prediction['value']:.3f}"
+        if "labels" in prediction:
+            return ", ".join(prediction["labels"]) or "(none)"
+        return f"{prediction['label']} {prediction['probabilities'][prediction['label']]:.1%}"
+
+    def truncation_note(self, counts: Truncation) -> str:
+        """Return the sentence about texts that were cut, or not read after their last window."""
+        if self.windows is None:
+            return super().truncation_note(counts)
+        return (
+            f"{counts.truncated:,} of {counts.examples:,} texts are longer than {self.windows.most} windows; "
+            f"{counts.unread / counts.truncated:,.0f} tokens of each on average were not read"
+        )
+
+    def score_outputs(
+        self,
+        outputs: Sequence[FloatArray],
+        encoded: Encoded,
+        examples: Sequence[TextExample],
+        *,
+        labels: Sequence[str],
+        metrics: Sequence[str],
+        data: str = "",
+    ) -> Score:
+        """Return `score_logits` of each example's logits, the mean over its sequences."""
+        del data
+        targets = self.targets(examples, num_labels=max(len(labels), 1))
+        return self.score_logits(unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
+
+    def score_logits(
+        self, logits: FloatArray, *, targets: npt.NDArray[Any], labels: Sequence[str], metrics: Sequence[str]
+    ) -> Score:
+        """Compute metrics and, for classification, confusion and calibration.
+
+        Args:
+            logits: `[n, outputs]`.
+            targets: what `targets` gave for the same examples.
+            labels: names of the classes.
+            metrics: names, the main one first.
+
+        Raises:
+            DataError: no examples.
+        """
+        num_labels = max(len(labels), 1)
+        predicted = self.predicted(logits)
+        found = score(metrics, task=self.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
+        if self.name != "classification":
+            return replace(found, logits=logits)
+        matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
+        before = None
+        if self.temperature is not None:
+            before = calibration(replace(self, temperature=None).probabilities(logits), labels_true=targets)
+        return replace(
+            found,
+            confusion=Confusion(tuple(labels), tuple(tuple(int(cell) for cell in row) for row in matrix)),
+            calibration=calibration(self.probabilities(logits), labels_true=targets),
+            calibration_before=before,
+            logits=logits,
+        )
+
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Score the commonest label and, where it is wanted, TF-IDF with a linear model."""
+        num_labels = max(len(scored.labels), 1)
+        common: dict[str, Any] = {"task": self.name, "metrics": train.metrics, "num_labels": num_labels}
+        train_targets = self.targets(train.of(TextExample), num_labels=num_labels)
+        targets = self.targets(scored.of(TextExample), num_labels=num_labels)
+        found = [majority_baseline(train_targets, test_labels=targets, **common)]
+        if tfidf:
+            say("scoring the baseline: TF-IDF with a linear model")
+            texts = [
+                [row.text if row.pair is None else (row.text, row.pair) for row in dataset.of(TextExample)]
+                for dataset in (train, scored)
+            ]
+            found.append(
+                tfidf_baseline(texts[0], train_labels=train_targets, test_texts=texts[1], test_labels=targets, **common)
+            )
+        return found
+
+    def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
+        """Score a file of labels or numbers, as GLUE's server does."""
+        num_labels = max(len(dataset.labels), 1)
+        wanted = [example.label for example in dataset.of(TextExample)]
+        true, predicted = (
+            self.targets([TextExample("", label=label) for label in labels], num_labels=num_labels)
+            if self.name == "multilabel"
+            else np.asarray(labels)  # numbers with all their digits, which targets round to fp32
+            for labels in (wanted, read_labels(dataset, path, options))
+        )
+        return score(dataset.metrics, task=self.name, labels_true=true, outputs=predicted, num_labels=num_labels)
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return .tsv where labels and ids can be in its cells."""
+        return ".tsv" if fits_cells(dataset) else ".jsonl"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return index (or id) and prediction in a table, as GLUE's server wants them."""
+        return label_files(dataset, predictions)
+
 
 def unit_logits(outputs: Sequence[FloatArray], encoded: Encoded) -> FloatArray:
     """Return logits `[units, outputs]`: the mean over the sequences of each unit.
@@ -199,6 +310,6 @@ def unit_logits(outputs: Sequence[FloatArray], encoded: Encoded) -> FloatArray:
     return means
 
 
-CLASSIFICATION = ClassificationTask("classification", "single_label_classification", ("accuracy", "f1", "mcc"))
-REGRESSION = ClassificationTask("regression", "regression", ("pearson", "spearman"))
-MULTILABEL = ClassificationTask("multilabel", "multi_label_classification", ("f1", "accuracy"))
+CLASSIFICATION = ClassificationTask("classification", "single_label_classification")
+REGRESSION = ClassificationTask("regression", "regression")
+MULTILABEL = ClassificationTask("multilabel", "multi_label_classification")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,15 @@ import numpy.typing as npt
 
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import ChoiceExample
+from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Score, ScoreOptions
+from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.multiple_choice.metrics import choice_scores
+from albertkit.tasks.prediction_rows import keys_of
+from albertkit.tasks.task import Predictions, Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, truncated_lengths
 
@@ -36,14 +45,15 @@ def question_with_option(question: str, option: str) -> str:
     return f"{question} {option}" if question else option
 
 
-class MultipleChoiceTask:
+class MultipleChoiceTask(Task):
     """A score for each option; the options of a question are weighed against each other alone."""
 
-    name = data_task = "multiple_choice"
+    name = "multiple_choice"
     head = "choice"
     objective = "albertkit.tasks.multiple_choice.head:MULTIPLE_CHOICE"
     problem_type = None
-    metrics = ("accuracy",)
+    onnx_head = "albertkit.graphs.heads:linear"
+    route = "albertkit.tasks.multiple_choice.route:CHOOSE"
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return 1: the same head scores every option."""
@@ -130,6 +140,64 @@ class MultipleChoiceTask:
                 }
             )
         return found
+
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return the option."""
+        return prediction["option"] or "(none)"
+
+    def score(
+        self, predictions: Predictions, examples: Sequence[ChoiceExample], *, labels: Sequence[str] = (), data: str = ""
+    ) -> Score:
+        """Return accuracy, also of each group of questions where there are several."""
+        del labels, data
+        found = choice_scores(examples, choices=[row["choice"] for row in predictions])
+        parts = found.parts if len(found.parts) > 1 else {}  # one group is all of them
+        metrics = {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}
+        return replace(found, metrics=metrics)
+
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Score the longest option, and the mean of guessing."""
+        del train, tfidf, say
+        chance = 100 * float(np.mean([1 / len(example.options) for example in scored.of(ChoiceExample)]))
+        words = "choosing the longest option"
+        return [
+            predicted_baseline(
+                self,
+                "longest_option",
+                lambda: [{"choice": int(np.argmax(list(map(len, row.options))))} for row in scored.of(ChoiceExample)],
+                scored=scored,
+                words=words,
+                trivial=True,
+            ),
+            Baseline("guessing", {"accuracy": chance}, 0.0, words="guessing", trivial=True),
+        ]
+
+    def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
+        """Score a file of options: their letters, numbers or texts."""
+        # Here, since who predicts reads no files of predictions.
+        from albertkit.datasets.choices import choice_index
+        from albertkit.datasets.prediction_files import read_predictions
+
+        examples = dataset.of(ChoiceExample)
+        predictions = read_predictions(path, column=options.prediction_column)
+        rows = predictions.in_order([example.id for example in examples], what="question")
+        choices = predictions.read(rows, lambda row, number: choice_index(row.value, options=examples[number].options))
+        return choice_scores(examples, choices=choices)
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return .json."""
+        del dataset
+        return ".json"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return the letter of each question's option by id."""
+        from albertkit.datasets.choices import LETTERS
+
+        choices = [row["choice"] for row in predictions]
+        named = [LETTERS[choice] if choice < len(LETTERS) else choice for choice in choices]
+        return {"predictions.json": dict(zip(keys_of(dataset.examples), named, strict=True))}
 
 
 def _sequence(first: list[int], second: list[int], *, tokenizer: AnyTokenizer, max_length: int) -> TokenSequence:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.examples import SpanExample
+from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Score, ScoreOptions
+from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.question_answering.decode import answers_of
+from albertkit.tasks.question_answering.decode import BEAMS, answers_of, best_words
+from albertkit.tasks.question_answering.files import answer_files, score_answers
+from albertkit.tasks.question_answering.metrics import best_null_threshold
+from albertkit.tasks.question_answering.scores import numbered, question_scores
 from albertkit.tasks.question_answering.windows import encode_windows, window_targets
 from albertkit.tasks.saved import SAVED
+from albertkit.tasks.task import Predictions, Task
+from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
 NUM_OUTPUTS: Mapping[str, int] = {"span": 2, "answer": 7}
 """Head -> outputs by token: start and end; or start, end given each of the five best starts, and "no answer"."""
 
+ONNX_HEADS: Mapping[str, str] = {
+    "span": "albertkit.graphs.heads:linear",
+    "answer": "albertkit.tasks.question_answering.onnx_head:answer",
+}
+"""Head -> where it is in ONNX."""
+_SENTENCE_ENDS = (". ", "? ", "! ")
+
 
 @dataclass(frozen=True)
-class QuestionAnsweringTask:
+class QuestionAnsweringTask(Task):
     """Question answering with one of two heads; they differ in what the head says of a token, and of no answer."""
 
     name: str
@@ -34,10 +51,11 @@ class QuestionAnsweringTask:
     null_threshold: float | None = field(metadata=SAVED)
     """Log odds of "no answer" above which the answer is ""; None always gives words, as SQuAD 1.1 wants them. Training
     tunes it on the validation split."""
-    problem_type: None = None
-    """Only classifiers have one."""
-    metrics: tuple[str, ...] = ("exact", "f1")
-    """The official ones, the main one first."""
+
+    data_task = "question_answering"
+    problem_type = None
+    route = "albertkit.tasks.question_answering.route:ANSWER"
+    score_options = ("null_odds",)
 
     def __post_init__(self) -> None:
         value = self.null_threshold
@@ -45,14 +63,19 @@ class QuestionAnsweringTask:
             raise UsageError(f"null_threshold is {value!r:.40}; it is a number, log odds such as 0.0, or null")
 
     @property
-    def data_task(self) -> str:
-        """What a data set calls it: the same for all three."""
-        return "question_answering"
-
-    @property
-    def objective(self) -> str:
+    def objective(self) -> str:  # type: ignore[override]
         """Where the head and the loss are."""
         return f"albertkit.tasks.question_answering.head:{self.head.upper()}"
+
+    @property
+    def onnx_head(self) -> str:  # type: ignore[override]
+        """Where the head in ONNX is."""
+        return ONNX_HEADS[self.head]
+
+    @property
+    def fewest_tokens(self) -> int:  # type: ignore[override]
+        """Of a window with fewer tokens than the answer head follows starts, the columns of the others mean nothing."""
+        return BEAMS if self.head == "answer" else 1
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output by token; there are no labels.
@@ -62,6 +85,10 @@ class QuestionAnsweringTask:
         """
         del labels
         return NUM_OUTPUTS[self.head]
+
+    def suited_to(self, examples: Sequence[SpanExample]) -> Task:
+        """Return the task whose head can say that there is no answer, where a question has none."""
+        return QUESTION_ANSWERING_NULL if any(not example.answers for example in examples) else self
 
     def example_of(self, text: str, pair: str | None = None) -> SpanExample:
         """Return a question with its context, which is the second text.
@@ -76,6 +103,13 @@ class QuestionAnsweringTask:
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[SpanExample], *, max_length: int) -> Encoded:
         """Tokenise questions with their contexts into windows of at most `max_length` tokens; see `encode_windows`."""
         return encode_windows(tokenizer, examples, max_length=max_length)
+
+    def truncation_note(self, counts: Truncation) -> str:
+        """Return the sentence about questions that were cut; contexts are read in windows."""
+        return (
+            f"{counts.truncated:,} of {counts.examples:,} questions are too long to leave room for a context and were "
+            "truncated"
+        )
 
     def unit_targets(self, encoded: Encoded, examples: Sequence[SpanExample], *, num_labels: int) -> npt.NDArray[Any]:
         """Return the rows of the first and the last token of the answer in each window; see `window_targets`."""
@@ -103,6 +137,99 @@ class QuestionAnsweringTask:
         del labels
         threshold = self.null_threshold if null_threshold is None else null_threshold
         return answers_of(outputs, encoded, examples, null_threshold=threshold)
+
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return the answer."""
+        return prediction["answer"] or "(none)"
+
+    def score(
+        self, predictions: Predictions, examples: Sequence[SpanExample], *, labels: Sequence[str] = (), data: str = ""
+    ) -> Score:
+        """Return `question_scores`."""
+        del labels
+        return question_scores(predictions, examples, data=data)
+
+    def setting_notes(self) -> tuple[str, ...]:
+        """Say above which log odds there is no answer."""
+        if self.null_threshold is None:
+            return ()
+        return (
+            f"a question counts as having no answer where the log odds of that are above {self.null_threshold:.4g}",
+        )
+
+    def tuned(self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[SpanExample]) -> Task:
+        """Return the task with the threshold that has the best F1 on these questions.
+
+        Nothing is tuned for a task that always answers, nor where all of the questions have an answer, or none has.
+        """
+        if self.null_threshold is None or len({bool(example.answers) for example in examples}) < 2:
+            return self
+        predictions = self.predictions(outputs, encoded, examples, labels=(), null_threshold=math.inf)
+        threshold = best_null_threshold(
+            numbered(examples),
+            predictions={str(number): best_words(row) for number, row in enumerate(predictions)},
+            null_odds={str(number): float(row["no_answer_odds"]) for number, row in enumerate(predictions)},
+        )
+        return replace(self, null_threshold=threshold)
+
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Score the context's first sentence and, where some questions have no answer, none at all."""
+        del train, tfidf, say
+        examples = scored.of(SpanExample)
+        found = [
+            predicted_baseline(
+                self,
+                "first_sentence",
+                lambda: [{"answer": first_sentence(example.context)} for example in examples],
+                scored=scored,
+                words="answering with the first sentence of the context",
+                trivial=True,
+            )
+        ]
+        if any(not example.answers for example in examples):
+            nothing = [{"answer": ""} for _ in examples]
+            words = "never giving an answer"
+            found.append(
+                predicted_baseline(self, "no_answer", lambda: nothing, scored=scored, words=words, trivial=True)
+            )
+        return found
+
+    def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
+        """Score a file of answers as SQuAD's official scripts do."""
+        return score_answers(dataset, path, options)
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return .json."""
+        del dataset
+        return ".json"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return answers by id, n-best lists and, where a question may have no answer, odds."""
+        return answer_files(dataset, predictions)
+
+
+def first_sentence(context: str) -> str:
+    """Return a context up to its first full stop, question mark or exclamation mark before a blank.
+
+    >>> first_sentence("It rained. We left.")
+    'It rained.'
+    """
+    ends = [place + 1 for mark in _SENTENCE_ENDS if (place := context.find(mark)) >= 0]
+    return context[: min(ends)] if ends else context
+
+
+def with_null_threshold(task: Task | None, threshold: float) -> Task:
+    """Return the task of a model with another threshold than the one tuned in training.
+
+    Raises:
+        UsageError: it is no task of questions, or the threshold is no number.
+    """
+    if not isinstance(task, QuestionAnsweringTask):
+        name = "a model without a task" if task is None else f"a {task.name} model"
+        raise UsageError(f"a threshold for no answer goes with question answering, but this is {name}; leave it out")
+    return replace(task, null_threshold=threshold)
 
 
 QUESTION_ANSWERING = QuestionAnsweringTask("question_answering", "span", None)

@@ -71,7 +71,7 @@ def answers_of(
         longest: tokens of the longest answer.
     """
     windows: list[list[int]] = [[] for _ in examples]
-    for unit, number in enumerate(encoded.owners):
+    for unit, number in enumerate(encoded.example_ids):
         windows[number].append(unit)
     return [
         _answer(
@@ -193,3 +193,13 @@ def _softmax(scores: Sequence[float]) -> list[float]:
         return []
     raised = np.exp(np.array(scores) - max(scores))
     return [float(share) for share in raised / raised.sum()]
+
+
+def best_words(prediction: Mapping[str, Any]) -> str:
+    """Return the best answer that has words, whether or not the prediction is "no answer"; "" where none has.
+
+    >>> best_words({"answer": "", "n_best": [{"answer": ""}, {"answer": "Rome"}]})
+    'Rome'
+    """
+    entries = [prediction, *prediction.get("n_best", ())]
+    return next((str(entry["answer"]) for entry in entries if entry["answer"]), "")

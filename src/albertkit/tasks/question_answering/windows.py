@@ -122,7 +122,7 @@ def encode_windows(
     longest_question = min(max_question, (max_length - 3) * 2 // 3)
     contexts: dict[str, ContextTokens] = {}
     sequences: list[TokenSequence] = []
-    owners: list[int] = []
+    example_ids: list[int] = []
     details: list[Window] = []
     questions = tokenizer.ids_of([example.question for example in examples])
     for number, (example, question) in enumerate(zip(examples, questions, strict=True)):
@@ -138,9 +138,9 @@ def encode_windows(
             segments = np.zeros(len(ids), np.int64)
             segments[len(before) :] = 1
             sequences.append(TokenSequence(ids, segments, truncated=len(question) - len(kept)))
-            owners.append(number)
+            example_ids.append(number)
             details.append(Window(len(before), start, best, context))
-    return Encoded(sequences, np.ones(len(sequences), np.int64), np.array(owners, np.int64), details)
+    return Encoded(sequences, np.ones(len(sequences), np.int64), np.array(example_ids, np.int64), details)
 
 
 def _tokenised(tokenizer: AnyTokenizer, context: str) -> ContextTokens:
@@ -188,7 +188,7 @@ def window_targets(encoded: Encoded, examples: Sequence[SpanExample]) -> IntArra
         DataError: an example whose answers are not known, or an answer that is outside its context.
     """
     targets = np.zeros((len(encoded), 2), np.int64)
-    for unit, number in enumerate(encoded.owners):
+    for unit, number in enumerate(encoded.example_ids):
         example = examples[number]
         if example.answers is None:
             raise DataError(

@@ -9,54 +9,28 @@ to learn from is told by the numbers of the split:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.examples import TextExample
+from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Score
+from albertkit.tasks.baselines import predicted_baseline
+from albertkit.tasks.classification.files import fits_cells, label_files
 from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.similarity.metrics import only_positives, partner_ranks, shared_words, similarity_scores
+from albertkit.tasks.task import Predictions, Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
-_ROUNDING = 1e-6  # equal texts have vectors that differ by less, depending on the batch they were in
-_BLOCK = 512
 
 
-def only_positives(examples: Sequence[TextExample]) -> bool:
-    """Tell whether the pairs of a split just belong together: all have the same number.
-
-    >>> only_positives([TextExample("a", "b", 1.0), TextExample("c", "d", 1.0)])
-    True
-    """
-    return bool(examples) and len({example.label for example in examples}) == 1
-
-
-def partner_ranks(texts: npt.NDArray[Any], partners: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return at which place, from 1, each text's own partner stands among all partners, the nearest first.
-
-    A partner that is as near as the own one (the same text twice) does not push it back.
-
-    >>> partner_ranks(np.eye(2, dtype=np.float32), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)).tolist()
-    [1, 1]
-
-    Args:
-        texts: vectors of length 1, `[pairs, dimensions]`; NumPy or SciPy sparse.
-        partners: vectors of length 1 of the second texts, the same shape.
-    """
-    ranks = np.ones(texts.shape[0], np.int64)
-    for start in range(0, len(ranks), _BLOCK):
-        found = texts[start : start + _BLOCK] @ partners.T  # [block, pairs]
-        table = found if isinstance(found, np.ndarray) else found.toarray()
-        rows = np.arange(len(table))
-        own = table[rows, start + rows]
-        ranks[start : start + _BLOCK] += (table > own[:, None] + _ROUNDING).sum(axis=1)
-    return ranks
-
-
-class SimilarityTask:
+class SimilarityTask(Task):
     """Cosine of the vectors of two texts."""
 
     name = "similarity"
@@ -64,7 +38,9 @@ class SimilarityTask:
     head = "similarity"
     objective = "albertkit.tasks.similarity.head:SIMILARITY"
     problem_type = None
-    metrics = ("spearman", "pearson")
+    onnx_head = "albertkit.tasks.similarity.onnx_head:unit_vectors"
+    route = "albertkit.tasks.similarity.route:COMPARE"
+    trains_vectors = True
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return 1: a cosine."""
@@ -148,6 +124,37 @@ class SimilarityTask:
             for row, rank, other in zip(found, partner_ranks(texts, partners), others, strict=True):
                 row |= {"rank": int(rank), "other": float(other)}
         return list(found)
+
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return the cosine."""
+        return f"{prediction['similarity']:.3f}"
+
+    def score(
+        self, predictions: Predictions, examples: Sequence[TextExample], *, labels: Sequence[str] = (), data: str = ""
+    ) -> Score:
+        """Return `similarity_scores`."""
+        del labels, data
+        return similarity_scores(examples, predictions)
+
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Score the words that two texts share."""
+        del train, tfidf, say
+        words = "counting the words that two texts share"
+        return [
+            predicted_baseline(
+                self, "shared_words", lambda: shared_words(scored.of(TextExample)), scored=scored, words=words
+            )
+        ]
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return .tsv where ids can be in its cells."""
+        return ".tsv" if fits_cells(dataset) else ".jsonl"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return index (or id) and cosine in a table."""
+        return label_files(dataset, predictions)
 
 
 SIMILARITY = SimilarityTask()

@@ -11,8 +11,10 @@ an answer ("max context").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,14 +26,21 @@ from albertkit.data.entities import OUTSIDE, find_entities, split_tag, tag_schem
 from albertkit.data.examples import TokenExample
 from albertkit.data.word_joins import WordJoins, learn_joins
 from albertkit.data.words import join_words, split_words
+from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
+from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.score import Score, ScoreOptions
+from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import saved_as
+from albertkit.tasks.task import Predictions, Task
+from albertkit.tasks.token_classification.files import fits_columns, read_tagged, tag_files, words_of
+from albertkit.tasks.token_classification.metrics import tag_scores
+from albertkit.tasks.token_classification.windows import best_windows, window_spans, word_rows
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, token_budget
 
 FloatArray = npt.NDArray[np.float32]
-Span = tuple[int, int]
 
 IGNORED = -100
 """Target of a token that speaks for no word: torch's and transformers' number for "no loss here"."""
@@ -48,28 +57,20 @@ class WindowWords:
 
 
 @dataclass(frozen=True)
-class TokenClassificationTask:
+class TokenClassificationTask(Task):
     """Tags of words: named entities, parts of speech."""
 
-    name: str = "token_classification"
-    """The name in the registry."""
-    data_task: str = "token_classification"
-    """What a data set calls it."""
-    head: str = "tags"
-    """Name of the head in canonical state."""
-    objective: str = "albertkit.tasks.token_classification.head:TAGS"
-    """Where the head and the loss are."""
-    problem_type: str | None = None
-    """Hugging Face has no word for it: the class of the model says it."""
-    metrics: tuple[str, ...] = ("f1", "precision", "recall", "accuracy")
-    """Metrics for data that names none; the first is the main one."""
     word_joins: WordJoins | None = field(default=None, metadata=saved_as(WordJoins.to_lists, WordJoins.from_lists))
     """How raw text is split into words, where the training texts were words: they are read with a blank between them,
     so every text is. None where the training texts were raw: `split_words` splits others, too, and the blanks stay."""
 
-    def num_outputs(self, labels: Sequence[str]) -> int:
-        """Return the number of tags."""
-        return len(labels)
+    name = "token_classification"
+    head = "tags"
+    objective = "albertkit.tasks.token_classification.head:TAGS"
+    problem_type = None
+    onnx_head = "albertkit.graphs.heads:linear"
+    route = "albertkit.tasks.token_classification.route:TAG"
+    score_options = ("scheme",)
 
     def example_of(self, text: str, pair: str | None = None) -> TokenExample:
         """Split a raw text into words as the training data were split, none of them tagged.
@@ -84,11 +85,15 @@ class TokenClassificationTask:
             raise UsageError("tags are of one text; leave the second one out, or give it as a text of its own")
         return TokenExample(text, split_words(text) if self.word_joins is None else self.word_joins.split(text))
 
-    def split_as(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
-        """Return the task that reads raw text as it reads these examples: split into words in their way."""
-        if any(example.text != " ".join(_words(example)) for example in examples):
+    def learned_from(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
+        """Return the task that splits raw text into words as these examples are split."""
+        if any(example.text != " ".join(words_of(example)) for example in examples):
             return replace(self, word_joins=None)
-        return replace(self, word_joins=learn_joins(map(_words, examples)))
+        return replace(self, word_joins=learn_joins(map(words_of, examples)))
+
+    def relabelled(self, example: TokenExample, moved: Mapping[int, int]) -> TokenExample:
+        """Return an example with its tags replaced."""
+        return replace(example, tags=None if example.tags is None else tuple(moved[tag] for tag in example.tags))
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TokenExample], *, max_length: int) -> Encoded:
         """Tokenise texts; a unit is a window, its detail says which words it decides.
@@ -108,11 +113,11 @@ class TokenClassificationTask:
         cls_id, sep_id = tokenizer.cls_id, tokenizer.sep_id
         sequences: list[TokenSequence] = []
         details: list[WindowWords] = []
-        owners: list[int] = []
+        example_ids: list[int] = []
         for number, example in enumerate(examples):
             text, spans = example.text, example.words
             if self.word_joins is not None:
-                text, spans = join_words(_words(example))
+                text, spans = join_words(words_of(example))
             tokens = tokenizer.encode(text, specials=False)
             ids = np.array(tokens.input_ids, np.int64)
             words, rows = word_rows(spans, tokens.offsets)
@@ -122,8 +127,8 @@ class TokenClassificationTask:
                 own = chosen == window
                 sequences.append(build_sequence(ids[start:end], None, max_length=None, cls_id=cls_id, sep_id=sep_id))
                 details.append(WindowWords(words[own], rows[own] - start + 1))
-                owners.append(number)
-        return Encoded(sequences, np.ones(len(sequences), np.int64), np.array(owners, np.int64), details)
+                example_ids.append(number)
+        return Encoded(sequences, np.ones(len(sequences), np.int64), np.array(example_ids, np.int64), details)
 
     def unit_targets(
         self, encoded: Encoded, examples: Sequence[TokenExample], *, num_labels: int
@@ -138,8 +143,10 @@ class TokenClassificationTask:
         for row, example in enumerate(examples):
             _check_tags(example, row, num_labels)
         targets: list[npt.NDArray[Any]] = []
-        for sequence, owner, detail in zip(encoded.sequences, encoded.owners.tolist(), encoded.details, strict=True):
-            tags = np.array(examples[owner].tags, np.int64)
+        for sequence, number, detail in zip(
+            encoded.sequences, encoded.example_ids.tolist(), encoded.details, strict=True
+        ):
+            tags = np.array(examples[number].tags, np.int64)
             target = np.full(len(sequence), IGNORED, np.int64)
             target[detail.rows[::-1]] = tags[detail.words[::-1]]  # backwards: the first word of a row is written last
             targets.append(target)
@@ -172,89 +179,107 @@ class TokenClassificationTask:
         # A word without a token (control characters alone) has the tag of words in no entity; 1 says nothing of it.
         tags = [np.full(len(example.words), outside, np.int64) for example in examples]
         shares = [np.ones(len(example.words)) for example in examples]
-        for logits, owner, detail in zip(outputs, encoded.owners.tolist(), encoded.details, strict=True):
+        for logits, number, detail in zip(outputs, encoded.example_ids.tolist(), encoded.details, strict=True):
             if not len(detail.words):
                 continue
             best, share = _likeliest(logits[detail.rows])
             if scheme != "plain":  # one token cannot begin two
                 for index in np.flatnonzero(detail.rows[1:] == detail.rows[:-1]) + 1:
                     best[index] = _going_on(int(best[index - 1]), labels)
-            tags[owner][detail.words] = best
-            shares[owner][detail.words] = share
+            tags[number][detail.words] = best
+            shares[number][detail.words] = share
         return [
             _prediction(example, [labels[tag] for tag in own.tolist()], share, scheme=scheme)
             for example, own, share in zip(examples, tags, shares, strict=True)
         ]
 
+    def render(self, prediction: Mapping[str, Any]) -> str:
+        """Return the entities, or where there are none each word with its tag."""
+        if prediction["entities"]:
+            return ", ".join(f"{each['text']} ({each['type']})" for each in prediction["entities"])
+        words = [prediction["text"][start:end] for start, end in prediction["words"]]
+        return " ".join(f"{word}/{tag}" for word, tag in zip(words, prediction["tags"], strict=True)) or "(no word)"
 
-def word_rows(words: Sequence[Span], offsets: Sequence[Span]) -> tuple[IntArray, IntArray]:
-    """Return the numbers of the words that have a token, and the token of each: the first that overlaps the word.
+    def score(
+        self, predictions: Predictions, examples: Sequence[TokenExample], *, labels: Sequence[str], data: str = ""
+    ) -> Score:
+        """Return `tag_scores`; its `untrained` says where nearly every word got the same tag."""
+        del data
+        true = [[labels[tag] for tag in example.tags or ()] for example in examples]
+        predicted = [list(row["tags"]) for row in predictions]
+        return replace(tag_scores(true, tags_predicted=predicted, labels=labels), untrained=one_tag(true, predicted))
 
-    A token that an earlier word has is taken again only where the word has no other.
+    def baselines(
+        self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
+    ) -> list[Baseline]:
+        """Score the commonest tag of each word in training."""
+        del tfidf, say
+        return [
+            predicted_baseline(
+                self,
+                "commonest_tag_of_each_word",
+                lambda: commonest_tags(train, scored.of(TokenExample)),
+                scored=scored,
+                words="giving each word its commonest tag",
+            )
+        ]
 
-    >>> [part.tolist() for part in word_rows([(0, 1), (1, 4), (5, 9)], [(0, 2), (2, 4), (4, 4)])]
-    [[0, 1], [0, 1]]
+    def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
+        """Score a file of tags as seqeval and conlleval do; the data set's own metrics come first."""
+        true = [[dataset.labels[tag] for tag in example.tags or ()] for example in dataset.of(TokenExample)]
+        found = tag_scores(
+            true, tags_predicted=read_tagged(dataset, path, options), scheme=options.scheme, labels=dataset.labels
+        )
+        names = dict.fromkeys([*(name for name in dataset.metrics if name in found.metrics), *found.metrics])
+        return replace(found, metrics={name: found.metrics[name] for name in names})
+
+    def prediction_ending(self, dataset: Dataset) -> str:
+        """Return .conll where all words can be in columns."""
+        return ".conll" if fits_columns(dataset) else ".jsonl"
+
+    def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
+        """Return word, true tag and predicted tag in columns."""
+        return tag_files(dataset, predictions)
+
+
+def one_tag(tags_true: Sequence[Sequence[str]], tags_predicted: Sequence[Sequence[str]]) -> str | None:
+    """Return a sentence when nearly every word got the same tag although the words have others, else None.
 
     Args:
-        words: spans in characters, in order, without overlap.
-        offsets: span of each token in characters of the same text, in order; an empty one overlaps nothing.
+        tags_true: a tag for each word of each text.
+        tags_predicted: the same for the predictions.
     """
-    found: list[int] = []
-    rows: list[int] = []
-    row, taken = 0, -1
-    for number, (start, end) in enumerate(words):
-        while row < len(offsets) and offsets[row][1] <= start:
-            row += 1
-        own = []
-        for at in range(row, len(offsets)):
-            first, last = offsets[at]
-            if first >= end:
-                break
-            if last > max(first, start):
-                own.append(at)
-        if not own:
-            continue
-        taken = next((at for at in own if at > taken), own[-1])
-        found.append(number)
-        rows.append(taken)
-    return np.array(found, np.int64), np.array(rows, np.int64)
+    given = Counter(tag for tags in tags_predicted for tag in tags)
+    if not given:
+        return None
+    tag, count = given.most_common(1)[0]
+    words = given.total()
+    others = sum(true != tag for tags in tags_true for true in tags)
+    # Fewer than one in twenty of the words that should have another tag got one.
+    if 20 * (words - count) >= others:
+        return None
+    figures = f'{count:,} of {words:,} words got the tag "{tag}", and {others:,} have another'
+    what = "predicting no entity" if tag == OUTSIDE else "giving every word the same tag"
+    than = "no better than" if count == words else "hardly better than"
+    return f"The score is {than} {what}: {figures}."
 
 
-def window_spans(length: int, *, size: int, overlap: int) -> list[Span]:
-    """Return the spans `[start, end)` of the windows over a text; the last one is moved back to be full.
-
-    >>> window_spans(10, size=6, overlap=2), window_spans(0, size=6, overlap=2)
-    ([(0, 6), (4, 10)], [(0, 0)])
+def commonest_tags(train: Dataset, examples: Sequence[TokenExample]) -> list[Mapping[str, Any]]:
+    """Return predictions by words only: each word's commonest tag in training, else the commonest of all.
 
     Args:
-        length: tokens of the text.
-        size: tokens of a window, 1 or more.
-        overlap: tokens that two neighbours share at least.
+        train: the split that counts.
+        examples: what to tag.
     """
-    if length <= size:
-        return [(0, length)]
-    step = max(size - overlap, 1)
-    starts = [*range(0, length - size, step), length - size]
-    return [(start, start + size) for start in starts]
-
-
-def best_windows(rows: IntArray, windows: Sequence[Span]) -> IntArray:
-    """Return for each token the window where its poorer side has the most tokens; the first one of equals.
-
-    >>> best_windows(np.array([0, 4, 5, 9]), [(0, 6), (4, 10)]).tolist()
-    [0, 0, 1, 1]
-    """
-    if len(windows) == 1:
-        return np.zeros(len(rows), np.int64)
-    edges = np.array(windows, np.int64)
-    # Negative where the token is outside, so such a window is never chosen: every token is in one.
-    context = np.minimum(rows[:, None] - edges[:, 0], edges[:, 1] - 1 - rows[:, None])  # [tokens, windows]
-    best: IntArray = context.argmax(axis=1)
-    return best
-
-
-def _words(example: TokenExample) -> list[str]:
-    return [example.text[start:end] for start, end in example.words]
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    overall: Counter[str] = Counter()
+    for example in train.of(TokenExample):
+        for word, tag in zip(words_of(example), example.tags or (), strict=True):
+            counts[word][train.labels[tag]] += 1
+            overall[train.labels[tag]] += 1
+    commonest = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
+    default = overall.most_common(1)[0][0]
+    return [{"tags": [commonest.get(word, default) for word in words_of(example)]} for example in examples]
 
 
 def _check_tags(example: TokenExample, row: int, num_labels: int) -> None:

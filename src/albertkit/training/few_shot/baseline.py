@@ -8,9 +8,9 @@ import numpy as np
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
-from albertkit.evaluation.baseline import Baseline, Text, tfidf_outputs
 from albertkit.evaluation.few_shot import Candidate
-from albertkit.evaluation.metrics import score
+from albertkit.scoring.baseline import Baseline, Text, tfidf_outputs
+from albertkit.scoring.metrics import score
 from albertkit.training.few_shot.validation import Problem
 
 NAME = "tfidf_logistic_regression"

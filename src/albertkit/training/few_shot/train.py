@@ -12,16 +12,16 @@ import torch
 
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import RunError
-from albertkit.evaluation.baseline import Baseline, majority_baseline
-from albertkit.evaluation.evaluate import Scored, score_logits
 from albertkit.evaluation.few_shot import FewShotChoice
-from albertkit.evaluation.metrics import compute_metrics
-from albertkit.evaluation.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import counted
+from albertkit.scoring.baseline import Baseline, majority_baseline
+from albertkit.scoring.metrics import score
+from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.head import LinearHead
+from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
 from albertkit.training.encoded_splits import EncodedSplit
 from albertkit.training.few_shot.baseline import cross_validated_tfidf
 from albertkit.training.few_shot.checks import FEW, check_rows, rows_per_label
@@ -55,7 +55,7 @@ class FewShot:
     temperature: float | None
     reason: str | None
     """Why there is no temperature."""
-    scored: Scored | None
+    scored: Score | None
     """The cross-validated score, where no other split is there to score; else None."""
     baselines: tuple[Baseline, ...]
     """On the same folds; empty where another split scores."""
@@ -136,7 +136,7 @@ class FewShotTraining:
         temperature, reason = _temperature(chosen.logits, targets, scores_itself=scores_itself)
         task, labels, scored = final.model.task, final.labels, None
         if scores_itself and isinstance(task, ClassificationTask):
-            scored = score_logits(task, chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
+            scored = task.score_logits(chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
         return FewShot(
             predictor=final,
             choice=choice,
@@ -207,8 +207,8 @@ class FewShotTraining:
 
     def _report(self, way: Way) -> None:
         metric = self.problem.metric
-        for number, score in enumerate(way.scores, start=1):
-            self.run.folder.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, metric: score})
+        for number, value in enumerate(way.scores, start=1):
+            self.run.folder.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, metric: value})
         figures = f"{way.name}: {metric} {way.score:.1f}, spread {np.std(way.scores):.1f}, {way.seconds:.1f} s"
         self.run.progress.report(figures + ("" if way.note is None else f" ({way.note})"))
 
@@ -244,13 +244,13 @@ def _baselines(tfidf: Baseline | None, problem: Problem, metrics: Sequence[str])
 
 
 def _scores(logits: FloatArray, dataset: Dataset, problem: Problem) -> dict[str, float]:
-    measured = compute_metrics(
+    measured = score(
         dataset.metrics,
         task="classification",
         labels_true=problem.targets,
         outputs=logits.argmax(axis=1),
         num_labels=problem.num_labels,
-    )
+    ).metrics
     return {"loss": negative_log_likelihood(logits, labels_true=problem.targets), **measured}
 
 

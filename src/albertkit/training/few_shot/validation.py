@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.evaluation.few_shot import Candidate
-from albertkit.evaluation.metrics import compute_metrics
-from albertkit.evaluation.temperature import negative_log_likelihood
+from albertkit.scoring.metrics import score
+from albertkit.tasks.classification.temperature import negative_log_likelihood
 from albertkit.training.few_shot.folds import Rows
 from albertkit.training.few_shot.linear import STRENGTHS, fit_linear
 
@@ -37,13 +37,13 @@ class Problem:
 
     def score(self, outputs: npt.NDArray[np.int64], rows: Rows) -> float:
         """Return the main metric, 0-100, of the labels that were predicted for some rows."""
-        found = compute_metrics(
+        found = score(
             [self.metric],
             task="classification",
             labels_true=self.targets[rows],
             outputs=outputs,
             num_labels=self.num_labels,
-        )
+        ).metrics
         return float(found[self.metric])
 
 

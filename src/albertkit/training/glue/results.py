@@ -63,7 +63,7 @@ class TaskResult:
         """What the commonest label (the mean) scores."""
         for baseline in self.runs[0].report.baselines:
             if baseline.name == "majority":
-                return baseline.metrics
+                return {name: value for name, value in baseline.metrics.items() if value is not None}
         return {}
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""ONNX graphs: nodes and weights, without knowledge of a model."""
