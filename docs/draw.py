@@ -21,6 +21,22 @@ LAYER_PARAMETERS = 7_087_872
 LENGTHS = (26, 28, 18, 36, 23, 25, 14, 18)
 """Tokens of the first eight training texts of the `polarity` data, [CLS] and [SEP] included."""
 
+FLOORS = (
+    ("cli",),
+    ("estimators",),
+    ("training", "serving"),
+    ("evaluation", "explaining", "exporting", "scaling"),
+    ("inference",),
+    ("models",),
+    ("tasks",),
+    ("datasets",),
+    ("hub", "data"),
+    ("text", "encoder", "checkpoints", "scoring"),
+    ("config", "registry", "batching", "hardware", "io", "graphs"),
+    ("errors",),
+)
+"""The rooms of src/albertkit, top floor first; a test compares them with the imports."""
+
 STYLE = """
 .picture{--ink:#1b1f24;--soft:#57606a;--line:#8c959f;--paper:#f6f8fa;--blue:#2f6fb7;--pale:#8db8e6;--amber:#b35c00}
 @media (prefers-color-scheme:dark){
@@ -194,12 +210,26 @@ def order() -> list[str]:
     ]
 
 
+def house() -> list[str]:
+    """Every room on the floor above the highest room that it imports."""
+    high, gap = 30, 6
+    drawn = [text(20, 20, "A room imports only from the floors below it.", "small")]
+    for floor, rooms in enumerate(FLOORS):
+        y = 34 + floor * (high + gap)
+        wide = (380 - gap * (len(rooms) - 1)) / len(rooms)
+        for number, room in enumerate(rooms):
+            x = 20 + number * (wide + gap)
+            drawn += [box(x, y, wide, high, "box", 4), text(x + wide / 2, y + 20, room, "", "middle")]
+    return drawn
+
+
 PICTURES: dict[str, tuple[Callable[[], Sequence[str]], int]] = {
     "embeddings": (embeddings, 275),
     "layers": (layers, 332),
     "packing": (packing, 290),
     "masking": (masking, 325),
     "order": (order, 205),
+    "house": (house, 474),
 }
 """By name: what draws it, and its height."""
 

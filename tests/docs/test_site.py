@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.test_layers import MAY_IMPORT, floor_of
 
 import albertkit
 from albertkit.checkpoints.shapes import parameter_counts
@@ -108,6 +109,13 @@ def test_pictures_are_current_and_for_all() -> None:
         for shape in root.iter("{http://www.w3.org/2000/svg}rect"):
             assert float(shape.get("x", 0)) + float(shape.get("width", 0)) <= draw.WIDTH, name
         assert re.search(rf"!\[[^]]{{30,}}\]\(pictures/{name}\.svg\)", used), f"{name} has no words that stand for it"
+
+
+def test_the_picture_of_the_house_shows_the_floors_of_the_imports() -> None:
+    floors: dict[str, int] = {room: floor_of(room) for room in MAY_IMPORT}
+    floors["cli"] = max(floors.values()) + 1  # it may import anything
+    drawn = {room: number for number, rooms in enumerate(reversed(script("draw").FLOORS), 1) for room in rooms}
+    assert drawn == floors
 
 
 def test_the_figures_of_the_pictures_are_the_network_s() -> None:
