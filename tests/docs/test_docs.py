@@ -39,6 +39,7 @@ SHOWN_FROM_INSIDE = {
     "albertkit.data.pretraining.masking",
     "albertkit.data.pretraining.stream",
     "albertkit.training.pretraining.inputs",
+    "albertkit.training.pretraining.settings",
 }
 """The notebook on pretraining draws the masks of a batch, which no public function gives."""
 

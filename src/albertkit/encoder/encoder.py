@@ -41,6 +41,7 @@ class Encoder(nn.Module):
         pooled_only: return only `pooled_output`, as a tensor, so that the encoder fits into an `nn.Sequential`.
 
     Example:
+        >>> import numpy as np
         >>> from albertkit.config import AlbertConfig
         >>> tiny = AlbertConfig(vocab_size=11, embedding_size=5, hidden_size=6, num_hidden_layers=2,
         ...                     num_attention_heads=2, intermediate_size=7)
