@@ -1,6 +1,6 @@
 """Sequence and Batch: what a tokenizer gives and an encoder takes. NumPy only.
 
-A Batch is packed: the tokens of all its sequences stand in one row, so nothing is spent on padding.
+A Batch is packed: the tokens of all its sequences are in one row, so there is no padding.
 
     sequences   [2 48 3]  [2 25 21 3]
     input_ids   [2 48 3 2 25 21 3]          [tokens]
@@ -106,7 +106,7 @@ class Batch:
 
         Args:
             length: the width in tokens; the longest sequence when left out.
-            pad_id: what stands in padded places of `input_ids`.
+            pad_id: the value at padded positions of `input_ids`.
         """
         width = int(self.lengths.max(initial=0)) if length is None else length
         mask = np.arange(width) < self.lengths[:, None]

@@ -1,4 +1,4 @@
-"""Which sequences run together: every cut into batches, groups, parts and steps. NumPy only.
+"""Decide which sequences run together: every split into batches, groups, parts and steps. NumPy only.
 
     cut_by_tokens     up to a budget of tokens     batches, micro-batches, the passes of a step
     fill              the same, in a given order   the server's queue
