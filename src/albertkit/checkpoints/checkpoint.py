@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 HEADS = ("mlm", "sop", "classifier", "tags", "span", "answer", "choice")
-"""Known heads; the tensors of each stand under `heads.<name>.`. `span` is the plain head of SQuAD 1.1, `answer` that of
-Google for SQuAD 2.0 (the end depends on the start, and a score says whether there is an answer)."""
+"""Known heads; tensor names of each start with `heads.<name>.`. `span` is the plain head of SQuAD 1.1. `answer` is
+Google's head for SQuAD 2.0: the end depends on the start, and a score says whether there is an answer."""
 
 EMBEDDING_POOLINGS = ("mean", "cls", "pooler")
 """What a text's vector is of its tokens' last hidden states."""
@@ -83,11 +83,11 @@ class Checkpoint:
     """Whose text processing goes with the weights, a name of `albertkit tokenize --mode`; None where the tokenizer's
     own files say it."""
     unexpected: tuple[str, ...] = ()
-    """Tensors of the source that have no place in an ALBERT network and were passed over, under the source's names."""
+    """Tensors of the source that have no place in an ALBERT network and were skipped, under the source's names."""
     resources: object = field(default=None, repr=False)
     """What has to live as long as the paths and the memory-mapped tensors here: the folder of an unpacked archive."""
     notes: tuple[str, ...] = ()
-    """What the reader passed over or understood in a particular way, one sentence each."""
+    """What the reader skipped or interpreted in a particular way, one sentence each."""
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ class Dense:
         return int(self.weight.shape[0])
 
     def equals(self, other: Dense | None) -> bool:
-        """Tell whether another map is the same, bit for bit."""
+        """Return whether another map is the same, bit for bit."""
         return (
             other is not None
             and self.activation == other.activation

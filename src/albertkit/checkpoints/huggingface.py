@@ -1,10 +1,10 @@
-"""Hugging Face folders: `config.json` with safetensors (or `pytorch_model.bin`), of every ALBERT class there.
+"""Read and write Hugging Face folders of every ALBERT class: `config.json` and safetensors or `pytorch_model.bin`.
 
-What transformers cannot express stands beside it: `head.safetensors` (heads under canonical names) and `task.json`.
+Two extra files hold what transformers cannot express: `head.safetensors` (heads under canonical names) and `task.json`.
 
-Where a class of transformers has a head that the weights do not hold, transformers fills it with random numbers. So for
-each head that lies beside the weights, empty tensors with the class's names go into them: transformers refuses the
-class, since the sizes do not fit, and still reads AlbertModel. Reading passes over empty tensors.
+If the weights lack a head that a transformers class has, transformers fills it with random numbers. To prevent this,
+the writer adds empty tensors with the class's names for each head in `head.safetensors`. transformers then refuses the
+class, because the sizes do not match, and still loads AlbertModel. The reader ignores empty tensors.
 
 transformers always has a projection from embedding_size to hidden_size; the canonical state has none where the two are
 equal and nothing is projected. Writing puts an identity matrix with a zero bias there, and reading takes exactly that
@@ -113,7 +113,7 @@ class HuggingFaceFormat:
     writes = "folder"
 
     def matches(self, path: Path) -> bool:
-        """Tell whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
+        """Return whether the folder holds weights under Hugging Face's names, or a config.json of theirs."""
         if any((path / name).exists() for name in (*WEIGHT_FILES, MODULES)):
             return True
         try:
@@ -202,8 +202,8 @@ class HuggingFaceFormat:
             (extra if beside else own)[name] = tensor
         word = own["embeddings.word.weight"]
         renamed, unknown = rename_table(architecture).write(add_identity_projection(checkpoint.config, own))
-        assert not unknown, unknown  # the check above admits known names alone
-        if architecture == "AlbertModel":  # this class alone stands without the prefix
+        assert not unknown, unknown  # the check above admits only known names
+        if architecture == "AlbertModel":  # only this class has no prefix
             renamed = {name.removeprefix("albert."): tensor for name, tensor in renamed.items()}
         kept = {f"{_PLACES[head]}.{leaf}" for head in heads_of(extra) if head in _PLACES for leaf in ("weight", "bias")}
         renamed |= {name: torch.zeros(0) for name in sorted(kept - renamed.keys())}

@@ -48,7 +48,7 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
 
     Args:
         values: content of `config.json`.
-        notes: takes a sentence that names the keys passed over, where there are such.
+        notes: gets one sentence that names the ignored keys, if there are any.
         where: the file, for messages.
 
     Raises:
@@ -111,7 +111,7 @@ def architecture_for(state: Mapping[str, torch.Tensor], *, pooling: str = "poole
     ('AlbertForSequenceClassification', 'AlbertModel')
     """
     heads = heads_of(state)
-    tasks = [head for head in heads if head not in ("mlm", "sop", "exits")]  # exits are beside a classifier
+    tasks = [head for head in heads if head not in ("mlm", "sop", "exits")]  # exits come with a classifier
     if tasks:
         as_there = len(tasks) == 1 and not is_deep(state, tasks[0]) and pooling == "pooler"
         return next((name for name, own in ARCHITECTURES.items() if as_there and own == (tasks[0],)), "AlbertModel")

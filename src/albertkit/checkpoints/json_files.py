@@ -43,7 +43,7 @@ def read_versioned(path: Path, *, newest: int) -> dict[str, Any]:
         newest: version that is known here.
 
     Raises:
-        CheckpointError: as `read_mapping`, or a version that is missing or newer.
+        CheckpointError: see `read_mapping`, or a version that is missing or newer.
     """
     values = read_mapping(path)
     version = values.pop("format_version", None)

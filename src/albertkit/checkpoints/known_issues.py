@@ -1,4 +1,4 @@
-"""What the files of published models are known to say wrongly, told when a model looks like one of them."""
+"""Known errors in the files of published models; the loader reports them if a model looks like one of these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _READ_OFF = ("tfhub2", "keras")
 
 
 def known_issues(checkpoint: Checkpoint) -> Iterator[str]:
-    """Give a sentence for each thing that the files of a published model are known to have wrong.
+    """Yield a sentence for each thing that the files of a published model are known to have wrong.
 
     >>> xlarge = Checkpoint(published_config("albert-xlarge-v2"), {}, source_format="huggingface", source="m")
     >>> [sentence[:47] for sentence in known_issues(xlarge)]

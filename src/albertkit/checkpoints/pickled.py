@@ -1,4 +1,4 @@
-"""What a PyTorch file asks for, looked at before it is read: a small file must not take all memory.
+"""Check what a PyTorch file allocates before loading it: a small file must not take all memory.
 
 `torch.load(weights_only=True)` runs no code, and still unpacks compressed records, makes arrays of any size and every
 kind of tensor. A state_dict needs none of that: its records are stored as they are, and its pickle names storages,

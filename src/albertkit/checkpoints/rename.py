@@ -1,6 +1,6 @@
 """Two-way renames: one table of rows `(canonical, foreign)` for each dialect, walked both ways.
 
-A row holds full tensor names. Placeholders stand for a part that both sides share:
+A row holds full tensor names. A placeholder marks a part that both sides share:
 
     {group}, {layer}   a number
     {leaf}             weight or bias
@@ -63,7 +63,7 @@ class RenameTable:
             `(renamed, unknown)`: canonical name -> tensor, and the entries that no row matches under their own names.
 
         Raises:
-            CheckpointError: two foreign names stand for one tensor.
+            CheckpointError: two foreign names map to one tensor.
         """
         renamed: dict[str, Value] = {}
         unknown: dict[str, Value] = {}

@@ -1,11 +1,11 @@
-"""Folders of sentence-transformers: where the network is, and what a text's vector is by `modules.json`.
+"""Read and write sentence-transformers folders: the network, and the pooling that `modules.json` declares.
 
 modules.json                        the modules in order: Transformer, Pooling, maybe Dense, maybe Normalize
 config.json, model.safetensors ..   the transformer, in older folders in `0_Transformer/`
-sentence_bert_config.json           beside it: max_seq_length, do_lower_case
-1_Pooling/config.json               what is pooled
+sentence_bert_config.json           in the transformer's folder: max_seq_length, do_lower_case
+1_Pooling/config.json               the pooling mode
 2_Dense/                            a linear map and its activation: the pooler, which reads the first token, or a map
-                                    of the model's own; where both are, the map is in 3_Dense
+                                    that only this model has; if both exist, the map is in 3_Dense
 config_sentence_transformers.json   prompts
 
 Reading: what the folder declares becomes the entries `embedding` and `max_length` of `task.json`. A module or setting
@@ -254,7 +254,7 @@ def _write_dense(folder: Path, weight: torch.Tensor, bias: torch.Tensor, *, acti
 
 
 def _is_pooler(dense: Dense, state: Mapping[str, torch.Tensor]) -> bool:
-    """Tell whether a Dense module computes what the network's own pooler does."""
+    """Return whether a Dense module computes what the network's own pooler does."""
     pairs = [(dense.weight, state.get("pooler.weight")), (dense.bias, state.get("pooler.bias"))]
     same = [pooler is not None and np.array_equal(own, _array(pooler)) for own, pooler in pairs]
     return dense.activation == "tanh" and all(same)

@@ -1,4 +1,4 @@
-"""Which tensors a configuration has, how large they are, and what they cost. Without torch."""
+"""Compute the tensors of a configuration, their shapes and their cost. Without torch."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def _equals(tensor: torch.Tensor | None, make: Callable[[int], torch.Tensor], wi
 
 
 def is_deep(state: Mapping[str, object], head: str) -> bool:
-    """Tell whether a task head is more layers than its kind has (then its shapes are its own).
+    """Return whether a task head is more layers than its kind has (then its shapes are its own).
 
     >>> is_deep({"heads.classifier.hidden.0.weight": 0}, "classifier"), is_deep({"heads.sop.weight": 0}, "sop")
     (True, False)

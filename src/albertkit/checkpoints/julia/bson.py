@@ -43,7 +43,7 @@ class BSONFormat:
     writes = "file"
 
     def matches(self, path: Path) -> bool:
-        """Tell by its name and first bytes whether the file is meant to be one."""
+        """Return whether the file looks like a BSON checkpoint, by its name and first bytes."""
         return path.suffix in _SUFFIXES and path.is_file() and looks_like_bson(path)
 
     def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
@@ -132,7 +132,7 @@ BSON = BSONFormat()
 
 
 def _plain(value: Any) -> Any:
-    """A value of the configuration as JSON would hold it; the check of the configuration tells of the rest."""
+    """Return a configuration value as a JSON type; the check of the configuration reports anything else."""
     return value if isinstance(value, (int, float, type(None))) or value == [] else str(value)[:60]
 
 

@@ -1,7 +1,7 @@
 """The BSON wire format (bsonspec.org), as much of it as BSON.jl uses: read with every length checked, and written.
 
 A document is a 32-bit length, then elements (type, name, value), then a zero byte; an array is a document whose names
-are 0, 1, 2. What Julia's types become in it stands in `bson_julia.py`.
+are 0, 1, 2. `bson_julia.py` describes how Julia's types are encoded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TEXT = 1 << 16  # bytes of a name or a string
 
 
 def looks_like_bson(path: Path) -> bool:
-    """Tell by the first bytes whether a file could be BSON."""
+    """Return whether a file could be BSON, by its first bytes."""
     try:
         with path.open("rb") as file:
             start = file.read(5)
@@ -97,7 +97,7 @@ class _Reader:
         return CheckpointError(f"{self.path}: {what}; the file is cut off or corrupt, copy or download it again")
 
     def take(self, size: int, end: int) -> int:
-        """Step over `size` bytes that have to lie before `end`; return where they start."""
+        """Skip `size` bytes, which must be before `end`; return where they start."""
         start = self.position
         if size < 0 or size > end - start:
             raise self.error(f"claims {size} bytes at byte {start}, where {max(0, end - start)} are left")
@@ -138,7 +138,7 @@ class _Reader:
             return self.text(start, start + length - 1)
         if kind == BINARY:
             length = self.length(end)
-            self.take(1, end)  # the subtype, which BSON.jl passes over too
+            self.take(1, end)  # the subtype, which BSON.jl ignores, too
             start = self.take(length, end)
             return self.view[start : start + length]
         if kind not in _FIXED:

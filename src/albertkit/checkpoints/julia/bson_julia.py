@@ -1,9 +1,9 @@
-"""What Julia's values become in BSON, by BSON.jl's `extensions.jl`: dictionaries, arrays, text, references.
+"""Decode Julia values from BSON, as BSON.jl's `extensions.jl` encodes them: dictionaries, arrays, text, references.
 
-A value that BSON has no type for is a document with a `tag`: `struct` (a `Dict` is one, of its keys and its values),
-`array` (type, size and bytes, the first index running fastest), `symbol`, `datatype`, and `backref`, the number of a
-value that is used in several places and stands under `_backrefs`. Nothing is built by the names in the file: they are
-compared with the few that a model needs.
+A value without a BSON type is a document with a `tag`: `struct` (a `Dict` is a struct of its keys and its values),
+`array` (type, size and bytes in column-major order), `symbol`, `datatype`, and `backref`. A `backref` is the index
+of a shared value in `_backrefs`. The reader never constructs a type from a name in the file: it compares each name
+with the few that a model needs.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def read_pieces(path: Path) -> list[tuple[str, float]]:
 
 
 def tokenizer_files(lines: Sequence[str], vocab_size: int, notes: list[str]) -> tuple[dict[str, Path], object]:
-    """Return the tokenizer files that the lines stand for, and what keeps them.
+    """Return the tokenizer files that match the lines, and the object that keeps them on disk.
 
     Args:
         lines: the vocabulary as the file holds it.

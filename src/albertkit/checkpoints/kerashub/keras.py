@@ -1,12 +1,12 @@
-"""KerasHub presets: a folder with `config.json` and `model.weights.h5` (or its shards), and a task beside them.
+"""Read and write KerasHub presets: a folder with `config.json`, `model.weights.h5` (or its shards), maybe a task.
 
 KerasHub's ALBERT always has the tanh form of gelu, eps 1e-12 in its norms (1e-5 in that of the MLM head, which has no
-setting) and a projection from embedding_size to hidden_size. Where the two sizes are equal an identity with a zero bias
-is written, and exactly that is taken away again when it is read, as for Hugging Face folders.
+setting) and a projection from embedding_size to hidden_size. If the two sizes are equal, the writer adds an identity
+with a zero bias, and the reader removes exactly that, as for Hugging Face folders.
 
-Of the heads KerasHub has one a preset, the classifier or the MLM head. The others stand beside it in `head.safetensors`
-under canonical names, which KerasHub passes over; what else it has no words for (labels, the second dropout) stands
-under "albertkit" in `metadata.json`, which it only writes.
+A KerasHub preset has one head, the classifier or the MLM head. The writer puts the others into `head.safetensors` under
+canonical names; KerasHub ignores that file. Settings that KerasHub lacks (labels, the second dropout) are under
+"albertkit" in `metadata.json`, which KerasHub writes but does not read.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class KerasFormat:
     writes = "folder"
 
     def matches(self, path: Path) -> bool:
-        """Tell whether the folder holds Keras weights, or a config.json that keras serialized."""
+        """Return whether the folder holds Keras weights, or a config.json that keras serialized."""
         if any((path / name).is_file() for name in (_WEIGHTS, _SHARDS)):
             return True
         try:
@@ -136,7 +136,7 @@ class KerasFormat:
         )
 
     def write(self, checkpoint: Checkpoint, target: Path) -> None:
-        """Write a folder that KerasHub loads; see the top of the file for what stands beside it.
+        """Write a folder that KerasHub loads; the module docstring lists the extra files.
 
         Raises:
             CheckpointError: a network that KerasHub cannot express, or a state that does not fit its configuration.
@@ -254,7 +254,7 @@ def _other_heads(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _task_head(checkpoint: Checkpoint) -> str | None:
-    """The head that becomes KerasHub's task: a linear classifier on the pooler, else the MLM head."""
+    """Return the head that becomes KerasHub's task: a linear classifier on the pooler, else the MLM head."""
     heads = checkpoint.heads
     linear = not is_deep(checkpoint.state, "classifier") and checkpoint.pooling == "pooler"
     return next((head for head in ("classifier", "mlm") if head in heads and (head == "mlm" or linear)), None)

@@ -31,7 +31,7 @@ _RANK = 4
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where one array of a file stands."""
+    """Location of one array in a file."""
 
     path: str
     """Name inside the file: `layers/dense/vars/0`."""
@@ -126,7 +126,7 @@ def _bytes(dataset: Dataset) -> int:
 def _checked(path: Path, entry: Mapping[str, Any], size: int) -> Dataset:
     dtype = "bfloat16" if entry["bfloat16"] else str(entry["dtype"])
     if dtype != "bfloat16" and dtype[1:] not in _NUMBERS:
-        return Dataset(entry["path"], path, "", (), 0)  # a counter or a seed; the caller names it as passed over
+        return Dataset(entry["path"], path, "", (), 0)  # a counter or a seed; the caller reports it as skipped
     dataset = Dataset(entry["path"], path, dtype, tuple(entry["shape"]), entry["offset"] or 0)
     if len(dataset.shape) > _RANK:
         raise CheckpointError(f"{path}: {dataset.path} has {len(dataset.shape)} dimensions; download the file again")

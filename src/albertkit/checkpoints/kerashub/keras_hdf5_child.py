@@ -1,7 +1,7 @@
 """The program that lists what an HDF5 file holds, run by `keras_hdf5.py` in a process of its own.
 
 The HDF5 library is C, and a damaged or hostile file may crash it, hang it or make it take all memory. Here it can: this
-process has limits, holds nothing of value, and only says where the numbers stand. It prints one JSON document,
+process has limits, holds nothing of value, and only reports offsets. It prints one JSON document,
 `{"datasets": [{path, dtype, shape, offset, bfloat16}], "names": {group: layer name}}` or `{"refused": a reason}`.
 
 Only what Keras writes is taken: groups and contiguous datasets reached by hard links. A soft or external link, an
@@ -89,7 +89,7 @@ def listed(path: str) -> dict[str, Any]:
 
 
 def described(path: str, dataset: Any) -> dict[str, Any]:
-    """Say where one dataset stands, without reading it."""
+    """Return the location of one dataset, without reading it."""
     plan = dataset.id.get_create_plist()
     if plan.get_layout() != h5py.h5d.CONTIGUOUS or plan.get_external_count() or plan.get_nfilters():
         raise RefusedError(f'"{path}" is chunked, compressed or kept in another file, which Keras does not do')

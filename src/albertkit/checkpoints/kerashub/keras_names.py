@@ -1,10 +1,10 @@
-"""Names of a KerasHub ALBERT's weights.
+"""Map the weight names of KerasHub's ALBERT.
 
-Looked up in keras-hub (`keras_hub/src/models/albert/albert_backbone.py`, `albert_text_classifier.py`,
+Sources: keras-hub (`keras_hub/src/models/albert/albert_backbone.py`, `albert_text_classifier.py`,
 `albert_masked_lm.py`, `layers/modeling/transformer_encoder.py`, `masked_lm_head.py`) and keras
-(`keras/src/saving/saving_lib.py`). A file names a layer by its class and a number (`layers/dense_1/vars/0`); newer
-files say the layer's own name beside it (`pooled_dense`), which counts where it is there. Inside TensorFlow 2.13 to
-2.15 `layers` was called `_layer_checkpoint_dependencies`, and some attributes had an underscore more or less.
+(`keras/src/saving/saving_lib.py`). A file names a layer by its class and a number (`layers/dense_1/vars/0`). Newer
+files also store the layer's own name (`pooled_dense`), which takes precedence. In TensorFlow 2.13 to 2.15, `layers`
+was called `_layer_checkpoint_dependencies`, and some attributes had one underscore more or less.
 
 Shapes in the file (H hidden, N heads, D = H / N): a dense kernel is [in, out]; query, key and value are [H, N, D] with
 a bias [N, D]; the attention's output is [N, D, H].
@@ -58,7 +58,7 @@ BACKBONE = {
 """Name of a layer of the backbone -> what its class and number make it in the file; inner layers follow their order."""
 
 TASK = {"logits": "dense", "mlm_head": "masked_lm_head"}
-"""The same for the layers of a task beside the backbone."""
+"""The same for the layers that a task adds to the backbone."""
 
 _PATH = re.compile(
     r"(?P<group>(?:layers|_layer_checkpoint_dependencies)/(?P<layer>[^/]+))(?P<inside>/.*)?/vars/(?P<i>[01])"
@@ -79,7 +79,7 @@ def plain_names(
         inner: number of inner layers in a group, to number the encoders of files without names.
 
     Returns:
-        Name as in `TABLE` -> path; what does not stand in a layer of the network is left out.
+        Name as in `TABLE` -> path, without arrays that belong to no layer of the network.
 
     >>> plain_names(["layers/dense_1/vars/0", "vars/0"], {}, layers=BACKBONE, inner=1)
     {'pooled_dense.weight': 'layers/dense_1/vars/0'}
@@ -105,7 +105,7 @@ def _todays(inside: str) -> str:
 
 
 def file_paths(state: Iterable[str], layers: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Say where each tensor of a canonical state goes.
+    """Return the path in the file of each tensor of a canonical state.
 
     Args:
         state: canonical names, all of them in `TABLE`, group by group.

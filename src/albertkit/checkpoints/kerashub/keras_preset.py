@@ -173,7 +173,7 @@ def backbone_object(config: AlbertConfig, dtype: str) -> dict[str, Any]:
 
 
 def tokenizer_object() -> dict[str, Any]:
-    """Return `tokenizer.json`; the vocabulary stands in `assets/tokenizer`."""
+    """Return `tokenizer.json`; the vocabulary is in `assets/tokenizer`."""
     settings = {"config_file": "tokenizer.json", "proto": None, "sequence_length": None}
     base = {"name": "albert_tokenizer", "trainable": True, "dtype": _policy("int32")}
     return _object("albert_tokenizer", "AlbertTokenizer", {**base, **settings, "add_bos": False, "add_eos": False})
@@ -202,7 +202,7 @@ def task_object(head: str, checkpoint: Checkpoint, dtype: str, *, tokenizer: boo
 
     Args:
         head: `classifier` or `mlm`.
-        checkpoint: what is written.
+        checkpoint: the checkpoint to write.
         dtype: torch's name of the weights' precision.
         tokenizer: whether the preset holds a vocabulary, without which there is no preprocessor.
     """

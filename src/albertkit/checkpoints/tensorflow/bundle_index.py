@@ -1,4 +1,4 @@
-"""The index of a tensor bundle: its header, and what it says of each tensor.
+"""Read the index of a tensor bundle: its header and the entry of each tensor.
 
 The messages are those of tensorflow/core/protobuf/tensor_bundle.proto and of the files that it includes.
 """
@@ -55,7 +55,7 @@ class BundleEntry:
 
 
 def read_header(table: Mapping[bytes, bytes], where: str) -> int:
-    """Read the header (BundleHeaderProto), which stands under the empty key."""
+    """Read the header (BundleHeaderProto), which is stored under the empty key."""
     if b"" not in table:
         raise CheckpointError(f"{where}: has no header of a TensorFlow checkpoint; it is of another format")
     fields = list(read_fields(table[b""], where=where))

@@ -32,7 +32,7 @@ class Hub1Format:
     writes = None
 
     def matches(self, path: Path) -> bool:
-        """Tell whether the folder is a TF1 hub module; modules of TensorFlow 2 have no tfhub_module.pb."""
+        """Return whether the folder is a TF1 hub module; modules of TensorFlow 2 have no tfhub_module.pb."""
         return (path / "tfhub_module.pb").is_file()
 
     def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:

@@ -69,7 +69,7 @@ class MessageReader:
         return field.value
 
     def messages(self, data: bytes, number: int) -> Iterator[bytes]:
-        """Walk over the messages that stand under one field number."""
+        """Iterate over the messages with one field number."""
         return (self.content(field) for field in self.fields(data) if field.number == number)
 
     def text(self, data: bytes, number: int) -> str:
@@ -98,7 +98,7 @@ class MessageReader:
         """Return the whole number under a field number, 0 where there is none.
 
         Raises:
-            CheckpointError: something else stands there.
+            CheckpointError: the field holds something else.
         """
         found = 0
         for field in self.fields(data):
@@ -124,7 +124,7 @@ class ObjectGraph:
 
     Args:
         nodes: at least the root.
-        reader: of the file they stand in.
+        reader: the reader of the file that holds them.
     """
 
     def __init__(self, nodes: tuple[ObjectNode, ...], reader: MessageReader) -> None:
@@ -167,7 +167,7 @@ def read_object_graph(data: bytes, reader: MessageReader) -> ObjectGraph:
 
     Args:
         data: the message.
-        reader: of the file it stands in.
+        reader: the reader of the file that holds it.
 
     Raises:
         CheckpointError: no message, no object, or a child that is no object of the graph.
@@ -192,8 +192,8 @@ def read_object_graph(data: bytes, reader: MessageReader) -> ObjectGraph:
 def names_of_keys(keys: Iterable[str], tracked: ObjectGraph | None, saved: ObjectGraph | None) -> dict[str, list[str]]:
     """Return checkpoint key -> what the variable may be called, the most direct source first.
 
-    Sources, each of which may be absent: the name that the checkpoint's graph gives; the name of the object in the
-    saved model that stands in the same place; the path in the key itself.
+    There are three sources, and each may be absent: the name in the checkpoint's graph; the name of the object at the
+    same position in the saved model; the path in the key itself.
 
     Args:
         keys: names in the tensor bundle.
@@ -213,7 +213,7 @@ def names_of_keys(keys: Iterable[str], tracked: ObjectGraph | None, saved: Objec
 
 
 def _path(key: str) -> list[str]:
-    """Return the attributes in a key; `.S` stands for a slash within one, `..` for a dot (trackable_utils.py)."""
+    """Return the attributes in a key; `.S` encodes a slash within one, `..` a dot (trackable_utils.py)."""
     parts = key.partition(_ATTRIBUTES)[0].split("/")
     return [part.replace("..", "\0").replace(".S", "/").replace("\0", ".") for part in parts]
 

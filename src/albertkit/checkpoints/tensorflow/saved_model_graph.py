@@ -1,7 +1,7 @@
-"""What a saved_model.pb tells of an ALBERT besides its weights: names, assets, and the operations of one forward pass.
+"""Read a saved_model.pb: names, assets, and the operations of one forward pass, but not the weights.
 
-The weights of an ALBERT do not say how often the shared layer is applied; the function that the model is called by
-does: it holds one Softmax (of attention) for each time. Numbers of fields are those of tensorflow/core/protobuf/
+The weights of an ALBERT do not say how often the shared layer is applied. The model's call function does: it holds one
+Softmax (of attention) per application. Field numbers are those of tensorflow/core/protobuf/
 {saved_model,meta_graph,saved_object_graph,saved_metadata}.proto and core/framework/{graph,function,node_def,
 attr_value}.proto. Messages are nested to a fixed depth and functions are followed with a list, never by recursion.
 """
@@ -41,14 +41,14 @@ class SavedModelGraph:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The encoder's arguments (`num_layers`, ..) as Keras noted them; empty where it did not."""
     notes: tuple[str, ...] = ()
-    """What was passed over, one sentence each."""
+    """What was skipped, one sentence each."""
 
 
 def read_saved_model(folder: Path) -> SavedModelGraph:
     """Read `saved_model.pb`, and `keras_metadata.pb` where it is there.
 
     Args:
-        folder: of the SavedModel.
+        folder: folder of the SavedModel.
 
     Raises:
         CheckpointError: saved_model.pb is absent, too large or corrupt.
@@ -222,8 +222,8 @@ class _Functions:
 def _forward_pass(graph: bytes, reader: MessageReader) -> Mapping[str, int]:
     """Count the operations of one forward pass.
 
-    The signatures of the model are calls in the main graph. Where several have attention they must agree on how often;
-    a model without signatures is taken by its largest function. Functions of single layers stand beside them.
+    The signatures of the model are calls in the main graph. If several contain attention, they must apply it equally
+    often. For a model without signatures, the largest function counts; the others may be functions of single layers.
     """
     functions = _Functions(graph, reader)
     own, called = functions.main

@@ -30,7 +30,7 @@ _BLOCK_SIZE = 262_144
 
 
 def is_table(path: Path) -> bool:
-    """Tell whether a file ends like a table; False for what cannot be read."""
+    """Return whether a file ends like a table; False for what cannot be read."""
     try:
         with path.open("rb") as file:
             if file.seek(0, 2) < _FOOTER:

@@ -1,6 +1,6 @@
-"""TensorFlow's tensor bundle: `PREFIX.index`, a sorted table of what stands where, and `PREFIX.data-0000N-of-0000M`.
+"""Read TensorFlow's tensor bundles: `PREFIX.index`, a sorted table of offsets, and `PREFIX.data-0000N-of-0000M`.
 
-`bundle_index.py` reads what the index says; the layout of strings and of partitioned variables is that of
+`bundle_index.py` parses the index. Strings and partitioned variables are laid out as in
 tensorflow/core/util/tensor_bundle/tensor_bundle.cc. TensorFlow is not needed.
 """
 
@@ -57,7 +57,7 @@ class Bundle:
     def tensor(self, name: str) -> torch.Tensor:
         """Return a tensor of numbers in the type of the file, after its checksum was compared.
 
-        It is mapped from the file: memory is taken when values are read, and writing to it leaves the file alone.
+        The tensor is memory-mapped: reading values takes memory, and writing to them does not change the file.
 
         Args:
             name: a name in `entries`.

@@ -20,7 +20,7 @@ def slice_key(name: str, extents: Extents) -> bytes:
 
     Args:
         name: the whole variable's name.
-        extents: where the piece lies in it.
+        extents: the position of the piece in it.
     """
     escaped = name.encode().replace(b"\0", b"\0\xff").replace(b"\xff", b"\xff\0")
     assert b"\0" not in name.encode(), name  # the two replacements would meet; UTF-8 has no byte 0xff

@@ -1,11 +1,11 @@
-"""Google's own checkpoints: a folder with albert_config.json, the vocabulary and the files of model.ckpt-best.
+"""Read and write Google's checkpoints: a folder with albert_config.json, the vocabulary and model.ckpt-best files.
 
-What the weights mean is google-research/albert's `modeling.py`; names stand in `tf1_names.py`, the files' format in
-`tensor_bundle.py`. TensorFlow is not needed.
+The weights follow google-research/albert's `modeling.py`. `tf1_names.py` maps the names, and `tensor_bundle.py` reads
+the file format. TensorFlow is not needed.
 
-A classifier of one output is STS-B's regression (`classifier_utils.py`) or RACE's score of a choice (`race_utils.py`):
-both are `output_weights` [1, H] on the pooled output. RACE's graph alone takes an argmax, so where the `.meta` file
-beside the weights holds one, the head is `choice`; without it, it is a regression.
+A classifier with one output is either STS-B's regression (`classifier_utils.py`) or RACE's score of a choice
+(`race_utils.py`): both are `output_weights` [1, H] on the pooled output. Only RACE's graph takes an argmax. If the
+`.meta` file next to the weights contains one, the head is `choice`; otherwise it is a regression.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TF1Format:
     writes = "folder"
 
     def matches(self, path: Path) -> bool:
-        """Tell whether the path is such a folder, the prefix of a checkpoint (`model.ckpt-best`) or a file of it."""
+        """Return whether the path is such a folder, the prefix of a checkpoint (`model.ckpt-best`) or a file of it."""
         return is_checkpoint(path)
 
     def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
@@ -187,7 +187,7 @@ def _with_longer_positions(config: AlbertConfig, bundle: Bundle, known: list[str
 def _one_output(
     state: dict[str, torch.Tensor], bundle: Bundle, notes: list[str]
 ) -> tuple[dict[str, torch.Tensor], str | None]:
-    """Tell what `output_weights` means; see the top of the file."""
+    """Return the state and the problem type that `output_weights` implies; see the module docstring."""
     weight = state.get("heads.classifier.weight")
     if weight is None:
         return state, None

@@ -25,7 +25,7 @@ def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list
     Args:
         values: content of `albert_config.json`.
         options: what the user says; an activation given here makes the file's own not matter.
-        notes: takes a sentence for what was passed over.
+        notes: gets one sentence if keys were ignored.
         where: the file, for messages.
 
     Raises:
@@ -57,7 +57,7 @@ def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list
 
 
 def groups_differ(config: AlbertConfig) -> bool:
-    """Tell whether Google's group of a layer, `int(i / L * G)` of modeling.py, is another than ours for some layer.
+    """Return whether Google's group of a layer, `int(i / L * G)` of modeling.py, is another than ours for some layer.
 
     >>> [n for n in range(1, 48) if groups_differ(AlbertConfig(num_hidden_layers=n, num_hidden_groups=n))]
     [22, 23, 26, 39, 43, 44, 45, 46, 47]
@@ -118,5 +118,5 @@ def tf1_config_values(config: AlbertConfig, *, where: str) -> dict[str, Any]:
         "vocab_size": config.vocab_size,
     }
     if config.classifier_dropout_prob != AlbertConfig.classifier_dropout_prob:
-        values["classifier_dropout_prob"] = config.classifier_dropout_prob  # Google's code passes over what it lacks
+        values["classifier_dropout_prob"] = config.classifier_dropout_prob  # Google's code ignores unknown keys
     return values

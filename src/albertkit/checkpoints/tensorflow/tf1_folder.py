@@ -1,4 +1,4 @@
-"""Which files of a folder belong to a TF1 checkpoint: the chosen weights, the configuration, the vocabulary."""
+"""Find the files of a TF1 checkpoint in a folder: the chosen weights, the configuration, the vocabulary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VOCABULARIES = {
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tell whether a path is a TF1 checkpoint: a folder of one, one of its files, or their common prefix."""
+    """Return whether a path is a TF1 checkpoint: a folder of one, one of its files, or their common prefix."""
     if path.is_dir():
         others = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb")
         if any((path / name).exists() for name in others):

@@ -88,7 +88,7 @@ def plain_name(variable: str) -> str:
 
 
 def is_bookkeeping(variable: str, variables: Collection[str]) -> bool:
-    """Tell whether a variable belongs to the training and not to the network: a counter or an optimizer's slot.
+    """Return whether a variable belongs to the training and not to the network: a counter or an optimizer's slot.
 
     A slot is named after its variable, with one part more; an unknown optimizer's counts where the variable is there.
 
@@ -109,7 +109,7 @@ def to_canonical_state(
     """Rename Google's variables and turn their kernels.
 
     Args:
-        variables: name -> tensor as TensorFlow holds it: dense kernels [in, out]. Counters and slots are passed over.
+        variables: name -> tensor as TensorFlow holds it: dense kernels [in, out]. Counters and slots are skipped.
         where: what an error message calls the file.
 
     Returns:
@@ -117,7 +117,7 @@ def to_canonical_state(
         memory), and the names that have no place in the table.
 
     Raises:
-        CheckpointError: two variables stand for one tensor.
+        CheckpointError: two variables map to one tensor.
     """
     names: dict[str, str] = {}
     for name in variables:

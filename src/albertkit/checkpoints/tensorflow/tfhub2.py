@@ -5,7 +5,7 @@
     variables/variables.*     the weights, in a tensor bundle with keys that are paths through objects
     assets/                   the SentencePiece model, under whatever name
 
-There is one group with one layer. Kernels keep the heads apart, so this format alone tells their number.
+There is one group with one layer. Kernels have a separate axis for the heads, so only this format stores their number.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TfHub2Format:
     writes = None
 
     def matches(self, path: Path) -> bool:
-        """Tell whether the folder is a SavedModel and not a module of TF1's hub."""
+        """Return whether the folder is a SavedModel and not a module of TF1's hub."""
         return (path / "saved_model.pb").is_file() and not (path / "tfhub_module.pb").exists()
 
     def read(self, path: Path, options: ReadOptions = READ_AS_IT_IS) -> Checkpoint:
@@ -146,7 +146,7 @@ def _sort_keys(
 
 
 def _check_kind(shapes: Shapes, unexpected: tuple[str, ...], *, where: Path) -> None:
-    """Refuse a model of another kind in one sentence, before hundreds of missing tensors are told."""
+    """Refuse a model of another kind in one sentence, instead of reporting hundreds of missing tensors."""
     missing = [TODAYS[name] for name in _NEEDED if len(shapes.get(name, ())) < 2]
     if not missing:
         return
