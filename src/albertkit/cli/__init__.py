@@ -1,4 +1,4 @@
-"""The `albertkit` command: one file a verb, imported when it is called."""
+"""The `albertkit` command: one file per subcommand, imported when it is called."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ SUMMARIES = {
 }
 
 
-# Words for a command that other tools use, and that spelling alone does not lead to.
+# Words that other tools use for a command, and that are not close to its name in spelling.
 OTHER_WORDS = {"train": ("finetune", "pretrain")}
 
 PACKAGES = {"sklearn": "scikit-learn", "google_crc32c": "google-crc32c"}

@@ -86,8 +86,8 @@ def program_file(name: str, *, folder: Path | None = None) -> Path:
     """Return the program's file.
 
     Args:
-        name: of the program.
-        folder: where the programs are; `benchmarks/` beside `src/` when left out.
+        name: name of the program.
+        folder: folder of the programs; `benchmarks/` next to `src/` by default.
 
     Raises:
         UsageError: there is no such program.

@@ -1,7 +1,7 @@
-"""What a shell is told while a command is being typed.
+"""Complete commands in a shell.
 
-click prints the scripts and asks the commands; here names are added, and files where nothing else is known: most
-arguments (a model, a run, data) are a path or a name, which click cannot tell from free text.
+click prints the scripts and asks the commands. This module adds names, and files if nothing else is known: most
+arguments (a model, a run, data) are a path or a name, which click cannot distinguish from free text.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SHELLS = {"bash": _Bash, "zsh": _Zsh, "fish": _Fish}
 
 
 def complete(command: Command, instruction: str) -> int:
-    """Print the script of a shell, or the candidates for what stands in its variables.
+    """Print the completion script of a shell, or the candidates for the values in its variables.
 
     Args:
         command: the command that has all others.

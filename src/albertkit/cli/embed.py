@@ -109,7 +109,7 @@ def command(
     made_by = MadeBy(model if path is None else str(Path(model).resolve()), pooling, length)
     predictor.embed(
         [], pooling=pooling, max_length=max_length
-    )  # a length that cannot be is told before any file is made
+    )  # report an impossible length before the command creates any file
     started = time.perf_counter()
     texts = blank = 0
     with (

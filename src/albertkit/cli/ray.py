@@ -10,7 +10,7 @@ from albertkit.cli.options import print_json
 
 
 def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | None, as_json: bool) -> None:
-    """Do a `Job` and print what was made; Ctrl-C says how it goes on."""
+    """Run a `Job` and print its report; after Ctrl-C, print how to resume."""
     from albertkit.io.progress import Console
     from albertkit.scaling.run import run_job
 
