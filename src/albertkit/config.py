@@ -1,4 +1,4 @@
-"""AlbertConfig and the published sizes (v1, v2, zh) beside albertkit's own nano."""
+"""AlbertConfig, the published sizes (v1, v2, zh) and albertkit's own nano."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class AlbertConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, where: str = "config") -> AlbertConfig:
-        """Build from a mapping with published names; keys of other software are passed over.
+        """Build from a mapping with published names; keys of other software are ignored.
 
         Args:
             values: name -> value, as in a `config.json`.
