@@ -52,7 +52,7 @@ def read_padded_batch(path: Path) -> tuple[Batch, npt.NDArray[np.bool_]]:
 
 
 def parts(batch: Batch, *, max_tokens: int) -> Iterator[Batch]:
-    """Cut a batch into consecutive smaller ones of at most `max_tokens` tokens; a longer sequence stands alone.
+    """Cut a batch into consecutive smaller ones of at most `max_tokens` tokens; a longer sequence gets its own batch.
 
     Positions are kept as they are, so holes and padding on the left keep their meaning.
 

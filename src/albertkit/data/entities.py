@@ -11,7 +11,7 @@ Two ways to read tags:
     loose    seqeval's default, conlleval's: every word that is not O is in an entity. I- or E- continues the
              entity of the word before it where that has the same type and does not end there; else a new one starts.
     strict   seqeval's mode="strict" with a scheme: IOB2 entities are B I*, IOBES entities B I* E or S; tags that do not
-             make one are passed over.
+             make one are ignored.
 
 The loose way takes BILOU's L- and U- for the E- and S- that they are, and IO's tags for I-; seqeval's default knows
 neither.
@@ -79,7 +79,7 @@ def tag_scheme(tags: Iterable[str]) -> str:
 
 
 def marks_entities(labels: Iterable[str]) -> bool:
-    """Tell whether labels mark entities: the tags of any scheme but plain ones.
+    """Return whether labels mark entities: the tags of any scheme but plain ones.
 
     >>> marks_entities(["O", "B-PER"]), marks_entities(["O", "PER"]), marks_entities(["NN", "VB"])
     (True, True, False)

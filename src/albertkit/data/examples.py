@@ -1,4 +1,4 @@
-"""What a row of a data set means. Torch is not needed here."""
+"""Types for the rows of a data set. Torch is not needed here."""
 
 from __future__ import annotations
 

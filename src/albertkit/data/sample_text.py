@@ -1,4 +1,4 @@
-"""A little ordinary text that ships with the package, for what has to be measured before a user's first text comes."""
+"""A small ordinary text that ships with the package, for measurements that run before the user's first text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 from importlib import resources
 
 _STEP = 97
-"""Every so manieth line, so that all of the file is seen."""
+"""Every 97th line, so that the sample covers the whole file."""
 
 
 def sample_texts(*, short: int = 16, long: int = 8) -> list[str]:

@@ -42,7 +42,7 @@ def checked_text(value: object, *, column: str) -> str:
 
 
 def is_gap(value: Any) -> bool:
-    """Tell whether a value is missing: None, NaN, or the NA of pandas.
+    """Return whether a value is missing: None, NaN, or the NA of pandas.
 
     >>> is_gap(None), is_gap(float("nan")), is_gap("")
     (True, True, False)
@@ -92,7 +92,7 @@ def texts_of(X: Any, *, name: str = "X") -> list[str]:  # noqa: N803
     """Return the texts of X.
 
     Raises:
-        InputError: as `examples_of`, or X holds pairs.
+        InputError: see `examples_of`, or X holds pairs.
     """
     examples = examples_of(X, name=name)
     if examples and examples[0].pair is not None:

@@ -1,4 +1,4 @@
-"""How the words of training data were split, learned from them, so that raw text is split the same way.
+"""Learn how the words of training data were split, so that raw text is split in the same way.
 
 `split_words` makes pieces: runs of letters and digits, and single marks. Training data may keep several pieces in one
 word ("U.S.", "30-year-old", "'s"), and a treebank splits "don't" into "do" and "n't". Which pieces make one word is
@@ -158,7 +158,7 @@ def learn_joins(texts: Iterable[Sequence[str]]) -> WordJoins:
 
 
 def _runs(words: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Give (number of the first, how many, shape) of words of several pieces, and of neighbours as raw text glues."""
+    """Yield (number of the first, how many, shape) of words of several pieces, and of neighbours as raw text glues."""
     for first, own in enumerate(classes):
         if len(own) > 1:
             yield first, 1, _collapsed(own)

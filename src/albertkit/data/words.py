@@ -1,4 +1,4 @@
-"""Words of a raw text: what tags are given to where nobody has parted the text before."""
+"""Split a raw text into words for tagging if the text is not split yet."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LETTERS = re.compile(rf"(?![{CJK}])\w")
 def split_words(text: str) -> tuple[tuple[int, int], ...]:
     """Return the span `[start, end)` of each word, in characters: letters and digits between blanks.
 
-    Each mark of punctuation is a word. An accent that is a character of its own, or a vowel sign, belongs to the word
-    that it stands in. Every character but blanks is in a word.
+    Each punctuation mark is a word. A combining accent or a vowel sign belongs to the word around it. Every character
+    except whitespace is in a word.
 
     >>> split_words("Ada's, too")
     ((0, 3), (3, 4), (4, 5), (5, 6), (7, 10))

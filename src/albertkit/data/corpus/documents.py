@@ -1,7 +1,7 @@
-"""Raw bytes to documents: a blank line ends a document, every other line is a paragraph.
+"""Split raw bytes into documents: a blank line ends a document, every other line is a paragraph.
 
-The main process only cuts the text into chunks (`read_chunks`), at blank lines where there are any; decoding and
-looking at each line (`split_documents`) is for the workers. Where the cuts fall depends on the bytes alone.
+The main process only cuts the text into chunks (`read_chunks`), at blank lines if there are any. The workers decode
+and split the lines (`split_documents`). The cuts depend only on the bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Chunk:
     text_bytes: int
     """Bytes of text, decompressed."""
     raw_bytes: int
-    """Bytes read of the files as they lie on disk."""
+    """Bytes read of the files, as stored on disk."""
     split_lines: int = 0
     """Lines that were too long, counted at their first cut."""
     empty_files: int = 0
@@ -119,10 +119,10 @@ class TextCounts(NamedTuple):
 
 
 def split_documents(text: bytes, *, mid_line: bool = False) -> tuple[list[list[str]], TextCounts]:
-    r"""Return the paragraphs of each document of a chunk: of all but the last group the end is known.
+    r"""Return the paragraphs of each document of a chunk; only the last document may continue in the next chunk.
 
-    The first group goes on with the last one of the chunk before; it is empty if the chunk begins with a blank line, as
-    the last one is if the chunk ends with one. Lines end at `\n` alone.
+    The first group continues the last one of the previous chunk; it is empty if the chunk begins with a blank line.
+    The last group is empty if the chunk ends with a blank line. Lines end only at `\n`.
 
     >>> split_documents(b"a b\nc\n\n \nd\x00e\r\n")
     ([['a b', 'c'], ['d e ']], TextCounts(bad_bytes=0, control_characters=1))
@@ -207,7 +207,7 @@ def _skip(reader: InputReader, start: Position, digest: hashlib._Hash) -> int:
 
 
 def _cut(text: bytes) -> tuple[int, bool]:
-    """Return where to cut a text that goes on, and whether that splits a line: after a blank line, a line, a word."""
+    """Return where to cut a text that continues, and whether that splits a line: after a blank line, a line, a word."""
     last = end = text.rfind(b"\n")
     while end >= 0:
         before = text.rfind(b"\n", 0, end)

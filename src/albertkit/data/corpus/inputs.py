@@ -32,7 +32,7 @@ class Input(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the file as it lies on disk; 0 for standard input."""
+        """Bytes of the file as stored on disk; 0 for standard input."""
         return 0 if self.path is None else self.path.stat().st_size
 
 
@@ -41,18 +41,18 @@ class InputRecord(NamedTuple):
 
     name: str
     bytes: int
-    """Size of the file as it lies on disk."""
+    """Size of the file as stored on disk, in bytes."""
     sha256: str
-    """Of the file as it lies on disk."""
+    """SHA-256 of the file as stored on disk."""
 
 
 def find_inputs(names: Iterable[str | os.PathLike[str]], rules: TextRules | None = None) -> list[Input]:
     """Return the files behind names, each of which could be opened and read from.
 
     Args:
-        names: text files, plain, .gz or .xz; folders, which stand for their .txt, .txt.gz and .txt.xz files in sorted
+        names: text files, plain, .gz or .xz; folders, meaning all their .txt, .txt.gz and .txt.xz files in sorted
             order; "-" for standard input.
-        rules: how their bytes become text; a file whose beginning is not so is refused here.
+        rules: how bytes are decoded; a file whose beginning breaks the rules is refused here.
 
     Raises:
         UsageError: there are no names, standard input is named twice, or there is no such encoding.

@@ -1,4 +1,4 @@
-"""Journal: how far a folder of shards has come, so that work that was stopped at any moment goes on.
+"""Journal: the progress of a folder of shards, so that an interrupted job can resume.
 
 `progress.json` is written, whole, after every shard; `manifest.json` takes its place at the end. The inputs are
 compared by content up to where they were read: what comes behind may still change.
@@ -68,7 +68,7 @@ class Journal:
             folder: see the class.
             settings: see the class.
             sources: see the class.
-            progress: hears that work goes on, and of reading inputs again.
+            progress: gets a report when work resumes and when inputs are read again.
 
         Raises:
             RunError: the folder holds something else, or was begun with other settings or text.

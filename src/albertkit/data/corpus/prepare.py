@@ -3,7 +3,7 @@
     files -> read_chunks -> [workers: documents -> sentences -> ids] -> ShardWriter, Journal
              main process    ChunkTokenizer, in the order of the text    main process
 
-The shards depend on the text and the settings alone: not on the number of processes, nor on how often work was stopped.
+The shards depend only on the text and the settings, not on the number of processes or on interruptions.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def prepare(
         sentences: "split" finds the sentences of a paragraph, "line" takes each line as one.
         shard_tokens: tokens after which a shard ends.
         chunk_bytes: bytes of text that a worker gets at a time; a longer line is split.
-        processes: workers; as many as there are cores for, when left out.
-        encoding: of the text, such as cp1252; what the byte order mark of each file says, else UTF-8, if None.
+        processes: number of workers; one per available core by default.
+        encoding: encoding of the text, such as cp1252; None uses the byte order mark of each file, else UTF-8.
         bad_bytes: "refuse" stops at a byte that is not of the encoding; "replace" replaces what is not UTF-8 and counts
             the lines.
-        progress: hears of the progress.
+        progress: gets the progress reports.
 
     Returns:
         `documents`, `sentences`, `tokens`, `shards`, `bytes` (of text, decompressed), `seconds` (of this call) and

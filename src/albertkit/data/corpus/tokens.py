@@ -93,7 +93,7 @@ def tokenize_chunks(
         chunks: read as they are needed.
         tokenizer: what splits a sentence.
         sentences: one of SENTENCES.
-        processes: 1 works in this process; more start as many workers beside it.
+        processes: 1 runs in this process; a larger number starts as many worker processes.
 
     Raises:
         RunError: a worker died.

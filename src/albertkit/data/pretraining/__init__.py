@@ -1,1 +1,1 @@
-"""From documents of a corpus to masked, ordered batches: made anew at every epoch, from the seed alone."""
+"""Turn the documents of a corpus into masked, ordered batches: new ones in every epoch, determined by the seed."""

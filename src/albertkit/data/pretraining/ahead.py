@@ -1,8 +1,8 @@
 """Batches built ahead, by processes of their own: a GPU takes several million tokens a second, a processor masks three.
 
-stream -> worker 0 builds batches 0, n, 2n, ..; worker 1 builds 1, n + 1, ..; each has a short queue, and whoever
-trains takes one from each in turn. Every worker cuts all documents (a quarter of the work) and masks its own batches
-alone. The batches are those that the stream itself would give, in the same order.
+stream -> worker 0 builds batches 0, n, 2n, ..; worker 1 builds 1, n + 1, ..; each has a short queue, and the training
+loop takes one from each in turn. Every worker cuts all documents (a quarter of the work) and masks only its own
+batches. The batches and their order are the same as those of the stream itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from albertkit.errors import AlbertkitError, RunError
 AHEAD = 4
 """Batches that each worker has ready."""
 MOST_WORKERS = 8
-"""Where nobody says how many."""
+"""Maximum number of workers if the caller sets none."""
 _PATIENCE = 2.0  # seconds between two looks whether the other side still lives
 
 
@@ -135,7 +135,7 @@ def _next(ready: Any, process: Any) -> list[tuple[PendingBatch, Position]]:
 def _work(
     stream: Stream, position: Position | None, ready: Any, *, number: int, workers: int, rank: int, world: int
 ) -> None:
-    """Build every `workers`-th group of `world` batches, until nobody listens any more."""
+    """Build every `workers`-th group of `world` batches, until the consumer stops."""
     parent = multiprocessing.parent_process()
     try:
         batches = stream.batches(position)

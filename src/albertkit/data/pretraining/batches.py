@@ -16,7 +16,7 @@ from albertkit.data.pretraining.segments import SPECIALS, SegmentPair
 IntArray = npt.NDArray[np.int64]
 
 UNORDERED = -100
-"""In `swapped`: a sequence of one segment, which has no order. Cross-entropy passes over this target."""
+"""In `swapped`: a sequence of one segment, which has no order. Cross-entropy ignores this target."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def pretraining_batch(
         rule: what is masked; None masks nothing.
         cls_id: id of [CLS].
         sep_id: id of [SEP].
-        random: where the masks come from.
+        random: random number generator for the masks.
         num_positions: where more than a sequence is long, half of the sequences begin at a random one of so many
             positions instead of the first, so that short sequences train the positions of long ones, too.
     """

@@ -1,16 +1,16 @@
-"""Pretraining instances the way Google's `create_pretraining_data.py` makes them, call for call of its generator.
+"""Make pretraining instances as Google's `create_pretraining_data.py` does, with the same random number calls.
 
-It is kept to repeat the original, instance for instance; what it does is not quite what the paper says:
+This module reproduces the original instance for instance. The original differs from the paper:
 
-- A chunk of one sentence gets its second segment from another document and the label "swapped": for these, topic alone
-  gives the answer away. It happens to a sentence as long as the target length, to a last sentence that is left
-  alone, and to every document of one sentence (or its own document serves, where there is no other).
+- A chunk of one sentence gets its second segment from another document and the label "swapped", so the topic already
+  gives the answer away. This happens to a sentence as long as the target length, to a single last sentence, and to
+  every document of one sentence. If there is no other document, the segment comes from the same document.
 - At most 20 tokens of a sequence are predicted, which is 3.9 % of 512, not 15 %.
 - 1, 2 and 3 words are drawn 6 : 3 : 2 (55, 27 and 18 %), but an n-gram that no longer fits the quota is tried shorter
   and one that touches a masked word is left out, which hits long ones more: 58, 27 and 15 % remain of film reviews
   in sequences of 512, 59, 26 and 15 % in sequences of 128. The code seems to renormalise the probabilities near the
   end and never does: an n-gram that would reach beyond the last word has fewer words.
-- Words are masked whole as far as truncation left them whole; an n-gram may lie across [SEP].
+- Words are masked whole as far as truncation left them whole; an n-gram may span [SEP].
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def google_instances(
         cls_id: id of [CLS].
         sep_id: id of [SEP].
         max_length: longest sequence in tokens, special ones included.
-        short_seq_prob: share of documents whose chunks get a shorter length, drawn once a document.
+        short_seq_prob: share of documents whose chunks get a shorter length, drawn once per document.
         dupe_factor: how often all documents are gone through (40 in Google's runs), each time with other masks.
-        seed: of both generators; the original seeds the one that draws n not at all.
+        seed: random seed of both generators; the original does not seed the one that draws n.
 
     Raises:
         UsageError: `max_length` has no room for two segments, or another number that cannot be.
@@ -235,9 +235,9 @@ def _choose_masks(
                 yield position, int(ids[position])
             else:
                 yield position, rng.randint(0, len(masking.word_starts) - 1)
-    rng.shuffle(order)  # of use to the original's permutations alone; without it the generators would part
+    rng.shuffle(order)  # only the original's permutations need it; without it the generators would diverge
 
 
 def _ngram(words: Sequence[list[int]], start: int, size: int) -> list[int]:
-    """Return the positions of `size` words; fewer at the end, and over [SEP] where one lies between."""
+    """Return the positions of `size` words; fewer at the end, and across a [SEP] between them."""
     return [position for word in words[start : start + size] for position in word]

@@ -32,11 +32,11 @@ _INSTANCES, _DEAL = 4, 5
 
 @dataclass(frozen=True)
 class GoogleStream:
-    """Where the batches come from when each pool of documents goes through Google's code, seeded by its place.
+    """Stream of batches that sends each pool of documents through Google's code, seeded by the pool's position.
 
-    A segment "from another document" comes from the same pool; masks are drawn anew at every epoch, where Google
-    repeats 40 sets of them. All else of an instance is as in `google_instances`, the cap of 20 predictions and
-    truncation included, and the first token's position is always 0. Batches hold a pool's instances in random order.
+    A segment "from another document" comes from the same pool. Masks are drawn again in every epoch, where Google
+    repeats 40 sets of them. Otherwise instances are as in `google_instances`, including truncation and the cap of 20
+    predictions. The first token's position is always 0. Batches hold a pool's instances in random order.
     """
 
     corpus: Documents
@@ -80,9 +80,9 @@ class GoogleStream:
         """Yield a pool's instances in Google's order.
 
         Args:
-            epoch: from 0.
+            epoch: epoch number, from 0.
             pool: its place in the epoch, from 0.
-            documents: of the pool; empty ones and empty sentences are left out, as Google's reader does.
+            documents: documents of the pool; empty ones and empty sentences are left out, as Google's reader does.
         """
         sentences = []
         for number in documents:

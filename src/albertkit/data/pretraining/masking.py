@@ -1,4 +1,4 @@
-"""Masking: n-grams of whole words, drawn anew at every epoch (paper, section 4.1).
+"""Mask n-grams of whole words, drawn again in every epoch (paper, section 4.1).
 
 Google's code fills a quota of tokens and skips n-grams that no longer fit, which prefers short ones, and its cap of 20
 masks 4 % of a sequence of 512. Here the number of n-grams is drawn and their lengths are free, so that the
@@ -18,7 +18,7 @@ from albertkit.errors import UsageError
 
 IntArray = npt.NDArray[np.int64]
 
-# What `create_pretraining_data.py` counts as a piece that starts a word although no space stands before it.
+# Pieces that start a word for `create_pretraining_data.py` although no space precedes them.
 _PUNCTUATION = frozenset('!"#$%&"()*+,-./:;?@[\\]^_`{|}~\u20ac\u00a3')
 _INSIDE_WORDS = frozenset("abcdefghijklmnopqrstuvwxyz") | _PUNCTUATION
 
@@ -30,7 +30,7 @@ def word_start_table(pieces: Sequence[str]) -> npt.NDArray[np.bool_]:
     [True, False, True, True]
 
     Args:
-        pieces: of the vocabulary, by id.
+        pieces: pieces of the vocabulary, by id.
     """
     return np.array(
         [
@@ -113,7 +113,7 @@ def mask_segments(
         lengths: tokens of each segment, `[segments]`.
         shares: share of each segment's tokens that is predicted, on average, `[segments]`.
         rule: what is masked, and with what.
-        random: where every choice comes from.
+        random: random number generator for every choice.
     """
     ids = np.array(input_ids, dtype=np.int64)
     segment_of_token = np.repeat(np.arange(len(lengths)), lengths)

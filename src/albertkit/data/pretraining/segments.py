@@ -48,13 +48,13 @@ def segment_pairs(
 ) -> Iterator[SegmentPair]:
     """Cut one document into chunks of whole sentences and each chunk into two segments.
 
-    A chunk holds as many sentences as fit; it is divided between two sentences, drawn at random. A sentence that is
-    alone in its chunk, or longer than one, is divided between two words: a segment never comes from another document,
-    as it does in Google's code, where topic alone then gives the answer away. The first chunk of a document is shorter
-    by a random part, so that chunks differ from epoch to epoch.
+    A chunk holds as many sentences as fit. It is divided at a random sentence boundary. If a chunk is one sentence, or
+    part of one, it is divided between two words. A segment never comes from another document. In Google's code it may,
+    and then the topic gives the answer away. The first chunk of a document is shorter by a random part, so that chunks
+    differ between epochs.
 
-    Every token of the document is in one pair. A last token that would be left alone goes to the chunk before it; where
-    that is full, the chunk gives back its last sentence, or words of it.
+    Every token of the document is in one pair. A single last token joins the previous chunk; if that is full, it gives
+    back its last sentence, or words of it.
 
     >>> tokens, starts = np.arange(10, 15), np.array([0, 3, 5])
     >>> every_piece, random = np.ones(20, np.bool_), np.random.default_rng(2)
@@ -65,12 +65,12 @@ def segment_pairs(
     ([13, 14], [10, 11, 12], True)
 
     Args:
-        tokens: of the document, `[tokens]`, without special ones.
+        tokens: tokens of the document, `[tokens]`, without special ones.
         starts: first token of each sentence and the end, `[sentences + 1]`.
         word_starts: for each piece of the vocabulary, whether a word starts with it.
         max_length: longest sequence in tokens, special ones included.
         short_share: share of chunks that get a shorter random length, so that short inputs are seen, too.
-        random: where every choice comes from.
+        random: random number generator for every choice.
 
     Yields:
         Pairs in the order of the document; a document of less than two tokens gives none.
@@ -106,10 +106,10 @@ def divided(
     """Divide a short text as `segment_pairs` divides a chunk, and swap the two segments half of the time.
 
     Args:
-        tokens: of the text, two or more, without special ones.
+        tokens: tokens of the text, two or more, without special ones.
         ends: where its sentences end, without the last end.
         word_starts: for each piece of the vocabulary, whether a word starts with it.
-        random: where every choice comes from.
+        random: random number generator for every choice.
     """
     middle = _middle(tokens, 0, len(tokens), ends, word_starts, random)
     return _shown(tokens[:middle], tokens[middle:], random)

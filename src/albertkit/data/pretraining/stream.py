@@ -1,4 +1,4 @@
-"""InstanceStream: the batches of a pretraining, endless, each a function of the seed and its place alone."""
+"""InstanceStream: the endless stream of pretraining batches. Each depends only on the seed and its position."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Documents(Protocol):
 
 
 class Position(NamedTuple):
-    """Where a stream stands: what comes next."""
+    """Position of a stream: what comes next."""
 
     epoch: int = 0
     pool: int = 0
@@ -177,7 +177,7 @@ def document_pools(
         lengths: tokens of each document of the corpus, by number.
         batch_tokens: tokens of one batch.
         seed: decides on the order, together with the epoch.
-        epoch: from 0.
+        epoch: epoch number, from 0.
     """
     order = np.random.default_rng((seed, _ORDER, epoch)).permutation(documents)
     return _even_parts(order, lengths[order], size=POOL_BATCHES * batch_tokens)
@@ -193,7 +193,7 @@ def deal(lengths: IntArray, *, batch_tokens: int, random: np.random.Generator) -
     Args:
         lengths: tokens of each sequence.
         batch_tokens: tokens of one batch, about: the number of batches is rounded.
-        random: where the order comes from.
+        random: random number generator for the order.
 
     Returns:
         Numbers of the sequences of each batch.
@@ -255,7 +255,7 @@ def held_out_documents(num_documents: int, *, share: float, seed: int) -> tuple[
     Args:
         num_documents: all of them.
         share: share that is held out; at least one document is, where share is not 0 and there are two.
-        seed: who is held out.
+        seed: random seed of the held-out documents.
 
     Returns:
         Numbers of both, ascending.
