@@ -64,16 +64,17 @@ def open_data(
 ) -> DataSource:
     """Open a known data set, a file of the user's own, or a folder of such files named by split.
 
-    Files for question answering, multiple choice and token classification are told by their endings or, if they hold
-    one JSON object a line, by their keys (`own_files.task_of`); `task` says it where these cannot. The formats stand in
-    `question_tables`, `choice_tables` and `tag_tables`. All other files are tables of texts (`table`).
+    Files for question answering, multiple choice and token classification are recognized by their endings or, if they
+    hold one JSON object per line, by their keys (`own_files.task_of`). If neither is enough, pass `task`. The modules
+    `question_tables`, `choice_tables` and `tag_tables` define the formats. All other files are tables of texts
+    (`table`).
 
     >>> open_data("polarity").splits
     ('train', 'dev', 'test')
 
     Args:
         data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet, in .json (questions in
-            SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word a line; .txt where the task says so); or
+            SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word per line; .txt if the task says so); or
             a folder with such files named train, dev (or validation) and test.
         data_dir: for a name: a local copy, a folder in the official layout or an archive of it; what `albertkit
             download` has put into the cache if None.

@@ -35,7 +35,7 @@ def open_ag_news(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool
     Args:
         name: the data set's name, "ag_news".
         data_dir: the folder of train.csv and test.csv, one that holds it, or an archive of it.
-        skip_bad_rows: count rows that cannot be used and go on, instead of an error.
+        skip_bad_rows: count rows that cannot be used and continue, instead of an error.
 
     Raises:
         UsageError: `data_dir` is None.

@@ -1,4 +1,4 @@
-"""Where an answer stands in its context."""
+"""Find the position of an answer in its context."""
 
 from __future__ import annotations
 

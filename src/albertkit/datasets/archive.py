@@ -25,8 +25,8 @@ class SourceFile:
 def find_files(root: Path, *, folders: Collection[str], names: Collection[str]) -> dict[str, SourceFile]:
     """Find the files of one data set's folder by name.
 
-    The folder may be `root` itself, stand in it, or one level deeper; its name is compared without regard to case,
-    "-" and "_". Of several, the first that holds one of the files wins.
+    The folder may be `root` itself, a folder in it, or one level deeper. Its name is compared without regard to case,
+    "-" and "_". If several match, the first that holds one of the files wins.
 
     Args:
         root: a folder, or an archive of one.

@@ -1,4 +1,4 @@
-"""Which columns of a table hold the text, a second text and the label, where the user names none."""
+"""Find which columns of a table hold the text, a second text and the label if the user names none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files of columns, one word a line, as the CoNLL shared tasks have them, and CoNLL++ in its published layout.
+"""Read CoNLL files, one word per line in columns, and CoNLL++ in its published layout.
 
 The first column is the word and the last its tag; a blank line ends a sentence, and a line -DOCSTART- is none. Columns
-are parted by tabs where the line holds one, else by blanks. In CoNLL-U (universaldependencies.org) the word is the
+are separated by tabs if the line holds one, else by blanks. In CoNLL-U (universaldependencies.org) the word is the
 second column and the tag the fourth, the part of speech.
 """
 

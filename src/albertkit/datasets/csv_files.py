@@ -74,13 +74,13 @@ class CsvReader:
 
     @property
     def note(self) -> str:
-        """Say which delimiter was found, where it is not the comma."""
+        """Return a sentence that names the delimiter, or "" if it is a comma."""
         if self.delimiter == ",":
             return ""
         return f"the columns are separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}, not by a comma"
 
     def __iter__(self) -> Iterator[CsvRecord]:
-        """Give the records below the header; empty lines are none."""
+        """Yield the records below the header; empty lines are none."""
         return self._records
 
     def _read(self, lines: Iterator[str]) -> Iterator[CsvRecord]:

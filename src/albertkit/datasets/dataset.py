@@ -1,4 +1,4 @@
-"""Dataset (one split), DataSource (what a DATA argument stands for) and the share that is held out of a split."""
+"""Dataset (one split), DataSource (what a DATA argument resolves to) and the held-out share of a split."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Dataset:
     examples: Sequence[Example] = field(repr=False)
     """The rows, all of one kind."""
     skipped: tuple[str, ...] = ()
-    """One sentence for each row passed over, with its file and line."""
+    """One sentence for each skipped row, with its file and line."""
     warnings: tuple[str, ...] = ()
     """One sentence for each thing that was read differently than the file says it, with a count and the places."""
 
@@ -83,7 +83,7 @@ class Dataset:
         return bool(self.examples) and getattr(self.examples[0], "pair", None) is not None
 
     def batches(self, n: int) -> Iterator[Sequence[Example]]:
-        """Give the examples in order, in lists of `n`; the last may be shorter.
+        """Yield the examples in order, in lists of `n`; the last may be shorter.
 
         >>> from albertkit.data.examples import TextExample
         >>> rows = [TextExample("a"), TextExample("b"), TextExample("c")]
@@ -136,10 +136,10 @@ class DataSource:
     """What to say about a split that is not there: which file would have been it."""
 
     def split(self, name: str) -> Dataset:
-        """Read one split; "validation", "valid" and "val" stand for "dev".
+        """Read one split; "validation", "valid" and "val" mean "dev".
 
         Raises:
-            UsageError: there is no such split; the sentence names those that are there.
+            UsageError: there is no such split; the message names the splits that exist.
             DataError: its file cannot be read, or a row cannot be used and rows are not to be skipped.
         """
         meant = name if name in self.splits else self.aliases.get(name) or SPLIT_ALIASES.get(name, name)
@@ -161,7 +161,7 @@ def with_rows(
         examples: the rows.
         empty: what the split is called, without rows.
         bad: rows that cannot be used, complete after the last example.
-        warnings: what was read differently than the file says it.
+        warnings: sentences on what was read differently from the file.
 
     Raises:
         DataError: a row cannot be used and is not to be skipped, or there is none.
@@ -182,7 +182,7 @@ def hash_order(rows: Iterable[Row], *, key: Callable[[Row], str]) -> list[Row]:
 
     Args:
         rows: anything.
-        key: the text that stands for a row; rows with equal keys stay beside each other.
+        key: returns the text that identifies a row; rows with equal keys stay next to each other.
     """
     return sorted(rows, key=lambda row: hashlib.sha256(key(row).encode()).digest())
 

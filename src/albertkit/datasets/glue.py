@@ -52,7 +52,7 @@ class GlueTask:
     headerless: tuple[str, ...] = ()
     """Splits whose files have no header."""
     counts_bad_rows: bool = False
-    """Whether broken rows are part of the published files, so that they are counted and passed over as by everybody."""
+    """Whether broken rows are part of the published files; if so, they are counted and skipped."""
 
 
 _BINARY = ("0", "1")
@@ -93,7 +93,7 @@ def open_glue(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
     Args:
         name: "glue/" and a key of `TASKS`.
         data_dir: GLUE's folder, the one that holds it, the task's own folder, or an archive of one of these.
-        skip_bad_rows: count rows that cannot be used and go on, instead of an error (QQP's are always counted).
+        skip_bad_rows: count rows that cannot be used and continue, instead of an error (always so for QQP).
 
     Raises:
         UsageError: there is no such task, or `data_dir` is None.

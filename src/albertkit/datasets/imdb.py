@@ -94,7 +94,7 @@ def _load_archive(name: str, archive: Path, skip_bad_rows: bool, split: str) -> 
     reviews = _decode(((str(member), content) for member, content in members), bad)
     skipped = bad.close()
     parts = {part: [review for review in reviews if review[0].startswith(part)] for part in _SPLITS}
-    if not skipped:  # the sentences on bad reviews are told again at each reading, so those are never cached
+    if not skipped:  # every read must report bad reviews again, so these are never cached
         _write_cache(archive, parts)
     return _dataset(name, split, parts[split], where=str(archive), skipped=skipped)
 

@@ -28,7 +28,7 @@ def parse_object(text: str) -> dict[str, Any]:
     """Return the JSON object that a line holds.
 
     Raises:
-        ValueError: as `parse_json`, or the line holds something else.
+        ValueError: see `parse_json`, or the line holds something else.
     """
     row = parse_json(text)
     if not isinstance(row, dict):

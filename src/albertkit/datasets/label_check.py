@@ -1,4 +1,4 @@
-"""What a user has to know of the labels and sizes of the splits of a run before its scores mean anything."""
+"""Check the labels and sizes of a run's splits for problems that make its scores meaningless."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def data_warnings(train: Dataset, validation: Dataset | None, scored: Dataset) -
     """Return one sentence for each thing that makes a run's scores less than they look.
 
     Args:
-        train: what is trained on.
+        train: the split to train on.
         validation: what chooses the epoch; None where cross-validation on the training rows chooses.
         scored: what is scored; any of the three may be the same.
     """

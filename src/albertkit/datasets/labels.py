@@ -1,4 +1,4 @@
-"""What stands in a label column, and what it means: a class, a number, or several classes."""
+"""Parse the values of a label column: a class, a number, or several classes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ZEROS_AND_ONES = frozenset({"0", "1", "false", "true"})
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a label is not there: null, NaN, or an empty cell.
+    """Return whether a label is not there: null, NaN, or an empty cell.
 
     >>> [is_missing(value) for value in (None, float("nan"), " ", "NaN", 0, "no")]
     [True, True, True, True, False, False]
@@ -112,7 +112,7 @@ def infer_task(values: Iterable[Any]) -> str:
 
 
 def holds_list_texts(values: Iterable[Any]) -> bool:
-    """Tell whether a column holds lists that were written as text, as pandas does with a column of lists in CSV.
+    """Return whether a column holds lists that were written as text, as pandas does with a column of lists in CSV.
 
     >>> holds_list_texts(["['a']", "[]"]), holds_list_texts(["[spam]", "[ham]"])
     (True, False)
@@ -180,7 +180,7 @@ def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:
     (('9', '10'), ('a', 'b', 'c'))
 
     Args:
-        values: the column; values that are no labels are passed over here, since reading them reports them.
+        values: the column; values that are not labels are skipped here, because reading them reports them.
         task: classification, multilabel, or regression (which has no classes).
     """
     names: set[str] = set()
@@ -278,7 +278,7 @@ def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float 
 
 
 def _label_indices(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ...]:
-    """Indices of several labels, given by name, or by one zero or one for each label."""
+    """Return the indices of several labels, given by name, or by one zero or one for each label."""
     by_position = _ZEROS_AND_ONES.issuperset(names) and not _ZEROS_AND_ONES.issuperset(labels)
     if by_position and len(names) == len(labels):
         return tuple(index for index, name in enumerate(names) if name in ("1", "true"))

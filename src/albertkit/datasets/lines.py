@@ -52,7 +52,7 @@ def read_errors(path: Path) -> Iterator[None]:
 
 
 def is_plain(path: Path, *, encoding: str | None = None) -> bool:
-    """Tell whether the lines are UTF-8 between line feeds, so that bytes can be counted and cut.
+    """Return whether the lines are UTF-8 between line feeds, so that bytes can be counted and cut.
 
     Raises:
         UsageError, DataError: as `lines_of`.
@@ -62,13 +62,13 @@ def is_plain(path: Path, *, encoding: str | None = None) -> bool:
 
 
 def lines_of(path: Path, *, encoding: str | None = None, part: Slice | None = None) -> Iterator[tuple[int, str]]:
-    r"""Give the lines with their numbers, without what ends them.
+    r"""Yield the lines with their numbers, without what ends them.
 
     Lines end at `\n` or `\r\n`; at `\r` in a file that has no `\n`.
 
     Args:
         path: the file.
-        encoding: of the file; its byte order mark says it, else it is UTF-8, if None.
+        encoding: encoding of the file; None uses the byte order mark, else UTF-8.
         part: some lines of a file that `is_plain`.
 
     Raises:
@@ -81,7 +81,7 @@ def lines_of(path: Path, *, encoding: str | None = None, part: Slice | None = No
 
 
 def ended_lines(path: Path, *, encoding: str | None = None, part: Slice | None = None) -> Iterator[str]:
-    """Give the lines with what ends them; see `lines_of`."""
+    """Yield the lines with what ends them; see `lines_of`."""
     form = _form(path, encoding)
     with read_errors(path), path.open("rb") as file:
         blocks, first = file_blocks(file), 1

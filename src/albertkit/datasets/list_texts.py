@@ -21,7 +21,7 @@ _CLOSING = {"[": "]", "(": ")", "{": "}"}
 
 
 def is_list_text(text: str) -> bool:
-    """Tell whether a text is meant to be a list: it has brackets and, inside, strings, numbers or nothing.
+    """Return whether a text is meant to be a list: it has brackets and, inside, strings, numbers or nothing.
 
     So are three or more zeros and ones with commas, and a list of strings whose bracket nothing closes.
 
@@ -45,7 +45,7 @@ def is_list_text(text: str) -> bool:
 
 
 def may_be_list(text: str) -> bool:
-    """Tell whether a text looks like a list, whether or not it can be read as one.
+    """Return whether a text looks like a list, whether or not it can be read as one.
 
     >>> [may_be_list(text) for text in ("[a, b]", "[0 0 ... 1]", "array([a])", "[1] Smith", "a")]
     [True, True, True, False, False]

@@ -11,9 +11,9 @@ from albertkit.datasets.table_files import TABLE_ENDINGS, Table, open_table
 from albertkit.errors import DataError, UsageError, did_you_mean
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
-"""Endings of files with one word a line; .txt is taken for one only where the task says so."""
+"""Endings of files with one word per line; .txt counts as one only if the task says so."""
 ROW_ENDINGS = (".jsonl", ".parquet")
-"""Endings of files with one row a question or text."""
+"""Endings of files with one row per question or text."""
 QUESTION_ENDINGS = (".json",)
 """Endings of files in SQuAD's layout."""
 
@@ -54,10 +54,10 @@ class ReadOptions:
 
 
 def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encoding: str | None = None) -> str | None:
-    """Tell which of `ENDINGS` a file or folder is for, or None where it is a table of texts or nothing known.
+    """Return the task of `ENDINGS` that a file or folder is for, or None if it is a table of texts or unknown.
 
-    A .jsonl or .parquet file is told by its keys: question, context and answers; question and options; tokens with
-    tags, or text with spans, but no label beside them.
+    A .jsonl or .parquet file is recognized by its keys: question, context and answers; question and options; tokens
+    with tags, or text with spans, without a label.
 
     >>> task_of(Path("dev.json")), task_of(Path("notes.txt")), task_of(Path("notes.txt"), task="token_classification")
     ('question_answering', None, 'token_classification')
@@ -66,7 +66,7 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encodi
         path: a file, which need not exist, or a folder of files named by split.
         task: what the user says that it is; one that is not of `ENDINGS` gives None.
         by_keys: False leaves .jsonl and .parquet to be tables, as where texts are read for whatever use.
-        encoding: of a text file.
+        encoding: encoding of a text file.
     """
     if task is not None:
         return task if task in ENDINGS else None
@@ -121,7 +121,7 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
 
 
 def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
-    """Tell whether a split may well come without what is to be told: test, beside others."""
+    """Return whether a split may lack labels: a test split among other splits."""
     return split == "test" and len(files) > 1
 
 
@@ -133,7 +133,7 @@ def _split(file: Path) -> str | None:
 def _keys(path: Path, encoding: str | None) -> set[str]:
     try:
         return set(open_table(path, encoding=encoding, every_key=False).columns)
-    except DataError:  # whoever reads the whole file says what is wrong with it
+    except DataError:  # the code that reads the whole file reports what is wrong with it
         return set()
 
 

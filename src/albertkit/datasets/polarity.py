@@ -1,9 +1,9 @@
 """Sentence polarity data set v1.0 (Pang and Lee, 2005), which comes with albertkit: 10,662 movie-review snippets.
 
 The asset holds the snippets as published, without blanks at their ends, the negative ones first. The data set has no
-official split. Ours: the snippets of each label are put in the order of their SHA-256; the first 80 % are train, the
-next 10 % dev, the last 10 % test; then each split is mixed by the same order. Equal snippets have equal hashes, so
-they stand beside each other; a pair at a border goes to the earlier split.
+official split. Our split: the snippets of each label are sorted by their SHA-256; the first 80 % are train, the
+next 10 % dev, the last 10 % test; then each split is shuffled by the same order. Equal snippets have equal hashes, so
+they are next to each other; a pair at a border goes to the earlier split.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files of predictions that anybody may have written: answers, labels, choices and tags, with where each stands.
+"""Read any prediction file: answers, labels, choices and tags, each with its position in the file.
 
     by id       a JSON object {id: value}, SQuAD's form; a JSON list or JSONL of objects with an id and a value
     by index    GLUE's TSV with the columns index and prediction; CSV, TSV, JSONL or Parquet with a row for each example
@@ -53,11 +53,11 @@ class PredictedRow:
     """One prediction."""
 
     place: str
-    """Where it stands in its file, e.g. "line 3"."""
+    """Its position in the file, e.g. "line 3"."""
     key: str | None
-    """The id or index it goes by; None where it goes by its place alone."""
+    """Its id or index; None if only its position identifies it."""
     value: Any
-    """What is predicted, as the file has it."""
+    """The prediction as it is in the file."""
     words: tuple[str, ...] | None = None
     """The words that tags belong to, where the file says."""
 
@@ -127,10 +127,10 @@ class Predictions:
         return [rows[name] for name in names]
 
     def read(self, rows: Sequence[PredictedRow], read: Callable[[PredictedRow, int], Read]) -> list[Read]:
-        """Return what a function makes of each row and its number.
+        """Return the result of a function for each row and its index.
 
         Raises:
-            DataError: the function raised ValueError; those rows are told together, the first in full.
+            DataError: the function raised ValueError; the error reports all such rows, the first in full.
         """
         values, problems = [], []
         for number, row in enumerate(rows):
@@ -171,7 +171,7 @@ def read_tags(path: Path, *, column: str | None = None) -> Predictions:
         Rows whose values are lists of strings, and whose `words` are known from CoNLL's first column.
 
     Raises:
-        DataError: as in `read_predictions`, or a value that is no list of tags.
+        DataError: see `read_predictions`, or a value that is no list of tags.
         MissingExtraError: Parquet without pyarrow.
     """
     if not (is_table(path) or path.suffix.lower() == ".json"):
@@ -280,7 +280,7 @@ def _read_conll(path: Path) -> Predictions:
 
 
 def _refuse_bad(bad: BadRows) -> None:
-    # Rows are gathered as if to be passed over, only to be told together: whoever scores must not lose one.
+    # Bad rows are collected as if to be skipped, but only to report them together: scoring must not lose a row.
     problems = bad.close()
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -90,7 +90,7 @@ def read_pairs(
         label: the column of the label; None where it is not known.
         key: the column of the rows' own names.
         empty: what the split is called, with its task and labels, without rows.
-        bad: where rows that cannot be used are noted.
+        bad: collects rows that cannot be used.
 
     Raises:
         DataError: a row cannot be used and is not to be skipped, or there is none.

@@ -37,7 +37,7 @@ def open_race(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = 
     Args:
         name: "race", "race/middle" or "race/high".
         data_dir: the folder RACE, one that holds it, or an archive of it. An archive is read here, in one pass.
-        skip_bad_rows: count questions that cannot be used and go on, instead of an error.
+        skip_bad_rows: count questions that cannot be used and continue, instead of an error.
 
     Raises:
         UsageError: `data_dir` is None.

@@ -126,9 +126,9 @@ def own_bytes(path: Path, *, encoding: str | None) -> bytes:
 
 
 def split_lines(text: str) -> list[tuple[int, str]]:
-    r"""Return (line number from 1, line) of every line that is not blank, parted at line feeds alone.
+    r"""Return (line number from 1, line) of every line that is not blank, split only at line feeds.
 
-    `str.splitlines` would also part at U+0085, U+2028 and the like, which stand inside texts.
+    `str.splitlines` would also split at U+0085, U+2028 and similar characters, which occur inside texts.
 
     >>> split_lines("a\r\n\nb\u2028c\n")
     [(1, 'a'), (3, 'b\u2028c')]

@@ -1,4 +1,4 @@
-"""Where known data sets can be downloaded, and where they stand in the cache."""
+"""URLs of known data sets, and their paths in the cache."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def dataset_cache(name: str) -> Path:
 
 
 def cached_dataset(name: str) -> Path | None:
-    """Return what stands in the cache for a data set, as `data_dir` takes it, or None where nothing does."""
+    """Return the cached folder of a data set, as `data_dir` takes it, or None if it is not cached."""
     if name not in DATASET_DOWNLOADS:
         return None
     try:
@@ -137,7 +137,7 @@ def fetch_dataset(
         name: a key of `DATASET_DOWNLOADS`.
         consent: asked before anything is sent; as ALBERTKIT_YES says, or by a question, if None.
         offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
-        progress: where progress is shown.
+        progress: gets the progress reports.
 
     Raises:
         UsageError: no source is known for it.

@@ -1,7 +1,7 @@
 """SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016 and 2018), and any file in their layout.
 
 A file is `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text",
-"answer_start"}], "is_impossible"}]}]}]}`; `is_impossible` is of version 2 alone.
+"answer_start"}], "is_impossible"}]}]}]}`; only version 2 has `is_impossible`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GUESSED = 'answer(s) marked "start_ambiguous": they occur more than once and th
 
 
 def open_squad(name: str, *, data_dir: Path | None = None, skip_bad_rows: bool = False) -> DataSource:
-    """Open SQuAD; its odd rows are counted and passed over, since its files are published as they are.
+    """Open SQuAD; its odd rows are counted and skipped, because they are part of the published files.
 
     Args:
         name: "squad/v1" or "squad/v2".
@@ -89,7 +89,7 @@ def read_squad(
         unanswerable: whether a question may have no answer; if None, where the file is of version 2 or any question
             has `is_impossible`.
         labelled: False leaves the answers unread.
-        skip_bad_rows: count questions that cannot be used and go on, instead of an error.
+        skip_bad_rows: count questions that cannot be used and continue, instead of an error.
 
     Raises:
         DataError: not JSON of this layout, or a question cannot be used; the sentence names it.
@@ -112,7 +112,7 @@ class QuestionReader:
         where: the file, as a message names it.
         unanswerable: whether a question may have no answer.
         labelled: whether answers are read.
-        bad: where questions that cannot be used are noted.
+        bad: collects questions that cannot be used.
     """
 
     def __init__(self, where: str, *, unanswerable: bool, labelled: bool, bad: BadRows) -> None:
@@ -203,7 +203,7 @@ def _articles(content: bytes, where: str) -> tuple[list[Any], str]:
 
 
 def _questions(articles: list[Any], bad: BadRows) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give (place, question with its context and title)."""
+    """Yield (place, question with its context and title)."""
     for number, article in enumerate(articles, start=1):
         paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
         if not isinstance(paragraphs, list):

@@ -38,7 +38,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class _Read:
-    """One file with its labels as they stand in it."""
+    """One file with its labels as they are in it."""
 
     where: str
     label_column: str | None

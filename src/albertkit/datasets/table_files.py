@@ -29,11 +29,11 @@ class Rows(Protocol):
     def __call__(
         self, names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
     ) -> Iterator[TableRow]:
-        """Give the rows one by one.
+        """Yield the rows one by one.
 
         Args:
             names: columns whose values every row must have.
-            bad: where rows that cannot be used are noted.
+            bad: collects rows that cannot be used.
             optional: further columns; None where a row of JSONL lacks one.
             part: some rows of JSONL.
 
@@ -57,7 +57,7 @@ class Table:
 
 
 def is_table(path: Path) -> bool:
-    """Tell by its ending whether a file is a table.
+    """Return whether a file is a table, by its ending.
 
     >>> is_table(Path("train.csv")), is_table(Path("notes.txt"))
     (True, False)
@@ -70,7 +70,7 @@ def open_table(path: Path, *, encoding: str | None = None, every_key: bool = Tru
 
     Args:
         path: the file.
-        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+        encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
         every_key: whether the columns of JSONL are the keys of all its rows, for which the file is read once, or those
             of its first row.
 
@@ -96,7 +96,7 @@ def delimited_rows(
         columns: names of all columns.
         records: the rows below the header.
         names: what is chosen.
-        bad: where rows that cannot be used are noted.
+        bad: collects rows that cannot be used.
     """
     places = {name: index for index, name in enumerate(columns)}
     indices = [places[name] for name in names]
@@ -151,7 +151,7 @@ def _open_csv(path: Path, encoding: str | None) -> Table:
 
 def _open_jsonl(path: Path, encoding: str | None, *, every_key: bool = True) -> Table:
     def parsed(part: Slice | None = None) -> Iterator[tuple[str, dict[str, Any], str]]:
-        """Give (place, object, what is wrong with it)."""
+        """Yield (place, object, what is wrong with it)."""
         for number, line in lines_of(path, encoding=encoding, part=part):
             if line.strip():
                 try:

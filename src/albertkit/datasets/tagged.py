@@ -30,7 +30,7 @@ _SPELT = "tag(s) in another spelling of the scheme"
 
 @dataclass(frozen=True)
 class TaggedText:
-    """A text with its tags as they stand in the file."""
+    """A text with its tags as they are in the file."""
 
     place: str
     """Where in the file, e.g. "line 3"."""
@@ -74,7 +74,7 @@ def collect_labels(file: TaggedFile) -> tuple[str, ...]:
         file: the training split.
 
     Raises:
-        DataError: it holds no tag, two that differ in capitals alone, or tags of several schemes.
+        DataError: the file holds no tag, two tags that differ only in case, or tags of several schemes.
     """
     where = file.warnings.where
     if not file.tags:
@@ -94,7 +94,7 @@ def tagged_dataset(file: TaggedFile, *, empty: Dataset) -> Dataset:
         empty: what the split is called and its labels, without rows.
 
     Raises:
-        DataError: two tags differ in capitals alone, a row cannot be used and is not to be skipped, or there is none.
+        DataError: two tags differ only in case, a row is invalid and may not be skipped, or there is no row.
     """
     meant = {tag: known_tag(tag, labels=empty.labels) for tag in file.tags}
     # A tag that is unknown because of its capitals is no single bad row.

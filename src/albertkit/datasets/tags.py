@@ -59,7 +59,7 @@ def respelled(tag: str) -> str:
 
 
 def spellings(tags: Iterable[str]) -> Mapping[str, str]:
-    """Return each tag of a training file with the label that it stands for.
+    """Return a mapping from each tag of a training file to its label.
 
     The tags stay as they are, unless all of them together have a scheme in another spelling: B_PER, PER-B, o.
 
@@ -77,7 +77,7 @@ def spellings(tags: Iterable[str]) -> Mapping[str, str]:
 
 
 def known_tag(tag: str, *, labels: Sequence[str]) -> str:
-    """Return the label that a tag of another file stands for, or the tag where there is none.
+    """Return the label that a tag of another file means, or the tag itself if there is none.
 
     >>> known_tag("PER-B", labels=("O", "B-PER", "I-PER")), known_tag("o", labels=("O", "PER"))
     ('B-PER', 'O')

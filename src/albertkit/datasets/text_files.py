@@ -1,8 +1,8 @@
-"""Texts of a file of any size, some thousand at a time: its lines, or columns of a table; whole, or slice by slice.
+"""Read texts from a file of any size, some thousand at a time: lines, or columns of a table; whole, or in slices.
 
     file --check--> number of texts, or every bad row in one sentence
     file --pieces--> some thousand texts each, with second texts and other columns
-    file --slices--> where each piece lies --read--> the same piece, on another machine if need be
+    file --slices--> where each piece is --read--> the same piece, on another machine if needed
 
 Slices exist of lines, .jsonl and .parquet. CSV and TSV have none: whether a line feed ends a row of CSV is known only
 after reading all rows before it.
@@ -66,9 +66,9 @@ class TextFile:
 
     Args:
         path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
-        columns: of a table, as `open_texts` chooses them.
+        columns: columns of a table, as `open_texts` chooses them.
         table: the open table, where there is one already.
-        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+        encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class TextFile:
         return Check(count, (*self.warnings, *empty.close()))
 
     def pieces(self) -> Iterator[Piece]:
-        """Give the texts in order.
+        """Yield the texts in order.
 
         Raises:
             UsageError, DataError: as `check`.
@@ -139,7 +139,7 @@ class TextFile:
         return piece
 
     def slices(self) -> Iterator[tuple[Slice, int]]:
-        """Give where each piece lies, and its number of texts; rows that cannot be used are found by who reads them.
+        """Yield the location of each piece and its number of texts; reading the piece finds rows that cannot be used.
 
         Raises:
             DataError: the file cannot be read.
@@ -240,7 +240,7 @@ class TextFile:
             yield Slice(start, end, first), rows
 
     def _is_blank(self, line: bytes, *, first: bool) -> bool:
-        """Tell whether a line of .jsonl holds no row."""
+        """Return whether a line of .jsonl holds no row."""
         if self.columns is None or line.lstrip()[:1] == b"{":
             return False
         return not line.decode("utf-8-sig" if first else "utf-8", "replace").strip()
@@ -281,12 +281,12 @@ def open_texts(
 
     Args:
         path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
-        text_column: of a table; its usual names if None, of a table of pairs the first of the two.
+        text_column: text column of a table; its usual names if None, of a table of pairs the first of the two.
         pair_column: with `pairs`, the column of second texts; found by its usual names if neither is given.
         preferred: `text_column` and `pair_column` to take where none are given and the table has all of these.
         pairs: whether texts and second texts are read, instead of the text with all other columns. Of those, one that
             is called text or vector is left out: a file of vectors has its own.
-        encoding: of a text file; its byte order mark says it, else it is UTF-8, if None.
+        encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
 
     Raises:
         UsageError: there is no such encoding.
