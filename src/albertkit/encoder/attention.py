@@ -33,14 +33,14 @@ class AttentionGroup:
 
 @dataclass(frozen=True)
 class AttentionPlan:
-    """How a packed batch is laid out for attention; made once a batch, used by every layer."""
+    """How a packed batch is laid out for attention; made once per batch, used by every layer."""
 
     groups: tuple[AttentionGroup, ...]
-    """In the order in which their padded rows stand; none where attention runs over the packed rows."""
+    """In the order of their padded rows; empty if attention runs over the packed rows."""
     to_padded: Int[Tensor, " padded"] | None
     """Packed row of each padded row (any row where it pads); None when the packed rows are the padded ones already."""
     to_packed: Int[Tensor, " tokens"] | None
-    """Padded row of each packed row; None likewise."""
+    """Padded row of each packed row; None when the packed rows are the padded ones already."""
     padding: Int[Tensor, " pads"] | None
     """Padded rows that hold no token; None when there are none."""
     spare: Int[Tensor, " spares"] | None = None
@@ -48,7 +48,7 @@ class AttentionPlan:
     offsets: Int[Tensor, " ends"] | None = None
     """First packed row of each sequence, and their number, int32 `[sequences + 1]`; None where groups are padded."""
     longest: int = 0
-    """Tokens of the longest sequence, rounded up, beside `offsets`."""
+    """Tokens of the longest sequence, rounded up; used together with `offsets`."""
 
 
 def rounded(count: int) -> int:
@@ -78,7 +78,7 @@ def plan_attention(
 
     Args:
         lengths: tokens of each sequence, `[sequences]`, each at least 1.
-        device: where the index tensors go.
+        device: device of the index tensors.
         num_rows: packed rows in all, when more than there are tokens; then lengths of groups are rounded up, too.
         packed: whether attention runs over the packed rows (`attends_packed`).
     """

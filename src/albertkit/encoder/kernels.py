@@ -19,7 +19,7 @@ _VARLEN = importlib.util.find_spec("torch.nn.attention.varlen") is not None  # s
 
 
 def on_device(array: np.ndarray[Any, Any], device: torch.device | str) -> Tensor:
-    """Return an array as a tensor on a device; a GPU takes it while the program goes on."""
+    """Return an array as a tensor on a device; the copy to a GPU is asynchronous."""
     tensor = torch.from_numpy(array)
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -138,12 +138,12 @@ def attend(projected: Tensor, *, heads: int, mask: Tensor | None, dropout: float
 
 
 def attends_packed(weight: Tensor, *, size: int, dropout: float) -> bool:
-    """Tell whether attention with this weight can now run over packed rows, without padding: FlashAttention on a GPU.
+    """Return whether attention with this weight can now run over packed rows, without padding: FlashAttention on a GPU.
 
     Args:
-        weight: of the projections.
+        weight: weight of the projections.
         size: d, of a head.
-        dropout: of attention weights; that kernel knows none.
+        dropout: dropout of attention weights; that kernel knows none.
     """
     return (
         _VARLEN

@@ -107,8 +107,8 @@ class Group(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.inner_group_num))
         self.recompute = False
-        """Whether training keeps a layer's input alone and runs the layer again on the way back: much less memory, for
-        about a third more time."""
+        """Whether training keeps only a layer's input and runs the layer again in the backward pass (gradient
+        checkpointing): much less memory, for about a third more time."""
 
     @property
     def inner(self) -> list[Layer]:

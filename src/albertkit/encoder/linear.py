@@ -17,7 +17,7 @@ from albertkit.hardware.processor import capabilities
 
 
 def runs_bf16_on_cpu(weight: Tensor) -> bool:
-    """Tell whether products with this weight now run in bf16 on a processor, through oneDNN."""
+    """Return whether products with this weight now run in bf16 on a processor, through oneDNN."""
     return (
         weight.device.type == "cpu"
         and torch.is_autocast_enabled("cpu")
@@ -38,14 +38,14 @@ _TURNED_FROM = 384
 """Columns from which a copy costs less than a product that reads its left side by columns."""
 
 _SPARE = 32
-"""Zeros after each row of a turned copy: rows that lie a power of two apart push each other out of the cache."""
+"""Zeros after each row of a transposed copy: rows a power of two apart evict each other from the cache."""
 
 
 def transposed_product(left: Float[Tensor, "T one"], right: Float[Tensor, "T other"]) -> Float[Tensor, "one other"]:
     """Return `left.T @ right`, as the gradient of a weight is computed.
 
-    oneDNN's bf16 product runs at a third of its speed when its left side lies transposed. Of wide tensors the narrower
-    one is therefore turned in memory first; the result may lie transposed itself.
+    oneDNN's bf16 product runs at a third of its speed if its left side is stored transposed. For wide tensors this
+    function therefore transposes the narrower one in memory first. The result may be stored transposed, too.
     """
     if min(left.shape[1], right.shape[1]) < _TURNED_FROM:
         return torch.mm(left.t(), right)
@@ -90,7 +90,7 @@ class SharedLinear:
     """With its gradient."""
     bias: Float[Tensor, " out"]
     weight16: Tensor | None
-    """In bf16, without a gradient, where the processor's products are in bf16: copied once, not once a layer."""
+    """In bf16, without a gradient, if the processor's products are in bf16: copied once, not once per layer."""
     bias16: Tensor | None
 
     def __call__(self, hidden: Float[Tensor, "T in"]) -> Float[Tensor, "T out"]:

@@ -58,7 +58,7 @@ class MicroBatch:
 
         Args:
             batch: its sequences are sorted by length.
-            dtype: of the states that the rows will hold.
+            dtype: type of the states that the rows will hold.
         """
         rows = rounded_rows(batch.tokens, dtype)
         return cls(batch, rows, tuple(_groups(batch.lengths.tolist(), rows)))
@@ -98,7 +98,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, group: LengthGroup, *, hea
     Args:
         query: `[rows, H]`, or with `first_only` `[sequences, H]`.
         key: `[rows, H]`, one row per token of the micro-batch; finite in spare rows.
-        value: as `key`.
+        value: the same shape as `key`.
         group: which rows.
         heads: number of heads.
         first_only: whether only the first token of each sequence asks.

@@ -18,7 +18,7 @@ class PackedLinear:
     Args:
         weight: `[out, in]`.
         bias: `[out]`.
-        dtype: of inputs, weight and outputs: float32 or bfloat16.
+        dtype: type of inputs, weight and outputs: float32 or bfloat16.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype) -> None:

@@ -1,4 +1,4 @@
-"""The encoder made ready for inference on a processor: weights packed once, passes over memory fused, no padding.
+"""Prepare the encoder for inference on a processor: weights packed once, memory passes fused, no padding.
 
 ALBERT's layers share their weights, so one packed set serves every depth. A batch runs in micro-batches
 (`micro_batch.py`). Letters: rows of a micro-batch T, hidden H, intermediate I.
@@ -32,7 +32,7 @@ _WORKER_TOKENS = 64
 
 
 def can_prepare(device: torch.device, dtype: torch.dtype) -> bool:
-    """Tell whether this device has products with prepacked weights of this type."""
+    """Return whether this device has products with prepacked weights of this type."""
     if device.type != "cpu":
         return False
     found = capabilities()
@@ -136,7 +136,7 @@ class PreparedEncoder:
         self._seen = self._checksums()
 
     def is_current(self) -> bool:
-        """Tell whether the encoder's weights are still those that were packed.
+        """Return whether the encoder's weights are still those that were packed.
 
         torch counts a tensor's changes, but not those by fused optimizers, through `.data` or through NumPy. Every
         byte is therefore read: 0.2 ms for albert-nano, 2 ms for albert-base, a tenth of what one short text takes.
@@ -156,7 +156,7 @@ class PreparedEncoder:
             threads: processor threads; several sequences are shared out between them.
 
         Raises:
-            UsageError: as `Encoder.forward`.
+            UsageError: see `Encoder.forward`.
         """
         self.check(batch)
         workers = max(min(threads, len(batch), batch.tokens // _WORKER_TOKENS), 1)
@@ -265,7 +265,7 @@ def _in_memory_order(weight: Tensor) -> Tensor:
 
 
 def _places(encoder: Encoder) -> tuple[int, ...]:
-    """Return how many layers run, and where each weight lies in memory."""
+    """Return the number of layers, and the memory address of each weight."""
     weights = [*_packed(encoder), *_tables(encoder)]
     return (encoder.active_layers, *(weight.data_ptr() for weight in weights))
 
