@@ -6,7 +6,7 @@
     |-- TextError                  a text that cannot be tokenised (lone surrogates)
     |-- DataError                  a data set's file or row
     |-- CheckpointError            weights: missing, unexpected, mis-shaped, corrupt
-    |-- RunError                   a run directory: it exists, it is not one, it cannot go on
+    |-- RunError                   a run directory: it exists, it is not one, it cannot resume
     |-- WriteError (files)         the system refused to write; what stood there before is untouched
     |-- DownloadError (consent)    a download that is not allowed, not reachable, or not what was asked for
     `-- MissingExtraError          an optional library that is not installed, with its pip command
