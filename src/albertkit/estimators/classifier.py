@@ -44,7 +44,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch and, from 100 such
             rows on, calibrates the probabilities. With 0 every row trains and the last epoch is kept. Few-shot training
             uses every row and calibrates from 100 rows on.
-        random_state: of the fresh head, dropout, the order of the rows and the rows held out.
+        random_state: random seed of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
         verbose: report progress on standard error.
 
@@ -115,7 +115,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         return self
 
     def _is_few_shot(self, classes: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> bool:
-        """Tell whether to train by `few-shot`, from the classes and the number of rows of each."""
+        """Return whether to train by `few-shot`, from the classes and the number of rows of each."""
         if self.strategy not in STRATEGIES:
             hint = did_you_mean(str(self.strategy), STRATEGIES)
             raise UsageError(f"strategy is {self.strategy!r:.60}; it must be auto, finetune or few-shot{hint}")

@@ -83,7 +83,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
         return int(self.predictor_.dimensions(self.pooling))
 
     def __sklearn_tags__(self) -> Any:
-        """Say that nothing has to be learned."""
+        """Return tags that say that the estimator needs no fit."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags

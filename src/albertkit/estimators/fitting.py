@@ -57,7 +57,7 @@ def fit(
     Args:
         examples: texts or pairs with their label (the number of a class, or a number to predict).
         labels: names of the classes; none in regression.
-        settings: of the training, with its task.
+        settings: settings of the training, with its task.
         validation_fraction: share of the rows that chooses the epoch and calibrates, in [0, 1). Where that is no row,
             all of them train and the weights are those of the last epoch. Few-shot training uses every row.
         verbose: whether to report progress on standard error.

@@ -36,7 +36,7 @@ def column_of(y: Any, *, num_rows: int) -> npt.NDArray[Any]:
         raise InputError(f"y cannot be read as one value a text: {error}") from error
     if len(column) != num_rows:
         raise InputError(f"X has {num_rows:,} texts, but y has {len(column):,} values; each text needs one")
-    values = y if isinstance(y, list) else column.tolist()  # beside texts, NumPy makes a gap the text "nan"
+    values = y if isinstance(y, list) else column.tolist()  # among texts, NumPy turns a missing value into "nan"
     bad = [f"row {number} is {value}" for number, value in enumerate(values) if _is_missing(value)]
     if bad:
         raise InputError(f"Input y contains NaN or gaps ({listed(bad, 'rows')}); drop these rows (counted from 0)")

@@ -30,7 +30,7 @@ class AlbertRegressor(RegressorMixin, TrainedEstimator):  # type: ignore[misc]  
         pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch by Pearson's
             correlation. With 0 every row trains and the last epoch is kept.
-        random_state: of the fresh head, dropout, the order of the rows and the rows held out.
+        random_state: random seed of the fresh head, dropout, the order of the rows and the rows held out.
         threads: processor threads; torch's own choice if None.
         verbose: report progress on standard error.
 

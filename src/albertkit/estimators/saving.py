@@ -56,7 +56,7 @@ def model_from_bytes(files: Mapping[str, bytes], *, source: str) -> Model:
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name is that of a file in the model's folder, or in one of the folders there."""
+    """Return whether a name is that of a file in the model's folder, or in one of the folders there."""
     *folder, file = name.split("/")
     return (
         (not folder or (len(folder) == 1 and folder[0] in MODULE_FOLDERS))

@@ -28,7 +28,7 @@ class TextEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
-        """Say that X holds texts."""
+        """Return tags that say that X holds texts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False

@@ -129,7 +129,7 @@ class TrainedEstimator(TextEstimator):
         """Write the trained model as a folder that `albertkit predict` and the other commands read, too.
 
         Args:
-            folder: where to; it must not be there yet.
+            folder: the folder to write; it must not exist.
 
         Raises:
             NotFittedError: `fit` was not called.
