@@ -85,7 +85,7 @@ def draw_bins(axes: Axes, calibration: Calibration, *, colour: str, shares: bool
     Args:
         axes: where.
         calibration: the bins.
-        colour: of the bars, or of their outline.
+        colour: colour of the bars, or of their outline.
         shares: the height is the bin's share of the examples in percent instead of its accuracy.
         outline: leave the bars empty, so that those behind are seen.
     """
@@ -103,7 +103,7 @@ def draw_bins(axes: Axes, calibration: Calibration, *, colour: str, shares: bool
 
 
 def draw_reliability(axes: Axes, calibration: Calibration, *, colour: str, dashed: bool | None = None) -> Any:
-    """Draw each bin's accuracy over its mean confidence: points alone, or on a line that is dashed or not."""
+    """Draw each bin's accuracy over its mean confidence: only points, or points on a solid or dashed line."""
     filled = [entry for entry in calibration.bins if entry.examples]
     return axes.plot(
         [entry.confidence or 0.0 for entry in filled],
@@ -121,12 +121,12 @@ def draw_reliability(axes: Axes, calibration: Calibration, *, colour: str, dashe
 
 
 def key_line(axes: Axes, *, dashed: bool) -> Any:
-    """Return a line for the legend alone."""
+    """Return a line that is only for the legend."""
     return axes.plot([], [], color=INK, linestyle=(0, (4, 2)) if dashed else "-", linewidth=1.5)[0]
 
 
 def key_mark(axes: Axes) -> Any:
-    """Return a ring for the legend alone."""
+    """Return a ring that is only for the legend."""
     return axes.plot([], [], linestyle="none", marker="o", markersize=9, markerfacecolor="none", markeredgecolor=INK)[0]
 
 
@@ -165,7 +165,7 @@ def value_limits(axes: Axes, curves: Iterable[Sequence[float]], *, name: str) ->
 
 
 def style_axes(axes: Axes, *, x: str, y: str, grid: bool = True) -> None:
-    """Give axes their names and the common look."""
+    """Set the labels of the axes and the common style."""
     axes.set_xlabel(x, color=INK, fontsize=9.5)
     axes.set_ylabel(y, color=INK, fontsize=9.5)
     axes.tick_params(labelsize=8.5, colors=INK, length=3, width=0.7)

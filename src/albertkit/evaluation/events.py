@@ -15,7 +15,7 @@ FILE_NAME = "metrics.jsonl"
 def read_events(run: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Read the events of a run directory, each a mapping with a whole `step`.
 
-    A run that was killed may leave half a line at the end, which is passed over.
+    A run that was killed may leave an incomplete last line, which is skipped.
 
     Raises:
         RunError: the file cannot be read, or another line is not an event.

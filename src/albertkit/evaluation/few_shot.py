@@ -1,4 +1,4 @@
-"""What few-shot training tried and what it chose: the part `few_shot` of a report."""
+"""The part `few_shot` of a report: the candidates of few-shot training, and the one it chose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a changed model is still as good as the original, on labelled data."""
+"""Compare the score of a changed model with that of the original, on labelled data."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], pa
 
 
 def reliability_figure(calibration: Calibration, *, before: Calibration | None = None) -> Figure:
-    """Draw accuracy by confidence beside the diagonal of perfect calibration, and how many examples each bin holds.
+    """Draw accuracy by confidence with the diagonal of perfect calibration, and how many examples each bin holds.
 
     Args:
         calibration: the bins and the error.

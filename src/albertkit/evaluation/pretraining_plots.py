@@ -102,7 +102,7 @@ def pretraining_figure(runs: Mapping[str, Curves], panels: Panels = PANELS) -> F
 
     Args:
         runs: the name in the legend -> its events.
-        panels: what is drawn.
+        panels: the panels to draw.
 
     Raises:
         UsageError: no runs.

@@ -1,4 +1,4 @@
-"""Report: what a run scored, on which split, chosen by what, beside which baselines; `report.json` and a table."""
+"""Report: scores of a run, their split, the selection criterion and the baselines; `report.json` and a table."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Report:
     few_shot: FewShotChoice | None = None
     """What few-shot training tried and chose; None of any other training."""
     notes: Sequence[str] = ()
-    """Sentences that belong beside the numbers."""
+    """Sentences to read together with the numbers."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Versions, device, threads, precision."""
     command: Mapping[str, Any] = field(default_factory=dict)

@@ -22,12 +22,12 @@ _MOST_LABELS = 10
 
 
 def render(report: Report, *, console: Console) -> None:
-    """Print a report: scores beside baselines, epochs, confusion matrix (up to 10 labels), calibration, notes,
+    """Print a report: scores next to baselines, epochs, confusion matrix (up to 10 labels), calibration, notes,
     verdict.
 
     Args:
-        report: what to print.
-        console: where; a rich console.
+        report: the report to print.
+        console: the rich console to print to.
     """
     _line(console, f"{report.model} on {report.data} ({report.task})", style="bold")
     scored = Path(report.data).name if report.split == WHOLE else report.split

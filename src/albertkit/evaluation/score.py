@@ -1,4 +1,4 @@
-"""Official scores of anybody's predictions: a split, a file, and what the benchmark's own script would say."""
+"""Compute official scores for any prediction file, as the benchmark's own script would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many texts per second models answer, measured briefly and side by side."""
+"""Measure the throughput of models in texts per second, briefly and side by side."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def texts_per_second(models: Sequence[Predictor], examples: Sequence[TextExample
     The models read the same texts in turn, so that other work on the machine slows all of them.
 
     Args:
-        models: what is compared.
+        models: the models to compare.
         examples: texts or pairs, at least one; some are drawn, always the same ones.
     """
     order = np.random.RandomState(0).permutation(len(examples))[:TEXTS]

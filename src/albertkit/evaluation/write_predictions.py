@@ -26,15 +26,15 @@ def write_predictions(
     """Write the predictions for a split; return the files.
 
     Args:
-        path: a file, where it has an ending (.json, .conll, .jsonl, .tsv): then the predictions alone go there; else a
-            folder, made if need be, for all files of the task.
+        path: if it has an ending (.json, .conll, .jsonl, .tsv), a file that gets only the predictions; otherwise a
+            folder for all files of the task, created if needed.
         predictions: one per example, as the task gives them.
-        task: of the model.
+        task: task of the model.
         dataset: the split, its labels in the model's order.
 
     Raises:
-        UsageError: a file with an ending that does not go with the task, or tags that cannot stand in columns.
-        WriteError: the system refused; what stood there before is untouched.
+        UsageError: the file's ending does not fit the task, or a tag cannot be written in a column.
+        WriteError: the system refused; an existing file is unchanged.
     """
     target = Path(path)
     require_ending(target, task=task, dataset=dataset)
