@@ -31,7 +31,7 @@ def by_gradients(predictor: Predictor, reading: Reading, *, label: str | None) -
 
     Args:
         predictor: the model.
-        reading: of the text.
+        reading: reading of the text.
         label: whose probability is explained; the most probable one where it is None.
 
     Raises:

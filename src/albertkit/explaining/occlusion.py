@@ -27,7 +27,7 @@ def occluding(predictor: Predictor, readings: Sequence[Reading], *, label: str |
 
     Args:
         predictor: the model.
-        readings: of the texts.
+        readings: readings of the texts.
         label: whose probability is explained; each text's most probable one where it is None.
 
     Raises:

@@ -40,7 +40,7 @@ def explanation_page(explanations: Sequence[Explanation], *, title: str) -> str:
 
     Args:
         explanations: one section each, in order.
-        title: of the page.
+        title: title of the page.
     """
     sections = "\n".join(map(_section, explanations))
     sample = _STRONGEST
