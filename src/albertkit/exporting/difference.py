@@ -1,4 +1,4 @@
-"""How far an exported model is from the torch network that it was made from."""
+"""Compare the outputs of an exported model with those of the torch network it was made from."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class GraphWalk:
 
     Args:
         graph: with the inputs `input_ids`, `attention_mask` and `token_type_ids`, `[b, s]`.
-        config: of the network.
+        config: configuration of the network.
         loop: run layers that share their weights in a Loop; else each is written out, on the same weights.
     """
 

@@ -58,9 +58,9 @@ def export(
 
     Args:
         model: network, tokenizer and, where it has one, task.
-        folder: where to; it is absent or empty.
+        folder: the folder to write; it is absent or empty.
         to: `onnx` or `openvino`.
-        precision: of the stored weights; products are fp32 in any case.
+        precision: precision of the stored weights; products are fp32 in any case.
         accept: given the exported model before it is kept; an error that it raises is the export's.
 
     Raises:
@@ -80,7 +80,7 @@ def export(
 
     execution = Execution("cpu", "fp32", 1)
     with atomic_folder(target) as temporary:
-        # config.json, task.json and the tokenizer, as in every other folder of ours
+        # config.json, task.json and the tokenizer, as in every other albertkit folder
         save_model(model, temporary, modules=False)
         for name in ("model.safetensors", "head.safetensors"):
             (temporary / name).unlink(missing_ok=True)
@@ -128,7 +128,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
 
     Args:
         model: network and task.
-        precision: of the stored matrices.
+        precision: precision of the stored matrices.
         loop: run shared layers in a Loop; else each is written out, on the same weights.
 
     Raises:
@@ -137,7 +137,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
     """
     from albertkit.graphs.graph import Graph, check
 
-    from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph tells of the missing library
+    from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph reports the missing library
     from albertkit.exporting.heads import add_head  # isort: skip
 
     config = model.network.config
