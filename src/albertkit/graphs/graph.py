@@ -24,8 +24,9 @@ IR_VERSION = 9
 """The one that goes with the opset; the onnx library would write its own newest, which older runtimes refuse."""
 _FFN = r"groups\.\d+\.layers\.\d+\.ffn\."
 INT8 = re.compile(rf"embeddings\.word\.weight|{_FFN}")
-"""Names of the matrices that are rounded to int8. Attention, projection and positions, few of the bytes, are not: on AG
-News (albert-nano fine-tuned, 1,500 texts) rounding all moved the probabilities by 0.006, these alone by 0.0013."""
+"""Names of the matrices that are rounded to int8. Attention, projection and positions hold few of the bytes and are not
+rounded: on AG News (albert-nano fine-tuned, 1,500 texts) rounding all matrices moved the probabilities by 0.006,
+rounding only these by 0.0013."""
 _HALF_LIMIT = 65504.0  # the largest number of fp16
 _DTYPES = {"int64": TensorProto.INT64, "float32": TensorProto.FLOAT}
 
@@ -35,9 +36,9 @@ class Graph:
 
     Args:
         weights: canonical name -> array; only those that are read are stored.
-        stored: how matrices are stored: `fp32`; `fp16`; `int8`, which is for those of `INT8`, each row by its own
-            scale, and fp16 for the others. What is not fp32 is made so in front of what reads it.
-        scope: of a loop's body, the graph around it: constants and weights stand there.
+        stored: how matrices are stored: `fp32`; `fp16`; or `int8`, which rounds those of `INT8` with one scale per row
+            and stores the others as fp16. The graph casts a matrix to fp32 before the node that reads it.
+        scope: for a loop's body, the graph around it, which holds constants and weights.
     """
 
     def __init__(self, weights: Mapping[str, FloatArray], *, stored: str = "fp32", scope: Graph | None = None) -> None:
@@ -54,8 +55,8 @@ class Graph:
         Args:
             kind: the operator.
             inputs: names of values; "" for one that is left out.
-            name: of the node; a number is put behind it where it is taken.
-            attributes: of the operator.
+            name: name of the node; a number is appended if it is taken.
+            attributes: attributes of the operator.
         """
         return self.several(kind, *inputs, names=(name,), **attributes)[0]
 
@@ -97,7 +98,7 @@ class Graph:
         return self.node("Mul", whole, self.node("Gather", scales, numbers, name=f"{out}.scale"), name=out)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is such a weight."""
+        """Return whether there is such a weight."""
         return name in self._weights
 
     def array(self, name: str) -> FloatArray:
