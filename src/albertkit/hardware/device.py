@@ -110,7 +110,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
 
 
 def _without_torch(device: str, precision: str, threads: int | None) -> Execution:
-    """Exported models run where torch is not installed: on the processor, in fp32."""
+    """Return the execution of exported models without torch: on the processor, in fp32."""
     if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
         raise UsageError("without torch models run on the processor in fp32 alone; leave --device and --precision out")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

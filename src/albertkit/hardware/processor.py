@@ -1,4 +1,4 @@
-"""What this processor multiplies well: the one module that asks PyTorch and oneDNN.
+"""Detect the fast matrix products of this processor: the only module that queries PyTorch and oneDNN.
 
 Everything that chooses a precision or a kernel asks `capabilities()`. The answer follows what is in force and not only
 what the processor has: `ONEDNN_MAX_CPU_ISA=AVX2` hides AVX-512 and AMX, and `ALBERTKIT_PREPACKED=0` hides the

@@ -25,7 +25,7 @@ def worker_pool(processes: int, *, begin: Callable[..., None], arguments: tuple[
     Args:
         processes: number of workers, at least 1.
         begin: called once in each worker.
-        arguments: of `begin`; they are pickled.
+        arguments: arguments of `begin`; they are pickled.
     """
     # A fresh interpreter for each: a fork would copy the threads that draw the progress bar, half alive.
     return ProcessPoolExecutor(
@@ -34,7 +34,7 @@ def worker_pool(processes: int, *, begin: Callable[..., None], arguments: tuple[
 
 
 def _begin(begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears of Ctrl-C and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C and ends its workers
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     begin(*arguments)
 
