@@ -1,4 +1,4 @@
-"""Asking before anything is downloaded: what it is, whose, under which licence, how large, and where it goes.
+"""Ask for consent before a download: show the content, publisher, licence, size and target folder.
 
 The question is the one that DataDeps.jl puts before a download, as ALBERT.jl does for its weights.
 """
@@ -91,10 +91,10 @@ def consent_by(*, yes: bool) -> Consent:
 
 
 def is_offline() -> bool:
-    """Tell whether the user forbids all downloads: ALBERTKIT_OFFLINE=1, or Hugging Face's HF_HUB_OFFLINE=1."""
+    """Return whether the user forbids all downloads: ALBERTKIT_OFFLINE=1, or Hugging Face's HF_HUB_OFFLINE=1."""
     return is_set("ALBERTKIT_OFFLINE") or is_set("HF_HUB_OFFLINE")
 
 
 def is_set(variable: str) -> bool:
-    """Tell whether an environment variable says yes."""
+    """Return whether an environment variable says yes."""
     return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")

@@ -1,4 +1,4 @@
-"""Known models and other files into the cache: asked for first, whole or not at all, once for all processes."""
+"""Download known models and other files to the cache: after consent, atomically, once for all processes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def fetch_model(
         consent: asked before anything is sent; `granted` and `ask` are ready-made, and ALBERTKIT_YES chooses if None.
         offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
         source: one of `MODEL_SOURCES`; if None, whatever is in the cache, else the hub.
-        progress: where progress is shown.
+        progress: gets the progress reports.
 
     Raises:
         UsageError: the name or the source is unknown.
@@ -140,7 +140,7 @@ def fetch_once(
         by_hand: what to do without a network, the end of a sentence.
         consent: asked first.
         offline: forbid the download; as the environment says if None.
-        progress: where a wait is told.
+        progress: reports a wait.
 
     Raises:
         DownloadError: offline, or no consent; and see `fetch`.
@@ -252,10 +252,10 @@ def fetch_pinned(
     """Download files whose size and hash were published into a folder, with a manifest.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
         files: what to fetch.
-        folder: where to.
-        progress: where progress is shown.
+        folder: the folder to write.
+        progress: gets the progress reports.
         finish: makes the content of a fresh folder from the downloaded files, which are then deleted; the files
             themselves are the content if None.
 

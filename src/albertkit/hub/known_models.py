@@ -1,4 +1,4 @@
-"""The known models: what `albertkit models` lists, where each comes from and where it stands. Torch is not needed."""
+"""List the known models of `albertkit models`: the source of each, and its folder in the cache. Without torch."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def model_cache(name: str, source: str) -> Path:
 
 
 def cached_model_folder(name: str, *, source: str | None = None) -> Path | None:
-    """Return where the files of a known model stand on this machine, or None where they do not.
+    """Return the folder with the files of a known model on this machine, or None if there is none.
 
-    A folder counts when its manifest is there and every file has the recorded size. Without a manifest it counts when
-    it holds all files that are needed, so that they can be put there by hand.
+    A folder counts if its manifest exists and every file has the recorded size. Without a manifest it counts if it
+    holds all files that are needed, so that users can copy them there by hand.
 
     Args:
         name: a known model.
@@ -133,7 +133,7 @@ MODEL_DOWNLOADS: Mapping[str, ModelSource] = _model_sources()
 
 
 def known_models() -> list[dict[str, Any]]:
-    """Return one row a model: name, version, size, parameters, shape, licence, source, and whether weights are here."""
+    """Return one row per model: name, version, size, parameters, shape, licence, source, and if weights are cached."""
     rows = []
     for name, config in PUBLISHED.items():
         _, size, *version = name.split("-")

@@ -95,10 +95,10 @@ def download_file(
     Args:
         url: https, or http on this machine.
         target: where it goes; its folder exists.
-        progress: where progress is shown.
-        size: what it must have, in bytes.
-        sha256: what it must have.
-        sha1: what it or its git object must have.
+        progress: gets the progress reports.
+        size: the expected size, in bytes.
+        sha256: the expected SHA-256.
+        sha1: the expected SHA-1 of the file or its git object.
 
     Raises:
         NotThereError: the server has no such file.

@@ -34,7 +34,7 @@ class PassingError(Exception):
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """Leaves redirects to us, who look at each address first."""
+    """Disables automatic redirects, because the caller checks each address first."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -50,7 +50,7 @@ def opened(url: str, *, method: str = "GET", headers: Mapping[str, str] | None =
         NotThereError: 404.
         DownloadError: refused, not known, or not https.
         PassingError: busy, broken or cut.
-        HTTPError: 416 alone, which the caller knows what to do about.
+        HTTPError: only 416, which the caller handles.
     """
     address = url
     for _ in range(MAX_REDIRECTS + 1):
