@@ -67,7 +67,7 @@ class EarlyExitRuntime:
         return float((self.layers * numbers).sum() / max(self.layers.sum(), 1))
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the named outputs as fp32 arrays, see `PyTorchRuntime.run`; `logits` alone leave early."""
+        """Return the named outputs as fp32 arrays, see `PyTorchRuntime.run`; only `logits` exit early."""
         others = [name for name in outputs if name != "logits"]
         found = self.whole.run(batch, outputs=others) if others else {}
         if "logits" in outputs:

@@ -97,7 +97,7 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Exporte
 
     Args:
         folder: see `exported_folder`.
-        execution: of which the number of threads counts: exported models run on the processor, in fp32.
+        execution: only its number of threads is used: exported models run on the processor, in fp32.
 
     Returns:
         The model, whose network is an `ExportedNetwork`, and its runtime.

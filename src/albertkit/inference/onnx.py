@@ -21,8 +21,8 @@ class OnnxRuntime:
     """Runs an exported ONNX file on the processor, in fp32.
 
     Args:
-        path: of the `.onnx` file.
-        execution: of which the number of threads counts.
+        path: path of the `.onnx` file.
+        execution: only its number of threads is used.
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
@@ -48,7 +48,7 @@ class OnnxRuntime:
             ) from error
 
     def __reduce__(self) -> tuple[Callable[[], OnnxRuntime], tuple[()]]:
-        """Say how a pickle or a copy is made: the file is read again."""
+        """Return how to rebuild the object from a pickle or a copy: it reads the file again."""
         return partial(OnnxRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:

@@ -26,8 +26,8 @@ class OpenVinoRuntime:
     """Runs an exported OpenVINO model on the processor, in fp32.
 
     Args:
-        path: of the `.xml` file; the `.bin` of the same name is next to it.
-        execution: of which the number of threads counts.
+        path: path of the `.xml` file; the `.bin` of the same name is next to it.
+        execution: only its number of threads is used.
 
     Raises:
         MissingExtraError: openvino is not installed.
@@ -56,7 +56,7 @@ class OpenVinoRuntime:
             raise CheckpointError(f"{path}: OpenVINO cannot read it ({reason:.160}); export the model again") from error
 
     def __reduce__(self) -> tuple[Callable[[], OpenVinoRuntime], tuple[()]]:
-        """Say how a pickle or a copy is made: the file is read again."""
+        """Return how to rebuild the object from a pickle or a copy: it reads the file again."""
         return partial(OpenVinoRuntime, self.path.absolute(), execution=self.execution), ()
 
     def run(self, batch: Batch, *, outputs: Collection[str]) -> dict[str, npt.NDArray[np.float32]]:

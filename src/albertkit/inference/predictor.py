@@ -108,7 +108,7 @@ class Predictor:
         """Return one prediction an example, in the task's own keys.
 
         Raises:
-            UsageError: as `encode`.
+            UsageError: see `encode`.
         """
         encoded = self.encode(examples, max_length=max_length)
         outputs = run_outputs(self.runtime, encoded.sequences, progress=progress)

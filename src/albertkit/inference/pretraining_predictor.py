@@ -1,7 +1,7 @@
-"""What a pretrained model says without fine-tuning: pieces for masks, and the order of two texts.
+"""Predict with a pretrained model without fine-tuning: pieces for masks, and the order of two texts.
 
-`filling` and `ordering` say what the model reads and what its rows mean, for whoever runs it: `fill_masks` and
-`sentence_order` at once, a server in passes that several requests share.
+`filling` and `ordering` build the model's input and decode its rows. `fill_masks` and `sentence_order` run the model
+directly; a server runs it in passes that several requests share.
 """
 
 from __future__ import annotations

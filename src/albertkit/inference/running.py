@@ -105,7 +105,7 @@ def run_per_sequence(
         runtime: what runs the model.
         sequences: tokenised texts.
         output: `logits`, `sop_logits`, `pooled_output`, or a pooling: `pooler`, `cls`, `mean`.
-        batch_tokens: of a pass.
+        batch_tokens: tokens per pass.
         progress: called with the number of sequences just finished.
     """
     rows: FloatArray | None = None
@@ -134,7 +134,7 @@ def run_outputs(
         sequences: tokenised texts.
         output: its name; the task head's `logits` when left out.
         positions: of an output by token: the tokens of each sequence that are kept; all when left out.
-        batch_tokens: of a pass.
+        batch_tokens: tokens per pass.
         progress: called with the number of sequences just finished.
     """
     rows: list[FloatArray] = [np.zeros(0, np.float32)] * len(sequences)
@@ -151,6 +151,6 @@ def rows_by_sequence(rows: FloatArray, batch: Batch) -> list[FloatArray]:
 
     Args:
         rows: `[sequences, width]`, or `[tokens, width]`: [CLS] and [SEP] make the two numbers differ.
-        batch: what was run.
+        batch: the batch that was run.
     """
     return np.split(rows, batch.starts[1:]) if len(rows) != len(batch) else list(rows)
