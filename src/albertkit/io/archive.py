@@ -46,7 +46,7 @@ _XZ_MEMORY_BYTES = 256 * 2**20
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file is an archive.
+    """Return whether a file is an archive, by its name.
 
     >>> is_archive(Path("aclImdb_v1.tar.gz")), is_archive(Path("train.tsv"))
     (True, False)
@@ -107,7 +107,7 @@ def unpack(
 
     Args:
         path: a .zip or a .tar, packed or not.
-        folder: where to; it must be absent or empty.
+        folder: the folder to write; it must be absent or empty.
         error: class of what is raised for a bad archive.
 
     Returns:

@@ -71,7 +71,7 @@ def _is_known(name: str) -> bool:
 
 
 def text_form(head: bytes, *, encoding: str | None, where: str) -> TextForm:
-    """Tell how a text is read from its first bytes.
+    """Return how to decode a text, from its first bytes.
 
     >>> text_form(b"one" + bytes([13]) + b"two", encoding=None, where="a.txt")
     TextForm(encoding='utf-8', mark=0, ends_at_cr=True)
@@ -185,7 +185,7 @@ def text_lines(
     form: TextForm | None = None,
     first_line: int = 1,
 ) -> Iterator[str]:
-    r"""Give the lines of a text with the `\n` that ends each; see `text_blocks`.
+    r"""Yield the lines of a text with the `\n` that ends each; see `text_blocks`.
 
     >>> list(text_lines([b"one" + bytes([13, 10]) + b"two"], where="a.txt"))
     ['one\r\n', 'two']
@@ -215,7 +215,7 @@ def bare(line: str) -> str:
 def utf8_blocks(
     blocks: Iterable[bytes], *, where: str, encoding: str | None = None, keep_bad: bool = False
 ) -> Iterator[bytes]:
-    """Give a text as UTF-8 whose lines end at LF, in blocks that are not empty; text that is so passes unchanged.
+    """Yield a text as UTF-8 whose lines end at LF, in blocks that are not empty; text that is so passes unchanged.
 
     Args:
         blocks: the bytes, in order.

@@ -25,14 +25,14 @@ _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?:\d+|[0-9a-f]{12}|[a-z0-9_]{8})\.(?P<
 
 def _describe(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    if isinstance(error, FileExistsError):  # of mkdir: a file stands where a folder is needed
+    if isinstance(error, FileExistsError):  # from mkdir: there is a file where a folder is needed
         reason = f"{error.filename} is a file, not a folder"
     return f"{path}: cannot be written ({reason}); what stood there before is untouched"
 
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path in the same folder; rename it to `path` when the block ends without an error.
+    """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
 
     The file gets the permissions that the umask gives: some libraries make theirs readable by its owner only.
 
@@ -58,7 +58,7 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; put it in place of `path` when the block ends without an error.
+    """Yield a temporary folder next to `path`; move it to `path` when the block ends without an error.
 
     Raises:
         WriteError: the system refused; the temporary folder is removed and an older `path` stays.
@@ -98,7 +98,7 @@ def _mode_of_new(path: Path) -> int:
 
 
 def is_leftover(path: Path) -> bool:
-    """Tell by its name whether a path is what an atomic write that was killed has left (or one that still runs).
+    """Return whether a path is the temporary file of a killed (or still running) atomic write, by its name.
 
     >>> is_leftover(Path("run/.last.pt.4711.tmp")), is_leftover(Path("run/.model.k3j_x81p.old"))
     (True, True)
@@ -152,7 +152,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 @contextmanager
 def line_writer(path: str | os.PathLike[str]) -> Iterator[Callable[[str], None]]:
-    """Give a function that appends a line, as UTF-8, to a new file; atomic at the end.
+    """Yield a function that appends a line, as UTF-8, to a new file; atomic at the end.
 
     Raises:
         WriteError: the system refused.

@@ -55,7 +55,7 @@ def locked(folder: str | os.PathLike[str], *, option: str = "--out") -> Iterator
 
 
 def is_vacant(folder: str | os.PathLike[str], *, first_file: str) -> bool:
-    """Tell whether a new run may have a path: it does not exist, or holds only what a lock and a kill leave there.
+    """Return whether a new run may have a path: it does not exist, or holds only what a lock and a kill leave there.
 
     Args:
         folder: the path.

@@ -1,6 +1,6 @@
-"""The record beside downloaded files: where each came from, its size and its SHA-256.
+"""Read and write the manifest of downloaded files: the source of each, its size and its SHA-256.
 
-A folder of the cache counts as downloaded when its manifest is there and every file has the recorded size.
+A folder of the cache counts as downloaded if its manifest exists and every file has the recorded size.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def records_of(folder: Path, *, url: str) -> dict[str, FileRecord]:
 
     Args:
         folder: what was made of a download.
-        url: of the download.
+        url: URL of the download.
 
     Raises:
         OSError: a file cannot be read.

@@ -1,8 +1,8 @@
-"""Files of vectors, written and read piece by piece: .npy holds the array, .parquet the texts beside their vectors.
+"""Write and read files of vectors in chunks: .npy holds the array, .parquet holds the texts and their vectors.
 
 A Parquet file has the columns `text` and `vector` (written as a fixed-size list of float32, read as a list of any
-floating-point type), then those of the table that they
-came from. Its schema metadata says under "albertkit" what made the vectors, so that a question is embedded alike.
+floating-point type), then the columns of the source table. Its schema metadata records under "albertkit" what made the
+vectors, so that a question is embedded in the same way.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class MadeBy:
 
 @contextmanager
 def open_vectors(path: Path, *, dimensions: int, made_by: MadeBy | None = None) -> Iterator[Write]:
-    """Give a function that appends to a new file of the kind that the ending of `path` says; atomic at the end.
+    """Yield a function that appends to a new file of the kind that the ending of `path` says; atomic at the end.
 
     Args:
-        path: ends in .npy or .parquet; what stands there stays until the block ends without an error.
-        dimensions: of a vector.
-        made_by: what the Parquet file shall say of itself.
+        path: ends in .npy or .parquet; an existing file stays until the block ends without an error.
+        dimensions: dimensions of a vector.
+        made_by: the record of what made the vectors, for the Parquet file's metadata.
 
     Raises:
         UsageError: another ending.
@@ -99,7 +99,7 @@ def write_vectors(path: Path, vectors: FloatArray, *, texts: Sequence[str], made
 
 
 def _npy_header(rows: int, dimensions: int) -> bytes:
-    """The header of NumPy's format, version 1.0, always of the same length: the number of rows is known at the end."""
+    """Return a header of NumPy's format 1.0 with a fixed length, because the row count is known only at the end."""
     described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimensions}), }}"
     text = described.ljust(_HEADER - 11) + "\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
@@ -199,7 +199,7 @@ class VectorFile:
             return None
 
     def pieces(self, rows: int = _ROWS) -> Iterator[tuple[list[str], FloatArray]]:
-        """Give texts and vectors `[rows, dimensions]` in the order of the file.
+        """Yield texts and vectors `[rows, dimensions]` in the order of the file.
 
         Raises:
             DataError: the file is damaged, or a text or vector is missing, not finite, or of another width; the
@@ -243,7 +243,7 @@ def question_vector(
     """Return the question's vector, after a look whether the model still gives the vectors of the file.
 
     Args:
-        file: what is to be searched; its first text is embedded beside the question and compared.
+        file: the file to search; its first text is embedded together with the question and compared.
         question: a text.
         embed: texts -> vectors `[texts, dimensions]`.
         model: its name, for the sentence.
@@ -270,7 +270,7 @@ def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[tuple[str
 
     Args:
         file: what is searched; piece by piece, so its size does not matter.
-        vector: of the question, `[dimensions]`. A vector of zeros is like nothing: its cosines are 0.
+        vector: vector of the question, `[dimensions]`. A zero vector has cosine 0 with everything.
         top: how many, from 1.
 
     Raises:
@@ -299,7 +299,7 @@ def unit(vectors: FloatArray) -> FloatArray:
 
 
 def _parts(folder: Path) -> list[Path]:
-    """The files of a folder of parts, in order."""
+    """Return the files of a folder of parts, in order."""
     try:
         said = json.loads((folder / PARTS_MANIFEST).read_text(encoding="utf-8"))
         names = [str(entry["name"]) for entry in said["files"]]
