@@ -1,4 +1,4 @@
-"""From any checkpoint format to any other that can hold the model."""
+"""Convert any checkpoint format to any other that can hold the model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def writable_formats() -> dict[str, Format]:
 
 
 _WITHOUT_EXITS = ("tf1", "bson")
-"""Formats that hold one task head and nothing beside it; full depth loses nothing with the exits."""
+"""Formats that hold only one task head; without the exits, full depth gives the same results."""
 
 
 def convert(
@@ -64,11 +64,11 @@ def convert(
         options: what to take instead of (or for want of) what the source says.
         mode: whose text processing the model is used with, a name of `albertkit.text.normalize.MODES`; that of the
             source when left out.
-        overwrite: replace what stands at `target`.
+        overwrite: replace an existing `target`.
 
     Raises:
         UsageError: an unknown format or mode, or one that is only read.
-        RunError: something stands at `target`.
+        RunError: `target` exists.
         CheckpointError: the source cannot be read, or the format cannot hold it.
         WriteError: the system refused; nothing is left behind.
     """
@@ -111,7 +111,7 @@ _SAID_ELSEWHERE = {"task", "labels", "head"}
 
 
 def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer) -> list[str]:
-    """Read back what was written: tensors must be equal, what else was lost is told."""
+    """Read back what was written: tensors must be equal; anything else that was lost is reported."""
     fixed = {"classifier_dropout_prob", "initializer_range"}  # say nothing of the network that is run
     one, other = source.config.to_dict(), written.config.to_dict()
     differing = [name for name in one if name not in fixed and one[name] != other[name]]

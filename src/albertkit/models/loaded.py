@@ -96,7 +96,7 @@ class Model:
     source: str = ""
     """Name or path that it was loaded from."""
     notes: tuple[str, ...] = ()
-    """What the loader has to say: fresh weights, files passed over."""
+    """Messages of the loader: fresh weights, skipped files."""
     embedding: EmbeddingSpec | None = None
     """What `embed` computes by default; None where no file says it."""
 
@@ -105,7 +105,7 @@ class Model:
 
 
 def announce(notes: Sequence[str]) -> None:
-    """Warn of each note, once a note."""
+    """Issue one warning per note."""
     for note in notes:
         warnings.warn(note, FreshWeightsWarning, stacklevel=3)
 

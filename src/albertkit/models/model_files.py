@@ -1,4 +1,4 @@
-"""Where a MODEL argument leads: a folder or file of any format, an archive, a run, a known name."""
+"""Resolve a MODEL argument: a folder or file of any format, an archive, a run, a known name."""
 
 from __future__ import annotations
 

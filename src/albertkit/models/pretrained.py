@@ -1,4 +1,4 @@
-"""From a name or path to a network and its tokenizer, and back to a folder."""
+"""Load a network and its tokenizer from a name or path, and save them to a folder."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
 
     Args:
         name: a known name, a path in any known format, an archive of one, or a run directory.
-        device: where the weights go.
+        device: device of the weights.
 
     Raises:
         UsageError: an unknown name, or a known one whose weights are not here.
@@ -125,12 +125,12 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
 
 
 def fresh_model(config: AlbertConfig | str, *, seed: int = 0, heads: Sequence[str] = ()) -> Model:
-    """Return a network with random weights and the official tokenizer: what training from nothing begins with.
+    """Return a network with random weights and the official tokenizer, to pretrain from scratch.
 
     Args:
-        config: of the network, or a known model's name.
-        seed: of the weights.
-        heads: of `mlm` and `sop`, those that it shall have.
+        config: the network's configuration, or a known model's name.
+        seed: the seed of the weights.
+        heads: the heads to add: `mlm`, `sop`, or both.
 
     Raises:
         UsageError: an unknown name, or a vocabulary of another size than the official one.
@@ -205,13 +205,13 @@ def _check_head(network: Network, state: Mapping[str, torch.Tensor], *, where: s
 def load_encoder(
     name: str | os.PathLike[str], *, trainable: bool = True, pooled_only: bool = False, device: str = "cpu"
 ) -> Encoder:
-    """Load the encoder alone, a `torch.nn.Module`.
+    """Load only the encoder, a `torch.nn.Module`.
 
     Args:
         name: a known name, a model folder, or a run directory.
         trainable: whether its parameters get gradients.
-        pooled_only: return `pooled_output` as a plain tensor, so that the encoder stands in an `nn.Sequential`.
-        device: where the weights go.
+        pooled_only: return `pooled_output` as a plain tensor, so that the encoder fits into an `nn.Sequential`.
+        device: device of the weights.
 
     Raises:
         UsageError, CheckpointError: as `load_model`.
@@ -254,8 +254,8 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     """Return a classifier with fresh heads after every layer but the last; its other parts are the same objects.
 
     Args:
-        model: of classification, regression or multilabel.
-        seed: of the heads.
+        model: a classification, regression or multilabel model.
+        seed: random seed of the heads.
 
     Raises:
         UsageError: another task, or a network of one layer.
@@ -285,9 +285,9 @@ def save_model(
 
     Args:
         model: what to save.
-        folder: where to; an older model there is replaced.
+        folder: the folder to write; an older model there is replaced.
         facts: further entries of `task.json` (data set, date).
-        dtype: of the network's weights on disk; fp16 halves the file and is read back as fp32.
+        dtype: type of the network's weights on disk; fp16 halves the file and is read back as fp32.
         modules: whether a model that embeds gets the files by which sentence-transformers computes its vectors;
             `task.json` says it in any case. Without them a Dense map is not saved.
 

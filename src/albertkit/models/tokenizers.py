@@ -35,7 +35,7 @@ def load_tokenizer(
     Args:
         name: a known name, a model in any format, a run directory, a folder with only a tokenizer, or a tokenizer file
             (a SentencePiece model, a vocab.txt or a tokenizer.json).
-        mode: whose ids to reproduce; what the files record when left out, else google.
+        mode: the implementation whose ids to reproduce; what the files record when left out, else google.
         keep_accents: do not drop accents; what the files record when left out.
 
     Raises:
@@ -97,7 +97,7 @@ def tokenizer_of(
 
     Args:
         checkpoint: the model.
-        mode: whose ids to reproduce; what the checkpoint says when left out.
+        mode: the implementation whose ids to reproduce; what the checkpoint says when left out.
         keep_accents: what the checkpoint says when left out.
 
     Raises:
@@ -120,7 +120,7 @@ def tokenizer_of(
     except AddedTokenError as error:
         return MissingTokenizer(str(error)), (str(error),)
     said: tuple[str, ...] = ()
-    if vocabulary == JSON_FILE and isinstance(tokenizer, Tokenizer):  # transformers 5 saves it alone
+    if vocabulary == JSON_FILE and isinstance(tokenizer, Tokenizer):  # transformers 5 saves only this file
         said = (assumed,)
     found = tokenizer.vocab_size
     if not embeddings - _PADDING < found <= embeddings or found < 0.9 * embeddings:
