@@ -1,4 +1,4 @@
-"""Registry: names that stand for code, resolved on first use.
+"""Registry: names that refer to code, resolved on first use.
 
 One mechanism for every "one more X" (task, data set, checkpoint format, runtime, command): a table of
 `name -> "module:attribute"`. Nothing is imported until a name is asked for, so the table costs nothing, and a third
@@ -32,7 +32,7 @@ class Registry(Mapping[str, Any]):
     """A read-only table of names whose values are imported when first asked for.
 
     Args:
-        kind: what a name stands for, in the words of an error message ("task", "data set").
+        kind: what a name refers to, as error messages call it ("task", "data set").
         group: the entry-point group in which other packages add names, e.g. "albertkit.tasks".
         table: name -> "module:attribute".
     """
@@ -53,7 +53,7 @@ class Registry(Mapping[str, Any]):
         return self._plugins
 
     def __getitem__(self, name: str) -> Any:
-        """Return what `name` stands for.
+        """Return the object that `name` refers to.
 
         Raises:
             UsageError: the name is unknown; the sentence holds the nearest known one.
