@@ -3,6 +3,6 @@
     input --cut--> slices --Ray Data--> PartWorker: read, compute, write part-N --> result --> journal --> manifest
           slices.py       cluster.py    worker.py                                              folder.py
 
-The driver (`run.py`) holds no texts and no vectors; a worker holds one slice at a time. `ray` is imported in
-`cluster.py` alone, inside functions.
+The driver (`run.py`) holds no texts and no vectors; a worker holds one slice at a time. Only `cluster.py` imports
+`ray`, inside functions.
 """

@@ -80,14 +80,14 @@ def cluster(address: str, *, workers: int | None, threads: int | None, device: s
 
     Args:
         address: `local`, `auto`, HOST:PORT of the head node, or ray://HOST:PORT.
-        workers: as `share`.
-        threads: as `share`.
-        device: as `share`.
+        workers: see `share`.
+        threads: see `share`.
+        device: see `share`.
 
     Raises:
         MissingExtraError: Ray is not installed.
         RayError: the cluster cannot be reached.
-        UsageError: as `share`.
+        UsageError: see `share`.
     """
     ray = _import_ray()
     own = address == "local"
@@ -119,15 +119,15 @@ def cluster(address: str, *, workers: int | None, threads: int | None, device: s
 
 
 def results(job: Job, parts: Sequence[Part], *, shares: Shares, size: int) -> Iterator[Mapping[str, Any]]:
-    """Let the workers make the parts; give what each says of its part, in the order in which they are ready.
+    """Let the workers make the parts; yield the result of each part as soon as it is ready.
 
-    A worker that dies begins anew, or elsewhere, and its part is made again.
+    A worker that dies is restarted, maybe on another node, and its part is made again.
 
     Args:
         job: what is to be done.
-        parts: of the input.
+        parts: parts of the input.
         shares: what `cluster` gave.
-        size: of the input in bytes.
+        size: size of the input in bytes.
 
     Raises:
         RayError: Ray gave up, or a worker met what nobody expected.
@@ -142,7 +142,7 @@ def results(job: Job, parts: Sequence[Part], *, shares: Shares, size: int) -> It
         for part in parts
     ]
     most = min(shares.most, len(items))
-    # Two things are Ray Data's own defaults: a worker begins anew however often it dies, and so do its tasks.
+    # Two things are Ray Data's defaults: it restarts a worker and retries its tasks without a limit.
     worker: Any = PartWorker  # a class whose objects are called, as the documentation of `map` has it
     try:
         made = ray.data.from_items(items, override_num_blocks=min(len(items), _BLOCKS)).map(

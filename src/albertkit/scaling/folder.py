@@ -1,10 +1,10 @@
 """The folder of parts: a journal while a job runs, a manifest when every part is there.
 
     part-00000000.parquet ..     written under another name and renamed, so never half of one
-    _progress.jsonl              the job's settings, then a line a part, while it runs
+    _progress.jsonl              the job's settings, then one line per part, while it runs
     _manifest.json               the same as one document; it takes the journal's place when all is done
 
-The underscores keep the two out of sight of what reads a folder of Parquet files as one table (pyarrow, pandas, Spark).
+The underscores hide the two from readers that open a folder of Parquet files as one table (pyarrow, pandas, Spark).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ FORMAT = 1
 
 
 class OutputFolder:
-    """Where a job's parts go; a folder with the same job's journal goes on from there.
+    """Output folder of a job's parts; if it holds the journal of the same job, the job resumes from there.
 
     Args:
-        job: whose output it is.
-        parts: of the whole input.
+        job: the job that writes the folder.
+        parts: the parts of the whole input.
 
     Raises:
         RunError: the folder holds something else, or what another job has left.
@@ -161,7 +161,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _journal_lines(path: Path) -> list[Any]:
-    """The journal's documents; the last line may be half of one, of a driver that was killed."""
+    """Return the journal's documents; the last line may be incomplete if the driver was killed."""
     found: list[Any] = []
     with suppress(OSError, ValueError, RecursionError):
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""What a job is: the same words for the driver, its workers and the manifest."""
+"""Definition of a job, shared by the driver, its workers and the manifest."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Job:
         return ENDINGS[self.verb]
 
     def input_state(self) -> dict[str, Any]:
-        """Say which file the input is, and whether it is still the same.
+        """Return the input's path, size and modification time, to detect changes.
 
         Raises:
-            DataError: it is not there.
+            DataError: the input cannot be read.
         """
         try:
             found = self.input.stat()
@@ -59,7 +59,7 @@ class Job:
         return {"path": str(self.input), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
 
     def settings(self) -> Mapping[str, Any]:
-        """Return all that the rows of the output depend on: a job goes on only where these are the same."""
+        """Return all settings that the output rows depend on: a job resumes only if they are the same."""
         columns = None if self.columns is None else {**asdict(self.columns), "kept": list(self.columns.kept)}
         return {
             "command": self.verb,

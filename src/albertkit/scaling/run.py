@@ -52,14 +52,14 @@ def output_folder(output: str, source: Path) -> Path:
 def run_job(
     job: Job, *, address: str, workers: int | None = None, threads: int | None = None, progress: Progress | None = None
 ) -> Report:
-    """Do a job on a Ray cluster; one that was stopped goes on.
+    """Run a job on a Ray cluster; resume it if it was stopped.
 
     Args:
-        job: what is to be done; its number of threads is chosen here.
-        address: `local`, or that of a cluster.
-        workers: the most there may be; left out, one a node.
+        job: the job; this function sets its number of threads.
+        address: `local`, or the address of a cluster.
+        workers: the maximum number of workers; one per node by default.
         threads: processors of a worker; left out, its share.
-        progress: who is told how far it is.
+        progress: gets the progress reports.
 
     Raises:
         UsageError: CSV or TSV, a number below 1, or a device that no node has.

@@ -1,4 +1,4 @@
-"""What runs on a worker: one model, one slice of the input after the other. Ray is not known here."""
+"""Code that runs on a worker: one model, one slice of the input after the other. Does not import Ray."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PartWorker:
 
     Args:
         job: what is to be done.
-        size: of the input in bytes, as the driver sees it.
+        size: size of the input in bytes, as the driver sees it.
     """
 
     def __init__(self, job: Job, size: int) -> None:
@@ -42,8 +42,8 @@ class PartWorker:
             row: `name` of the part; `start`, `end` and `first` of the slice.
 
         Returns:
-            What the journal keeps of the part, beside `blank` texts, `truncation` and `error`: a sentence, or "". It is
-            no exception, since Ray would try the part again or tell of it in a page.
+            What the journal keeps of the part, plus `blank` texts, `truncation` and `error`: a sentence, or "". The
+            error is not raised, because Ray would retry the part or print a long traceback.
         """
         started = {"name": str(row["name"]), "rows": 0, "bytes": 0, "sha256": "", "precision": "", "dimensions": 0}
         worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -90,7 +90,7 @@ class PartWorker:
         return 0
 
     def _require_shared(self) -> None:
-        """Tell at once where a node does not see what the driver sees."""
+        """Raise an error at once if this node does not see the files that the driver sees."""
         node = socket.gethostname()
         shared = "input and output must lie on a file system that all nodes share, under the same path"
         try:
