@@ -1,1 +1,1 @@
-"""What predictions are worth: metrics with intervals, calibration, and baselines of scikit-learn."""
+"""Score predictions: metrics with confidence intervals, calibration, and scikit-learn baselines."""

@@ -1,6 +1,6 @@
-"""Baselines shown beside every run's own score: the commonest label, and TF-IDF with a linear model.
+"""Baselines to compare with every run's score: the most frequent label, and TF-IDF with a linear model.
 
-A text is a string or a pair of strings. Both baselines see the training split alone and take the same labels as
+A text is a string or a pair of strings. Both baselines see only the training split and take the same labels as
 `metrics.score`: `[n]` label indices or numbers, multilabel `[n, labels]` of 0 and 1.
 """
 
@@ -94,7 +94,7 @@ def tfidf_baseline(
 ) -> Baseline:
     """Score TF-IDF of words and word pairs with logistic regression (regression: ridge).
 
-    Tiny data and data of one class are no errors: what was done instead stands in the notes.
+    Tiny data and data with one class are not errors: the notes say what was done instead.
 
     Args:
         train_texts: the training split.

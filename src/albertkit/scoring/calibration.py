@@ -13,7 +13,7 @@ from albertkit.errors import DataError, UsageError
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The examples whose highest probability lies in (lower, upper]; every number but the count is a percentage."""
+    """The examples whose highest probability is in (lower, upper]; every number but the count is a percentage."""
 
     lower: float
     """Lower edge, excluded (the first bin includes 0), 0-100."""

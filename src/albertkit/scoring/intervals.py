@@ -1,4 +1,4 @@
-"""95 % intervals of scores: between which numbers the score of other examples of the same kind would lie.
+"""Compute 95 % confidence intervals of scores, for other examples of the same kind.
 
     shares         accuracy, exact match, precision, recall; the mean of scores from 0 to 100: Wilson's interval
     F1             Wilson's interval of TP / (TP + FP + FN), of which F1 is a function; macro F1: those of all labels

@@ -77,7 +77,7 @@ _TITLES = {
 
 
 def metric_title(name: str) -> str:
-    """Return what stands on an axis or in a table for a metric, with its unit.
+    """Return the title of a metric for an axis or a table, with its unit.
 
     >>> metric_title("accuracy"), metric_title("own_metric")
     ('accuracy, %', 'own_metric')
@@ -234,7 +234,7 @@ def _correlation(name: str, labels: npt.NDArray[Any], outputs: npt.NDArray[Any])
         if (array == array[0]).all():
             return Measured(0.0, f"{undefined}every {what} is {array[0]:g}", nothing)
     with warnings.catch_warnings():
-        # Nearly constant input is legitimate early in training; the value stands, scipy's warning would be noise.
+        # Nearly constant input is legitimate early in training: the value is valid, scipy's warning would be noise.
         warnings.simplefilter("ignore")
         value = float((stats.pearsonr if name == "pearson" else stats.spearmanr)(labels, outputs).statistic)
     if not np.isfinite(value):
