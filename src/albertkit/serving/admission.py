@@ -1,10 +1,11 @@
-"""Admission: what a request passes before the model hears of it, and what ends it early.
+"""Admission: the checks of a request before it reaches the model, and what ends it early.
 
     observer    request id, log line, counters, headers of every answer, connections (503), 500 for what nobody foresaw
     admission   host (421), key (401), state (503), body (408, 413, 415), slot (429), deadline (504), clients that
                 leave (499)
 
-A request takes a slot when its whole body is there: who sends half of it holds a connection for some seconds, no more.
+A request takes a slot when its whole body has arrived: a client that sends half of it only holds a connection, for some
+seconds.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Admission:
     Args:
         app: what answers.
         service: whose state, slots and limits count.
-        keys: of which a client must show one; empty for no such need.
+        keys: accepted keys; a client must send one. Empty: no key is needed.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         free: paths that need no key.
         routes: paths whose requests the model reads.
@@ -185,7 +186,7 @@ class Admission:
         async def replay() -> Message:
             if messages:
                 return messages.pop()
-            await asyncio.Event().wait()  # who leaves is seen below
+            await asyncio.Event().wait()  # the code below detects a client that disconnects
             raise AssertionError
 
         answering = asyncio.ensure_future(self.app(scope, replay, send))

@@ -1,4 +1,4 @@
-"""App: the paths, what each answers with which status, and the page."""
+"""App: the routes, the response and status of each, and the page."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ async def _no_such_path(request: Request, error: Any) -> Response:
 
 
 async def _invalid(request: Request, error: Any) -> Response:
-    """Say in one sentence what is wrong with a body, without any of its texts."""
+    """Return one sentence on what is wrong with a body, without any of its texts."""
     first = error.errors()[0]
     place = [part for part in first["loc"] if part != "body"]
     if first["type"] == "json_invalid":

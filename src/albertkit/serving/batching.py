@@ -45,7 +45,7 @@ class Job:
     """Called once, in the model's thread."""
 
     def end(self, error: BaseException | None = None) -> None:
-        """Tell whoever waits."""
+        """Call `done`, so that the waiting request continues."""
         if self.done is not None:
             self.done(error)
 
@@ -56,7 +56,7 @@ class Batcher:
     Args:
         runtime: what runs the model.
         limits: tokens of a pass and how long one waits to be filled.
-        metrics: what is told of each pass.
+        metrics: the counters that record each pass.
     """
 
     def __init__(self, runtime: Runtime, *, limits: Limits, metrics: Metrics) -> None:
@@ -123,7 +123,7 @@ class Batcher:
         while chosen := self._next():
             try:
                 self._pass(chosen)
-            except BaseException as error:  # a pass that fails fails its own requests; the thread goes on
+            except BaseException as error:  # a failed pass fails only its requests; the thread continues
                 for job, _ in chosen:
                     job.gone = True
                     job.end(error)

@@ -33,13 +33,13 @@ class Capabilities:
 
     Args:
         predictor: the model.
-        limits: of a request.
+        limits: limits of a request.
     """
 
     def __init__(self, predictor: Predictor, *, limits: Limits) -> None:
         self.predictor, self.limits = predictor, limits
         self.model = predictor.model
-        self.name = Path(self.model.source).name or "the model"  # where it lies is nobody's business
+        self.name = Path(self.model.source).name or "the model"  # do not reveal its path
         task = self.model.task
         self.task_route: Route | None = resolve(task.route) if task is not None and task.route else None
         self.names = _names(predictor, self.task_route)

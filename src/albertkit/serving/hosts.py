@@ -13,7 +13,7 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach a server that listens there.
+    """Return whether only this machine can reach a server that listens there.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, a line a request, never a word of the users' texts."""
+"""Logs: one JSON object per line, one line per request, never a word of the users' texts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def log(event: str, *, level: int = logging.INFO, **fields: Any) -> None:
 
     Args:
         event: what happened, in a word or two.
-        level: of `logging`.
+        level: a level of `logging`.
         fields: further entries, JSON-ready, without users' texts.
     """
     _LOGGER.log(level, event, extra={"fields": fields})

@@ -1,4 +1,4 @@
-"""What goes in and comes out: the bodies of requests and answers, as OpenAPI describes them."""
+"""Request and response bodies, as OpenAPI describes them."""
 
 from __future__ import annotations
 

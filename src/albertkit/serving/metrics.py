@@ -1,4 +1,4 @@
-"""What a server counts, in the words of Prometheus."""
+"""Prometheus metrics of a server."""
 
 from __future__ import annotations
 

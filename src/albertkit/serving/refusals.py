@@ -10,7 +10,7 @@ class Refusal(Exception):  # noqa: N818 - nothing went wrong here
     """Raised anywhere on the way of a request.
 
     Args:
-        status: of HTTP.
+        status: HTTP status code.
         message: one sentence: what was wrong, and what to do. It never holds the user's text.
         headers: further ones of the response.
     """

@@ -22,7 +22,7 @@ from albertkit.serving.logs import log
 from albertkit.serving.service import Service
 
 DRAIN_SECONDS = 0.5
-"""A server that stops answers 503 for so long at least, so that nobody meets a closed door without a word."""
+"""A stopping server answers 503 for at least so many seconds, so that late clients get a reply."""
 LAST_WORDS = 0.1
 """Seconds between the last connection that is let in and the end of those that say nothing: a request on its way over
 one of them is answered 503, where closing at once would reset it."""
@@ -69,7 +69,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Shut the door, hear who came in last, then close the connections."""
+        """Stop listening, answer the last connections with 503, then close all connections."""
         for server in self.servers:
             server.close()
         for door in sockets or []:
@@ -149,7 +149,7 @@ def make_server(
 
     Args:
         service: not started yet.
-        keys: of which a client must show one.
+        keys: accepted keys; a client must send one.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
     """
@@ -196,8 +196,8 @@ def serve(
     Args:
         load: gives the model; requests get 503 until it is there.
         listening: see `bind`.
-        limits: of requests.
-        keys: of which a client must show one.
+        limits: limits of requests.
+        keys: accepted keys; a client must send one.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         ready: called when the model is there.
 

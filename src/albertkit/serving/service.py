@@ -34,7 +34,7 @@ class Service:
 
     Args:
         load: gives the model; called in a thread.
-        limits: of requests and of the queue.
+        limits: limits of requests and of the queue.
         metrics: counters; fresh ones when left out.
     """
 
@@ -112,7 +112,7 @@ class Service:
         """What the model can do.
 
         Raises:
-            Refusal: as `check_ready`.
+            Refusal: see `check_ready`.
         """
         self.check_ready()
         assert self._capabilities is not None
