@@ -23,7 +23,7 @@ def predicted_baseline(
 
     Args:
         task: what the predictions are for.
-        name: of the baseline.
+        name: name of the baseline.
         predict: makes one prediction per example of the split.
         scored: the split.
         words: what the method does, for the verdict.

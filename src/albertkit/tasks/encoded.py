@@ -1,8 +1,8 @@
-"""Encoded: the examples of a split as the network takes them, and what belongs to what.
+"""Encoded: the examples of a split as network inputs, and the mapping between examples, sequences and units.
 
     examples    a question with its context     a text     a question with four options
     sequences   three windows of the context    one        four
-    units       three (a window is right or not) one       one (an option is right beside the others)
+    units       three (a window is right or not) one       one (an option is right among the others)
 
 A unit is what a loss is computed on: one sequence, or several together. Several units may be of one example.
 """
@@ -21,7 +21,7 @@ from albertkit.batching.batch import IntArray
 from albertkit.batching.batch import Sequence as TokenSequence
 
 UnitTargets = npt.NDArray[Any] | list[npt.NDArray[Any]]
-"""What a loss compares with: a row a unit, or, where units differ in size, an array a unit."""
+"""The targets of a loss: one row per unit, or, if units differ in size, one array per unit."""
 
 
 @dataclass(frozen=True)

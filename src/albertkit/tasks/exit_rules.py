@@ -1,4 +1,4 @@
-"""When a text may leave the network: layers that agree, or a distribution that is sure. NumPy alone.
+"""Decide when a text exits early: layers agree (patience), or the distribution has low entropy. NumPy only.
 
     patience 2      layer 1 2 3 4      classes  B A A A      agreements  0 0 1 2: it leaves after layer 4, as A
 
@@ -88,10 +88,10 @@ class Watch:
         self._agreed = np.zeros(0, np.int64)
 
     def __call__(self, logits: FloatArray) -> BoolArray:
-        """Tell which sequences leave after this layer; the next call has the rows of the others, in their order.
+        """Return which sequences exit after this layer; the next call gets the rows of the others, in their order.
 
         Args:
-            logits: of this layer's head, `[sequences still there, outputs]`.
+            logits: logits of this layer's head, `[remaining sequences, outputs]`.
         """
         if self.rule.entropy is not None:
             shares = self.task.probabilities(logits)
@@ -99,7 +99,7 @@ class Watch:
             return sure
         now = self.task.predicted(logits)
         if self._before is None:
-            self._agreed = np.zeros(len(now), np.int64)  # nothing stands before the first layer
+            self._agreed = np.zeros(len(now), np.int64)  # there is no layer before the first
         else:
             self._agreed = np.where(self._same(now), self._agreed + 1, 0)
         assert self.rule.patience is not None

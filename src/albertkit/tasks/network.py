@@ -34,7 +34,7 @@ class Network(nn.Module):
         return self.encoder.config
 
     def forward(self, batch: Batch, *, with_hidden_states: bool = False) -> EncoderOutput:
-        """Encode a packed batch; heads are applied by who needs them."""
+        """Encode a packed batch; the caller applies the heads."""
         output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states)
         return output
 
@@ -86,7 +86,7 @@ class Network(nn.Module):
     def take_canonical(self, state: Mapping[str, Tensor]) -> None:
         """Make the tensors of `state` the network's own, without a copy where they are in its type.
 
-        The network may stand on the meta device. Tensors that are memory-mapped from a file stay so: a page is read
+        The network may be on the meta device. Tensors that are memory-mapped from a file stay so: a page is read
         when it is used and copied when it is written to, and the file never changes.
         """
         own = {
@@ -115,7 +115,7 @@ def _in_training_mode(module: nn.Module) -> bool:
 
 
 def _in_type_of_weight(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Give a part of a head its input in the type of its weight: states are fp32, and `half()` changes the weights."""
+    """Cast a module's input to the type of its weight: states are fp32, and `half()` changes the weights."""
     weight = module.weight
     assert isinstance(weight, Tensor)
     if torch.is_autocast_enabled(weight.device.type):  # which chooses the type itself

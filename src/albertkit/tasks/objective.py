@@ -31,7 +31,7 @@ class Objective:
         """Return a fresh head.
 
         Args:
-            config: of the encoder.
+            config: configuration of the encoder.
             num_outputs: what `task.num_outputs` says.
             hidden: widths of blocks before the last linear map; only classifiers have such.
             norm: `batch` or `none`, in each block.

@@ -93,7 +93,7 @@ def pooled_rows(hidden: npt.NDArray[np.float32], batch: Batch, *, pooling: str) 
 
     Args:
         hidden: last hidden states `[tokens, hidden]`.
-        batch: what was run.
+        batch: the batch that was run.
         pooling: `cls` or `mean`.
     """
     if pooling == "cls":

@@ -1,4 +1,4 @@
-"""Rows of files of predictions: what they go by, and how they are written."""
+"""Rows of prediction files: how they are identified, and how they are written."""
 
 from __future__ import annotations
 

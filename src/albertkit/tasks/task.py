@@ -188,7 +188,7 @@ class Task:
 
         Args:
             train: what the run was trained on.
-            scored: what it is scored on.
+            scored: the split to score it on.
             tfidf: whether to fit TF-IDF with a linear model, which takes seconds, where the task has it.
             say: called with a sentence before long work.
         """

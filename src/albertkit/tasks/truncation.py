@@ -1,4 +1,4 @@
-"""How many texts were longer than the model reads, and how much longer."""
+"""Count the texts that are longer than the model's input, and the tokens that are cut."""
 
 from __future__ import annotations
 

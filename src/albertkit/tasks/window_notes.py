@@ -1,4 +1,4 @@
-"""What a report says of examples that were too long for one input and were read in several."""
+"""Write the report's note on examples that were too long for one input and were split into several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from albertkit.tasks.encoded import Encoded
 
 
 def window_notes(split: str, encoded: Encoded) -> tuple[str, ...]:
-    """Say how many examples were read in how many windows; nothing where each had one.
+    """Return a note on how many examples were read in how many windows; empty if each had one.
 
     >>> from albertkit.batching.batch import Sequence
     >>> two = Sequence(np.array([2, 3]), np.zeros(2, int))

@@ -30,9 +30,9 @@ def build_exits(
     """Return fresh heads for every layer but the last, whose head is the task's own.
 
     Args:
-        objective: of the task.
-        config: of the encoder.
-        num_outputs: of each head.
+        objective: objective of the task.
+        config: configuration of the encoder.
+        num_outputs: number of outputs of each head.
         hidden: widths of blocks in each, as in the task's own head.
 
     Raises:

@@ -20,7 +20,7 @@ def read_labels(dataset: Dataset, path: Path, options: ScoreOptions) -> list[Any
         DataError: the file cannot be used, or its rows do not fit the split.
         MissingExtraError: Parquet without pyarrow.
     """
-    # Here, since who predicts reads no files of predictions.
+    # Imported here, because prediction does not read prediction files.
     from albertkit.datasets.labels import parse_label
     from albertkit.datasets.prediction_files import read_predictions
 
@@ -30,7 +30,7 @@ def read_labels(dataset: Dataset, path: Path, options: ScoreOptions) -> list[Any
 
 
 def fits_cells(dataset: Dataset) -> bool:
-    """Tell whether labels and ids can be in the cells of a TSV file."""
+    """Return whether labels and ids can be in the cells of a TSV file."""
     no_cell = re.compile(r"[\t\r\n|]" if dataset.task == "multilabel" else r"[\t\r\n]")
     return not any(map(no_cell.search, (*dataset.labels, *(own_ids(dataset.examples) or ()))))
 

@@ -74,8 +74,8 @@ class DeepHead(nn.Module):
     def measure_statistics(self, pooled: Float[Tensor, "sequences hidden"]) -> None:
         """Set what batch normalization uses in prediction to the statistics of these pooled outputs, all at once.
 
-        The running averages lag behind the weights: where pooled outputs hardly vary beside their mean, by enough to
-        undo the training. Their exact statistics cost one pass.
+        The running averages lag behind the weights. If pooled outputs vary little compared with their mean, the lag is
+        large enough to undo the training. The exact statistics cost one pass.
         """
         for block in self.hidden:
             assert isinstance(block, nn.Sequential)
@@ -119,7 +119,7 @@ class ClassificationObjective(Objective):
 
     Args:
         task: `classification`, `regression` or `multilabel`.
-        weights: of the labels, see `example_losses`; all 1 when left out.
+        weights: weights of the labels, see `example_losses`; all 1 when left out.
     """
 
     averages = True

@@ -1,4 +1,4 @@
-"""What a student learns from a teacher: its probabilities at a temperature, mixed with the labels (Hinton et al. 2015).
+"""Distillation loss: the teacher's probabilities at a temperature, mixed with the labels (Hinton et al. 2015).
 
 Letters: texts N, outputs K of the head, label columns W (K of multi-label, else 1).
 """
@@ -52,7 +52,7 @@ class Lesson:
         """Return the mixed loss of each text, `[N]`.
 
         Args:
-            logits: of the student, `[N, K]`.
+            logits: logits of the student, `[N, K]`.
             targets: rows of what `targets` gave, `[N, W + K]`.
             of_labels: gives the losses of logits and labels, for the texts that have one.
         """

@@ -43,13 +43,13 @@ def negative_log_likelihood(logits: npt.ArrayLike, *, labels_true: npt.ArrayLike
 
 
 def fit_temperature(logits: npt.ArrayLike, *, labels_true: npt.ArrayLike) -> float | None:
-    """Return the temperature of the least negative log likelihood; None where it lies at an edge of `RANGE`.
+    """Return the temperature with the lowest negative log likelihood; None if it is at an edge of `RANGE`.
 
     >>> fit_temperature([[4.0, 0.0]] * 4, labels_true=[0, 0, 0, 1])  # right in 3 of 4: 4 / T = log 3
     3.640957
 
     Args:
-        logits: of examples that the network was not trained on and is not scored on, `[n, labels]`.
+        logits: logits of examples that the network was not trained on and is not scored on, `[n, labels]`.
         labels_true: `[n]` label indices.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Windows: a text that is longer than the network reads, in several sequences of one unit.
+"""Windows: split a text that is longer than the network's input into several sequences of one unit.
 
     tokens of the text  0 1 2 3 4 5 6 7 8 9
     window 0            [CLS] 0 1 2 3 [SEP]
@@ -6,11 +6,11 @@
     ..                        stride = 2
     the last one        [CLS]             6 7 8 9 [SEP]
 
-Each window gives logits, and the text has their mean, in training too. Every window but that of a short text is full:
-the last one ends with the text and begins where a full window has to, so that no logit rests on a few last words.
+Each window gives logits, and the text gets their mean, in training too. Every window except that of a short text is
+full: the last one ends with the text and may overlap more, so that no logit depends on only a few last words.
 
-Of a pair the longer part is windowed and the other stands in each window. The first window is what Google's truncation
-would have left, for pairs too: where the shorter part has more than half of the room, it is cut to half.
+For a pair, the longer text is split and every window repeats the other. The first window equals the result of Google's
+truncation, for pairs too: if the shorter text fills more than half of the window, it is cut to half.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Windows:
 
     stride: int
     """Tokens from the start of one window to the start of the next; never more than a window holds of the text, so
-    that no token between two windows is passed over."""
+    that no token between two windows is skipped."""
     most: int = MOST
-    """Windows of a text at most; what comes after them is not read, and stands in `truncated` of the first window."""
+    """Maximum windows per text; the rest is not read, and `truncated` of the first window records it."""
 
     def __post_init__(self) -> None:
         for name, value in (("window_stride", self.stride), ("max_windows", self.most)):
@@ -61,7 +61,7 @@ def window_spans(tokens: int, room: int, *, windows: Windows) -> list[tuple[int,
     [(0, 4), (4, 8), (5, 9)]
 
     Args:
-        tokens: of the text; 0 gives one empty window.
+        tokens: tokens of the text; 0 gives one empty window.
         room: tokens of the text that a window holds; 0 gives one empty window.
         windows: stride and the largest number.
     """

@@ -46,7 +46,7 @@ class DistillObjective(nn.Module):
 
     Args:
         network: the student; with the heads `mlm` and `sop` where `with_pretraining`.
-        dimensions: of the teacher's vectors.
+        dimensions: dimensions of the teacher's vectors.
         with_pretraining: whether batches are masked and ordered, and scored for it.
     """
 
@@ -99,10 +99,10 @@ def total_loss(
     """Return what is minimized: of each vector 1 - cosine and the relation error, and the mean losses of the heads.
 
     Args:
-        losses: of one batch.
-        relation_weight: of the relation error; that of 1 - cosine is 1.
-        pooler_weight: of the pooler's vector; the mean's is 1.
-        pretraining_weight: of the losses of masked words and sentence order.
+        losses: losses of one batch.
+        relation_weight: weight of the relation error; that of 1 - cosine is 1.
+        pooler_weight: weight of the pooler's vector; the mean's is 1.
+        pretraining_weight: weight of the losses of masked words and sentence order.
     """
     mean, pooler = (
         1 - losses.vectors[name].cosine + relation_weight * losses.vectors[name].relation for name in VECTORS

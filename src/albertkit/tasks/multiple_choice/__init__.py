@@ -1,4 +1,4 @@
-"""Which of several options answers a question about a context. Without torch; the head is in `head.py`."""
+"""Multiple choice: select the option that answers a question about a context. Without torch; see `head.py`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _BLANK = "_"
 
 
 def question_with_option(question: str, option: str) -> str:
-    """Return the text that stands beside the context: the option in the question's blank, or after the question.
+    """Return the text that is paired with the context: the option in the question's blank, or after the question.
 
-    As race_utils.py does it. Only the first blank is filled; a word with an underline inside is a blank there as well.
+    This follows race_utils.py. Only the first blank is filled; a word that contains an underscore is also a blank.
 
     >>> question_with_option("He is _ .", "old"), question_with_option("Who is he?", "A cook")
     ('He is old .', 'Who is he? A cook')
@@ -46,7 +46,7 @@ def question_with_option(question: str, option: str) -> str:
 
 
 class MultipleChoiceTask(Task):
-    """A score for each option; the options of a question are weighed against each other alone."""
+    """A score for each option; the softmax runs only over the options of one question."""
 
     name = "multiple_choice"
     head = "choice"
@@ -61,7 +61,7 @@ class MultipleChoiceTask(Task):
         return 1
 
     def example_of(self, text: str, pair: str | None = None) -> ChoiceExample:
-        """Refuse: a text alone is no choice.
+        """Raise an error: a single text is not a choice.
 
         Raises:
             UsageError: always; the sentence says how to give options.
@@ -176,7 +176,7 @@ class MultipleChoiceTask(Task):
 
     def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
         """Score a file of options: their letters, numbers or texts."""
-        # Here, since who predicts reads no files of predictions.
+        # Imported here, because prediction does not read prediction files.
         from albertkit.datasets.choices import choice_index
         from albertkit.datasets.prediction_files import read_predictions
 

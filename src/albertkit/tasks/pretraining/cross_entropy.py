@@ -1,7 +1,7 @@
-"""Cross-entropy over the whole vocabulary, in strips: the logits of all masked positions never stand in memory at once.
+"""Compute cross-entropy over the whole vocabulary in chunks: memory never holds the logits of all masked positions.
 
-The gradient is made beside the loss, while a strip of logits is still in the processor's cache, and kept until it
-is asked for; 30,000 pieces for each of some hundred positions make this the second largest cost of a small ALBERT.
+The gradient is computed together with the loss, while a chunk of logits is still in the processor's cache, and kept
+until the backward pass. With 30,000 pieces for some hundred positions, it is the second largest cost of a small ALBERT.
 
 Letters: masked positions M, embedding E, vocabulary V.
 """
@@ -17,9 +17,9 @@ from torch import Tensor
 from albertkit.encoder.linear import linear_forward
 
 STRIP = 512
-"""Rows of logits that stand in memory together."""
+"""Rows of logits that are in memory together."""
 STRIP_ON_GPU = 8192
-"""There products should be large; 0.5 GB for 30,000 pieces in bf16."""
+"""Rows on a GPU, where matrix products should be large; 0.5 GB for 30,000 pieces in bf16."""
 
 
 class _StripedCrossEntropy(torch.autograd.Function):

@@ -150,7 +150,7 @@ class QuestionAnsweringTask(Task):
         return question_scores(predictions, examples, data=data)
 
     def setting_notes(self) -> tuple[str, ...]:
-        """Say above which log odds there is no answer."""
+        """Return a note with the log odds above which there is no answer."""
         if self.null_threshold is None:
             return ()
         return (

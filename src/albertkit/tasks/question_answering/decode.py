@@ -1,11 +1,11 @@
-"""From what a head says of each token to answers, in NumPy: n-best of each window, best over windows.
+"""Decode a head's outputs per token into answers, in NumPy: n-best of each window, best over windows.
 
 Source: `write_predictions` and its two halves for SQuAD 1.1 and 2.0 in google-research/albert, squad_utils.py, and
 run_squad.py of BERT for the score of "no answer" of a span head. They count the same spans; here also
 
     a text that is blank               is no answer
     no span that may be an answer      the best single token, where the scripts answer "empty"
-    the probability of "no answer"     stands among those of the answers, so that all of them add up to 1
+    the probability of "no answer"     is one of those of the answers, so that all of them add up to 1
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def answers_of(
     smallest over the windows. Of a span head these are the score of [CLS] as start and end less that of the best
     answer; of an answer head, the logit that there is no answer.
 
-    Probabilities are a softmax of the n-best. "No answer" takes part where `null_threshold` is given: a span head's
-    [CLS] with its score; an answer head's with the sigmoid of its logit, the answers sharing the rest. So, of an answer
-    head, "" may stand first in `n_best` without being the answer.
+    Probabilities are a softmax of the n-best. If `null_threshold` is given, they include "no answer": for a span head
+    [CLS] with its score; for an answer head the sigmoid of its logit, and the answers share the rest. So "" may be the
+    first entry of an answer head's `n_best` without being the answer.
 
     Args:
         outputs: of each window `[tokens, 2]` (span head) or `[tokens, 7]` (answer head, see `AnswerObjective`).
@@ -129,7 +129,7 @@ def _answer(
 
 
 def _pairs(score: npt.NDArray[np.float64], n_best: int) -> Iterator[tuple[int, int, float]]:
-    """Give (start row, end row, score) of the best starts with the best ends of a span head, `[tokens, 2]`."""
+    """Yield (start row, end row, score) of the best starts with the best ends of a span head, `[tokens, 2]`."""
     starts, ends = _top(score[:, 0], n_best), _top(score[:, 1], n_best)
     for start in starts:
         for end in ends:
@@ -137,7 +137,7 @@ def _pairs(score: npt.NDArray[np.float64], n_best: int) -> Iterator[tuple[int, i
 
 
 def _beams(score: npt.NDArray[np.float64]) -> Iterator[tuple[int, int, float]]:
-    """Give the same of an answer head, `[tokens, 7]`: five starts, and the five best ends of each."""
+    """Yield the same of an answer head, `[tokens, 7]`: five starts, and the five best ends of each."""
     starts = _log_softmax(score[:, 0])
     for beam, start in enumerate(_top(score[:, 0], BEAMS)):
         ends = _log_softmax(score[:, 1 + beam])
@@ -146,7 +146,7 @@ def _beams(score: npt.NDArray[np.float64]) -> Iterator[tuple[int, int, float]]:
 
 
 def _single_tokens(score: npt.NDArray[np.float64], window: Window) -> Iterator[tuple[int, int, float]]:
-    """Give every context token as a span of its own."""
+    """Yield every context token as a span of its own."""
     for row in range(window.first_row, window.first_row + len(window)):
         yield row, row, float(score[row, 0] + score[row, 1])
 

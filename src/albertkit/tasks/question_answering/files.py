@@ -31,7 +31,7 @@ def score_answers(dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
         DataError: a file cannot be used, or none of its ids is a question of the split.
         MissingExtraError: Parquet without pyarrow.
     """
-    # Here, since who predicts reads no files of predictions.
+    # Imported here, because prediction does not read prediction files.
     from albertkit.datasets.prediction_files import read_numbers, read_predictions
 
     examples = with_ids(dataset.of(SpanExample))

@@ -182,8 +182,8 @@ class AnswerObjective(Objective):
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
         """Return each window's loss, `[windows]`, from `outputs`: half of each of start, end and "no answer".
 
-        It differs from the loss in training in the end alone: that depends on the right start there, and here on one of
-        the five best: the right one where it is among them, else the best. There is no dropout, either.
+        It differs from the training loss only in the end logits. In training they depend on the right start; here, on
+        one of the five best starts: the right one if it is among them, else the best. There is no dropout, either.
 
         Args:
             rows: `[tokens, 7]`.
@@ -257,7 +257,7 @@ def choosable(lengths: IntArray, segments: IntArray | None) -> Tensor:
 
 
 def by_window(column: Float[Tensor, " tokens"], lengths: IntArray) -> Float[Tensor, "windows longest"]:
-    """Return one row a window, -inf after its last token.
+    """Return one row per window, -inf after its last token.
 
     >>> by_window(torch.tensor([1.0, 2.0, 3.0]), np.array([1, 2])).tolist()
     [[1.0, -inf], [2.0, 3.0]]
@@ -270,7 +270,7 @@ def by_window(column: Float[Tensor, " tokens"], lengths: IntArray) -> Float[Tens
 
 
 def _own(lengths: IntArray, like: Tensor) -> Tensor:
-    """Tell the tokens from the padding of `by_window`."""
+    """Return the mask of `by_window`: true for tokens, false for padding."""
     own: Tensor = torch.from_numpy(np.arange(int(lengths.max(initial=0))) < lengths[:, None])
     return own.to(like.device)
 

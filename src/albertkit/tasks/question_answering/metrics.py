@@ -2,7 +2,7 @@
 
 Source: evaluate-v1.1.py and evaluate-v2.0.py of rajpurkar/SQuAD-explorer. They differ in three things:
 
-    a question without a prediction   v1.1 counts it as wrong; v2.0 leaves it out (here it is told how many those were)
+    a question without a prediction   v1.1 counts it as wrong; v2.0 leaves it out (a note reports how many)
     an answer without a word          v1.1 gives F1 0; v2.0 gives 1 where both sides are empty
     no right answer                   cannot be in v1.1; in v2.0 the empty text is the right one
 """
@@ -168,8 +168,8 @@ def best_null_threshold(
 ) -> float:
     """Return the threshold on null odds with the highest F1 of SQuAD 2.0, to be used on other questions than these.
 
-    Unlike the official script's `best_f1_thresh`, which is the odds of one question, it lies halfway to the next odds
-    (at most 1 beyond), questions with equal odds go together, and "never answer" is a threshold below all odds.
+    The official script's `best_f1_thresh` is the odds of one question. This threshold is halfway to the next odds (at
+    most 1 beyond). Questions with equal odds are grouped, and "never answer" is a threshold below all odds.
 
     >>> from albertkit.data.examples import Answer
     >>> asked = [SpanExample("?", "red", (Answer("red", 0),), "a"), SpanExample("?", "red", (), "b")]
@@ -182,7 +182,7 @@ def best_null_threshold(
         null_odds: id -> odds.
 
     Raises:
-        DataError: as `span_scores`; every question needs both.
+        DataError: see `span_scores`; every question needs both.
     """
     answers = _right_answers(examples)
     keys = [key for key in answers if key in predictions]
@@ -222,7 +222,7 @@ def _right_answers(examples: Sequence[SpanExample]) -> dict[str, tuple[str, ...]
 
 
 def _gold(answers: Iterable[str], version: str) -> list[str]:
-    """The texts that count as right; v2.0 does not count answers that normalize to nothing."""
+    """Return the texts that count as right; v2.0 does not count answers that normalize to nothing."""
     if version == "1.1":
         return list(answers)
     return [answer for answer in answers if normalize_answer(answer)] or [""]
@@ -257,10 +257,10 @@ def _best_threshold(
     odds: Mapping[str, float],
     answerable: Mapping[str, bool],
 ) -> tuple[float, float]:
-    """(best score on 0-100, threshold), walking up the odds in the order of the file as the official script does.
+    """Return (best score on 0-100, threshold); go up the odds in the order of the file as the official script does.
 
-    Below the lowest odds every answer is "", so all questions without an answer are right; each step up lets one more
-    answer stand.
+    Below the lowest odds every answer is "", so all questions without an answer are right; each step up accepts one
+    more answer.
     """
     current = best = float(sum(not has for has in answerable.values()))
     threshold = 0.0

@@ -46,7 +46,7 @@ def numbered(examples: Sequence[SpanExample]) -> list[SpanExample]:
 def _best_scores(
     questions: Sequence[SpanExample], predictions: Predictions, version: str | None
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """What the official script calls best_exact and best_f1: of the words before any threshold, and the odds."""
+    """Return the official script's best_exact and best_f1, from the answers before any threshold and the odds."""
     if any("no_answer_odds" not in row for row in predictions):
         return {}, ()
     found = span_scores(

@@ -5,7 +5,7 @@
     window 1            [CLS] question [SEP]       3 4 5 6 7 8 [SEP]
     ..                                      doc_stride = 3
 
-Source: `convert_examples_to_features` of google-research/albert, squad_utils.py. Where a token stands in the context
+Source: `convert_examples_to_features` of google-research/albert, squad_utils.py. The position of a token in the context
 comes from the tokenizer's offsets instead of that script's search for the longest common subsequence.
 """
 
@@ -46,7 +46,7 @@ class ContextTokens:
     starts: IntArray
     """Where each token begins, in characters of the context, `[tokens]`."""
     ends: IntArray
-    """Where each ends (exclusive), `[tokens]`; the same as `starts` for a token that stands for a space."""
+    """Where each ends (exclusive), `[tokens]`; the same as `starts` for a token that is a space."""
 
     def overlapping(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the first and the last token that overlap the characters `[start, end)`, None where none does.
@@ -101,9 +101,9 @@ def encode_windows(
         examples: questions; a context that several share is tokenised once.
         max_length: tokens of a window at most. Where it is short, a question loses more of its end than `max_question`
             says (it keeps at most two thirds), and windows follow each other closer than `doc_stride`, so that an
-            answer of up to 30 tokens lies wholly in one of them, or half of the window is shared.
+            answer of up to 30 tokens is wholly in one of them, or half of the window is shared.
         doc_stride: tokens from one window to the next.
-        max_question: tokens of a question that are read; what is cut stands in the sequences' `truncated`.
+        max_question: tokens of a question that are read; the sequences' `truncated` records what is cut.
 
     Returns:
         Windows in the order of the examples, with a `Window` for each as `details`.
@@ -161,7 +161,7 @@ def context_spans(tokens: int, room: int, doc_stride: int) -> tuple[list[tuple[i
     ([(0, 6), (3, 9), (6, 10)], [False, False, True, True, True, False])
 
     Args:
-        tokens: of the context; 0 gives one empty window.
+        tokens: tokens of the context; 0 gives one empty window.
         room: tokens of the context that a window holds, 1 or more.
         doc_stride: tokens from one window to the next; less where windows are short, see `encode_windows`.
     """

@@ -1,7 +1,7 @@
-"""How near two texts stand: fine-tuning of the vectors themselves. Without torch; head and losses are in `head.py`.
+"""Similarity of two texts: fine-tuning of the vectors themselves. Without torch; head and losses are in `head.py`.
 
-A unit is a pair; each text is a sequence of its own, and the similarity is the cosine of their vectors. What there is
-to learn from is told by the numbers of the split:
+A unit is a pair. Each text is one sequence, and the similarity is the cosine of the two vectors. The scores in the
+split select the loss:
 
     numbers that differ (STS-B, SICK, or 1 and 0)   the order of the pairs          CoSENT
     one number for all (pairs that belong together)  the partner among all others   in-batch negatives

@@ -92,7 +92,7 @@ def cosent_losses(
 ) -> Float[Tensor, " pairs"]:
     """Return CoSENT's loss, the same for every pair: log(1 + sum of exp(scale * (cos_j - cos_i)) over y_i > y_j).
 
-    It asks for the order of the pairs alone, which is what Spearman's correlation measures; the numbers may have any
+    It depends only on the order of the pairs, which is what Spearman's correlation measures. The scores may have any
     range. (J. Su, "CoSENT", 2022, https://kexue.fm/archives/8847.)
 
     >>> two = torch.tensor([0.5, 0.5])

@@ -1,9 +1,9 @@
-"""Scores of similarities of pairs, and what shared words alone would score.
+"""Score the similarities of pairs, and compute the baseline from shared words.
 
-Numbers that differ: Pearson's and Spearman's correlation with the cosines, as STS-B and SICK have it. Pairs that just
-belong together have no numbers to correlate with: there it is counted how often a text's own partner is the nearest of
-all (`nearest/accuracy`) and at which place it stands (`nearest/mrr`, the mean of 1 / place, which MS MARCO calls MRR),
-and the correlations are those with 1 for a text's own partner and 0 for that of the next pair.
+Pairs with different scores: Pearson's and Spearman's correlation with the cosines, as for STS-B and SICK. Pairs that
+just belong together have no scores to correlate with. For them, `nearest/accuracy` is how often a text's own partner is
+the nearest of all, and `nearest/mrr` is the mean of 1 / rank of that partner (MS MARCO's MRR). Their correlations use 1
+for a text's own partner and 0 for the partner of the next pair.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POSITIVES_NOTE = (
 
 
 def only_positives(examples: Sequence[TextExample]) -> bool:
-    """Tell whether the pairs of a split just belong together: all have the same number.
+    """Return whether the pairs of a split just belong together: all have the same number.
 
     >>> only_positives([TextExample("a", "b", 1.0), TextExample("c", "d", 1.0)])
     True
@@ -90,7 +90,7 @@ def similarity_scores(examples: Sequence[TextExample], predictions: Sequence[Map
 
 
 def shared_words(examples: Sequence[TextExample]) -> list[Mapping[str, Any]]:
-    """Return predictions by words alone: the cosine of the two sets of words, in lower case.
+    """Return predictions from words only: the cosine of the two sets of words, in lower case.
 
     >>> shared_words([TextExample("a dog", "A cat", 1.0), TextExample("b", "c", 0.5)])
     [{'similarity': 0.5}, {'similarity': 0.0}]
@@ -116,4 +116,4 @@ def _words(texts: Sequence[str]) -> list[str]:
     import re
 
     found = {word for text in texts for word in re.findall(r"\w+", text)}
-    return sorted(found) or [""]  # texts of signs alone have no words, which scikit-learn would refuse
+    return sorted(found) or [""]  # scikit-learn would refuse texts without words

@@ -99,7 +99,7 @@ class TokenClassificationTask(Task):
         """Tokenise texts; a unit is a window, its detail says which words it decides.
 
         Args:
-            tokenizer: of the model.
+            tokenizer: tokenizer of the model.
             examples: texts with words.
             max_length: tokens of a window at most, [CLS] and [SEP] among them.
 
@@ -176,7 +176,7 @@ class TokenClassificationTask(Task):
         """
         outside = labels.index(OUTSIDE) if OUTSIDE in labels else 0
         scheme = tag_scheme(labels)
-        # A word without a token (control characters alone) has the tag of words in no entity; 1 says nothing of it.
+        # A word without a token (only control characters) gets the tag O; its probability 1 has no meaning.
         tags = [np.full(len(example.words), outside, np.int64) for example in examples]
         shares = [np.ones(len(example.words)) for example in examples]
         for logits, number, detail in zip(outputs, encoded.example_ids.tolist(), encoded.details, strict=True):

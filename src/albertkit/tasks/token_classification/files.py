@@ -30,7 +30,7 @@ def read_tagged(dataset: Dataset, path: Path, options: ScoreOptions) -> list[lis
         DataError: the file cannot be used, or its texts, words or tags are not those of the split.
         MissingExtraError: Parquet without pyarrow.
     """
-    # Here, since who predicts reads no files of predictions.
+    # Imported here, because prediction does not read prediction files.
     from albertkit.datasets.labels import label_index
     from albertkit.datasets.prediction_files import read_tags
     from albertkit.datasets.tags import known_tag
@@ -77,7 +77,7 @@ def tag_files(dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
 
 
 def fits_columns(dataset: Dataset) -> bool:
-    """Tell whether all words can be in columns."""
+    """Return whether all words can be in columns."""
     texts = map(words_of, dataset.of(TokenExample))
     return all(words and all(map(_in_columns, words)) for words in texts)
 

@@ -25,7 +25,7 @@ class TagObjective(Objective):
         """Return a fresh linear head with the configuration's `classifier_dropout_prob`.
 
         Args:
-            config: of the encoder.
+            config: configuration of the encoder.
             num_outputs: number of tags.
             hidden: none; deep heads are for classifiers.
             norm: `none`.

@@ -5,9 +5,9 @@ An entity is right when its type, first and last word are. Two ways to read tags
     loose    seqeval's default, conlleval's: every word that is not O is in an entity. I- or E- continues the
              entity of the word before it where that has the same type and does not end there; else a new one starts.
     strict   seqeval's mode="strict" with a scheme: IOB2 entities are B I*, IOBES entities B I* E or S; tags that do not
-             make one are passed over.
+             make one are ignored.
 
-Tags without prefixes beside O (IO) are read the loose way: a run of words with one tag is an entity.
+Tags without prefixes, except O (IO), are read in the loose way: a run of words with one tag is an entity.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which token speaks for a word, and which of a long text's overlapping windows decides it."""
+"""Select the token that represents a word, and the window that decides it if windows of a long text overlap."""
 
 from __future__ import annotations
 
