@@ -31,7 +31,7 @@ def added_tokens(files: Mapping[str, Path]) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     if "tokenizer.json" in files:
-        with suppress(CheckpointError):  # beside a vocabulary the self-test says so, and without one it is an error
+        with suppress(CheckpointError):  # with a vocabulary the self-test reports it, without one it is an error
             found |= added_of(_with_added_tokens(files["tokenizer.json"]))
     if "tokenizer_config.json" in files:
         decoder = read_settings(files["tokenizer_config.json"]).get("added_tokens_decoder")
@@ -70,7 +70,7 @@ def unknown_tokens(added: Mapping[str, int], tokenizer: AnyTokenizer) -> dict[st
 
     Args:
         added: token -> id.
-        tokenizer: of the vocabulary alone.
+        tokenizer: the tokenizer of the vocabulary without added tokens.
     """
     return {piece: number for piece, number in added.items() if not _is_known(piece, number, tokenizer)}
 

@@ -188,7 +188,7 @@ class AnyTokenizer(ABC):
             pair: the second text, or None.
             max_length: tokens in all at most, the longer text losing tokens first; None for no limit.
             specials: put [CLS] and [SEP] around the texts.
-            allow_special: special tokens that count as such where they stand in a text, e.g. {"[MASK]"}.
+            allow_special: special tokens that count as such where they occur in a text, e.g. {"[MASK]"}.
 
         Raises:
             TextError: a text is not a str, or has a lone surrogate.
@@ -216,7 +216,7 @@ class AnyTokenizer(ABC):
 
         Args:
             texts: any number.
-            threads: of the library; all that this process may use when left out.
+            threads: number of threads of the library; all that this process may use when left out.
 
         Raises:
             TextError: a text is not a str, or has a lone surrogate; the sentence holds its number, from 0.

@@ -1,4 +1,4 @@
-"""From the files of a Hugging Face directory to the tokenizer that they describe."""
+"""Load the tokenizer that the files of a Hugging Face directory describe."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_directory(
 
     Args:
         folder: the directory.
-        mode: whose ids to reproduce; what the directory records when left out, else google.
+        mode: the implementation whose ids to reproduce; what the directory records when left out, else google.
         keep_accents: what the directory records when left out.
 
     Raises:
@@ -52,13 +52,13 @@ def read_directory(
 def read_tokenizer_files(
     files: Mapping[str, Path], *, mode: str | None = None, keep_accents: bool | None = None
 ) -> AnyTokenizer:
-    """Read a tokenizer from files that need not stand in one folder or have their usual names.
+    """Read a tokenizer from files that need not be in one folder or have their usual names.
 
     Args:
         files: name in a Hugging Face directory -> path; of `spiece.model`, `30k-clean.model`, `vocab.txt` and
             `tokenizer.json` the first counts, unless tokens were added that only `tokenizer.json` holds, and
             `tokenizer_config.json`, where it is among them, says what it says.
-        mode: whose ids to reproduce; what the settings record when left out, else google.
+        mode: the implementation whose ids to reproduce; what the settings record when left out, else google.
         keep_accents: what the settings record when left out.
 
     Raises:
@@ -86,7 +86,7 @@ def read_tokenizer_files(
 
 
 def _is_official(path: Path, added: Mapping[str, int]) -> bool:
-    """Tell whether a tokenizer.json is that of the official vocabulary, which needs no library, and nothing more."""
+    """Return whether a tokenizer.json is that of the official vocabulary, which needs no library, and nothing more."""
     vocabulary = parsed(read_bounded(path), where=str(path))["model"].get("vocab")
     if not isinstance(vocabulary, list) or not all(isinstance(entry, list) and entry for entry in vocabulary):
         return False

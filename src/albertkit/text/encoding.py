@@ -1,4 +1,4 @@
-"""Encoding: one tokenised input with pieces and offsets, and what it is put together from."""
+"""Encoding: one tokenised input with pieces and offsets, and the parts that it is built from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Encoding:
     """Pieces; an unknown token keeps its characters here, U+2581 marks the start of a word."""
     offsets: list[Offset]
     """Span `[start, end)` of each token in characters of its own text as given; (0, 0) for added special tokens, an
-    empty span for a token that stands for a space only."""
+    empty span for a token that is only a space."""
     token_type_ids: list[int]
     """0 for the first text and its special tokens, 1 for the second."""
     truncated: int
@@ -40,7 +40,7 @@ class Encoding:
 
 
 def join_tokens(rows: Sequence[Tokens], *, kept: Sequence[int], around: tuple[int, int] | None) -> Encoding:
-    """Put the tokens of one text or of a pair together.
+    """Join the tokens of one text or of a pair.
 
     >>> join_tokens([Tokens([31], ["\\u2581i"], [(0, 1)])], kept=[1], around=(2, 3)).pieces == [
     ...     "[CLS]", "\\u2581i", "[SEP]"

@@ -1,4 +1,4 @@
-"""MissingTokenizer: stands where a model's files hold no tokenizer that fits its vocabulary."""
+"""MissingTokenizer: placeholder for a model whose files hold no tokenizer that fits its vocabulary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from albertkit.text.any_tokenizer import AnyTokenizer
 
 
 class MissingTokenizer(AnyTokenizer):
-    """Can do nothing: whatever is asked of it raises the reason; the network beside it works on ids all the same.
+    """Placeholder: every method raises an error with the reason; the model's network still works on ids.
 
     >>> MissingTokenizer("m: holds no tokenizer").encode("text")
     Traceback (most recent call last):

@@ -1,7 +1,7 @@
-"""What happens to a text before SentencePiece sees it, and where each character of the result came from.
+"""Normalize a text for SentencePiece, and map each character of the result to the original.
 
-A compatibility mode is a row of the table `MODES`. `Normalization.apply` is the fast way (ASCII text pays for no
-Unicode); `Normalization.align` does the same and says which characters of the original stand behind each result.
+A compatibility mode is a row of the table `MODES`. `Normalization.apply` is the fast way (it skips the Unicode work for
+ASCII text); `Normalization.align` does the same and returns which characters of the original each result comes from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from albertkit.errors import UsageError, did_you_mean
 
 
 class Aligned(NamedTuple):
-    """A text and, for each of its characters, the span `[start, end)` of the original that it stands for."""
+    """A text and, for each of its characters, the span `[start, end)` of the original that it comes from."""
 
     text: str
     """The text, `n` characters."""
@@ -49,7 +49,7 @@ class Normalization:
         return replace(self, decompose=None, strip=None)
 
     def apply(self, text: str) -> str:
-        """Return the text that SentencePiece shall see.
+        """Return the normalized text, the input of SentencePiece.
 
         >>> MODES["google"].apply("  Caf\\u00e9  \\ufb01ne ")
         'cafe fine'
@@ -63,7 +63,7 @@ class Normalization:
                 text = unicodedata.normalize(self.decompose, _with_sorted_marks(text, self.decompose))
             if self.strip:
                 dropped = _DROPPED[self.strip]
-                # Few texts hold marks, and those that do hold few kinds: ask once a kind, not once a character.
+                # Few texts hold marks, and those that do hold few kinds: check once per kind, not once per character.
                 marks = [character for character in set(text) if dropped(character)]
                 text = text.translate(dict.fromkeys(map(ord, marks))) if marks else text
             if self.case == "fold":

@@ -1,4 +1,4 @@
-"""Which characters of the original text each piece stands for."""
+"""Map each piece to its characters in the original text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def piece_offsets(
 ) -> list[Offset]:
     """Return the span of each piece; spaces at its ends are not part of it, a piece of spaces has an empty span.
 
-    Pieces, joined, are the text as the library normalised it, so walking over them tells each piece's characters
-    there; the library's own alignment leads to the text it was given, and `aligned` from there to the original.
+    The joined pieces are the text as the library normalised it, so iterating over them gives each piece's characters
+    there. The library's alignment maps these to the text it was given, and `aligned` maps that to the original.
 
     Args:
         pieces: all pieces of the text, unknown ones with their characters.
         length: characters of the original text.
-        aligned: what the library was given, with the spans behind it; None where each character stands for itself.
+        aligned: the text that the library was given, with its spans in the original; None if both are the same.
         normalize: the library's normalisation, text -> (text, origin of each character); None where it only puts a mark
             in front and in place of each space.
     """
@@ -55,7 +55,7 @@ def piece_offsets(
 
 
 def _walk(pieces: Sequence[str], *, starts: list[int], ends: list[int]) -> list[Offset]:
-    # starts has one entry more than there are characters: where an empty span at the very end stands.
+    # starts has one entry more than there are characters: the position of an empty span at the very end.
     offsets = []
     position = 0
     for piece in pieces:

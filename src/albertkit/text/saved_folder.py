@@ -28,13 +28,13 @@ def write_tokenizer_files(
 ) -> list[str]:
     """Write the vocabulary, tokenizer.json and the settings.
 
-    `tokenizer_class` is the general class, which takes `tokenizer.json` as it is: transformers 5 rebuilds
-    `AlbertTokenizer` from the pieces alone, with its own rules for quotes and accents.
+    `tokenizer_class` is the general class, which loads `tokenizer.json` unchanged. transformers 5 would rebuild
+    `AlbertTokenizer` from only the pieces, with its own rules for quotes and accents.
 
     Args:
         folder: the directory, which is made where it is missing.
         vocabulary: name and content of its file.
-        content: of tokenizer.json; None where that file is the vocabulary.
+        content: content of tokenizer.json; None where that file is the vocabulary.
         steps: what transformers' settings say of the text's processing.
         specials: padding, unknown, [CLS], [SEP], [MASK].
         record: what `read_directory` and `self_test` find under "albertkit".

@@ -72,7 +72,7 @@ def self_test(tokenizer: AnyTokenizer, folder: str | os.PathLike[str]) -> tuple[
     found = _against_google(tokenizer)
     same_accents = bool(own.get("keep_accents")) == tokenizer.keep_accents
     if own and not (same_accents and own.get("mode", tokenizer.mode) == tokenizer.mode):
-        return tuple(found)  # who asks for another mode than the folder's own wants other ids
+        return tuple(found)  # a mode other than the folder's own gives other ids
     if isinstance(record, dict):
         found += _against_record(tokenizer, record, where)
     if not isinstance(tokenizer, JsonTokenizer) and not _is_ours(where / "tokenizer.json", own):
@@ -119,7 +119,7 @@ def _has_official_pieces(vocabulary: Vocabulary) -> bool:
 
 
 def are_official_pieces(pieces: Sequence[str]) -> bool:
-    """Tell whether pieces by id are those of the official vocabulary."""
+    """Return whether pieces by id are those of the official vocabulary."""
     if len(pieces) != _OFFICIAL_SIZE:
         return False
     joined = "".join(f"{piece}\n" for piece in pieces)
@@ -127,7 +127,7 @@ def are_official_pieces(pieces: Sequence[str]) -> bool:
 
 
 def _is_ours(path: Path, own: Mapping[str, Any]) -> bool:
-    """Tell whether a tokenizer.json is the one that albertkit wrote into the folder."""
+    """Return whether a tokenizer.json is the one that albertkit wrote into the folder."""
     try:
         return path.is_file() and hashlib.sha256(read_bounded(path)).hexdigest() == own.get(JSON_DIGEST)
     except CheckpointError:

@@ -45,5 +45,5 @@ def self_test_record(model: bytes, ids_of: Callable[[str], list[int]]) -> dict[s
 
 
 def digest_of(ids: list[int]) -> str:
-    """Return eight hexadecimal digits that stand for ids."""
+    """Return a hash of ids with eight hexadecimal digits."""
     return hashlib.sha256(" ".join(map(str, ids)).encode()).hexdigest()[:8]

@@ -43,7 +43,7 @@ def token_budget(max_length: int | None, *, num_specials: int) -> int | None:
         num_specials: special tokens of the sequence.
 
     Raises:
-        UsageError: the special tokens alone are longer than max_length.
+        UsageError: max_length is too small even for the special tokens.
     """
     if max_length is None:
         return None

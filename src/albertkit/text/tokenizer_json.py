@@ -1,4 +1,4 @@
-"""tokenizer.json: the same tokenizer for the tokenizers library, from the SentencePiece model alone.
+"""tokenizer.json: the same tokenizer for the tokenizers library, built only from the SentencePiece model.
 
 Written here because the common converter turns user-defined symbols ( "(", "-", ".", ...) into added tokens, which cuts
 words in other places, and because its rule for accents drops other characters than Google's code does.
@@ -36,7 +36,7 @@ def tokenizer_json(vocabulary: Vocabulary, normalization: Normalization) -> dict
 
     Args:
         vocabulary: a unigram model with ALBERT's five special pieces.
-        normalization: what is done to a text before it is split.
+        normalization: the normalization of a text before it is split.
 
     Raises:
         CheckpointError: the model is of another type, or a special piece is missing.

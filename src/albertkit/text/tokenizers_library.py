@@ -1,4 +1,4 @@
-"""The tokenizers library: a tokenizer from the content of a tokenizer.json, and its errors and panics as ours."""
+"""Wrap the tokenizers library: load a tokenizer.json, and turn the library's errors and panics into albertkit's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def library_tokenizer(content: str | bytes, *, where: str) -> tokenizers.Tokeniz
     """Build a tokenizer.
 
     Args:
-        content: of a `tokenizer.json`.
+        content: content of a `tokenizer.json`.
         where: what an error message calls it.
 
     Raises:

@@ -66,10 +66,10 @@ SETTINGS: Mapping[str, Any] = {
 FIRST_PIECES = ("<pad>", "<unk>", *SETTINGS["control_symbols"], *SETTINGS["user_defined_symbols"])
 """Pieces of the ids 0 to 12, in every vocabulary of ALBERT."""
 
-_LONGEST = int(SETTINGS["max_sentence_length"])  # bytes; sentencepiece passes over longer ones
+_LONGEST = int(SETTINGS["max_sentence_length"])  # bytes; sentencepiece skips longer ones
 # A decomposed character has up to three times its bytes (Hangul): a part of this size fits after normalisation.
 _LONGEST_PART = _LONGEST // 3
-_RESERVED = "\u2585"  # sentencepiece's own sign for a rare character: it passes over sentences that hold it
+_RESERVED = "\u2585"  # sentencepiece's own sign for a rare character: it skips sentences that hold it
 _TOO_LARGE = re.compile(r"Vocabulary size too high \(\d+\)\. Please set it to a value <= (\d+)")
 _TOO_SMALL = re.compile(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)")
 
@@ -103,20 +103,20 @@ def train_vocabulary(
 ) -> TrainedVocabulary:
     """Train a vocabulary on text files and write it as a tokenizer folder, whole or not at all.
 
-    Each line is normalised as the tokenizer does it (spaces, accents, lower case) and goes straight to sentencepiece:
-    nothing is written beside. The settings are those of the official vocabulary; the table behind `nmt_nfkc` is the
-    installed sentencepiece's, which knows newer characters than the official one's. Equal input, seed, threads and
-    version of sentencepiece give equal bytes.
+    Each line is normalised as the tokenizer does it (spaces, accents, lower case) and passed to sentencepiece without a
+    temporary file. The settings are those of the official vocabulary. The `nmt_nfkc` table is from the installed
+    sentencepiece, which knows newer characters than the official one. Equal input, seed, threads and version of
+    sentencepiece give equal bytes.
 
     Args:
-        files: text files, UTF-8, best with a sentence a line; blank lines count for nothing. They are read twice.
+        files: text files in UTF-8, best with one sentence per line; blank lines are ignored. They are read twice.
         out: folder to write, for `load_tokenizer` and for transformers.
         size: pieces of the vocabulary, the 13 fixed ones included.
         sentences: of more than so many, as many are drawn at random.
-        seed: of this draw.
+        seed: random seed of this draw.
         threads: threads of sentencepiece.
-        encoding: of the files; what the byte order mark of each says, else UTF-8, if None.
-        progress: where progress is told.
+        encoding: encoding of the files; None uses the byte order mark of each file, else UTF-8.
+        progress: gets the progress reports.
 
     Raises:
         WriteError: `out` exists and is not empty, or cannot be written.

@@ -71,11 +71,11 @@ class Vocabulary:
 
     @cached_property
     def digit_comma(self) -> dict[int, tuple[list[int], list[str]]]:
-        """Ids and pieces that stand for each piece that ends in a digit and a comma, by Google's rule.
+        """Ids and pieces that replace each piece that ends in a digit and a comma, by Google's rule.
 
-        The rule splits such a piece again without its comma; the result depends on the piece alone. Google's code means
-        to take off a word mark that the piece did not have and fails to (it compares str with bytes); here it is taken
-        off. No piece of the official vocabulary is concerned.
+        The rule splits such a piece again without its comma; the result depends only on the piece. Google's code tries
+        to remove a word mark that the piece did not have, but fails because it compares str with bytes. This code
+        removes the mark. No piece of the official vocabulary is affected.
         """
         replaced = {}
         for number, piece in enumerate(self.pieces):
@@ -90,7 +90,7 @@ class Vocabulary:
 
     @cached_property
     def keeps_ascii(self) -> bool:
-        """Whether the model's normalisation leaves ASCII alone and marks each word at its start."""
+        """Whether the model's normalisation leaves ASCII unchanged and marks each word at its start."""
         printable = "".join(map(chr, range(33, 127)))
         return bool(self._processor.Normalize(f"a {printable}") == f"{_SPACE}a{_SPACE}{printable}")
 

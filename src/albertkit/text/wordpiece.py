@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 WORDPIECE_MODES = ("google", "huggingface")
-"""Compatibility modes of WordPiece: the other three are of SentencePiece alone."""
+"""Compatibility modes of WordPiece: the other three are only for SentencePiece."""
 
 WORDPIECE_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 """The special pieces of BERT's vocabularies."""
@@ -45,7 +45,7 @@ class WordPieceTokenizer(AnyTokenizer):
 
     Args:
         model: the content of `vocab.txt`, one piece a line, the id is the number of the line from 0.
-        mode: whose ids to reproduce: google or huggingface.
+        mode: the implementation whose ids to reproduce: google or huggingface.
         lower: turn text to lower case (`do_lower_case`), as all published Chinese models do.
         keep_accents: leave accents where lower-casing drops them; text that is not lower-cased keeps them anyway.
         where: what an error message calls the vocabulary.
@@ -79,7 +79,7 @@ class WordPieceTokenizer(AnyTokenizer):
         self.keep_accents = keep_accents
         self.where = where
         self._pieces = _read_pieces(model, where=where)
-        # Where a piece stands twice the last line counts, as in transformers.
+        # If a piece occurs twice, the last line counts, as in transformers.
         self._numbers = {piece: number for number, piece in enumerate(self._pieces)}
         if "[UNK]" not in self._numbers:
             raise CheckpointError(f"{where}: no line is [UNK], so this is not a WordPiece vocabulary; copy it again")
@@ -241,5 +241,5 @@ def _read_pieces(model: bytes, *, where: str) -> list[str]:
         text = model.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{where}: byte {error.start} is not UTF-8; copy the file again") from error
-    # At line feeds alone: the Chinese vocabulary holds characters that str.splitlines takes for line ends.
+    # Only at line feeds: the Chinese vocabulary holds characters that str.splitlines takes for line ends.
     return [line.strip(" \t\r") for line in text.rstrip().split("\n")]
