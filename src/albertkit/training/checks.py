@@ -1,4 +1,4 @@
-"""Whether task, head, length and settings go together; told before anything is made."""
+"""Check that task, head, length and settings fit together, before any file is written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str,
     """Choose device, precision and threads of a training.
 
     Args:
-        settings: of the training.
+        settings: settings of the training.
         to: verb of the training, for messages.
         refused: precisions that it cannot be done in.
 

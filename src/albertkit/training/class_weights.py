@@ -31,7 +31,7 @@ def class_weights(
 
     Args:
         asked: `balanced`, or label -> weight.
-        task: of the training.
+        task: task of the training.
         examples: the training split, with labels.
         labels: names of the classes.
 

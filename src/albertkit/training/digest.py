@@ -80,7 +80,7 @@ def examples_digests(data: Dataset) -> dict[str, str]:
 
 
 def input_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return a clause for each input that changed; one that was not recorded is passed over.
+    """Return a clause for each input that changed; one that was not recorded is skipped.
 
     >>> input_changes({"labels": ["bad", "good"], "shards": "a3"}, {"labels": ["good", "bad"], "shards": "7b"})
     ['the labels were bad, good and are good, bad', 'the shards changed']

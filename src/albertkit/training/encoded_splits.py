@@ -51,7 +51,7 @@ class EncodedSplits:
     """Gives the score; None where nothing is scored."""
 
     def __iter__(self) -> Iterator[EncodedSplit]:
-        """Give each split once."""
+        """Yield each split once."""
         there = [split for split in (self.train, self.validation, self.test) if split is not None]
         return iter({id(split): split for split in there}.values())
 
@@ -163,7 +163,7 @@ def losses_of(
 
 
 def measure_batch_statistics(predictor: Predictor, train: EncodedSplit) -> None:
-    """Give batch normalization in the head the statistics of the training examples under the weights of now."""
+    """Set the head's batch normalization to the statistics of the training examples under the current weights."""
     head = head_of(predictor.model)
     if not isinstance(head, DeepHead) or not head.uses_batch_statistics:
         return

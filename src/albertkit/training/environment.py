@@ -1,4 +1,4 @@
-"""What a report says of the machine and the versions that a run was made with."""
+"""Describe the machine and the versions of a run for its report."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class EpochState(State[Step]):
 
     Args:
         trained: the network, or a head on a frozen one.
-        optimizer: of its parameters.
+        optimizer: optimizer of its parameters.
         record: what the head said of the training examples in this epoch.
         main: the metric that chooses the best epoch.
         patience: stop after so many epochs without a better score; None goes to the end.
@@ -50,7 +50,7 @@ class EpochState(State[Step]):
         return self._patience is not None and len(self.epochs) - self.best_epoch >= self._patience
 
     def count(self, step: Step) -> None:
-        """Take in one step that was just made."""
+        """Record one step that was just made."""
         super().count(step)
         self.record.add(step)
 

@@ -41,7 +41,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Prog
     Args:
         settings: what to do; open choices come from the recipe.
         resume: continue a run that was stopped; its weights end as if it had not been.
-        progress: where to report how it goes; silent when left out.
+        progress: gets the progress reports; silent by default.
 
     Raises:
         UsageError, DataError, CheckpointError: the settings, the data or the model cannot be used.

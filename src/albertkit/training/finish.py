@@ -22,7 +22,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
 
     Args:
         trained: what the training gave, with a score.
-        resolved: what it was told.
+        resolved: its resolved settings.
         run: where it writes.
 
     Raises:

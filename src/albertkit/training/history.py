@@ -23,7 +23,7 @@ class EpochRecord:
         self.losses = np.full(num_examples, np.nan, np.float32)
 
     def add(self, step: Step) -> None:
-        """Take in one step."""
+        """Record one step."""
         self.logits[step.indices] = step.logits
         self.losses[step.indices] = step.losses
 
@@ -75,7 +75,7 @@ def constant_loss(task: str, targets: npt.NDArray[Any], *, weights: npt.NDArray[
 
     Args:
         task: `classification`, `regression` or `multilabel`.
-        targets: of the training examples.
+        targets: targets of the training examples.
         weights: what `class_weights` gave for them.
     """
     if task == "regression":

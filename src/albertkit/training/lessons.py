@@ -79,8 +79,8 @@ class Lessons:
 
         Args:
             teacher: see `TaskTeacher`.
-            splits: what is trained on, and scored.
-            progress: where progress is shown.
+            splits: the splits to train on and to score.
+            progress: gets the progress reports.
 
         Raises:
             CheckpointError, WriteError: see `TaskTeacher.logits`.
@@ -131,7 +131,7 @@ class Lessons:
         Args:
             student: with its best weights.
             scored: what it scored.
-            splits: of the run.
+            splits: splits of the run.
             folder: where the student was saved.
         """
         task = student.model.task

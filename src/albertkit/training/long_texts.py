@@ -31,7 +31,7 @@ def windows_of(settings: FinetuneSettings, *, task: Task, max_length: int) -> Wi
 
     Args:
         settings: what the user gave.
-        task: of the training.
+        task: task of the training.
         max_length: longest input in tokens.
 
     Raises:

@@ -22,7 +22,7 @@ def parameter_groups(
 
     Args:
         modules: what is trained.
-        weight_decay: of the first group.
+        weight_decay: weight decay of the first group.
         rate_factors: parameters whose learning rate is the others' times a factor; those of one factor share groups.
     """
     factors = rate_factors or {}

@@ -1,4 +1,4 @@
-"""Frozen encoder: each text passes it once, and what it gave is kept on disk."""
+"""Frozen encoder: it runs once per text, and its outputs are cached on disk."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class RowCache:
     """The cache of one teacher.
 
     Args:
-        digest: of the teacher and of whatever else changes its numbers.
+        digest: digest of the teacher and of whatever else changes its numbers.
         width: numbers per text.
         dtype: their type on disk.
     """

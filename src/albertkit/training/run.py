@@ -1,4 +1,4 @@
-"""Run: where a training computes, what it keeps in order to continue, and where it reports."""
+"""Run: the device of a training, the state that it keeps in order to resume, and its progress reports."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def open_for_run(
         options: the others of `open_data`.
 
     Raises:
-        UsageError: as `open_data`.
-        DataError: as `open_data`; a column of the training that is not there is named as one.
+        UsageError: see `open_data`.
+        DataError: see `open_data`; a column of the training that is not there is named as one.
     """
     own = data not in DATASETS and task is not None
     chosen = {use: name for use, name in columns.items() if name is not None}

@@ -68,7 +68,7 @@ class RunFolder:
 
         Args:
             path: the directory.
-            settings: of the run that is about to start or continue.
+            settings: settings of the run that is about to start or continue.
             resume: whether to continue a run that was stopped; where none was begun, one starts.
             inputs: what the run reads, as `digest.input_changes` compares it.
 
@@ -133,7 +133,7 @@ class RunFolder:
             )
 
     def _other_duration(self, before: Mapping[str, Any], settings: Mapping[str, Any], *, changed: list[str]) -> str:
-        """Say what to do for a run with more (or fewer) epochs: the learning rate of each step was planned."""
+        """Return what to do for a run with more (or fewer) epochs: the schedule of the learning rate was fixed."""
         first = next((key for key in _DURATIONS if before.get(key) is not None), changed[0])
         was = f"{before.get(first)} {first}"
         now = " and ".join(f"{settings[key]} {key}" for key in changed if settings[key] is not None) or "others"

@@ -149,7 +149,7 @@ class FinetuneSettings(SharedSettings):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FinetuneSettings:
-        """Build from what `to_dict` gave; keys of another version are passed over.
+        """Build from the result of `to_dict`; keys of another version are ignored.
 
         Raises:
             TypeError: a value is of another kind than its field.

@@ -1,4 +1,4 @@
-"""What the settings of every training have in common, and the sentences on values that cannot be."""
+"""Settings that every training has in common, and the error messages for invalid values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SharedSettings:
     """
 
     BOUNDS: ClassVar[Mapping[str, float]] = {}
-    """Numbers of the subclass -> the least that each may be; None is passed over."""
+    """Numbers of the subclass -> the minimum of each; None is not checked."""
     SHARES: ClassVar[tuple[str, ...]] = ("warmup",)
     """Numbers from 0 to below 1."""
     PARTS: ClassVar[Mapping[str, float]] = {}

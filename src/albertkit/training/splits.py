@@ -1,4 +1,4 @@
-"""Which split trains, which chooses the epoch, which scores."""
+"""Choose the split that trains, the split that selects the epoch, and the split that scores."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
 
     Raises:
         UsageError: it is no run directory, or was trained on other data.
-        DataError: as `choose_splits`.
+        DataError: see `choose_splits`.
     """
     try:
         settings = run_settings(run)

@@ -1,4 +1,4 @@
-"""What a pretraining or a distillation starts from: a configuration by name or file, and the two pretraining heads."""
+"""Load what pretraining or distillation starts from: a configuration by name or file, and the pretraining heads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def with_pretraining_heads(model: Model, heads: Sequence[str], *, seed: int) -> 
     Args:
         model: what to start from.
         heads: names of the heads that are trained.
-        seed: of fresh ones.
+        seed: random seed of fresh ones.
     """
     missing = tuple(name for name in heads if name not in model.network.heads)
     torch.manual_seed(seed)

@@ -20,8 +20,8 @@ class State(Generic[AnyStep]):
     """Weights, optimizer and the number of steps that were made.
 
     Args:
-        trained: what is trained.
-        optimizer: of its parameters.
+        trained: the module to train.
+        optimizer: optimizer of its parameters.
     """
 
     def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -43,7 +43,7 @@ class State(Generic[AnyStep]):
         return 0.0 if self._saved_step == self.step else time.monotonic() - self._saved
 
     def count(self, step: AnyStep) -> None:
-        """Take in one step that was just made."""
+        """Record one step that was just made."""
         del step
         self.step += 1
 
@@ -129,7 +129,7 @@ class TokenState(State[CountedStep]):
         self.evaluations: list[dict[str, Any]] = []
 
     def count(self, step: CountedStep) -> None:
-        """Take in one step that was just made."""
+        """Record one step that was just made."""
         super().count(step)
         self.tokens += step.tokens
         self.seconds += step.seconds

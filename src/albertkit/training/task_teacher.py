@@ -63,10 +63,10 @@ class TaskTeacher:
 
     Args:
         settings: which model, and how its answers are learned.
-        task: of the student.
+        task: task of the student.
         labels: names of the student's outputs.
-        data: of the student, for messages.
-        execution: where it runs.
+        data: data of the student, for messages.
+        execution: device and precision to run on.
 
     Raises:
         UsageError: there is no such model, or it has another task or other labels.
@@ -97,7 +97,7 @@ class TaskTeacher:
         return self._predictor
 
     def release(self) -> None:
-        """Give the model's memory back until it is needed."""
+        """Free the model's memory until it is needed."""
         self._predictor = None
 
     def logits(self, examples: Sequence[TextExample], *, progress: Callable[[int], None]) -> FloatArray:

@@ -14,7 +14,7 @@ def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple
 
     Args:
         predictor: the network with its best weights.
-        splits: of the run, tokenised, with their features where the encoder is frozen.
+        splits: splits of the run, tokenised, with their features where the encoder is frozen.
 
     Returns:
         `(None, None)` without held-out rows, and for outputs that are not the probabilities of exclusive labels.

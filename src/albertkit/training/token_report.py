@@ -84,7 +84,7 @@ def finish(report: TokenReport, run: Run, *, save: Callable[[Path], None]) -> No
     """Write the model, the curves and the report.
 
     Args:
-        report: of the run.
+        report: report of the run.
         run: where it writes.
         save: writes the model into a folder.
 

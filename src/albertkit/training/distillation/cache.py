@@ -31,7 +31,7 @@ class CachedTeacher:
 
     Args:
         name: a known model's name, or a path.
-        execution: where it runs, in fp32.
+        execution: device to run on, in fp32.
         workers: processes; one per core when left out; on a GPU only this one.
 
     Raises:

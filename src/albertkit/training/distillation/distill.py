@@ -50,7 +50,7 @@ def distill(settings: DistillSettings, *, resume: bool = False, progress: Progre
     Args:
         settings: what to do.
         resume: continue a run that was stopped; its weights end as if it had not been.
-        progress: where progress is reported; silent when left out.
+        progress: gets the progress reports; silent by default.
 
     Raises:
         UsageError, DataError, CheckpointError, ConfigError: the settings, the texts, the teacher or the student cannot
@@ -193,7 +193,7 @@ class _Distillation:
         return report
 
     def _fill(self, objective: DistillObjective, plain: DistillBatches) -> None:
-        """Give word embeddings and maps their first weights."""
+        """Initialize the word embeddings and the maps."""
         settings, run, network, tokenizer = self.settings, self.run, self.student.network, self.student.tokenizer
         what = "the teacher's vectors of single pieces"
         of_pieces = partial(self.source.computed, progress=run.progress, what=what)

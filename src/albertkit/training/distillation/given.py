@@ -17,7 +17,7 @@ SUFFIXES = (".npy", ".parquet")
 
 
 def is_given(teacher: str) -> bool:
-    """Tell whether a teacher is a file of vectors.
+    """Return whether a teacher is a file of vectors.
 
     >>> is_given("vectors.npy"), is_given("runs/teacher")
     (True, False)
@@ -100,7 +100,7 @@ def _compare_counts(path: Path, vectors: int, texts: int) -> None:
 
 
 def _checked(vectors: npt.NDArray[np.floating], path: Path, *, first: int) -> npt.NDArray[np.float16]:
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told below
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are reported below
         found = unit(vectors.astype(np.float32))
     wrong = unusable(found)
     if wrong is not None:

@@ -1,4 +1,4 @@
-"""What a distillation reads: the texts that train and those that score, and the teacher's vectors of both."""
+"""Prepare the inputs of a distillation: training and validation texts, and the teacher's vectors of both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from albertkit.training.distillation.texts import Row, Texts, prepare_texts, rea
 
 MOST_HELD_OUT = 2000
 """Texts that score a run, at most."""
-_ORDER = 4  # purpose of a generator: whoever else draws from the same seed draws other numbers
+_ORDER = 4  # purpose of a generator: other purposes draw other numbers from the same seed
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def read_source(settings: DistillSettings, tokenizer: AnyTokenizer, execution: E
     """Read texts, open the teacher, and choose what trains and what scores.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         tokenizer: the student's.
-        execution: where the teacher runs.
+        execution: device and precision to run on.
 
     Returns:
         The source, and the number of optimizer steps.

@@ -1,7 +1,7 @@
-"""Begin the maps into the teacher's space by least squares, or with the one that the checkpoint has; take one out.
+"""Initialize the maps into the teacher's space by least squares or from the checkpoint; extract one of them.
 
-The vectors of a trained network differ much more in some directions than in others. From random weights a map takes
-thousands of steps to find what lies in the small ones, and pulls at the network meanwhile.
+The vectors of a trained network vary much more in some directions than in others. A map with random weights takes
+thousands of steps to fit the directions of low variance, and its gradients disturb the network meanwhile.
 """
 
 from __future__ import annotations

@@ -82,9 +82,9 @@ def train_step(
         optimizer: updates their parameters.
         batch: texts, and the teacher's vectors.
         settings: weights of the losses, and the longest gradient.
-        learning_rate: of this step; each group of the optimizer multiplies it with its `rate_factor`.
+        learning_rate: learning rate of this step; each group of the optimizer multiplies it with its `rate_factor`.
         execution: device and precision.
-        seed: of dropout in this step.
+        seed: random seed of dropout in this step.
     """
     started = time.perf_counter()
     texts, teacher = batch

@@ -1,4 +1,4 @@
-"""Where a student begins: its network and heads, and word embeddings from the teacher's vectors of single pieces."""
+"""Build a student: its network and heads, and word embeddings from the teacher's vectors of single pieces."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def begin_with_pieces(
     segments: the normalization of the embeddings removes a length that all words share, but not this.
 
     Args:
-        network: of the student.
+        network: network of the student.
         tokenizer: its tokenizer.
         texts: to train on; they count how frequent each piece is.
         vectors: texts -> the teacher's vectors `[texts, dimensions]`.

@@ -38,7 +38,7 @@ def open_teacher(name: str, execution: Execution) -> Teacher:
 
     Args:
         name: a known model's name, or a path.
-        execution: where it runs, in fp32.
+        execution: device to run on, in fp32.
 
     Raises:
         UsageError, CheckpointError: it cannot be loaded, or has no tokenizer.
@@ -154,7 +154,7 @@ class _TransformersTeacher:
 
 
 def _lowers(folder: Path) -> bool:
-    """Tell whether sentence-transformers puts texts into lower case before its tokenizer."""
+    """Return whether sentence-transformers puts texts into lower case before its tokenizer."""
     path = folder / "sentence_bert_config.json"
     try:
         return bool(json.loads(path.read_text(encoding="utf-8")).get("do_lower_case")) if path.is_file() else False

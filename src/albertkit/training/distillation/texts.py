@@ -80,9 +80,9 @@ def read_rows(
 
     Args:
         data: files (plain, .gz or .xz, or tables) and folders of them.
-        text_column: of tables; its usual names when left out.
+        text_column: text column of tables; its usual names when left out.
         every_line: whether an empty line counts as a text; otherwise it only separates documents.
-        encoding: of text files; the byte order mark says it, else it is UTF-8, if None.
+        encoding: encoding of text files; None uses the byte order mark, else UTF-8.
 
     Raises:
         UsageError: there is no such encoding.
@@ -127,7 +127,7 @@ def prepare_texts(
         max_length: tokens of the longest sequence, special ones included.
         by_sentence: cut every text into runs of sentences of random length.
         whole: never cut; the tokens of a longer text are truncated instead. For vectors that somebody else computed.
-        seed: of the lengths of the runs.
+        seed: random seed of the lengths of the runs.
 
     Raises:
         DataError: a text is empty, or holds nothing that the tokenizer knows; or there are none.

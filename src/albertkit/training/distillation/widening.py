@@ -74,8 +74,8 @@ def extra_dimensions(config: AlbertConfig, dimensions: int, *, teacher: str, wan
     96
 
     Args:
-        config: of the student.
-        dimensions: of the teacher's vectors.
+        config: configuration of the student.
+        dimensions: dimensions of the teacher's vectors.
         teacher: its name, for messages.
         wanted: what the user asked for; None: `SHARE` of the hidden size, and no more than there can be.
 
@@ -128,7 +128,7 @@ def widened(network: Network, extra: int) -> Network:
     about the same mean and variance, and their gains are 0: nothing of them reaches the logits before training.
 
     Args:
-        network: of a checkpoint.
+        network: network of a checkpoint.
         extra: N, how many.
     """
     config = replace(network.config, embedding_size=network.config.embedding_size + extra)
@@ -161,7 +161,7 @@ def begin_with_path(
 
     Args:
         network: what `widened` returned.
-        tokenizer: of the student.
+        tokenizer: tokenizer of the student.
         plain: texts to train on, without masks.
         checkpoint: what `widened` was given, on the device of `network`.
         vectors: texts -> the teacher's vectors `[texts, dimensions]`.

@@ -1,4 +1,4 @@
-"""Whether a few-shot run can be made: its task, its options, its rows; told before anything is made."""
+"""Check that a few-shot run is possible (its task, options and rows), before any file is written."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def check_rows(train: Dataset, targets: npt.NDArray[np.int64], *, labels: Sequen
 
 
 def suits(rows: npt.NDArray[np.int64]) -> bool:
-    """Tell whether few-shot training is the better choice for labels with so many rows each, and can be made.
+    """Return whether few-shot training is the better choice for labels with so many rows each, and can be made.
 
     >>> suits(np.array([99, 99])), suits(np.array([5, 500, 200])), suits(np.array([50, 1]))
     (True, False, False)
@@ -93,7 +93,7 @@ def amount_note(train: Dataset, task: str, settings: FinetuneSettings) -> list[s
 
     Args:
         train: the training split.
-        task: of the run.
+        task: task of the run.
         settings: whether few-shot training was asked for.
     """
     if task != "classification" or settings.freeze_encoder:

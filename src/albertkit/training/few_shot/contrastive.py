@@ -81,8 +81,8 @@ def drawn_units(targets: npt.NDArray[np.int64], *, seed: int, step: int) -> IntA
 
     Args:
         targets: number of each unit's label.
-        seed: of the run.
-        step: from 0.
+        seed: random seed of the run.
+        step: step number, from 0.
     """
     random = np.random.RandomState((seed * 1_000_003 + step) % 2**32)
     there = np.unique(targets)
@@ -121,7 +121,7 @@ def contrast_steps(
         execution: device and precision.
         steps: optimizer steps.
         batch_tokens: the most tokens of one forward pass.
-        seed: of the pairs and of dropout.
+        seed: random seed of the pairs and of dropout.
 
     Yields:
         Each step that was made.

@@ -47,9 +47,9 @@ def fit_linear(
     Args:
         features: `[rows, features]`.
         targets: number of each row's label; all of `num_labels` are there.
-        num_labels: of the head.
+        num_labels: number of labels of the head.
         strength: scikit-learn's `C`.
-        weights: of the labels, `[labels]`; 1 where left out.
+        weights: weights of the labels, `[labels]`; 1 where left out.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

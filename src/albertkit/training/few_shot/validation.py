@@ -94,7 +94,7 @@ def cross_validate(
     """Fit heads of every strength on each fold's training part and score them on the rest.
 
     Args:
-        name: of the way.
+        name: name of the way.
         features_of: number of a fold -> features of all rows, `[rows, features]`, made without its held-out rows.
         problem: rows, folds and metric.
         pooling: what the features are.
@@ -166,7 +166,7 @@ def choose(ways: Sequence[Way], *, metric: str, folds: int) -> tuple[Way, str]:
     Args:
         ways: the simplest first.
         metric: what they were scored by.
-        folds: of the whole cross-validation.
+        folds: folds of the whole cross-validation.
     """
     chosen, close = ways[0], ""
     for way in ways[1:]:

@@ -1,1 +1,1 @@
-"""GLUE as a whole: every task that the data are there for, the table, and the zip for the benchmark's server."""
+"""Run all of GLUE: every task whose data exist, the table, and the zip for the benchmark's server."""

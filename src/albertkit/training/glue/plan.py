@@ -65,9 +65,9 @@ class Plan:
 
 
 def make_plan(settings: GlueSettings) -> Plan:
-    """Look at the data and say what can be run.
+    """Inspect the data and return the tasks that can be run.
 
-    A task needs its training file and its whole dev file: no other file stands in for one of them.
+    A task needs its training file and its whole dev file: no other file can replace one of them.
 
     Raises:
         DataError: the folder of the data is not there.
@@ -123,7 +123,7 @@ def _run(task: str, seed: int, settings: GlueSettings, there: Sequence[str]) -> 
     out = Path(settings.out)
     model, start = settings.model, None
     if task in STARTED_FROM_NLI:
-        own = out / TASKS["mnli"].folder / "seed-1"  # one start for all seeds, whichever seeds of MNLI are there
+        own = out / TASKS["mnli"].folder / "seed-1"  # one start for all seeds, whichever seeds of MNLI exist
         if settings.nli is not None:
             model = settings.nli
         elif "mnli" in there or (own / REPORT).is_file():

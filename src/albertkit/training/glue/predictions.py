@@ -43,7 +43,7 @@ def write_predictions(path: Path, dataset: Dataset, words: Sequence[str]) -> Non
     The index is the example's own where the file has one, else its number from 0, which is what the server counts.
 
     Args:
-        path: where to.
+        path: the path to write.
         dataset: the split.
         words: one an example.
 

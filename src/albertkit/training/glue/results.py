@@ -1,4 +1,4 @@
-"""What the runs of one task amount to: medians over seeds, every value, and the seed that predicts the test split."""
+"""Aggregate the runs of one task: medians over seeds, every value, and the seed that predicts the test split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the benchmark: what is planned and not done yet, the table, the zip."""
+"""Run the benchmark: the planned runs that are not finished, the table, the zip."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from albertkit.training.glue.table import GlueTable
 
 
 def run_glue(settings: GlueSettings, *, resume: bool = False, progress: Progress | None = None) -> GlueTable:
-    """Fine-tune on every task that the data are there for; write the table and the zip for the server.
+    """Fine-tune on every task whose data exist; write the table and the zip for the server.
 
-    A run that cannot be finished (its loss diverged, its data are broken) is told and named in the table, and the
-    others go on.
+    A run that cannot finish (its loss diverged, its data are broken) is reported and named in the table, and the
+    others continue.
 
     Args:
         settings: what to do; open choices come from each task's recipe.
-        resume: continue what was stopped: finished runs stay, a run in the middle continues from its checkpoint.
-        progress: where to say how it goes; silent when left out.
+        resume: continue a stopped benchmark: finished runs stay, an unfinished run continues from its checkpoint.
+        progress: gets the progress reports; silent by default.
 
     Raises:
         UsageError, DataError, CheckpointError: the settings, the data's folder or a model cannot be used.
@@ -53,7 +53,7 @@ def _run_all(settings: GlueSettings, *, resume: bool, progress: Progress) -> Glu
         reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in plan.missing)
         raise DataError(f"{settings.data_dir}: no task of GLUE can be run ({reasons})")
     for name in {settings.model, settings.nli} - {None}:
-        load_model(str(name))  # a name that is wrong is told now, not after hours
+        load_model(str(name))  # report a wrong name now, not after hours
     begin(settings, resume=resume)
     for entry in plan.missing:
         progress.report(f"{entry.name} is left out: {entry.reason}")
@@ -104,7 +104,7 @@ def _run(run: PlannedRun, place: str, execution: Execution, progress: Progress) 
 
 
 def _predict_dev(finished: FinishedRun, execution: Execution, progress: Progress) -> bool:
-    """Write a run's predictions of dev, so that anybody can score them; MNLI's second dev split is scored, too.
+    """Write a run's predictions for dev, so that any tool can score them; MNLI's second dev split is scored, too.
 
     Returns:
         Whether a score was added.

@@ -64,7 +64,7 @@ def begin(settings: GlueSettings, *, resume: bool) -> None:
     """Make the folder, or check that a run there may continue with these settings.
 
     Args:
-        settings: of the run that starts or continues.
+        settings: settings of the run that starts or continues.
         resume: whether to continue; where nothing was begun, it starts.
 
     Raises:

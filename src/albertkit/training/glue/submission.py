@@ -1,4 +1,4 @@
-"""The zip that GLUE's server takes: one file of predictions a test split, in the server's words.
+"""Write the zip for GLUE's server: one prediction file per test split, in the server's format.
 
 Names, header and labels are those of the benchmark's sample submission: numbers for CoLA, SST-2, MRPC, QQP and WNLI,
 words for MNLI, QNLI, RTE and AX, a number from 0 to 5 for STS-B.
@@ -133,7 +133,7 @@ def _test_split(file: ServerFile, data_dir: str) -> Dataset:
 
 
 def _is_stale(path: Path, result: TaskResult) -> bool:
-    """Tell whether the run was made again after its predictions."""
+    """Return whether the run was made again after its predictions."""
     return path.stat().st_mtime < (result.best.run.folder / "report.json").stat().st_mtime
 
 

@@ -29,20 +29,20 @@ def check_agreement(
     execution: Execution,
     begun: bool,
 ) -> None:
-    """Compare what all processes are about to do; paths may differ, what lies there may not.
+    """Compare the plans of all processes; paths may differ, the files there may not.
 
     Args:
-        processes: met, not yet connected.
-        settings: complete.
-        config: of the network.
-        corpus: opened.
-        execution: device and precision that were chosen.
-        begun: whether this process sees a run to go on with.
+        processes: the processes after the rendezvous, not yet connected.
+        settings: the complete settings.
+        config: the network's configuration.
+        corpus: the opened corpus.
+        execution: the chosen device and precision.
+        begun: whether this process sees a run to resume.
 
     Raises:
         DataError: the shards differ.
         UsageError: the settings, the network, the version, the device or the precision differ.
-        RunError: the run to go on with lies where the first process does not see it.
+        RunError: the first process does not see the run to resume.
     """
     seen = {
         "name": processes.name,

@@ -35,7 +35,7 @@ def word_vectors(
         texts: tokens of documents.
         vocab_size: number of pieces.
         dimensions: at most `vocab_size`.
-        seed: of the randomized SVD.
+        seed: random seed of the randomized SVD.
         progress: called with the number of tokens that were just counted.
 
     Raises:

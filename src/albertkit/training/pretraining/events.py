@@ -17,7 +17,7 @@ class TensorBoard:
     """Writes event files.
 
     Args:
-        folder: where to; None writes nothing.
+        folder: the folder to write; None writes nothing.
         step: the last step whose outcome is kept, 0 for a new run.
 
     Raises:

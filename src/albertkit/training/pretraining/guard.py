@@ -1,4 +1,4 @@
-"""DivergenceGuard: notices when a pretraining runs away, and says with which rate to go on from the last good point."""
+"""DivergenceGuard: detects divergence in pretraining, and sets the rate to resume with from a good checkpoint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DivergenceGuard:
         self.mean, self.lowest = math.nan, math.inf
 
     def is_good(self, loss: float, gradient_norm: float) -> bool:
-        """Take in one step and return whether the run may go on from it."""
+        """Record one step and return whether the run may continue from it."""
         if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
             return False
         self.mean = loss if math.isnan(self.mean) else MEMORY * self.mean + (1 - MEMORY) * loss
@@ -59,7 +59,7 @@ class DivergenceGuard:
         Args:
             step: that ran away.
             good_step: where the run continues.
-            rate: of the step, before it is lowered.
+            rate: rate of the step, before it is lowered.
 
         Raises:
             RunError: the run went back too often.

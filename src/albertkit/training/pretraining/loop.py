@@ -47,7 +47,7 @@ class PretrainLoop:
     """Trains, scores and keeps models.
 
     Args:
-        training: what is trained on.
+        training: the pretraining to run.
         state: fresh; see `restored`.
     """
 
@@ -118,7 +118,7 @@ class PretrainLoop:
         return held_out_scores(objective, sample, execution=execution, processes=processes), 0
 
     def _steps(self, objective: nn.Module) -> Iterator[PretrainStep]:
-        """Make the steps from the state on; one at which the loss ran away is not given, the run goes back instead."""
+        """Yield the steps from the state on; if the loss diverges at a step, return to a checkpoint instead."""
         resolved, run, state = self.training.resolved, self.training.run, self.state
         settings, processes, rate = resolved.settings, self.training.processes, resolved.schedule
         batches = self._batches()

@@ -43,7 +43,7 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
     Args:
         settings: what to do; open choices come from the recipe for the size.
         resume: continue a run that was stopped; on one process its weights end as if it had not been.
-        progress: where to report how it goes; silent when left out.
+        progress: gets the progress reports; silent by default.
 
     Raises:
         UsageError, DataError, CheckpointError, ConfigError: the settings, the shards or the model cannot be used.

@@ -1,7 +1,8 @@
-"""Processes: who takes which batch when several train together under torchrun, and how their sums become one.
+"""Processes: distribute batches over the processes of a torchrun job, and combine their sums.
 
-They meet at torchrun's key-value store first, which needs no device: checks are compared there (`agreement.py`), and
-an error of one is an error of all, before anybody waits in a collective operation for one that will never come.
+The processes first meet at torchrun's key-value store, which needs no device. They compare their checks there
+(`agreement.py`), and an error of one is an error of all, before any process waits in a collective operation for one
+that will never come.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Processes:
         """
         try:
             yield
-        except Exception as error:  # whatever it is, the others must hear of it, or they would wait for ever
+        except Exception as error:  # report any error to the others, or they would wait forever
             self.gather(key, [self.name, str(error) or type(error).__name__])
             raise
         for told in self.gather(key, None):
@@ -165,7 +166,7 @@ def _taken_apart(tree: Any, tensors: list[Tensor]) -> Any:
 
 
 def on_own_device(execution: Execution) -> Execution:
-    """Give each process of a machine its own GPU, by the number that torchrun gave it on this machine.
+    """Assign each process of a machine its own GPU, by torchrun's local rank.
 
     Raises:
         UsageError: more processes than GPUs, or all on one GPU by name.
@@ -193,7 +194,7 @@ def join_processes() -> Iterator[Processes]:
     Tensors may be exchanged after `Processes.connect`.
 
     Raises:
-        UsageError: torchrun's variables are there in part only.
+        UsageError: only some of torchrun's variables are set.
         RunError: the first process is not reached, or another one ended in the middle.
     """
     if "WORLD_SIZE" not in os.environ:
@@ -223,7 +224,7 @@ def join_processes() -> Iterator[Processes]:
 
 
 def _is_of_another(error: RuntimeError) -> bool:
-    """Tell whether a process that is gone, not this one, is behind an error."""
+    """Return whether a process that is gone, not this one, is behind an error."""
     return isinstance(error, dist.DistError) or any(name in str(error) for name in ("gloo", "Connection closed"))
 
 

@@ -1,4 +1,4 @@
-"""PretrainSettings: everything that a pretraining was asked for, and the recipe for what was left open."""
+"""PretrainSettings: all settings of a pretraining, and the recipe for those that are not set."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PretrainSettings(TokenSettings):
     compile: bool = False
     """Compile the layers (torch.compile): a slower start, faster steps; for long runs on a GPU."""
     recompute: bool = False
-    """Keep each layer's input only and run the layer again on the way back: less memory, a third more time."""
+    """Keep only each layer's input and run the layer again in the backward pass: less memory, a third more time."""
     tensorboard: bool = False
     """Write event files for TensorBoard besides metrics.jsonl."""
 
@@ -72,7 +72,7 @@ class PretrainSettings(TokenSettings):
 # others follow the fall of the rates that ALBERT's authors fine-tune with, and want a trial of one's own.
 RATES: Mapping[int, float] = {256: 2e-3, 768: 5e-4, 1024: 3e-4, 2048: 1e-4, 4096: 5e-5}
 CONTINUED = 0.25
-"""Going on from a trained checkpoint: this part of the rate, so that what it knows is not washed away."""
+"""Share of the learning rate when training continues from a trained checkpoint, to prevent forgetting."""
 LAMB_RATE, LAMB_BATCH = 0.00176, 4096 * 512
 """The paper's rate, and the tokens of its batch; the rate falls with the square root of the batch."""
 EPOCHS = 1.0
@@ -124,7 +124,7 @@ def resolve(
 
     Args:
         settings: what the user gave.
-        config: of the network.
+        config: configuration of the network.
         corpus_tokens: tokens that may be trained on.
         max_length: longest sequence that the shards were prepared for.
         processes: how many train together.

@@ -55,9 +55,9 @@ def begin(
         network: with the masked-piece head.
         corpus: its tokens are counted for an informed start.
         documents: numbers of those that are trained on.
-        init: of `STARTS`.
-        seed: of every random number.
-        progress: where progress is shown.
+        init: one of `STARTS`.
+        seed: the random seed.
+        progress: gets the progress reports.
     """
     fresh_weights(network, seed=seed)
     if init == "random":
@@ -93,7 +93,7 @@ def informed_start(
         corpus: where the documents are.
         documents: numbers of those that may be read.
         num_specials: ids below are special pieces, which never occur in text.
-        seed: of the sample of documents and the random directions.
+        seed: random seed of the sample of documents and the random directions.
         progress: called with the number of tokens that were just counted.
 
     Raises:

@@ -77,11 +77,11 @@ def train_step(
         objective: `PretrainingObjective`, wrapped by DistributedDataParallel when there are several processes.
         optimizer: updates its parameters.
         pending: the batches of the step, the same list in every process.
-        learning_rate: of this step.
+        learning_rate: learning rate of this step.
         clip_norm: longest gradient; 0 does not clip.
         execution: device and precision.
-        processes: who takes which batch.
-        seed: of dropout in this step.
+        processes: the distribution of batches over processes.
+        seed: random seed of dropout in this step.
     """
     started = time.perf_counter()
     batches = [batch.build() for batch in processes.share(pending)]
