@@ -97,7 +97,7 @@ def test_an_existing_run_is_left_alone(albertkit: Runner, run_folder: Path, keyw
     words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--json").failure()
     assert "exists and is not empty; give another --out or --resume to go on" in words
     words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--resume", "--json").failure()
-    assert "a run goes on with the settings it started with" in words
+    assert "a run continues with the settings it started with" in words
     assert (run_folder / "report.json").read_bytes() == before
 
 

@@ -70,7 +70,7 @@ def test_a_stop_and_a_failure_say_how_to_go_on(
     monkeypatch.setattr("albertkit.training.glue.runs.finetune", stopped)
     outcome = albertkit(*arguments)
     assert outcome.status == 130
-    assert f"the same command with --resume goes on with what is not done in {tmp_path / 'out'}" in outcome.err
+    assert f"the same command with --resume continues with what is not done in {tmp_path / 'out'}" in outcome.err
     monkeypatch.setattr("albertkit.training.glue.runs.finetune", diverged)
     outcome = albertkit(*arguments, "--resume")
     assert outcome.status == 1

@@ -73,4 +73,4 @@ def test_ctrl_c_says_how_to_go_on(albertkit: Runner, tmp_path: Path, monkeypatch
     monkeypatch.setattr("albertkit.data.corpus.prepare.prepare", interrupted)
     outcome = albertkit("prepare", tmp_path, "--model", "albert-nano", "--out", tmp_path / "s", "--json")
     assert (outcome.status, outcome.out) == (130, "")
-    assert "the same command goes on from the last finished shard" in outcome.err
+    assert "the same command continues from the last finished shard" in outcome.err

@@ -119,7 +119,7 @@ def test_a_small_file_that_is_not_what_git_has(hub: Server) -> None:
 
 def test_going_on_after_a_cut_between_and_within_files(hub: Server) -> None:
     hub.paths["/store/model.safetensors"].cuts = [900_000, 0, 0, 0]
-    with pytest.raises(DownloadError, match="the same command goes on"):
+    with pytest.raises(DownloadError, match="the same command continues"):
         fetch_model(NAME, consent=granted)
     assert cached_model_folder(NAME) is None
     before = len(hub.gets())

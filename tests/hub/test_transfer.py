@@ -81,7 +81,9 @@ def test_a_cut_line_is_taken_up_where_it_broke(tmp_path: Path) -> None:
 def test_the_same_call_goes_on_later(tmp_path: Path) -> None:
     served = Served(CONTENT, cuts=[700_000, 0, 0, 0])
     with serving({"/f": served}) as server:
-        with pytest.raises(DownloadError, match=r"/f: the line was cut .*; the same command goes on where it stopped"):
+        with pytest.raises(
+            DownloadError, match=r"/f: the line was cut .*; the same command continues where it stopped"
+        ):
             get(server, tmp_path / "f")
         assert (tmp_path / "f.part").stat().st_size == 700_000
         assert not (tmp_path / "f").exists()
@@ -145,7 +147,7 @@ def test_faults_of_the_server(tmp_path: Path) -> None:
         with pytest.raises(DownloadError, match=r"refuses to give it \(403\)"):
             get(server, tmp_path / "g", "/no")
         server.paths["/f"] = Served(failures=[500] * 4)
-        with pytest.raises(DownloadError, match=r"busy or broken \(500\); the same command goes on"):
+        with pytest.raises(DownloadError, match=r"busy or broken \(500\); the same command continues"):
             get(server, tmp_path / "g")
     with pytest.raises(DownloadError, match="no connection"):
         get(server, tmp_path / "g")

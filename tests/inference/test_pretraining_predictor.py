@@ -93,11 +93,11 @@ def test_a_long_text_is_cut_aloud(model: Predictor) -> None:
     sentences = [str(one.message) for one in seen]
     assert sentences == [
         f"the text is 40 tokens longer than the 64 that {pretrained_folder()} takes; its end was cut off",
-        "1 of 2 [MASK] stand behind the 64 tokens that the model takes",
+        "1 of 2 [MASK] come after the 64 tokens that the model takes",
     ]
     with (
         pytest.warns(CutTextWarning),
-        pytest.raises(UsageError, match=r"every \[MASK\] stands behind the 64 tokens.*give a shorter text"),
+        pytest.raises(UsageError, match=r"every \[MASK\] comes after the 64 tokens.*give a shorter text"),
     ):
         fill_masks(model, f"{words} [MASK]")
     with pytest.warns(CutTextWarning, match="its end was cut off"):

@@ -56,7 +56,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, resume: bool
 
 def test_other_settings_cannot_go_on(tmp_path: Path) -> None:
     begun(tmp_path)
-    with pytest.raises(RunError, match=r"goes on with the settings it started with; seed was 7 and is 8"):
+    with pytest.raises(RunError, match=r"continues with the settings it started with; seed was 7 and is 8"):
         RunFolder.open(tmp_path, {**SETTINGS, "seed": 8}, resume=True)
 
 
@@ -154,7 +154,7 @@ def test_no_space_at_any_moment(tmp_path: Path, function: str, monkeypatch: pyte
 
 def test_a_full_disk_while_logging_says_how_to_go_on(tmp_path: Path) -> None:
     run = begun(tmp_path)
-    with files_limited_to(50), pytest.raises(WriteError, match=r"metrics.jsonl: cannot be written.*--resume goes on"):
+    with files_limited_to(50), pytest.raises(WriteError, match=r"metrics.jsonl: cannot be written.*--resume continues"):
         run.log({"event": "step", "words": "x" * 100})
     run.begin(SETTINGS, step=0)
     assert (tmp_path / "metrics.jsonl").read_text() == ""

@@ -22,7 +22,7 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
     """Fetch a known model or data set, after asking.
 
     NAME is a model of `albertkit models`, or imdb, glue/sst2 and the other tasks of GLUE. The folder is printed. A
-    download that was cut goes on when the same command is given again.
+    download that was cut continues when the same command is given again.
     """
     from albertkit.config import PUBLISHED
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset

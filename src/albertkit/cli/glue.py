@@ -56,7 +56,7 @@ def command(out: str, resume: bool, as_json: bool, **options: Any) -> None:
         with notes_on_stderr():
             table = run_glue(settings, resume=resume, progress=Console())
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command with --resume goes on with what is not done in {out}", err=True)
+        click.echo(f"stopped; the same command with --resume continues with what is not done in {out}", err=True)
         raise SystemExit(130) from None
     if as_json:
         print_json(table.to_dict())

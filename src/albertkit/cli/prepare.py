@@ -47,7 +47,7 @@ def command(
     """Raw text to shards for pretraining.
 
     FILES are text files, plain, .gz or .xz, folders of them, or - for standard input. A blank line ends a document,
-    every other line is a paragraph. The same command goes on where it was stopped.
+    every other line is a paragraph. The same command continues where it was stopped.
     """
     from albertkit.data.corpus.prepare import prepare
     from albertkit.io.progress import Console
@@ -71,7 +71,7 @@ def command(
             progress=Console(),
         )
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command goes on from the last finished shard of {out}", err=True)
+        click.echo(f"stopped; the same command continues from the last finished shard of {out}", err=True)
         raise SystemExit(130) from None
     if as_json:
         print_json(report)

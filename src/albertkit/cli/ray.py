@@ -17,7 +17,7 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
     try:
         report = run_job(job, address=address, workers=workers, threads=threads, progress=Console())
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command goes on with the parts that {job.output} lacks", err=True)
+        click.echo(f"stopped; the same command continues with the parts that {job.output} lacks", err=True)
         raise SystemExit(130) from None
     what = "they have vectors" if job.verb == "embed" else "they have predictions"
     if report.blank:

@@ -16,6 +16,7 @@ from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model
 
 
+# scikit-learn has no types.
 class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEstimator):  # type: ignore[misc]
     """Gives each text a vector, for scikit-learn's own models to work on.
 

@@ -267,7 +267,7 @@ def _patiently(
             before = received()
             if failures == len(PAUSES):
                 kept = f" ({megabytes(before)} are kept)" if before else ""
-                raise DownloadError(f"{url}: {fault}; the same command goes on where it stopped{kept}") from fault
+                raise DownloadError(f"{url}: {fault}; the same command continues where it stopped{kept}") from fault
             progress.report(f"{urlsplit(url).netloc}: {fault}; trying again in {PAUSES[failures]:g} s")
             time.sleep(PAUSES[failures])
             failures += 1

@@ -91,10 +91,10 @@ def fill_masks(predictor: Predictor, text: str, *, pair: str | None = None, top:
     _warn_of_cut(model, masked.sequence)
     longest, found = model.network.config.max_position_embeddings, len(masked.positions)
     if not found:
-        raise UsageError(f"every {MASK} stands behind the {longest} tokens that the model takes; give a shorter text")
+        raise UsageError(f"every {MASK} comes after the {longest} tokens that the model takes; give a shorter text")
     if masked.beyond:
         warnings.warn(
-            f"{masked.beyond} of {found + masked.beyond} {MASK} stand behind the {longest} tokens that the model takes",
+            f"{masked.beyond} of {found + masked.beyond} {MASK} come after the {longest} tokens that the model takes",
             CutTextWarning,
             stacklevel=2,
         )

@@ -129,7 +129,7 @@ class OutputFolder:
                 os.fsync(file.fileno())
         except OSError as error:
             raise WriteError(
-                f"{journal}: cannot be written ({error.strerror or error}); the same command goes on"
+                f"{journal}: cannot be written ({error.strerror or error}); the same command continues"
             ) from error
         self.done[str(line["name"])] = line
 

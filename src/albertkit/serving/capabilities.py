@@ -139,7 +139,7 @@ class Capabilities:
             texts.append(read_masks(self.model, text))
             if texts[-1].beyond:
                 raise Refusal(
-                    422, f"text {number}: a {MASK} stands behind the {longest} tokens that the model takes; shorten it"
+                    422, f"text {number}: a {MASK} comes after the {longest} tokens that the model takes; shorten it"
                 )
         masks = sum(len(one.positions) for one in texts)
         if masks > MOST_MASKS:

@@ -8,6 +8,7 @@ shares it. What needs another library is named as "module:attribute" and importe
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ Predictions = Sequence[Mapping[str, Any]]
 """One JSON-ready prediction per example."""
 
 
-class Task:
+class Task(ABC):
     """What every task offers. One more task is a subclass in a folder of its own and a line in `TASKS`."""
 
     name: str
@@ -71,13 +72,13 @@ class Task:
         del examples
         return self
 
+    @abstractmethod
     def example_of(self, text: str, pair: str | None = None) -> Any:
         """Return what a user's text (and second text) is to this task, not labelled.
 
         Raises:
             UsageError: the task needs more, or takes no second text.
         """
-        raise NotImplementedError
 
     def relabelled(self, example: Any, moved: Mapping[int, int]) -> Any:
         """Return an example with its label numbers replaced.
@@ -91,22 +92,23 @@ class Task:
             return replace(example, label=tuple(sorted(moved[one] for one in label)))
         return example if label is None else replace(example, label=moved[label])
 
+    @abstractmethod
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[Any], *, max_length: int) -> Encoded:
         """Tokenise examples into sequences of at most `max_length` tokens."""
-        raise NotImplementedError
 
     def truncation_note(self, counts: Truncation) -> str:
         """Return the sentence about texts that were not read whole, of which there are some."""
         return counts.sentence
 
+    @abstractmethod
     def unit_targets(self, encoded: Encoded, examples: Sequence[Any], *, num_labels: int) -> UnitTargets:
         """Return what the loss compares with, for each unit.
 
         Raises:
             DataError: an example whose answer is not known.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def predictions(
         self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[Any], *, labels: Sequence[str]
     ) -> list[Mapping[str, Any]]:
@@ -118,7 +120,6 @@ class Task:
             examples: themselves.
             labels: names of the head's outputs.
         """
-        raise NotImplementedError
 
     def render(self, prediction: Mapping[str, Any]) -> str:
         """Return a prediction as one line for a terminal.
@@ -142,7 +143,7 @@ class Task:
         Raises:
             DataError: nothing to score.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # not abstract: a task that scores logits overrides `score_outputs` instead
 
     def score_outputs(
         self,

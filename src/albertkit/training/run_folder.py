@@ -118,7 +118,7 @@ class RunFolder:
             raise RunError(self._other_duration(before, settings, changed=changed))
         if changed:
             said = "; ".join(f"{key} was {before.get(key)!r} and is {settings[key]!r}" for key in changed)
-            raise RunError(f"{self.path}: a run goes on with the settings it started with; {said}")
+            raise RunError(f"{self.path}: a run continues with the settings it started with; {said}")
         inputs = before.get(INPUTS, {})
         if not isinstance(inputs, Mapping):
             raise RunError(f'{config}: "{INPUTS}" is not a mapping; {_START_AGAIN}')
@@ -169,7 +169,7 @@ class RunFolder:
         except OSError as error:
             raise WriteError(
                 f"{self._events}: cannot be written ({error.strerror or error}); "
-                "--resume goes on from the last checkpoint"
+                "--resume continues from the last checkpoint"
             ) from error
 
     def save_checkpoint(self, state: Mapping[str, Any], *, name: str = LAST) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenReport:
+class TokenReport(ABC):
     """The figures of a run that counts tokens; a subclass has the scores, on held-out text."""
 
     tokens: int
@@ -58,8 +59,8 @@ class TokenReport:
         for note in self.notes:
             console.print(f"note: {note}", markup=False)
 
-    def _table(self) -> Table:
-        raise NotImplementedError
+    @abstractmethod
+    def _table(self) -> Table: ...
 
     def _lines(self) -> list[str]:
         return [

@@ -1,4 +1,4 @@
-"""Work that was stopped goes on and ends in the same bytes; what changed meanwhile is said."""
+"""Work that was stopped continues and ends in the same bytes; what changed meanwhile is said."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_changed_is_said(files: list[Path], tmp_path: Path, tokenizer: Toke
     with pytest.raises(Stopped):
         prepare(files, out=out, tokenizer=tokenizer, **SMALL)
     stop_at(1000)
-    with pytest.raises(DataError, match="not finished; the same albertkit prepare command again goes on with it"):
+    with pytest.raises(DataError, match="not finished; the same albertkit prepare command again continues with it"):
         Corpus.open(out)
     keeping = Tokenizer.official(keep_accents=True)
     for complete in (False, True):

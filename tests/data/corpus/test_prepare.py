@@ -164,7 +164,7 @@ def test_a_worker_that_dies(
             worker.kill()
 
     monkeypatch.setattr(Journal, "take", killing)
-    with pytest.raises(RunError, match="a worker process died, perhaps for lack of memory; the same command goes on"):
+    with pytest.raises(RunError, match="a worker process died, perhaps for lack of memory; the same command continues"):
         prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL | {"processes": 2})
 
 

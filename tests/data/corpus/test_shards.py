@@ -99,7 +99,7 @@ def test_folders_that_are_no_corpus(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(DataError, match=r"holds no manifest\.json, so it is no prepared corpus"):
         Corpus.open(tmp_path)
     (tmp_path / "progress.json").write_text("{}")
-    with pytest.raises(DataError, match="not finished; the same albertkit prepare command again goes on"):
+    with pytest.raises(DataError, match="not finished; the same albertkit prepare command again continues"):
         Corpus.open(tmp_path)
     edit(folder, format=2)
     with pytest.raises(DataError, match="format 2, where this albertkit reads 1; prepare the text again"):
@@ -222,7 +222,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("albertkit.data.corpus.arrays_on_disk.ArrayFile.append", full)
-    with pytest.raises(WriteError, match=r"cannot be written \(No space left on device\); the same command goes on"):
+    with pytest.raises(WriteError, match=r"cannot be written \(No space left on device\); the same command continues"):
         writer.add(np.zeros(1, np.uint16), sentence_lengths=np.array([1]), document_lengths=np.array([1]))
     writer.close()
     assert list(tmp_path.iterdir()) == []

@@ -136,7 +136,7 @@ def test_gives_up_when_the_loss_always_runs_away(tmp_path: Path, monkeypatch: py
         return train_step(*arguments, **options)
 
     monkeypatch.setattr(module, "train_step", step)
-    with pytest.raises(RunError, match=r"after 6 returns.*start anew with a rate of a tenth"):
+    with pytest.raises(RunError, match=r"after 6 returns.*start again with a rate of a tenth"):
         pretrain(tiny_corpus.settings(tmp_path / "run"))
 
 

@@ -227,8 +227,8 @@ class ShardWriter:
 
     def _refused(self, error: OSError) -> WriteError:
         return WriteError(
-            f"{error.filename or self.folder}: cannot be written ({error.strerror or error}); the same command goes on "
-            "from the last finished shard"
+            f"{error.filename or self.folder}: cannot be written ({error.strerror or error}); the same command "
+            "continues from the last finished shard"
         )
 
 
@@ -265,7 +265,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         if (folder / PROGRESS).is_file():
-            raise DataError(f"{folder}: not finished; the same albertkit prepare command again goes on with it")
+            raise DataError(f"{folder}: not finished; the same albertkit prepare command again continues with it")
         what = f"holds no {MANIFEST}, so it is no prepared corpus" if folder.is_dir() else "there is no such folder"
         raise DataError(f"{folder}: {what}; make one with albertkit prepare FILES --model M --out FOLDER")
     try:

@@ -118,8 +118,8 @@ def tokenize_chunks(
             yield done, future.result()
     except BrokenProcessPool as error:
         raise RunError(
-            "a worker process died, perhaps for lack of memory; the same command goes on from the last finished shard, "
-            "with fewer --processes if need be"
+            "a worker process died, perhaps for lack of memory; the same command continues from the last finished "
+            "shard, with fewer --processes if need be"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

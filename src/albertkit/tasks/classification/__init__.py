@@ -61,7 +61,7 @@ class ClassificationTask(Task):
             raise UsageError(f"a temperature of {self.temperature!r} cannot be: it is a number above 0")
 
     @property
-    def objective(self) -> str:  # type: ignore[override]
+    def objective(self) -> str:  # type: ignore[override]  # it depends on the name
         """Where the head and the loss are."""
         return f"albertkit.tasks.classification.head:{self.name.upper()}"
 

@@ -95,7 +95,7 @@ def read_finished(run: PlannedRun) -> FinishedRun:
     if report.model != run.settings.model:
         raise RunError(
             f"{run.folder}: this run started from {report.model} and would now start from {run.settings.model}; "
-            "move it away to run it anew"
+            "move it away to run it again"
         )
     metrics = _numbers(report, run)
     mismatched = run.folder / MISMATCHED_FOLDER
@@ -108,7 +108,7 @@ def _numbers(report: Report, run: PlannedRun) -> dict[str, float]:
     found = {name: math.nan if value is None else float(value) for name, value in report.metrics.items()}
     wrong = [name for name, value in found.items() if not math.isfinite(value)]
     if wrong:
-        raise RunError(f"{run.folder}: the report's {wrong[0]} is no number; move the run away to run it anew")
+        raise RunError(f"{run.folder}: the report's {wrong[0]} is no number; move the run away to run it again")
     return found
 
 

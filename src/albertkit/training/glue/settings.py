@@ -93,4 +93,4 @@ def _check(path: Path, values: Mapping[str, Any]) -> None:
         if key not in _FREE and before.get(key) != value
     ]
     if changed:
-        raise RunError(f"{path.parent}: GLUE goes on with the settings it started with; {'; '.join(changed)}")
+        raise RunError(f"{path.parent}: GLUE continues with the settings it started with; {'; '.join(changed)}")

@@ -68,7 +68,7 @@ class DivergenceGuard:
         if self.returns > RETURNS:
             raise RunError(
                 f"the loss ran away again at step {step}, after {RETURNS} returns to the last good checkpoint with a "
-                f"lower rate each time (now {rate:.2g}); start anew with a rate of a tenth, or --precision fp32"
+                f"lower rate each time (now {rate:.2g}); start again with a rate of a tenth, or --precision fp32"
             )
         self.factor *= SLOWER
         self.begin_stage()

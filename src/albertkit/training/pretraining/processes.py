@@ -216,7 +216,7 @@ def join_processes() -> Iterator[Processes]:
             raise
         raise RunError(
             f"{processes.name} lost the others ({_first_line(error)}); the one that ended first says why; "
-            "the same command with --resume goes on from the last checkpoint"
+            "the same command with --resume continues from the last checkpoint"
         ) from error
     finally:
         if dist.is_initialized():

@@ -21,7 +21,7 @@ class PretrainSettings(TokenSettings):
     }  # fmt: skip
     SHARES: ClassVar[tuple[str, ...]] = ("warmup", "held_out", "short_share")
     PARTS: ClassVar[Mapping[str, float]] = {"cooldown": 1, "eval_share": 1}
-    STARTS: ClassVar[str] = "--model to go on from a checkpoint, or --config to start anew"
+    STARTS: ClassVar[str] = "--model to continue from a checkpoint, or --config to start afresh"
 
     data: str
     """Folder of shards, from `albertkit prepare`."""
