@@ -207,7 +207,7 @@ def _pytorch(folder: Path) -> Path:
 
 
 def _exported(folder: Path) -> Path:
-    from albertkit.io.manifest import sha256_of
+    from albertkit.io.file_digests import sha256_of
 
     model = _model(folder)
     (model / "model.onnx").write_bytes(b"not read here")

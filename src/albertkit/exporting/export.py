@@ -15,8 +15,8 @@ from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_
 from albertkit.hardware.device import Execution
 from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.inference.predictor import Predictor
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import atomic_folder, write_json
-from albertkit.io.manifest import sha256_of
 from albertkit.models.pretrained import Model, save_model
 
 PRECISIONS = ("fp32", "fp16", "int8")

@@ -23,7 +23,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.inference.running import FloatArray, Runtime
-from albertkit.io.manifest import sha256_of
+from albertkit.io.file_digests import sha256_of
 from albertkit.models.loaded import Model, read_task_values
 from albertkit.models.tokenizers import read_tested_directory
 from albertkit.registry import Registry
