@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from albertkit.cli.options import data_options, report_training, training_options
+from albertkit.config import POOLINGS
 
 
 def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -61,7 +62,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
-    "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
+    "--pooling", type=click.Choice(POOLINGS),
     help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
     "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
 )  # fmt: skip

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from albertkit.checkpoints.dense import Dense
 from albertkit.checkpoints.label_names import label_names
+from albertkit.config import POOLINGS
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.tasks import TASKS
-from albertkit.tasks.pooling import POOLINGS, check_pooling
+from albertkit.tasks.pooling import check_pooling
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
