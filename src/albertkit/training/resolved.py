@@ -62,7 +62,7 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
         settings,
         nano=config.hidden_size <= 256,
         positions=config.max_position_embeddings,
-        task=train.task,
+        task=task,
         rows=len(train),
     )
     check_exits(task, settings)
