@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "estimators": {
         "errors",
+        "checkpoints",
         "hardware",
         "io",
         "data",

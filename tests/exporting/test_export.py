@@ -25,7 +25,8 @@ from albertkit.exporting.difference import differences, sample
 from albertkit.exporting.export import ExportError, export, onnx_model
 from albertkit.inference.padded import run_padded
 from albertkit.inference.predictor import Predictor
-from albertkit.models.pretrained import HeadSpec, Model, save_model, with_task_head
+from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 

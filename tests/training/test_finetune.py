@@ -20,7 +20,8 @@ from albertkit.evaluation.report import Report
 from albertkit.hub.consent import DownloadError
 from albertkit.inference.predictor import Predictor
 from albertkit.io.files import WriteError
-from albertkit.models.pretrained import HeadSpec, load_model, save_model, with_task_head
+from albertkit.models.loaded import HeadSpec
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
 

@@ -12,7 +12,7 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import Execution
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import Runtime
-from albertkit.models.pretrained import Model
+from albertkit.models.loaded import Model
 
 FloatArray = npt.NDArray[np.float32]
 _WORDS = (

@@ -17,7 +17,8 @@ from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.inference.predictor import Predictor
 from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import atomic_folder, write_json
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 
 PRECISIONS = ("fp32", "fp16", "int8")
 LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2, "int8": 1.0}

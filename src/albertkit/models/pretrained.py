@@ -15,14 +15,12 @@ from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
 from albertkit.checkpoints.label_names import agreed_labels
-from albertkit.checkpoints.sentence_transformers import MODULE_FOLDERS, remove_declaration
+from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.encoder.encoder import Encoder, initialize
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.io.files import atomic_folder
 from albertkit.models.loaded import (
-    EmbeddingSpec,
-    FreshWeightsWarning,
     HeadSpec,
     Model,
     TaskFile,
@@ -39,21 +37,6 @@ from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
 from albertkit.text.tokenizer import Tokenizer
-
-__all__ = [
-    "MODULE_FOLDERS",
-    "EmbeddingSpec",
-    "FreshWeightsWarning",
-    "HeadSpec",
-    "Model",
-    "announce",
-    "fresh_model",
-    "load_encoder",
-    "load_model",
-    "save_model",
-    "with_exits",
-    "with_task_head",
-]
 
 
 class _WithoutNumbers(TorchFunctionMode):

@@ -7,7 +7,7 @@ import os
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.models.pretrained import Model
+from albertkit.models.loaded import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task

@@ -20,7 +20,8 @@ from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
 from albertkit.io.progress import Silent
-from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
+from albertkit.models.loaded import EmbeddingSpec
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import loop as module

@@ -14,7 +14,8 @@ from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution, set_seed
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
-from albertkit.models.pretrained import EmbeddingSpec, Model, save_model
+from albertkit.models.loaded import EmbeddingSpec, Model
+from albertkit.models.pretrained import save_model
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.network import Network
 from albertkit.training.checks import check_alone, training_execution

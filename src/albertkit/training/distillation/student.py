@@ -13,7 +13,8 @@ import torch
 from albertkit.checkpoints.dense import Dense
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
-from albertkit.models.pretrained import EmbeddingSpec, Model, fresh_model, load_model
+from albertkit.models.loaded import EmbeddingSpec, Model
+from albertkit.models.pretrained import fresh_model, load_model
 from albertkit.tasks.network import Network
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import with_sentencepiece

@@ -13,7 +13,8 @@ from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import DataError, UsageError
-from albertkit.models.pretrained import Model, load_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining.settings import PretrainSettings, ResolvedPretraining
