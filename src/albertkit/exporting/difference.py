@@ -39,7 +39,7 @@ class Difference:
 
 def sample(model: Model) -> list[TokenSequence]:
     """Return what is compared: eight texts and four pairs in the model's own tokens."""
-    most = min(model.max_length, model.network.config.max_position_embeddings)
+    most = min(model.max_length, model.config.max_position_embeddings)
     words = _WORDS * 2
     texts = [" ".join(words[3 * k : 3 * k + length]) for k, length in enumerate(_LENGTHS)]
     firsts = [" ".join(words[k : k + 3 + 2 * k]) for k in range(4)]

@@ -141,7 +141,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
     from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph reports the missing library
     from albertkit.exporting.heads import add_head  # isort: skip
 
-    config = model.network.config
+    config = model.config
     state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
     graph = Graph(state, stored=precision)
     encoded = full_depth(GraphWalk(graph, config, loop=loop))

@@ -219,7 +219,7 @@ def with_task_head(
     """
     chosen: Task = TASKS[task]
     spec = head or HeadSpec()
-    config = model.network.config
+    config = model.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), hidden=spec.hidden, norm=spec.norm)
@@ -253,7 +253,7 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     exits = build_exits(objective, network.config, outputs, hidden=model.head.hidden)
     torch.random.set_rng_state(state)
     exits.to(network.encoder.pooler.weight.device)
-    return replace(model, network=Network(network.encoder, {**network.heads, EXITS: exits}))
+    return replace(model, network_or_export=Network(network.encoder, {**network.heads, EXITS: exits}))
 
 
 def save_model(
@@ -283,7 +283,7 @@ def save_model(
     values = task_values(model)
     task = None if values is None else {**values, **(facts or {})}
     checkpoint = Checkpoint(
-        config=model.network.config,
+        config=model.config,
         state=state,
         source_format="albertkit",
         source=str(folder),

@@ -110,7 +110,7 @@ class _Distillation:
             )
             settings = replace(settings, extra_dimensions=extra)
             notes = (*student.notes, *notes_on_rate(settings.learning_rate))
-            student = replace(student, network=widened(checkpoint, extra), notes=notes)
+            student = replace(student, network_or_export=widened(checkpoint, extra), notes=notes)
         settings = replace(settings, start=start)
         weights = dict(checkpoint.state_dict())
         first_map = None if student.embedding is None or start != "keep" else student.embedding.dense

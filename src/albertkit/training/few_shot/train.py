@@ -174,7 +174,7 @@ class FewShotTraining:
 
             def features_of(fold: int) -> FloatArray:
                 units = np.setdiff1d(np.arange(len(problem.targets)), problem.folds[fold])
-                copied = replace(model, network=copy.deepcopy(model.network))
+                copied = replace(model, network_or_export=copy.deepcopy(model.network))
                 trained = Predictor(copied, execution=self.run.execution)
                 for step in self._contrast(trained, pooling, units=units):
                     advance(1, info=f"fold {fold + 1}, loss {step.loss:.3f}")

@@ -43,7 +43,7 @@ def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
     if embedding is not None and embedding.dense is not None:
         embedding = replace(embedding, dense=None)
         notes = (*notes, f"the Dense map of the vectors of {settings.model} is left out: it fits the untrained weights")
-    return replace(model, network=network, task=None, labels=(), notes=notes, embedding=embedding)
+    return replace(model, network_or_export=network, task=None, labels=(), notes=notes, embedding=embedding)
 
 
 def training_stream(
