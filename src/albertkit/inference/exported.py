@@ -10,7 +10,7 @@ export.json                            which runtime, and the digests of the net
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from albertkit.tasks.pooling import pooled_rows
 RECORD = "export.json"
 DENSE = "dense.npy"
 FORMAT_VERSION = 1
-RUNTIMES = Registry(
+RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
     "runtime",
     group="albertkit.runtimes",
     table={
