@@ -26,9 +26,8 @@ from albertkit.training.encoded_splits import EncodedSplit
 from albertkit.training.few_shot.baseline import cross_validated_tfidf
 from albertkit.training.few_shot.checks import FEW, check_rows, rows_per_label
 from albertkit.training.few_shot.contrastive import contrast_steps, planned_steps
-from albertkit.training.few_shot.folds import stratified_folds
 from albertkit.training.few_shot.linear import fit_linear
-from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate
+from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate, stratified_folds
 from albertkit.training.heads import head_of
 from albertkit.training.history import step_event
 from albertkit.training.loop import Step
