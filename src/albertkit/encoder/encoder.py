@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import Batch, IntArray, extended
 from albertkit.config import AlbertConfig
-from albertkit.encoder.attention import plan_attention, rounded
+from albertkit.encoder.attention import plan_attention
 from albertkit.encoder.embeddings import Embeddings
 from albertkit.encoder.kernels import attends_packed, distinct_rows, on_device
 from albertkit.encoder.layer import Group
 from albertkit.encoder.linear import runs_bf16_on_cpu
+from albertkit.encoder.micro_batch import rounded_rows
 from albertkit.encoder.walk import full_depth, run_layers
 from albertkit.errors import UsageError
 
@@ -191,7 +192,7 @@ class EncoderWalk:
         """Plan attention for a batch; return its number of rows, spare ones included."""
         encoder, config = self._encoder, self._encoder.config
         weight = encoder.pooler.weight
-        rows = rounded(batch.tokens) if runs_bf16_on_cpu(weight) else batch.tokens
+        rows = rounded_rows(batch.tokens, torch.bfloat16) if runs_bf16_on_cpu(weight) else batch.tokens
         packed = attends_packed(
             weight,
             size=config.hidden_size // config.num_attention_heads,

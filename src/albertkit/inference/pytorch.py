@@ -23,8 +23,6 @@ from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import head_states, pooled_features
 from albertkit.tasks.task import Task
 
-OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits", *POOLINGS)
-
 
 class PyTorchRuntime:
     """Runs a network without gradients; several threads may.
@@ -69,7 +67,7 @@ class PyTorchRuntime:
 
         Args:
             batch: packed sequences.
-            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
+            outputs: some of `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
                 hidden]`, `logits` `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits`
                 `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
         """

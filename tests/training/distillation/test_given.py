@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.written_vectors import write_vectors
 
 from albertkit.errors import DataError
-from albertkit.io.vectors import write_vectors
 from albertkit.training.distillation.given import given_digest, read_given
 from albertkit.training.distillation.texts import Row
 

@@ -65,7 +65,6 @@ class Corpus:
         self.vocab_size = int(manifest["tokenizer"]["vocab_size"])
         self.max_length = int(manifest["max_length"])
         self.num_documents = int(manifest["documents"])
-        self.num_tokens = int(manifest["tokens"])
         self.tokenizer_folder = folder / "tokenizer"
         self._firsts = np.cumsum([0] + [int(record["documents"]) for record in manifest["shards"]])
         self._mapped: dict[int, _Shard] = {}
