@@ -69,7 +69,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option(
     "--exits", is_flag=True,
     help="Also train a head after every layer before the last, so that predict and evaluate can let texts leave early "
-    "(--patience, --entropy).",
+    "(--exit-patience, --entropy).",
 )  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
@@ -94,7 +94,10 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--limit", type=int, help="Only the first N examples of each split, and of the unlabelled texts.")
 @click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
-@click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
+@click.option(
+    "--gradient-checkpointing", "--recompute", is_flag=True,
+    help="Less memory, a third more time: layers run again for their gradients.",
+)  # fmt: skip
 @click.option(
     "--teacher", metavar="RUN",
     help="Also learn the probabilities (in regression the numbers) of this run, model folder or export, of the same "

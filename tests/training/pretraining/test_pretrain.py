@@ -102,7 +102,7 @@ def test_a_stopped_run_ends_with_the_same_bits(
 
 
 def test_recomputed_layers_train_the_same(finished: Path, tmp_path: Path) -> None:
-    pretrain(tiny_corpus.settings(tmp_path / "run", **STAGED, recompute=True))
+    pretrain(tiny_corpus.settings(tmp_path / "run", **STAGED, gradient_checkpointing=True))
     assert _weights(tmp_path / "run") == _weights(finished)
 
 

@@ -70,7 +70,7 @@ def training_stream(
             word_start_table(tokenizer.vocabulary.pieces),
             tokenizer.mask_id,
             np.array([piece for piece in range(tokenizer.vocab_size) if piece not in specials]),
-            share=settings.mask_share,
+            share=settings.mlm_probability,
             max_ngram=settings.max_ngram,
         ),
         tokenizer.cls_id,

@@ -121,8 +121,7 @@ def _trained(training: Pretraining) -> PretrainReport:
         bias_correction=settings.bias_correction,
         betas=BETAS if settings.bias_correction else (0.9, 0.999),
     )
-    for group in network.encoder.groups:
-        group.recompute = settings.recompute  # type: ignore[assignment]
+    network.encoder.gradient_checkpointing = settings.gradient_checkpointing
     loop = PretrainLoop(training, PretrainState(network, optimizer))
     restored = loop.restored()
     with processes.together("start"):
