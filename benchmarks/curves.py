@@ -27,7 +27,8 @@ from albertkit.hardware.processor import capabilities
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
-from albertkit.models.pretrained import Model, fresh_model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import fresh_model, save_model
 
 LENGTHS = (8, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 192, 255, 256, 257, 384, 511, 512)
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)

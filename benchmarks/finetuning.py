@@ -27,7 +27,6 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.checkpoints.shapes import flops_per_token
 from albertkit.config import AlbertConfig, published_config
 from albertkit.datasets import load_dataset
-from albertkit.encoder.layer import Group
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.hardware.processor import capabilities
@@ -98,7 +97,7 @@ def cases_of(options: Any, *, steps: int) -> list[Case]:
     return found
 
 
-def ours(folder: Path, case: Case, execution: Execution, *, recompute: bool) -> Callable[[], float]:
+def ours(folder: Path, case: Case, execution: Execution, *, checkpointing: bool) -> Callable[[], float]:
     """Return albertkit's own step, as `albertkit finetune` makes it: packing, forward, backward, clipping, AdamW."""
     model = with_task_head(load_model(folder), task="classification", labels=LABELS)
     # The folder holds the head too, so that both sides begin with the same one.
@@ -106,9 +105,7 @@ def ours(folder: Path, case: Case, execution: Execution, *, recompute: bool) -> 
     head = model.network.heads["classifier"]
     head.load_state_dict(start)
     model.network.train()
-    for group in model.network.encoder.groups:
-        assert isinstance(group, Group)
-        group.recompute = recompute
+    model.network.encoder.gradient_checkpointing = checkpointing
     assert model.task is not None
     objective = objective_of(model.task)
     encoded = Encoded.one_each([sequence for batch in case.batches for sequence in batch])
@@ -182,7 +179,7 @@ def measure_case(
     config: AlbertConfig,
     *,
     peaks: dict[str, float],
-    recompute: bool,
+    checkpointing: bool,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Make the steps of all contenders in turn; return rows and details.
 
@@ -192,7 +189,7 @@ def measure_case(
     attentions = ("sdpa", "eager") if case.mode == "best" else ("sdpa",)
     made: dict[tuple[str, str, str], Callable[[], float]] = {}
     for execution in executions:
-        made["albertkit", execution.precision, "own"] = ours(folder, case, execution, recompute=recompute)
+        made["albertkit", execution.precision, "own"] = ours(folder, case, execution, checkpointing=checkpointing)
         for attention in attentions:
             peer = of_transformers(folder, case, execution, attention=attention)
             made["transformers", execution.precision, attention] = peer
@@ -277,7 +274,7 @@ def measure(options: Any) -> Report:
         save_start(folder, config)
         for case in cases_of(options, steps=steps):
             rows, details[case.name] = measure_case(
-                folder, case, executions, config, peaks=peaks, recompute=options.recompute
+                folder, case, executions, config, peaks=peaks, checkpointing=options.gradient_checkpointing
             )
             cases += rows
             for one in rows:
@@ -295,7 +292,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts a step (%(default)s)")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of equal texts (%(default)s)")
     parser.add_argument("--max-length", type=int, default=512, metavar="N", help="longest real text (%(default)s)")
-    parser.add_argument("--recompute", action="store_true", help="ours runs each layer again on the way back")
+    parser.add_argument(
+        "--gradient-checkpointing",
+        "--recompute",
+        action="store_true",
+        help="ours runs each layer again on the way back",
+    )
     options = parsed(parser, arguments, positive=("batch_size", "length", "max_length"))
     # All contenders share oneDNN's cache of compiled products; with albertkit's own small one they would evict each
     # other's. This is oneDNN's default.

@@ -34,7 +34,8 @@ from albertkit.hardware.processor import capabilities
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
-from albertkit.models.pretrained import Model, fresh_model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import fresh_model, save_model
 
 LONGEST = 512
 AGREEMENT = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.2}

@@ -34,7 +34,8 @@ from albertkit.encoder.encoder import Encoder
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.io.progress import Console
-from albertkit.models.pretrained import Model, load_model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer

@@ -31,7 +31,8 @@ from albertkit.hardware.processor import capabilities
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import Console
-from albertkit.models.pretrained import HeadSpec, Model, fresh_model, save_model, with_task_head
+from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.pretrained import fresh_model, save_model, with_task_head
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
 from albertkit.training.loop import FeatureInputs, HeadTraining, StepPlan, train_steps

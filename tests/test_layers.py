@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "estimators": {
         "errors",
+        "checkpoints",
         "hardware",
         "io",
         "data",
@@ -98,10 +99,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
     },
     "scaling": {"errors", "hardware", "io", "datasets", "tasks", "models", "inference"},
-    "serving": {"errors", "registry", "batching", "tasks", "models", "inference", "explaining"},
+    "serving": {"errors", "config", "registry", "batching", "tasks", "models", "inference", "explaining"},
 }
 """Room -> rooms that it may import. `cli` may import anything inside a command's function."""
-QUICK = {"errors", "registry"}
+QUICK = {"errors", "config", "registry"}
 """What `cli` may import at the top of a file."""
 MOST_FLOORS = 12
 

@@ -23,7 +23,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.inference.exported import RUNTIMES
 from albertkit.inference.predictor import Predictor
-from albertkit.io.manifest import sha256_of
+from albertkit.io.file_digests import sha256_of
 from albertkit.models.pretrained import save_model
 from albertkit.scoring.metrics import METRICS
 from albertkit.text.tokenizer import Tokenizer

@@ -19,7 +19,8 @@ import torch
 from albertkit.config import AlbertConfig
 from albertkit.encoder.encoder import Encoder
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.settings import FinetuneSettings

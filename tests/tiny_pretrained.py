@@ -10,7 +10,8 @@ import torch
 from tests.tiny import CONFIG
 
 from albertkit.encoder.encoder import Encoder
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
 

@@ -12,7 +12,8 @@ import torch
 from tests.tiny import BAD, CONFIG, FILLER, GOOD, SEED, keyword_rows, settings, write_csv
 
 from albertkit.encoder.encoder import Encoder
-from albertkit.models.pretrained import Model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.wordpiece import WordPieceTokenizer
 from albertkit.training.finetune import finetune

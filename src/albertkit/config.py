@@ -1,4 +1,4 @@
-"""AlbertConfig, the published sizes (v1, v2, zh) and albertkit's own nano."""
+"""AlbertConfig, the published sizes (v1, v2, zh), albertkit's own nano, and names of parts of the network."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from albertkit.errors import ConfigError, UsageError, did_you_mean
 
 ACTIVATIONS = ("gelu", "gelu_new", "relu")
 """Names as Hugging Face writes them: `gelu` is the erf form, `gelu_new` the tanh form."""
+
+Pooling = Literal["pooler", "cls", "mean"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+"""What is read of each sequence (`tasks.pooling` computes them)."""
 
 # Keys that published config files carry and that say nothing about the network of this class.
 _FOREIGN_KEYS = frozenset(

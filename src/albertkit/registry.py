@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from albertkit.errors import UsageError, did_you_mean
 
@@ -28,7 +28,11 @@ def resolve(place: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-class Registry(Mapping[str, Any]):
+Named = TypeVar("Named", covariant=True)
+"""What the names of a table refer to."""
+
+
+class Registry(Mapping[str, Named]):
     """A read-only table of names whose values are imported when first asked for.
 
     Args:
@@ -41,7 +45,7 @@ class Registry(Mapping[str, Any]):
         self.kind = kind
         self.group = group
         self._table = dict(table)
-        self._resolved: dict[str, Any] = {}
+        self._resolved: dict[str, Named] = {}
         self._plugins: dict[str, str] | None = None
 
     def _added(self) -> dict[str, str]:
@@ -52,7 +56,7 @@ class Registry(Mapping[str, Any]):
             self._plugins = {point.name: point.value for point in points if point.name not in self._table}
         return self._plugins
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Named:
         """Return the object that `name` refers to.
 
         Raises:

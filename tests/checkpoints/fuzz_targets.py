@@ -172,7 +172,8 @@ def _model(folder: Path) -> Path:
     from tests.tiny import CONFIG, tiny_network
 
     from albertkit.config import replace
-    from albertkit.models.pretrained import HeadSpec, Model, save_model, with_exits, with_task_head
+    from albertkit.models.loaded import HeadSpec, Model
+    from albertkit.models.pretrained import save_model, with_exits, with_task_head
     from albertkit.text.json_tokenizer import JsonTokenizer
 
     tokenizer = JsonTokenizer(_small_json().encode())
@@ -207,7 +208,7 @@ def _pytorch(folder: Path) -> Path:
 
 
 def _exported(folder: Path) -> Path:
-    from albertkit.io.manifest import sha256_of
+    from albertkit.io.file_digests import sha256_of
 
     model = _model(folder)
     (model / "model.onnx").write_bytes(b"not read here")

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from tests.tiny import tiny_folder
 
 from albertkit.checkpoints.dense import Dense
-from albertkit.models.pretrained import EmbeddingSpec, Model, load_model
+from albertkit.models.loaded import EmbeddingSpec, Model
+from albertkit.models.pretrained import load_model
 
 TEXTS = ["a fine film", "two hours of nothing at all, and then some more of it; " * 3, "x"]
 LONG = [*TEXTS, "Caf\u00e9s, 2,000 of them; ``quoted'' \u2014 and\u00a0more", ""]

@@ -33,14 +33,8 @@ from albertkit.estimators import AlbertEmbedder
 from albertkit.exporting.export import export
 from albertkit.inference.predictor import Predictor
 from albertkit.models.conversion import convert
-from albertkit.models.pretrained import (
-    EmbeddingSpec,
-    FreshWeightsWarning,
-    HeadSpec,
-    load_model,
-    save_model,
-    with_task_head,
-)
+from albertkit.models.loaded import EmbeddingSpec, FreshWeightsWarning, HeadSpec
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 
 IDENTITY, TANH = "torch.nn.modules.linear.Identity", "torch.nn.modules.activation.Tanh"
 

@@ -21,14 +21,8 @@ from albertkit.estimators import AlbertEmbedder
 from albertkit.exporting.export import export
 from albertkit.inference.predictor import Predictor
 from albertkit.models.conversion import convert
-from albertkit.models.pretrained import (
-    EmbeddingSpec,
-    FreshWeightsWarning,
-    HeadSpec,
-    load_model,
-    save_model,
-    with_task_head,
-)
+from albertkit.models.loaded import EmbeddingSpec, FreshWeightsWarning, HeadSpec
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 
 MEAN, CLS = {"pooling_mode_mean_tokens": True}, {"pooling_mode_cls_token": True}
 POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}

@@ -11,7 +11,8 @@ from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import CONFIG, tiny_folder
 
 from albertkit.encoder.encoder import Encoder
-from albertkit.models.pretrained import Model, load_model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.tasks.network import Network, pretraining_heads
 
 RANDOM = np.random.RandomState(5)

@@ -49,7 +49,7 @@ def test_prepare_gives_the_same_shards(form: str, albertkit: Runner, tmp_path: P
         out = tmp_path / f"{name}-shards"
         report = albertkit("prepare", tmp_path / name / "t.txt", "--model", "albert-nano", "--out", out, "--json").json
         found[name] = (report["documents"], report["sentences"], report["tokens"])
-        assert Corpus.open(out, verify=True).num_tokens == report["tokens"]
+        assert Corpus.open(out, verify=True).manifest["tokens"] == report["tokens"]
     assert found["plain"] == found[form]
     assert found["plain"][0] == 2
 

@@ -1,4 +1,4 @@
-"""--exits of finetune, --patience and --entropy of predict and evaluate."""
+"""--exits of finetune, --exit-patience and --entropy of predict and evaluate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_run_with_exits_is_evaluated_at_any_depth(exits_folder: Path, keywords
     common = ("evaluate", exits_folder, "--data", keywords, *ONE_THREAD)
     whole = albertkit(*common, "--json").json
     assert "early_exit" not in whole
-    patient = albertkit(*common, "--patience", "9", "--json").json
+    patient = albertkit(*common, "--exit-patience", "9", "--json").json
     assert patient["metrics"] == whole["metrics"]
     assert patient["early_exit"] == {
         "patience": 9, "entropy": None, "tolerance": None, "mean_layers": 2.0, "layers": 2,
@@ -38,7 +38,7 @@ def test_a_run_with_exits_is_evaluated_at_any_depth(exits_folder: Path, keywords
 
 def test_predict_says_how_many_layers_it_took(exits_folder: Path, albertkit: Runner) -> None:
     outcome = albertkit(
-        "predict", exits_folder, "a splendid film", "a boring film", "--patience", "1", "--json", *ONE_THREAD
+        "predict", exits_folder, "a splendid film", "a boring film", "--exit-patience", "1", "--json", *ONE_THREAD
     )
     assert [set(row) for row in outcome.rows] == [{"text", "label", "probabilities"}] * 2
     assert "patience 1: 2.00 of 2 layers on average" in outcome.err
@@ -56,7 +56,7 @@ def test_the_folder_keeps_the_exits_and_says_so_where_they_cannot_go(
     outcome = albertkit("export", exits_folder, "--to", "onnx", "--out", tmp_path / "onnx")
     assert outcome.status == 0, outcome
     assert "not exported: the head exits" in outcome.err
-    refused = albertkit("predict", tmp_path / "onnx", "a film", "--patience", "2")
+    refused = albertkit("predict", tmp_path / "onnx", "a film", "--exit-patience", "2")
     assert (refused.status, refused.out) == (2, "")
     assert "is an exported model, which has no exits" in refused.err
 
@@ -64,11 +64,11 @@ def test_the_folder_keeps_the_exits_and_says_so_where_they_cannot_go(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--patience", "0"), "--patience is 0; it must be 1 or more layers"),
-        (("--patience", "1", "--entropy", "0.1"), "give one of the two"),
+        (("--exit-patience", "0"), "--exit-patience is 0; it must be 1 or more layers"),
+        (("--exit-patience", "1", "--entropy", "0.1"), "give one of the two"),
         (("--tolerance", "0.1"), "give one of the two"),
-        (("--patience", "1", "--tolerance", "0.1"), "--tolerance is for a regression"),
-        (("--patience", "1", "--explain"), "an explanation is of the whole network"),
+        (("--exit-patience", "1", "--tolerance", "0.1"), "--tolerance is for a regression"),
+        (("--exit-patience", "1", "--explain"), "an explanation is of the whole network"),
     ],
 )
 def test_options_that_cannot_be(options: tuple[str, ...], words: str, exits_folder: Path, albertkit: Runner) -> None:
@@ -78,7 +78,7 @@ def test_options_that_cannot_be(options: tuple[str, ...], words: str, exits_fold
 
 
 def test_a_run_without_exits(run_folder: Path, albertkit: Runner) -> None:
-    outcome = albertkit("predict", run_folder, "a film", "--patience", "2", *ONE_THREAD)
+    outcome = albertkit("predict", run_folder, "a film", "--exit-patience", "2", *ONE_THREAD)
     assert (outcome.status, outcome.out) == (2, "")
     assert f"{run_folder} has no exits to leave by: fine-tune it with --exits" in " ".join(outcome.err.split())
 
@@ -90,7 +90,7 @@ def test_a_regression_leaves_by_tolerance(tmp_path: Path, albertkit: Runner) -> 
     common = ("evaluate", tmp_path / "run", "--data", data, "--patience", "1", "--json", *ONE_THREAD)
     refused = albertkit(*common)
     assert (refused.status, refused.out) == (2, "")
-    assert "--patience with a regression needs --tolerance" in refused.err
+    assert "--exit-patience with a regression needs --tolerance" in refused.err
     assert albertkit(*common, "--tolerance", "0.5").json["early_exit"]["tolerance"] == 0.5
 
 

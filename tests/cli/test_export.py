@@ -13,7 +13,8 @@ from tests.cli.running import Runner
 from tests.tiny import BAD, CONFIG, GOOD, write_csv
 
 from albertkit.encoder.encoder import Encoder
-from albertkit.models.pretrained import Model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 

@@ -9,9 +9,10 @@ import pytest
 from tests.checkpoints.sentence_folders import OUT, dense_model
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import execution, tiny_folder
+from tests.written_vectors import write_vectors
 
 from albertkit.inference.predictor import Predictor
-from albertkit.io.vectors import MadeBy, unit, write_vectors
+from albertkit.io.vectors import MadeBy, unit
 from albertkit.models.pretrained import load_model, save_model
 
 pytest.importorskip("pyarrow")

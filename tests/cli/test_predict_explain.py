@@ -9,7 +9,8 @@ import pytest
 from tests.cli.running import ONE_THREAD, Runner
 from tests.tiny import leftovers, tiny_network
 
-from albertkit.models.pretrained import Model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 pytest.importorskip("captum")

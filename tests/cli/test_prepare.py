@@ -24,7 +24,7 @@ def test_json_summary_and_again(albertkit: Runner, tmp_path: Path) -> None:
     assert {"documents", "tokens", "shards", "bytes", "seconds"} <= set(report)
     assert (report["documents"], report["sentences"], report["shards"]) == (3, 5, 1)
     assert report["bytes"] == (tmp_path / "t.txt").stat().st_size
-    assert Corpus.open(tmp_path / "s", verify=True).num_tokens == report["tokens"]
+    assert Corpus.open(tmp_path / "s", verify=True).manifest["tokens"] == report["tokens"]
     again = albertkit(*arguments)
     assert again.status == 0
     assert "complete already" in again.err

@@ -11,7 +11,8 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.evaluation.evaluate import evaluate
 from albertkit.inference.predictor import Predictor
-from albertkit.models.pretrained import Model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 LABELS = ("no", "yes")

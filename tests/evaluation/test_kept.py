@@ -11,7 +11,8 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.encoder.encoder import Encoder
 from albertkit.evaluation.kept import MetricLostError, check_kept
 from albertkit.inference.predictor import Predictor
-from albertkit.models.pretrained import Model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 

@@ -19,7 +19,8 @@ from albertkit.explaining import explain
 from albertkit.explaining.reading import read_example, text_words
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
-from albertkit.models.pretrained import Model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 TEXT = "It's a re-made, undeniably odd film ..."

@@ -25,7 +25,8 @@ from albertkit.exporting.difference import differences, sample
 from albertkit.exporting.export import ExportError, export, onnx_model
 from albertkit.inference.padded import run_padded
 from albertkit.inference.predictor import Predictor
-from albertkit.models.pretrained import HeadSpec, Model, save_model, with_task_head
+from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
 
@@ -148,7 +149,7 @@ def test_a_row_of_padding_is_numbers_and_leaves_the_others_as_they_are(task: str
             return list(session.run(["sequence_output", "pooled_output", "logits"], feeds))
     else:
         export(made, tmp_path / "made", to=to)
-        compiled = Predictor.load(tmp_path / "made", execution=execution()).runtime.file.compiled  # type: ignore[attr-defined]
+        compiled = Predictor.load(tmp_path / "made", execution=execution()).runtime.file.opened  # type: ignore[attr-defined]
 
         def run(feeds: dict[str, Any]) -> list[Any]:
             found = compiled(feeds)

@@ -16,8 +16,8 @@ from albertkit.errors import UsageError
 from albertkit.inference import early_exit, pytorch
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
-from albertkit.models.loaded import HeadSpec
-from albertkit.models.pretrained import Model, load_model, save_model, with_exits, with_task_head
+from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.pretrained import load_model, save_model, with_exits, with_task_head
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.text.tokenizer import Tokenizer
 

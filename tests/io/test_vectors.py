@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.tiny import files_limited_to, leftovers
+from tests.written_vectors import write_vectors
 
 from albertkit.errors import DataError, MissingExtraError, UsageError
 from albertkit.io.files import WriteError
-from albertkit.io.vectors import MadeBy, VectorFile, nearest, open_vectors, question_vector, write_vectors
+from albertkit.io.vectors import MadeBy, VectorFile, nearest, open_vectors, question_vector
 
 VECTORS = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -16,7 +16,8 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, RunError, UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.models.conversion import convert, writable_formats
-from albertkit.models.pretrained import Model, load_model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.text.vocabulary import official_vocabulary

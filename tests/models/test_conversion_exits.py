@@ -9,8 +9,9 @@ import pytest
 from tests.tiny import CONFIG, tiny_network
 
 from albertkit.models.conversion import convert
+from albertkit.models.loaded import Model
 from albertkit.models.model_files import read_model
-from albertkit.models.pretrained import Model, save_model, with_exits, with_task_head
+from albertkit.models.pretrained import save_model, with_exits, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 

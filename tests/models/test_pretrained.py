@@ -19,16 +19,9 @@ from albertkit.hub.consent import DownloadError
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import fill_masks
 from albertkit.models.conversion import convert
+from albertkit.models.loaded import HeadSpec, Model
 from albertkit.models.model_files import model_path
-from albertkit.models.pretrained import (
-    HeadSpec,
-    Model,
-    fresh_model,
-    load_encoder,
-    load_model,
-    save_model,
-    with_task_head,
-)
+from albertkit.models.pretrained import fresh_model, load_encoder, load_model, save_model, with_task_head
 from albertkit.text.tokenizer import Tokenizer
 
 TEXTS = ["a fine film", 'two hours of "nothing", caf\u00e9 (1999)', "x"]

@@ -176,7 +176,10 @@ def test_a_file_without_rows_is_one_empty_part(name: str, albertkit: Runner, tmp
         (["embed", "--output", "out.npy", "--workers", "2"], "--workers goes with --ray"),
         (["predict", "--ray", "local"], "--ray needs --input FILE and --output FOLDER"),
         (["predict", "--output", "out", "--ray", "local", "--explain"], "--explain does not go with --ray"),
-        (["predict", "--output", "out", "--ray", "local", "--patience", "2"], "--patience does not go with --ray"),
+        (
+            ["predict", "--output", "out", "--ray", "local", "--exit-patience", "2"],
+            "--exit-patience does not go with --ray",
+        ),
     ],
 )
 def test_usage(

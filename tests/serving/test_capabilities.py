@@ -14,8 +14,8 @@ from tests.tiny import keyword_rows
 
 from albertkit.data.examples import ChoiceExample
 from albertkit.explaining import explain
-from albertkit.inference.exported import ExportedNetwork
 from albertkit.inference.pretraining_predictor import fill_masks, sentence_order
+from albertkit.models.loaded import ExportedNetwork
 from albertkit.serving.limits import Limits
 from albertkit.tasks import TASKS
 
@@ -161,7 +161,7 @@ def test_what_a_model_cannot_is_refused_with_what_it_can(task: str) -> None:
 def test_an_exported_model_does_what_its_file_holds() -> None:
     predictor = predictor_of("classification")  # its runtime stands for the file's
     network = ExportedNetwork(predictor.model.network.config, "onnx", "exported")
-    predictor.model = replace(predictor.model, network=network)  # type: ignore[arg-type]
+    predictor.model = replace(predictor.model, network_or_export=network)
 
     async def main() -> None:
         async with served(predictor) as (client, service):

@@ -80,10 +80,10 @@ def test_those_that_stay_keep_their_counters() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "by --patience or by --entropy: give one of the two"),
+        ({}, "by --exit-patience or by --entropy: give one of the two"),
         ({"patience": 2, "entropy": 0.1}, "give one of the two"),
         ({"tolerance": 0.1}, "give one of the two"),
-        ({"patience": 0}, "--patience is 0; it must be 1 or more"),
+        ({"patience": 0}, "--exit-patience is 0; it must be 1 or more"),
         ({"entropy": 0.0}, "--entropy is 0; it must be above 0 nats"),
         ({"entropy": float("nan")}, "--entropy is nan"),
         ({"patience": 1, "tolerance": 0.0}, "--tolerance is 0; it must be a difference above 0"),
@@ -97,9 +97,9 @@ def test_numbers_that_cannot_be(values: dict[str, float], words: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "task", "words"),
     [
-        (ExitRule(patience=2), "regression", "--patience with a regression needs --tolerance"),
+        (ExitRule(patience=2), "regression", "--exit-patience with a regression needs --tolerance"),
         (ExitRule(entropy=0.1), "regression", "--entropy needs one label a text, and this is regression"),
-        (ExitRule(entropy=0.1), "multilabel", "use --patience"),
+        (ExitRule(entropy=0.1), "multilabel", "use --exit-patience"),
         (ExitRule(patience=2, tolerance=0.1), "classification", "--tolerance is for a regression"),
         (ExitRule(patience=2), "token_classification", "not in token_classification"),
     ],

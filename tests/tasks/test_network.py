@@ -13,7 +13,8 @@ from albertkit.checkpoints.shapes import encoder_shapes, head_shapes
 from albertkit.encoder.encoder import Encoder
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
-from albertkit.models.pretrained import Model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import with_task_head
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
 

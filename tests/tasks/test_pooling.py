@@ -9,9 +9,10 @@ from tests.tiny import tiny_network
 from torch import Tensor
 
 from albertkit.batching.batch import Batch, Sequence
+from albertkit.config import POOLINGS
 from albertkit.encoder.encoder import EncoderOutput
 from albertkit.errors import UsageError
-from albertkit.tasks.pooling import POOLINGS, check_pooling, pooled_features
+from albertkit.tasks.pooling import check_pooling, pooled_features
 
 LENGTHS = (5, 1, 11, 2)
 WIDTH = 7

@@ -20,7 +20,8 @@ from albertkit.evaluation.report import Report
 from albertkit.hub.consent import DownloadError
 from albertkit.inference.predictor import Predictor
 from albertkit.io.files import WriteError
-from albertkit.models.pretrained import HeadSpec, load_model, save_model, with_task_head
+from albertkit.models.loaded import HeadSpec
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune
 
@@ -383,11 +384,13 @@ def test_strange_texts_are_texts(tmp_path: Path) -> None:
 
 def test_recomputed_layers_give_the_same_weights(tmp_path: Path) -> None:
     weights = []
-    for recompute in (False, True):
-        out = tmp_path / str(recompute)
+    for checkpointing in (False, True):
+        out = tmp_path / str(checkpointing)
         asked = albertkit.FinetuneSettings("albert-nano", "polarity", str(out), limit=12, steps=2, max_length=16)
         albertkit.finetune(
-            replace(asked, recompute=recompute, precision="fp32", threads=1, baseline=False, plots=False)
+            replace(
+                asked, gradient_checkpointing=checkpointing, precision="fp32", threads=1, baseline=False, plots=False
+            )
         )
         weights.append((out / "model" / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from albertkit.datasets import DATASETS
+from albertkit.tasks import TASKS
 from albertkit.training import recipes
 from albertkit.training.recipes import GLUE
 from albertkit.training.settings import FinetuneSettings
 
 
-def complete(given: FinetuneSettings, **model_and_data: Any) -> FinetuneSettings:
-    return recipes.complete(given, **model_and_data)[0]
+def complete(given: FinetuneSettings, *, task: str = "classification", **model_and_data: Any) -> FinetuneSettings:
+    return recipes.complete(given, task=TASKS[task], **model_and_data)[0]
 
 
 def test_every_glue_task_has_its_recipe() -> None:
@@ -127,6 +128,6 @@ def test_heads_on_whole_texts_read_the_mean(task: str, pooling: str | None) -> N
     done = complete(FinetuneSettings("m", "own.csv", "o"), nano=True, task=task, rows=100)
     assert done.pooling == pooling
     stsb = FinetuneSettings("albert-base-v2", "glue/stsb", "o", task="similarity")  # its recipe's head reads the pooler
-    assert complete(stsb, nano=False, task="regression", rows=5749).pooling == "mean"
+    assert complete(stsb, nano=False, task="similarity", rows=5749).pooling == "mean"
     given = FinetuneSettings("m", "own.csv", "o", pooling="cls")
     assert complete(given, nano=True, rows=100).pooling == "cls"

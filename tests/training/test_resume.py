@@ -16,7 +16,8 @@ import pytest
 from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, write_csv
 
 from albertkit.errors import RunError
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training import epochs as module
 from albertkit.training.finetune import finetune

@@ -44,6 +44,14 @@ def test_an_existing_run_needs_resume(tmp_path: Path) -> None:
     RunFolder.open(tmp_path, {**SETTINGS, "threads": 2, "out": "elsewhere"}, resume=True)
 
 
+def test_a_setting_under_its_older_name_continues(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"mask_share": 0.2, "recompute": True}))
+    now = {"mlm_probability": 0.2, "gradient_checkpointing": False}
+    assert RunFolder.open(tmp_path, now, resume=True).is_begun
+    with pytest.raises(RunError, match=r"mlm_probability was 0\.2 and is 0\.15"):
+        RunFolder.open(tmp_path, {**now, "mlm_probability": 0.15}, resume=True)
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path, resume: bool) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from albertkit.checkpoints.checkpoint import READ_AS_IT_IS, Checkpoint, Format, ReadOptions
 from albertkit.checkpoints.known_issues import known_issues
@@ -17,7 +16,7 @@ from albertkit.errors import CheckpointError
 from albertkit.io.archive import is_archive
 from albertkit.registry import Registry
 
-FORMATS = Registry(
+FORMATS: Registry[Format] = Registry(
     "checkpoint format",
     group="albertkit.formats",
     table={
@@ -58,7 +57,7 @@ def read_checkpoint(path: str | os.PathLike[str], options: ReadOptions = READ_AS
         checkpoint = found.read(source, options)
         return replace(checkpoint, notes=(*checkpoint.notes, *known_issues(checkpoint)))
     kind = "folder" if source.is_dir() else "file"
-    known = "; ".join(f"{name}: {cast(Format, FORMATS[name]).holds}" for name in FORMATS)
+    known = "; ".join(f"{name}: {FORMATS[name].holds}" for name in FORMATS)
     raise CheckpointError(f"{source}: this {kind} is no model in a known format, which would be ({known})")
 
 
@@ -68,7 +67,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def _format_of(path: Path) -> Format | None:
-    candidates = (cast(Format, FORMATS[name]) for name in FORMATS)
+    candidates = (FORMATS[name] for name in FORMATS)
     return next((candidate for candidate in candidates if candidate.matches(path)), None)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from albertkit.checkpoints.dense import Dense
-from albertkit.config import AlbertConfig
+from albertkit.config import POOLINGS, AlbertConfig
 
 if TYPE_CHECKING:
     import torch
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 HEADS = ("mlm", "sop", "classifier", "tags", "span", "answer", "choice")
 """Known heads; tensor names of each start with `heads.<name>.`. `span` is the plain head of SQuAD 1.1. `answer` is
 Google's head for SQuAD 2.0: the end depends on the start, and a score says whether there is an answer."""
-
-EMBEDDING_POOLINGS = ("mean", "cls", "pooler")
-"""What a text's vector is of its tokens' last hidden states."""
 
 PROBLEM_TYPES = ("single_label_classification", "regression", "multi_label_classification")
 """What the rows of a classifier mean, in the words of a Hugging Face `config.json`."""
@@ -120,7 +117,7 @@ class Checkpoint:
         found = values.get("embedding")
         if found is None and values.get("task") == "similarity":
             found = {"pooling": self.pooling, "normalize": False}
-        if not isinstance(found, dict) or found.get("pooling") not in EMBEDDING_POOLINGS:
+        if not isinstance(found, dict) or found.get("pooling") not in POOLINGS:
             return None
         return {"pooling": found["pooling"], "normalize": bool(found.get("normalize"))}
 

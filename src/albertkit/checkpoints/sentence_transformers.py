@@ -40,7 +40,7 @@ MODULE_FOLDERS = (_POOLING, *_DENSE)
 """Folders that a saved model may have."""
 _ACTIVATIONS = {"identity": "torch.nn.modules.linear.Identity", "tanh": "torch.nn.modules.activation.Tanh"}
 _VECTOR = "sentence_embedding"  # there the name of a text's vector
-_POOLINGS = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}
+_MODES = {"mean": "mean", "mean_tokens": "mean", "cls": "cls", "cls_token": "cls"}  # their name -> ours
 _WITHOUT = f"remove {MODULES} to use the encoder without it"
 
 
@@ -180,10 +180,10 @@ def _pooling(path: Path) -> str:
     if named is None:
         flags = {key.removeprefix("pooling_mode_"): on for key, on in values.items() if key.startswith("pooling_mode_")}
         named = [name for name, on in flags.items() if on] if flags else ["mean"]  # the default there
-    if not isinstance(named, list) or len(named) != 1 or str(named[0]) not in _POOLINGS:
+    if not isinstance(named, list) or len(named) != 1 or str(named[0]) not in _MODES:
         shown = " + ".join(map(str, named)) if isinstance(named, list) else str(named)
         raise CheckpointError(f'{path}: the pooling is "{shown:.80}", and albertkit computes mean and cls; {_WITHOUT}')
-    return _POOLINGS[str(named[0])]
+    return _MODES[str(named[0])]
 
 
 def _next_dense(modules: list[tuple[str, Path]]) -> Dense | None:

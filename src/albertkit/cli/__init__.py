@@ -14,7 +14,7 @@ import click
 from albertkit.errors import AlbertkitError, did_you_mean
 from albertkit.registry import Registry
 
-COMMANDS = Registry(
+COMMANDS: Registry[click.Command] = Registry(
     "command",
     group="albertkit.commands",
     table={

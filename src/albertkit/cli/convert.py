@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from albertkit.cli.options import json_option, notes_on_stderr, print_json
+from albertkit.config import ACTIVATIONS
 
 
 @click.command(epilog="Example: albertkit convert albert_base_v2.tar.gz my-model --to huggingface")
@@ -22,7 +23,7 @@ from albertkit.cli.options import json_option, notes_on_stderr, print_json
 )
 @click.option(
     "--activation",
-    type=click.Choice(["gelu", "gelu_new", "relu"]),
+    type=click.Choice(ACTIVATIONS),
     help="gelu is the erf form, gelu_new the tanh form (which Google's files call gelu).",
 )
 @click.option("--mode", help="Text processing to record with the model: google, tfhub, huggingface, keras, julia.")

@@ -15,6 +15,7 @@ from albertkit.cli.options import (
     ray_options,
     say_truncation,
 )
+from albertkit.config import POOLINGS
 
 
 @click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
@@ -30,7 +31,7 @@ from albertkit.cli.options import (
 )
 @click.option(
     "--pooling",
-    type=click.Choice(["mean", "cls", "pooler"]),
+    type=click.Choice(POOLINGS),
     help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what the model's files "
     "declare or a model of similarity was trained with, else mean. A declared Dense map follows the declared pooling "
     "only.",

@@ -40,7 +40,8 @@ def command(
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.pytorch import PyTorchRuntime
     from albertkit.inference.running import BATCH_TOKENS
-    from albertkit.models.pretrained import announce, load_model
+    from albertkit.models.loaded import announce
+    from albertkit.models.pretrained import load_model
 
     execution = choose_execution(device=device, precision="fp32" if precision == "auto" else precision, threads=threads)
     batch, mask = read_padded_batch(Path(input_path))

@@ -11,12 +11,14 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def exit_options(function: Decorated) -> Decorated:
-    """Add --patience, --entropy and --tolerance; the command gets them as `patience`, `entropy`, `tolerance`."""
+    """Add --exit-patience, --entropy and --tolerance; the command gets them as `patience`, `entropy`, `tolerance`."""
     for option in (
-        click.option("--tolerance", type=float, help="With --patience in a regression: numbers this near agree."),
+        click.option("--tolerance", type=float, help="With --exit-patience in a regression: numbers this near agree."),
         click.option("--entropy", type=float, help="Or: when its probabilities' entropy is below this, in nats."),
         click.option(
-            "--patience",
+            "--exit-patience",
+            "--patience",  # its name before; in `finetune` that option counts epochs
+            "patience",
             type=int,
             help="A text leaves the network when so many layers in a row agree with the one before (a model trained "
             "with --exits).",

@@ -56,7 +56,8 @@ def command(
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.io.progress import Console, counted
-    from albertkit.models.pretrained import announce, load_model
+    from albertkit.models.loaded import announce
+    from albertkit.models.pretrained import load_model
 
     with notes_on_stderr():
         model = load_model(run)

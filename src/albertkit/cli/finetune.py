@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from albertkit.cli.options import data_options, report_training, training_options
+from albertkit.config import POOLINGS
 
 
 def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -61,14 +62,14 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
-    "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
+    "--pooling", type=click.Choice(POOLINGS),
     help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
     "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,
     help="Also train a head after every layer before the last, so that predict and evaluate can let texts leave early "
-    "(--patience, --entropy).",
+    "(--exit-patience, --entropy).",
 )  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the training split.")
 @click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
@@ -93,7 +94,10 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--limit", type=int, help="Only the first N examples of each split, and of the unlabelled texts.")
 @click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
-@click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
+@click.option(
+    "--gradient-checkpointing", "--recompute", is_flag=True,
+    help="Less memory, a third more time: layers run again for their gradients.",
+)  # fmt: skip
 @click.option(
     "--teacher", metavar="RUN",
     help="Also learn the probabilities (in regression the numbers) of this run, model folder or export, of the same "

@@ -89,7 +89,7 @@ def command(
     if ray is not None:
         left_out = {
             "--explain": explain or explain_html or explain_label,
-            "--patience": patience,
+            "--exit-patience": patience,
             "--entropy": entropy,
             "--tolerance": tolerance,
             "--encoding": encoding,
@@ -117,7 +117,7 @@ def command(
     predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
     explained = explain or explain_html is not None or explain_label is not None
     if explained and rule is not None:
-        raise click.UsageError("an explanation is of the whole network; leave --patience and --entropy out")
+        raise click.UsageError("an explanation is of the whole network; leave --exit-patience and --entropy out")
     if explained:
         from albertkit.explaining.reading import require_labels
 

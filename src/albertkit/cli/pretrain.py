@@ -41,7 +41,10 @@ from albertkit.cli.options import encoder_options, report_training, start_option
     help="cooldown stays at the highest rate and falls at the end; the model before the fall is kept, too.",
 )  # fmt: skip
 @click.option("--cooldown", type=float, default=0.3, show_default=True, help="Share of the steps that cool down.")
-@click.option("--mask-share", type=float, default=0.15, show_default=True, help="Share of tokens that are predicted.")
+@click.option(
+    "--mlm-probability", "--mask-share", type=float, default=0.15, show_default=True,
+    help="Share of tokens that are predicted.",
+)  # fmt: skip
 @click.option("--max-ngram", type=int, default=3, show_default=True, help="Words of the longest masked n-gram.")
 @click.option(
     "--short-share", type=float, default=0.1, show_default=True, help="Share of sequences of a shorter random length."
@@ -64,7 +67,10 @@ from albertkit.cli.options import encoder_options, report_training, start_option
     "--workers", type=int, help="Processes that build batches ahead; when left out some for a GPU, else none."
 )
 @click.option("--compile", is_flag=True, help="Compile the layers: for long runs on a GPU.")
-@click.option("--recompute", is_flag=True, help="Less memory, a third more time: layers run again for their gradients.")
+@click.option(
+    "--gradient-checkpointing", "--recompute", is_flag=True,
+    help="Less memory, a third more time: layers run again for their gradients.",
+)  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard, too.")
 @encoder_options(warmup=0.01, held_out=0.01, eval_share=0.05)
 def command(resume: bool, as_json: bool, **options: Any) -> None:

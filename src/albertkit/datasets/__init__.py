@@ -7,7 +7,7 @@ One more data set is one more file with a function `(name, *, data_dir, skip_bad
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ __all__ = [
     "require_two_labels",
 ]
 
-DATASETS = Registry(
+DATASETS: Registry[Callable[..., DataSource]] = Registry(
     "data set",
     group="albertkit.datasets",
     table={
@@ -135,7 +135,7 @@ def open_data(
         if value is not None:
             raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
     place = cached_dataset(name) if data_dir is None else Path(data_dir).expanduser()
-    source: DataSource = DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
+    source = DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
     if task not in (None, source.task):
         raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
     return source

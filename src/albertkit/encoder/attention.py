@@ -51,18 +51,6 @@ class AttentionPlan:
     """Tokens of the longest sequence, rounded up; used together with `offsets`."""
 
 
-def rounded(count: int) -> int:
-    """Round a number of rows up, so that batches have few different shapes.
-
-    oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it.
-
-    >>> [rounded(count) for count in (3, 17, 100, 1000, 4000)]
-    [16, 32, 112, 1024, 4096]
-    """
-    step = 16 if count <= 256 else 64 if count <= 2048 else 128
-    return -(-count // step) * step
-
-
 def plan_attention(
     lengths: IntArray,
     *,

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import Batch, IntArray, extended
 from albertkit.config import AlbertConfig
-from albertkit.encoder.attention import plan_attention, rounded
+from albertkit.encoder.attention import plan_attention
 from albertkit.encoder.embeddings import Embeddings
 from albertkit.encoder.kernels import attends_packed, distinct_rows, on_device
 from albertkit.encoder.layer import Group
 from albertkit.encoder.linear import runs_bf16_on_cpu
+from albertkit.encoder.micro_batch import rounded_rows
 from albertkit.encoder.walk import full_depth, run_layers
 from albertkit.errors import UsageError
 
@@ -58,6 +59,9 @@ class Encoder(nn.Module):
         self.pooled_only = pooled_only
         self.active_layers = config.num_hidden_layers
         """How many layers run; fewer while a pretraining grows them: they share their weights."""
+        self.gradient_checkpointing = False
+        """Whether training keeps only a layer's input and runs the layer again in the backward pass: much less memory,
+        for about a third more time."""
         self.embeddings = Embeddings(config)
         self.groups = nn.ModuleList(Group(config) for _ in range(config.num_hidden_groups))
         self.pooler = nn.Linear(config.hidden_size, config.hidden_size)
@@ -173,7 +177,7 @@ class EncoderWalk:
     def layer(self, number: int) -> None:
         """Run a layer."""
         group, shared = self._groups[self._encoder.config.group_of_layer(number)]
-        self._hidden = group(self._hidden, self._plan, shared)
+        self._hidden = group(self._hidden, self._plan, shared, checkpointing=self._encoder.gradient_checkpointing)
 
     def finish(self) -> EncoderOutput:
         """Return the states after the layers so far."""
@@ -191,7 +195,7 @@ class EncoderWalk:
         """Plan attention for a batch; return its number of rows, spare ones included."""
         encoder, config = self._encoder, self._encoder.config
         weight = encoder.pooler.weight
-        rows = rounded(batch.tokens) if runs_bf16_on_cpu(weight) else batch.tokens
+        rows = rounded_rows(batch.tokens, torch.bfloat16) if runs_bf16_on_cpu(weight) else batch.tokens
         packed = attends_packed(
             weight,
             size=config.hidden_size // config.num_attention_heads,

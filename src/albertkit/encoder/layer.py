@@ -106,9 +106,6 @@ class Group(nn.Module):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.inner_group_num))
-        self.recompute = False
-        """Whether training keeps only a layer's input and runs the layer again in the backward pass (gradient
-        checkpointing): much less memory, for about a third more time."""
 
     @property
     def inner(self) -> list[Layer]:
@@ -120,7 +117,12 @@ class Group(nn.Module):
         return [layer.shared() for layer in self.inner]
 
     def forward(
-        self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan, shared: list[LayerWeights]
+        self,
+        hidden: Float[Tensor, "tokens hidden"],
+        plan: AttentionPlan,
+        shared: list[LayerWeights],
+        *,
+        checkpointing: bool = False,
     ) -> Float[Tensor, "tokens hidden"]:
         """Apply the inner layers one after the other.
 
@@ -128,9 +130,10 @@ class Group(nn.Module):
             hidden: `[tokens, hidden]`.
             plan: how the tokens are laid out.
             shared: what `shared` returned in this pass.
+            checkpointing: see `Encoder.gradient_checkpointing`.
         """
         for layer, weights in zip(self.layers, shared, strict=True):
-            if self.recompute and torch.is_grad_enabled():
+            if checkpointing and torch.is_grad_enabled():
                 hidden = checkpoint(layer, hidden, plan, weights, use_reentrant=False)
             else:
                 hidden = layer(hidden, plan, weights)

@@ -10,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from albertkit.checkpoints.sentence_transformers import MODULE_FOLDERS
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.models.loaded import Model
 from albertkit.models.model_files import model_path
-from albertkit.models.pretrained import MODULE_FOLDERS, load_model, save_model
+from albertkit.models.pretrained import load_model, save_model
 
 PREFIX = "albertkit-"
 """How the names of temporary folders begin."""

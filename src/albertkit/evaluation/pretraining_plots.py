@@ -65,10 +65,10 @@ def panels_of(run: str | os.PathLike[str]) -> Panels | None:
         return None
     if not isinstance(settings, dict):
         return None
-    if "mask_share" in settings:
-        return PANELS
-    if "mlm_probability" not in settings:
+    if not settings.keys() & {"mlm_probability", "mask_share"}:  # the second in runs of older versions
         return None
+    if "teacher" not in settings:
+        return PANELS
     heads = [panel for panel in PANELS if panel[0].endswith("_accuracy")] if settings.get("pretraining") is True else []
     return (*VECTOR_PANELS, *heads)
 

@@ -12,7 +12,7 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import Execution
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import Runtime
-from albertkit.models.pretrained import Model
+from albertkit.models.loaded import Model
 
 FloatArray = npt.NDArray[np.float32]
 _WORDS = (
@@ -39,7 +39,7 @@ class Difference:
 
 def sample(model: Model) -> list[TokenSequence]:
     """Return what is compared: eight texts and four pairs in the model's own tokens."""
-    most = min(model.max_length, model.network.config.max_position_embeddings)
+    most = min(model.max_length, model.config.max_position_embeddings)
     words = _WORDS * 2
     texts = [" ".join(words[3 * k : 3 * k + length]) for k, length in enumerate(_LENGTHS)]
     firsts = [" ".join(words[k : k + 3 + 2 * k]) for k in range(4)]

@@ -15,9 +15,10 @@ from albertkit.errors import AlbertkitError, MissingExtraError, UsageError, did_
 from albertkit.hardware.device import Execution
 from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.inference.predictor import Predictor
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import atomic_folder, write_json
-from albertkit.io.manifest import sha256_of
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 
 PRECISIONS = ("fp32", "fp16", "int8")
 LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2, "int8": 1.0}
@@ -140,7 +141,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
     from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph reports the missing library
     from albertkit.exporting.heads import add_head  # isort: skip
 
-    config = model.network.config
+    config = model.config
     state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
     graph = Graph(state, stored=precision)
     encoded = full_depth(GraphWalk(graph, config, loop=loop))

@@ -23,8 +23,9 @@ from urllib.parse import urlsplit
 
 from albertkit.hub.consent import DownloadError, megabytes
 from albertkit.hub.web import NO_HEAD, PassingError, opened
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import WriteError
-from albertkit.io.manifest import FileRecord, sha256_of
+from albertkit.io.manifest import FileRecord
 from albertkit.io.progress import Progress
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)

@@ -49,7 +49,7 @@ class EarlyExitRuntime:
         if EXITS not in network.heads:
             raise UsageError(f"{source} has no exits to leave by: fine-tune it with --exits")
         if execution.precision == "int8":
-            raise UsageError("--precision int8 runs at full depth alone; leave it out, or --patience and --entropy")
+            raise UsageError("--precision int8 runs at full depth; leave it out, or --exit-patience and --entropy")
         rule.watch(task)  # or says why not
         self.whole = PyTorchRuntime(network, execution=execution, task=task, pooling=pooling)
         self.network = self.whole.network

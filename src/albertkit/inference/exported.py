@@ -10,32 +10,29 @@ export.json                            which runtime, and the digests of the net
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from albertkit.batching.batch import Batch
 from albertkit.checkpoints.dense import read_dense
 from albertkit.checkpoints.json_files import read_mapping, read_versioned
 from albertkit.checkpoints.label_names import agreed_labels, id2label_names
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, UsageError
+from albertkit.errors import CheckpointError
 from albertkit.hardware.device import Execution
 from albertkit.inference.running import FloatArray, Runtime
-from albertkit.io.manifest import sha256_of
-from albertkit.models.loaded import Model, read_task_values
+from albertkit.io.file_digests import sha256_of
+from albertkit.models.loaded import ExportedNetwork, Model, read_task_values
 from albertkit.models.tokenizers import read_tested_directory
 from albertkit.registry import Registry
 from albertkit.tasks.pooling import pooled_rows
 
-if TYPE_CHECKING:
-    from albertkit.tasks.network import Network
-
 RECORD = "export.json"
 DENSE = "dense.npy"
 FORMAT_VERSION = 1
-RUNTIMES = Registry(
+RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
     "runtime",
     group="albertkit.runtimes",
     table={
@@ -44,25 +41,6 @@ RUNTIMES = Registry(
     },
 )
 """What runs an exported file, by its name in `export.json`."""
-
-
-@dataclass(frozen=True)
-class ExportedNetwork:
-    """The shape of an exported model's network. Everything else needs torch, and asking for it raises an error."""
-
-    config: AlbertConfig
-    runtime: str
-    """`onnx` or `openvino`."""
-    folder: str
-    """Where it was loaded from."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # copying and pickling look for such names
-            raise AttributeError(name)
-        raise UsageError(
-            f"{self.folder} is an exported model, which predicts, embeds and evaluates and no more; "
-            "give the model that it was exported from"
-        )
 
 
 @dataclass(frozen=True)
@@ -129,7 +107,7 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Exporte
         named = id2label_names(published, where=str(shape))
         labels = agreed_labels(labels, named or labels, where=str(folder))
     running = ExportedRuntime(RUNTIMES[runtime](folder / next(iter(files)), execution=execution))
-    network = cast("Network", ExportedNetwork(config, runtime, str(folder)))  # it has as much of its face as predicts
+    network = ExportedNetwork(config, runtime, str(folder))
     model = Model(network, tokenizer, said.task, labels, said.head, said.max_length, str(folder), notes, said.embedding)
     return model, running
 

@@ -15,10 +15,10 @@ from albertkit.data.sample_text import sample_texts
 from albertkit.data.texts import examples_of, texts_of
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.inference.exported import ExportedNetwork, exported_folder, load_exported
+from albertkit.inference.exported import exported_folder, load_exported
 from albertkit.inference.running import FloatArray, Progress, Runtime, run_outputs, run_per_sequence
 from albertkit.io.vectors import unit
-from albertkit.models.loaded import HeadSpec, Model, announce
+from albertkit.models.loaded import ExportedNetwork, HeadSpec, Model, announce
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
@@ -73,7 +73,7 @@ class Predictor:
     def __repr__(self) -> str:
         task = self.model.task
         head = "no task head" if task is None else f"{task.name}, pooling={self.model.head.pooling!r}"
-        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})\n{self.model.network}"
+        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})\n{self.model.network_or_export}"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ class Predictor:
         """Return the number of dimensions of the vectors that `embed` gives for a pooling, or when it is not told."""
         spec = self.model.embedding
         dense = None if spec is None else spec.dense_after(pooling or self.default_pooling)
-        return self.model.network.config.hidden_size if dense is None else dense.out_features
+        return self.model.config.hidden_size if dense is None else dense.out_features
 
     @property
     def default_pooling(self) -> str:
@@ -201,7 +201,7 @@ class Predictor:
         return self.model.task
 
     def _length(self, max_length: int | None) -> int:
-        longest = self.model.network.config.max_position_embeddings
+        longest = self.model.config.max_position_embeddings
         chosen = self.model.max_length if max_length is None else max_length
         if chosen > longest:
             raise UsageError(f"the max length is {chosen}, but {self.model.source} has {longest} positions")
@@ -216,7 +216,7 @@ class Predictor:
             UsageError: the model was not fine-tuned with exits, is an exported one, or cannot follow the rule.
         """
         task = self._task()
-        if isinstance(self.model.network, ExportedNetwork):
+        if isinstance(self.model.network_or_export, ExportedNetwork):
             raise UsageError(f"{self.model.source} is an exported model, which has no exits; use the run itself")
         from albertkit.inference.early_exit import EarlyExitRuntime
 
@@ -259,7 +259,7 @@ def _pytorch(model: Model, execution: Execution) -> Runtime:
 
 
 def _sample(model: Model) -> Batch:
-    longest = model.network.config.max_position_embeddings
+    longest = model.config.max_position_embeddings
     return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
 
 

@@ -89,7 +89,7 @@ def fill_masks(predictor: Predictor, text: str, *, pair: str | None = None, top:
         raise UsageError(f'the text holds no {MASK}: write one where a piece is to be found, e.g. "a {MASK} of tea"')
     masked = read_masks(model, text, pair)
     _warn_of_cut(model, masked.sequence)
-    longest, found = model.network.config.max_position_embeddings, len(masked.positions)
+    longest, found = model.config.max_position_embeddings, len(masked.positions)
     if not found:
         raise UsageError(f"every {MASK} comes after the {longest} tokens that the model takes; give a shorter text")
     if masked.beyond:
@@ -127,7 +127,7 @@ def read_masks(model: Model, text: str, pair: str | None = None) -> MaskedText:
     Raises:
         TextError: a text that cannot be tokenised.
     """
-    longest = model.network.config.max_position_embeddings
+    longest = model.config.max_position_embeddings
     encoding = model.tokenizer.encode(text, pair, max_length=longest, allow_special=(MASK,))
     input_ids = np.array(encoding.input_ids)
     positions = np.flatnonzero(input_ids == model.tokenizer.mask_id)
@@ -166,7 +166,7 @@ def ordering(model: Model, firsts: Sequence[str], seconds: Sequence[str]) -> Wor
         TextError: a text that cannot be tokenised.
     """
     _need_head(model, "sop")
-    longest = model.network.config.max_position_embeddings
+    longest = model.config.max_position_embeddings
 
     def finish(rows: Sequence[FloatArray]) -> list[float]:
         return [float(_softmax(row.astype(np.float64))[0]) for row in rows]  # column 0: in order
@@ -203,7 +203,7 @@ def _need_head(model: Model, head: str) -> None:
 def _warn_of_cut(model: Model, sequence: TokenSequence) -> None:
     if sequence.truncated:
         warnings.warn(
-            f"the text is {sequence.truncated} tokens longer than the {model.network.config.max_position_embeddings} "
+            f"the text is {sequence.truncated} tokens longer than the {model.config.max_position_embeddings} "
             f"that {model.source} takes; its end was cut off",
             CutTextWarning,
             stacklevel=3,

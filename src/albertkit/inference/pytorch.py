@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from albertkit.batching.batch import Batch
+from albertkit.config import POOLINGS
 from albertkit.encoder.encoder import EncoderOutput
 from albertkit.encoder.feed_forward_int8 import with_int8_products
 from albertkit.encoder.prepared import PreparedEncoder, can_prepare
@@ -19,10 +20,8 @@ from albertkit.hardware.device import Execution
 from albertkit.hardware.processor import capabilities
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.pooling import POOLINGS, head_states, pooled_features
+from albertkit.tasks.pooling import head_states, pooled_features
 from albertkit.tasks.task import Task
-
-OUTPUTS = ("sequence_output", "pooled_output", "logits", "mlm_logits", "sop_logits", *POOLINGS)
 
 
 class PyTorchRuntime:
@@ -68,7 +67,7 @@ class PyTorchRuntime:
 
         Args:
             batch: packed sequences.
-            outputs: of `OUTPUTS`: `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
+            outputs: some of `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
                 hidden]`, `logits` `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits`
                 `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
         """

@@ -287,7 +287,7 @@ def _tar_members(path: Path, limit: int | None) -> Iterator[_Member]:
     with _unpacked(path) as stream:
         # Headers and padding are read too, hence the allowance of two blocks a member.
         counted = _Counted(stream, None if limit is None else limit + 1024 * MAX_MEMBERS + 2**20)
-        reader = TarReader(cast(IO[bytes], counted))
+        reader = TarReader(counted)
         for member in reader:
             yield _Member(member.name, member.kind, reader.read)
         while counted.read(_CHUNK):  # up to the check sum of gzip, bzip2 or xz

@@ -5,14 +5,13 @@ A folder of the cache counts as downloaded if its manifest exists and every file
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import write_json
 
 MANIFEST = "manifest.json"
@@ -116,16 +115,3 @@ def changed_files(folder: Path) -> list[str]:
     if manifest is None:
         return [MANIFEST]
     return [name for name, record in manifest.files.items() if sha256_of(folder / name) != record.sha256]
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, read in parts.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import Protocol
 
 BLOCK = 512
 MAX_NAME_BYTES = 2**16
@@ -32,6 +32,14 @@ class TarMember:
     """Of the content, in bytes."""
 
 
+class Readable(Protocol):
+    """A stream that is read forwards."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return so many bytes, or fewer at the end."""
+        ...
+
+
 class TarReader:
     """Gives the members in order; `read` gives the content of the one that came last.
 
@@ -43,7 +51,7 @@ class TarReader:
         ValueError: a header is damaged or too large.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self._left = 0  # content of the current member that was not read
         self._padding = 0  # bytes after it, up to a whole block

@@ -92,12 +92,6 @@ def open_vectors(path: Path, *, dimensions: int, made_by: MadeBy | None = None) 
             raise
 
 
-def write_vectors(path: Path, vectors: FloatArray, *, texts: Sequence[str], made_by: MadeBy | None = None) -> None:
-    """Write vectors `[texts, dimensions]` that are all here; as `open_vectors`."""
-    with open_vectors(path, dimensions=vectors.shape[1], made_by=made_by) as write:
-        write(vectors, texts, {})
-
-
 def _npy_header(rows: int, dimensions: int) -> bytes:
     """Return a header of NumPy's format 1.0 with a fixed length, because the row count is known only at the end."""
     described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimensions}), }}"

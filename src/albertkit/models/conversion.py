@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -36,7 +35,7 @@ class Conversion:
 
 def writable_formats() -> dict[str, Format]:
     """Return the formats that can be written, by name."""
-    return {name: each for name in FORMATS if (each := cast(Format, FORMATS[name])).writes}
+    return {name: each for name in FORMATS if (each := FORMATS[name]).writes}
 
 
 _WITHOUT_EXITS = ("tf1", "bson")
@@ -72,7 +71,7 @@ def convert(
         CheckpointError: the source cannot be read, or the format cannot hold it.
         WriteError: the system refused; nothing is left behind.
     """
-    format_to = cast(Format, FORMATS[to])
+    format_to = FORMATS[to]
     if format_to.writes is None:
         raise UsageError(f'"{to}" is read and not written; formats that are written: {", ".join(writable_formats())}')
     if mode is not None:

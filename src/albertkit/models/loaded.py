@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from albertkit.checkpoints.dense import Dense
 from albertkit.checkpoints.label_names import label_names
+from albertkit.config import POOLINGS, AlbertConfig
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.tasks import TASKS
-from albertkit.tasks.pooling import POOLINGS, check_pooling
+from albertkit.tasks.pooling import check_pooling
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
 from albertkit.text.any_tokenizer import AnyTokenizer
@@ -80,11 +81,22 @@ class EmbeddingSpec:
         return self.dense if pooling == self.pooling else None
 
 
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """The shape of a network whose weights are in an exported file, which a runtime reads."""
+
+    config: AlbertConfig
+    runtime: str
+    """`onnx` or `openvino`."""
+    folder: str
+    """Where it was loaded from."""
+
+
 @dataclass
 class Model:
     """A network with what is needed to use it on text."""
 
-    network: Network
+    network_or_export: Network | ExportedNetwork
     tokenizer: AnyTokenizer
     task: Task | None = None
     """What its task head does; None for a bare or pretrained encoder."""
@@ -101,7 +113,26 @@ class Model:
     """What `embed` computes by default; None where no file says it."""
 
     def __post_init__(self) -> None:
-        self.max_length = min(self.max_length, self.network.config.max_position_embeddings)
+        self.max_length = min(self.max_length, self.config.max_position_embeddings)
+
+    @property
+    def config(self) -> AlbertConfig:
+        """Shape and constants of the network."""
+        return self.network_or_export.config
+
+    @property
+    def network(self) -> Network:
+        """The network, which predicts, trains and exports.
+
+        Raises:
+            UsageError: the model is an exported one.
+        """
+        if isinstance(self.network_or_export, ExportedNetwork):
+            raise UsageError(
+                f"{self.network_or_export.folder} is an exported model, which predicts, embeds and evaluates and no "
+                "more; give the model that it was exported from"
+            )
+        return self.network_or_export
 
 
 def announce(notes: Sequence[str]) -> None:

@@ -15,14 +15,12 @@ from albertkit.checkpoints.checkpoint import Checkpoint
 from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.checkpoints.huggingface_config import LABELLED_HEADS, num_outputs
 from albertkit.checkpoints.label_names import agreed_labels
-from albertkit.checkpoints.sentence_transformers import MODULE_FOLDERS, remove_declaration
+from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.encoder.encoder import Encoder, initialize
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.io.files import atomic_folder
 from albertkit.models.loaded import (
-    EmbeddingSpec,
-    FreshWeightsWarning,
     HeadSpec,
     Model,
     TaskFile,
@@ -39,21 +37,6 @@ from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
 from albertkit.text.tokenizer import Tokenizer
-
-__all__ = [
-    "MODULE_FOLDERS",
-    "EmbeddingSpec",
-    "FreshWeightsWarning",
-    "HeadSpec",
-    "Model",
-    "announce",
-    "fresh_model",
-    "load_encoder",
-    "load_model",
-    "save_model",
-    "with_exits",
-    "with_task_head",
-]
 
 
 class _WithoutNumbers(TorchFunctionMode):
@@ -236,7 +219,7 @@ def with_task_head(
     """
     chosen: Task = TASKS[task]
     spec = head or HeadSpec()
-    config = model.network.config
+    config = model.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), hidden=spec.hidden, norm=spec.norm)
@@ -270,7 +253,7 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     exits = build_exits(objective, network.config, outputs, hidden=model.head.hidden)
     torch.random.set_rng_state(state)
     exits.to(network.encoder.pooler.weight.device)
-    return replace(model, network=Network(network.encoder, {**network.heads, EXITS: exits}))
+    return replace(model, network_or_export=Network(network.encoder, {**network.heads, EXITS: exits}))
 
 
 def save_model(
@@ -300,7 +283,7 @@ def save_model(
     values = task_values(model)
     task = None if values is None else {**values, **(facts or {})}
     checkpoint = Checkpoint(
-        config=model.network.config,
+        config=model.config,
         state=state,
         source_format="albertkit",
         source=str(folder),

@@ -18,9 +18,9 @@ from typing import Any
 
 from albertkit import __version__
 from albertkit.errors import RunError
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import WriteError, write_json, write_text
 from albertkit.io.locks import LOCK_FILES
-from albertkit.io.manifest import sha256_of
 from albertkit.io.vectors import PARTS_MANIFEST
 from albertkit.scaling.job import Job
 from albertkit.scaling.slices import Part

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from albertkit.datasets import text_files
 from albertkit.datasets.columns import Columns
 from albertkit.errors import DataError
-from albertkit.io.manifest import sha256_of
+from albertkit.io.file_digests import model_digest
 from albertkit.models.model_files import model_path
 
 ENDINGS = {"embed": ".parquet", "predict": ".jsonl"}
@@ -61,37 +59,15 @@ class Job:
     def settings(self) -> Mapping[str, Any]:
         """Return all settings that the output rows depend on: a job resumes only if they are the same."""
         columns = None if self.columns is None else {**asdict(self.columns), "kept": list(self.columns.kept)}
+        model = model_path(self.model)
         return {
             "command": self.verb,
             "input": self.input_state(),
             "columns": columns,
             "model": self.model,
-            "model_sha256": model_digest(self.model),
+            "model_sha256": None if model is None else model_digest(model),  # a known name says it all
             "pooling": self.pooling,
             "max_length": self.max_length,
             "precision": self.precision,
             "rows_a_part": text_files.ROWS,
         }
-
-
-def model_digest(name: str) -> str | None:
-    """Return a digest of the files that a MODEL argument means; None of a known name, which says it all.
-
-    Raises:
-        UsageError: neither a path that is there nor a known name.
-        DataError: a file cannot be read.
-    """
-    path = model_path(name)
-    if path is None:
-        return None
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-    else:
-        files = [path] if path.is_file() else [Path(each) for each in sorted(glob.glob(f"{glob.escape(str(path))}.*"))]
-    digest = hashlib.sha256()
-    try:
-        for file in files:
-            digest.update(f"{file.relative_to(path.parent).as_posix()} {sha256_of(file)}\n".encode())
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
-    return digest.hexdigest()

@@ -14,8 +14,8 @@ from albertkit.datasets.text_files import Piece, TextFile
 from albertkit.errors import AlbertkitError, DataError
 from albertkit.hardware.device import choose_execution
 from albertkit.inference.predictor import Predictor
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import write_text
-from albertkit.io.manifest import sha256_of
 from albertkit.io.vectors import MadeBy, open_vectors
 from albertkit.scaling.folder import JOURNAL
 from albertkit.scaling.job import Job

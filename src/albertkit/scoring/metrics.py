@@ -47,7 +47,7 @@ class Metric(Protocol):
         """Return the score of `outputs` (both arrays checked and of one shape)."""
 
 
-METRICS = Registry(
+METRICS: Registry[Metric] = Registry(
     "metric",
     group="albertkit.metrics",
     table={
@@ -117,10 +117,9 @@ def score(
     notes: list[str] = []
     intervals: dict[str, Interval] = {}
     for name in names:
-        metric: Metric = METRICS[name]
         if any(name in fitting for fitting in _FITTING.values()) and name not in _FITTING[task]:
             raise UsageError(f'metric "{name}" does not fit a {task} task; use {", ".join(_FITTING[task])}')
-        found = Measured(*metric(labels, outputs=predicted, task=task, num_labels=num_labels))
+        found = Measured(*METRICS[name](labels, outputs=predicted, task=task, num_labels=num_labels))
         metrics[name] = float(found.value)
         if found.note is not None:
             notes.append(found.note)

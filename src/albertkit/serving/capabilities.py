@@ -12,10 +12,10 @@ import numpy as np
 from albertkit.errors import did_you_mean
 from albertkit.explaining.occlusion import occluding
 from albertkit.explaining.reading import read_example, require_labels
-from albertkit.inference.exported import ExportedNetwork
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import MASK, MaskedText, filling, ordering, read_masks
 from albertkit.inference.running import FloatArray, Work
+from albertkit.models.loaded import ExportedNetwork
 from albertkit.registry import resolve
 from albertkit.serving.limits import Limits
 from albertkit.serving.refusals import Refusal
@@ -129,7 +129,7 @@ class Capabilities:
         return occluding(self.predictor, readings, label=label).then(lambda found: [one.to_dict() for one in found])
 
     def _fill(self, values: Mapping[str, Any]) -> Work[Results]:
-        longest = self.model.network.config.max_position_embeddings
+        longest = self.model.config.max_position_embeddings
         texts: list[MaskedText] = []
         for number, text in enumerate(values["text"]):
             if MASK not in text:
@@ -214,7 +214,7 @@ def _names(predictor: Predictor, task_route: Route | None) -> tuple[str, ...]:
     names = [] if task_route is None or task_route.name in _OF_ENCODERS else [task_route.name]
     if model.task is not None and model.task.problem_type is not None:
         names.append("explain")
-    if not isinstance(model.network, ExportedNetwork):
+    if not isinstance(model.network_or_export, ExportedNetwork):
         names += [route for route, head in (("fill", "mlm"), ("order", "sop")) if head in model.network.heads]
     return (*names, *_OF_ENCODERS)
 

@@ -6,6 +6,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from albertkit.config import Pooling
 from albertkit.tasks.route import Body, Cut, PairBody, TextBody, Texts
 
 
@@ -27,7 +28,7 @@ class FillBody(Body):
 class EmbedBody(TextBody):
     """Texts that become vectors."""
 
-    pooling: Literal["mean", "cls", "pooler"] | None = Field(
+    pooling: Pooling | None = Field(
         None, description="Mean of the last states, the first token's, or the pooler's output; left out: the model's."
     )
 

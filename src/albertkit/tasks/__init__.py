@@ -1,8 +1,15 @@
 """Tasks by name."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from albertkit.registry import Registry
 
-TASKS = Registry(
+if TYPE_CHECKING:
+    from albertkit.tasks.task import Task
+
+TASKS: Registry[Task] = Registry(
     "task",
     group="albertkit.tasks",
     table={

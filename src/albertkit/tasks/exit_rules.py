@@ -37,10 +37,10 @@ class ExitRule:
 
     def __post_init__(self) -> None:
         if (self.patience is None) == (self.entropy is None):
-            raise UsageError("a text leaves early by --patience or by --entropy: give one of the two")
+            raise UsageError("a text leaves early by --exit-patience or by --entropy: give one of the two")
         if self.patience is not None and self.patience < 1:
             raise UsageError(
-                f"--patience is {self.patience}; it must be 1 or more layers that agree with the one before"
+                f"--exit-patience is {self.patience}; it must be 1 or more layers that agree with the one before"
             )
         if self.entropy is not None and not 0 < self.entropy < float("inf"):
             raise UsageError(f"--entropy is {self.entropy:g}; it must be above 0 nats, such as 0.2")
@@ -61,10 +61,10 @@ class ExitRule:
         if not isinstance(task, ClassificationTask):
             raise UsageError(f"texts leave early in classification, regression and multilabel, not in {task.name}")
         if self.entropy is not None and task.name != "classification":
-            raise UsageError(f"--entropy needs one label a text, and this is {task.name}; use --patience")
+            raise UsageError(f"--entropy needs one label a text, and this is {task.name}; use --exit-patience")
         if self.tolerance is None and self.patience is not None and task.name == "regression":
             raise UsageError(
-                "numbers hardly ever agree exactly: --patience with a regression needs --tolerance, "
+                "numbers hardly ever agree exactly: --exit-patience with a regression needs --tolerance, "
                 "the difference by which two layers may differ, such as 0.1"
             )
         if self.tolerance is not None and task.name != "regression":

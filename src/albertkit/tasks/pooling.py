@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.batching.batch import Batch
+from albertkit.config import POOLINGS
 from albertkit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from albertkit.encoder.encoder import EncoderOutput
-
-POOLINGS = ("pooler", "cls", "mean")
-"""Their names; a runtime gives each as an output."""
 
 
 def check_pooling(pooling: str) -> None:

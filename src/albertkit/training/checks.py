@@ -7,7 +7,7 @@ import os
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.models.pretrained import Model
+from albertkit.models.loaded import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
@@ -72,6 +72,6 @@ def check_length(settings: FinetuneSettings, base: Model) -> None:
     Raises:
         UsageError: so they are.
     """
-    longest = base.network.config.max_position_embeddings
+    longest = base.config.max_position_embeddings
     if settings.max_length is not None and settings.max_length > longest:
         raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from albertkit.batching.cutting import training_steps
-from albertkit.encoder.layer import Group
 from albertkit.errors import RunError
 from albertkit.inference.predictor import Predictor
 from albertkit.io.progress import Progress, counted
@@ -79,9 +78,7 @@ class EpochLoop:
         network, head = predictor.model.network, head_of(predictor.model)
         trained: nn.Module = head if settings.freeze_encoder else network
         network.encoder.requires_grad_(not settings.freeze_encoder)
-        for group in network.encoder.groups:
-            assert isinstance(group, Group)
-            group.recompute = settings.recompute
+        network.encoder.gradient_checkpointing = settings.gradient_checkpointing
         heads = every_head(network, head=task.head) if settings.exits else nn.ModuleList([head])
         if task.name == "regression" and isinstance(train.targets, np.ndarray):
             for each in heads:

@@ -17,7 +17,9 @@ from albertkit.errors import AlbertkitError
 from albertkit.evaluation.speed import texts_per_second
 from albertkit.evaluation.teacher_report import Cost, TeacherReport
 from albertkit.inference.predictor import Predictor
+from albertkit.io.file_digests import model_files
 from albertkit.io.progress import Progress, counted
+from albertkit.models.model_files import model_source
 from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import ClassificationObjective
@@ -28,7 +30,6 @@ from albertkit.training.digest import examples_digests
 from albertkit.training.run_data import run_settings
 from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.task_teacher import TaskTeacher
-from albertkit.training.teacher_files import teacher_files
 from albertkit.training.unlabelled import text_key
 
 FloatArray = npt.NDArray[np.float32]
@@ -162,7 +163,7 @@ def _agreement(task: ClassificationTask, student: FloatArray, teacher: FloatArra
 
 
 def _cost(predictor: Predictor, folder: str | os.PathLike[str], *, speed: float) -> Cost:
-    size = sum(path.stat().st_size for path in teacher_files(os.fspath(folder)))
+    size = sum(path.stat().st_size for path in model_files(model_source(folder)))
     network = getattr(predictor.runtime, "network", None)  # an exported model has none
     return Cost(
         parameters=None if network is None else sum(each.numel() for each in network.parameters()),

@@ -16,7 +16,7 @@ from albertkit.io.files import atomic_file, cache_folder
 
 def feature_key(predictor: Predictor, sequences: Sequence[TokenSequence], *, pooling: str) -> str:
     """Return a name for the features: a digest of weights, tokens (and so text and length), pooling and precision."""
-    digest = hashlib.sha256(f"{pooling} {predictor.execution.precision} {predictor.model.network.config}".encode())
+    digest = hashlib.sha256(f"{pooling} {predictor.execution.precision} {predictor.model.config}".encode())
     for name, tensor in sorted(predictor.model.network.encoder.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
@@ -49,7 +49,7 @@ def cached_features(
         WriteError: the cache cannot be written.
     """
     path = cache_folder("features") / f"{feature_key(predictor, sequences, pooling=pooling)}.npy"
-    hidden = predictor.model.network.config.hidden_size
+    hidden = predictor.model.config.hidden_size
     if path.is_file():
         try:
             found: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
-from albertkit.tasks import TASKS
 from albertkit.tasks.objective import objective_of
+from albertkit.tasks.task import Task
 from albertkit.training.settings import FinetuneSettings
 
 
@@ -50,34 +50,18 @@ PUBLISHED: Mapping[str, Recipe] = {
 }
 GENERAL = Recipe(3e-5, 32, epochs=3)
 """A pretrained encoder on other data."""
-NANO = Recipe(5e-4, 32, epochs=3)
-"""albert-nano: small enough for a higher rate; on film-review snippets it reaches 76 % in three epochs."""
-NANO_TASKS: Mapping[str, Recipe] = {
-    "token_classification": Recipe(1e-3, 32, epochs=3),
-    "question_answering": Recipe(5e-4, 32, epochs=2),
-    "multiple_choice": Recipe(5e-4, 32, epochs=2),
-}
-"""albert-nano by task. Not tuned: NANO's rate, doubled for tags, whose steps hold few tokens (10 to 30 a sentence), and
-two epochs where an example is a whole passage."""
-NANO_DATA: Mapping[str, Recipe] = {
+NANO_EPOCHS: Mapping[str, int] = {
     # As many epochs as the published steps make: 5336 steps of 16 are ten times CoLA's 8,551 rows, and so on. The large
-    # four (sst2, mnli, qnli, qqp) keep NANO's three, and WNLI, 50 epochs in the paper, gets the ten of the others.
-    "glue/cola": replace(NANO, epochs=10),
-    "glue/stsb": replace(NANO, epochs=10),
-    "glue/rte": replace(NANO, epochs=10),
-    "glue/mrpc": replace(NANO, epochs=7),
-    "glue/wnli": replace(NANO, epochs=10),
+    # four (sst2, mnli, qnli, qqp) keep the task's three, and WNLI, 50 epochs in the paper, gets the ten of the others.
+    "glue/cola": 10,
+    "glue/stsb": 10,
+    "glue/rte": 10,
+    "glue/mrpc": 7,
+    "glue/wnli": 10,
 }
-"""albert-nano on small data sets, which three epochs are too few steps for; the best epoch on dev is kept anyhow."""
+"""albert-nano on small data sets, for which the task's epochs are too few; the best epoch on dev is kept anyhow."""
 FROZEN = Recipe(1e-3, 128, epochs=100)
 """A head on frozen features: Keras' own rate for Adam and the tutorial's batch size."""
-LENGTHS: Mapping[str, int] = {"question_answering": 384, "multiple_choice": 512}
-"""Longest inputs of tasks that read passages: run_squad's and run_race's own defaults."""
-POOLINGS: Mapping[str, str] = {"multiple_choice": "pooler", "similarity": "mean"}
-"""What a head reads whatever the recipe: for options, where the mean was not measured, what transformers' class reads;
-vectors to compare are means."""
-LENGTH = 128
-"""Longest input of all other tasks."""
 WARMUP = 0.1
 """Share of steps that warm up where a recipe names no number."""
 FEWEST_STEPS = 300
@@ -116,16 +100,17 @@ class LoopSettings:
 
 
 def complete(
-    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification", rows: int
+    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: Task, rows: int
 ) -> tuple[FinetuneSettings, int, LoopSettings | None]:
     """Fill in from the recipe what the user left open.
 
     A recipe's epochs that make fewer than `FEWEST_STEPS` become more, and training may then stop early.
 
-    >>> settings, _, _ = complete(FinetuneSettings(model="m", data="glue/rte", out="o"), nano=False, rows=2490)
+    >>> from albertkit.tasks.classification import CLASSIFICATION as task
+    >>> settings, _, _ = complete(FinetuneSettings("m", "glue/rte", "o"), nano=False, task=task, rows=2490)
     >>> settings.learning_rate, settings.batch_size, settings.steps, settings.warmup, settings.pooling
     (3e-05, 32, 800, 0.25, 'pooler')
-    >>> settings, _, _ = complete(FinetuneSettings(model="m", data="own.csv", out="o"), nano=True, rows=480)
+    >>> settings, _, _ = complete(FinetuneSettings("m", "own.csv", "o"), nano=True, task=task, rows=480)
     >>> settings.epochs, settings.batch_size, settings.patience, settings.pooling
     (20, 32, 5, 'mean')
 
@@ -133,27 +118,26 @@ def complete(
         settings: what the user gave.
         nano: whether the network is of nano's size.
         positions: the most tokens that the network takes; a recipe's length is cut to it.
-        task: what the data set is for.
+        task: what is trained.
         rows: how many train.
 
     Returns:
         The settings with every choice, as `config.json` keeps them; the longest input in tokens; what the loop needs to
         know, None for few-shot training, which plans its own steps.
     """
-    length = LENGTHS.get(task, LENGTH)
+    length = task.default_length
     if settings.few_shot:
         length = settings.max_length or min(length, positions)
         return replace(settings, max_length=length), length, None
     if settings.freeze_encoder:
         recipe = FROZEN
     elif nano:
-        recipe = NANO_DATA.get(settings.data) or NANO_TASKS.get(task, NANO)
+        recipe = Recipe(task.nano_learning_rate, 32, epochs=NANO_EPOCHS.get(settings.data, task.nano_epochs))
     else:
         recipe = PUBLISHED.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
     batch_size = settings.batch_size or recipe.batch_size
-    head = settings.task or task
-    pools = objective_of(TASKS[head]).reads == "sequences"
+    pools = objective_of(task).reads == "sequences"
     epochs, steps, patience = settings.epochs, settings.steps, settings.patience
     if epochs is None and steps is None:
         epochs, steps = recipe.epochs, recipe.steps
@@ -176,5 +160,5 @@ def complete(
         patience=patience,
     )
     length = settings.max_length or min(recipe.max_length or length, positions)
-    pooling = settings.pooling or POOLINGS.get(head, recipe.pooling) if pools else None
+    pooling = settings.pooling or task.default_pooling or recipe.pooling if pools else None
     return replace(settings, max_length=length, pooling=pooling, **asdict(loop)), length, loop

@@ -57,12 +57,12 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
     name = settings.task or task_for(train)
     task = TASKS[name]
     check_head(name, settings)
-    config = base.network.config
+    config = base.config
     settings, max_length, loop = complete(
         settings,
         nano=config.hidden_size <= 256,
         positions=config.max_position_embeddings,
-        task=train.task,
+        task=task,
         rows=len(train),
     )
     check_exits(task, settings)

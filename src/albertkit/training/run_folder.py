@@ -21,10 +21,13 @@ from albertkit.training.digest import content_digest, input_changes
 from albertkit.training.run_data import CONFIG, INPUTS
 
 # Settings that may change between the start of a run and its continuation.
-_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "recompute"})
+_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "gradient_checkpointing"})
 
 # Settings that an older version did not write, with what its runs did.
 _BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
+
+# Names of settings in an older version -> names now.
+_RENAMED: Mapping[str, str] = {"mask_share": "mlm_probability"}
 
 LAST, BEST, GOOD = "last", "best", "good"
 """Checkpoints: where a stopped run continues; the best epoch; where a pretraining goes back to whose loss ran away."""
@@ -110,8 +113,9 @@ class RunFolder:
 
     def _check_settings(self, config: Path, settings: Mapping[str, Any]) -> None:
         try:
-            before = {**_BEFORE, **read_json(config)}
-        except (OSError, ValueError, TypeError) as error:
+            before = dict(_BEFORE)
+            before |= {_RENAMED.get(key, key): value for key, value in read_json(config).items()}
+        except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{config}: cannot be read ({error}); {_START_AGAIN}") from error
         changed = [key for key, value in settings.items() if key not in _FREE and before.get(key) != value]
         if changed and not set(changed) - set(_DURATIONS):

@@ -101,7 +101,7 @@ class FinetuneSettings(SharedSettings):
     """Save a checkpoint at least this often, in seconds; one is saved after every epoch too."""
     baseline: bool = True
     """Also score TF-IDF with logistic regression."""
-    recompute: bool = False
+    gradient_checkpointing: bool = False
     """Run each layer again for its gradient instead of keeping what it computed: less memory, a third more time."""
     plots: bool = True
     """Draw curves and tables into `plots/`."""

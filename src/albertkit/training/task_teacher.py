@@ -14,12 +14,13 @@ from albertkit.errors import CheckpointError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
+from albertkit.io.file_digests import model_digest
+from albertkit.models.model_files import model_source
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.taught import Lesson
 from albertkit.tasks.task import Task
 from albertkit.training.row_cache import RowCache, Text
 from albertkit.training.settings import FinetuneSettings
-from albertkit.training.teacher_files import teacher_digest
 
 FloatArray = npt.NDArray[np.float32]
 WEIGHT = 0.5
@@ -82,7 +83,7 @@ class TaskTeacher:
         self._predictor: Predictor | None = Predictor.load(name, execution=execution)
         self.task = self._checked_task(task, data=data)
         self._columns = self._checked_labels(tuple(labels), data=data)
-        self.digest = teacher_digest(name)
+        self.digest = model_digest(model_source(name))
         self._cache = RowCache(
             f"{self.digest} logits {self._predictor.execution.precision}",
             width=task.num_outputs(labels),

@@ -11,8 +11,8 @@ from albertkit.datasets import open_data
 from albertkit.datasets.dataset import Dataset
 from albertkit.datasets.table_files import is_table
 from albertkit.datasets.text_files import require_lines
+from albertkit.datasets.text_rows import read_rows
 from albertkit.errors import DataError
-from albertkit.training.distillation.texts import read_rows
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits
 

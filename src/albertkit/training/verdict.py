@@ -50,7 +50,7 @@ def verdict_of(trained: Trained, settings: FinetuneSettings, baselines: Sequence
         rows=len(splits.train),
         classes=len(model.labels) if isinstance(task, ClassificationTask) else 0,
         pools=not task.trains_vectors and objective_of(task).reads == "sequences",
-        is_small=model.network.config.hidden_size <= 256,
+        is_small=model.config.hidden_size <= 256,
         losses=tuple(float(epoch["train"]["loss"]) for epoch in trained.epochs),
         best_epoch=trained.best_epoch,
         is_stuck=found.outcome == "stuck",

@@ -61,7 +61,7 @@ def test_the_tokens_are_those_of_the_sentences(tmp_path: Path, tokenizer: Tokeni
     assert report == {
         "documents": 3,
         "sentences": 5,
-        "tokens": corpus.num_tokens,
+        "tokens": corpus.manifest["tokens"],
         "shards": 1,
         "bytes": len(text.encode()),
         "counts": {
@@ -102,7 +102,7 @@ def test_lines_against_sentencepiece_itself(text: bytes, tmp_path: Path, tokeniz
         tokens, starts = corpus.document(number)
         found += [tokens[start:end].tolist() for start, end in pairwise(starts.tolist())]
     assert found == expected
-    assert corpus.num_tokens == sum(map(len, expected)) == int(corpus.document_lengths.sum())
+    assert corpus.manifest["tokens"] == sum(map(len, expected)) == int(corpus.document_lengths.sum())
 
 
 def test_processes_and_packing_change_no_byte(files: list[Path], tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -57,7 +57,7 @@ def folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
 def test_round_trip(vocab_size: int, tmp_path: Path, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "_MAPPED", 2)
     corpus = Corpus.open(write(tmp_path / "s", tokenizer, vocab_size=vocab_size), verify=True)
-    assert (corpus.num_documents, len(corpus), corpus.num_tokens) == (5, 5, 19)
+    assert (corpus.num_documents, len(corpus), corpus.manifest["tokens"]) == (5, 5, 19)
     assert (corpus.vocab_size, corpus.max_length) == (vocab_size, 64)
     assert corpus.document_lengths.tolist() == [4, 2, 4, 7, 2]
     for each in (corpus, pickle.loads(pickle.dumps(corpus))):

@@ -21,7 +21,8 @@ from albertkit.checkpoints.huggingface import HUGGINGFACE
 from albertkit.datasets import load_dataset
 from albertkit.errors import UsageError
 from albertkit.inference.pytorch import PyTorchRuntime
-from albertkit.models.pretrained import Model, load_model, save_model, with_task_head
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.question_answering import QUESTION_ANSWERING
 from albertkit.text.tokenizer import Tokenizer

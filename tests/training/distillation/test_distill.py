@@ -17,12 +17,13 @@ import pytest
 from tests import tiny_teacher
 from tests.tiny import CONFIG, execution, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
+from tests.written_vectors import write_vectors
 
 import albertkit
 from albertkit.errors import RunError, UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.io.locks import locked
-from albertkit.io.vectors import unit, write_vectors
+from albertkit.io.vectors import unit
 from albertkit.models.pretrained import load_model
 from albertkit.training.distillation import cache
 from albertkit.training.distillation import distill as module

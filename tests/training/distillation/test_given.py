@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.written_vectors import write_vectors
 
+from albertkit.datasets.text_rows import Row
 from albertkit.errors import DataError
-from albertkit.io.vectors import write_vectors
 from albertkit.training.distillation.given import given_digest, read_given
-from albertkit.training.distillation.texts import Row
 
 ROWS = [Row("a", "t.txt, line 1"), Row("b", "t.txt, line 2")]
 VECTORS = np.array([[3.0, 4.0], [0.0, 2.0]])

@@ -14,7 +14,8 @@ from tests.tiny import CONFIG, tiny_folder
 from tests.tiny_pretrained import pretrained_folder
 
 from albertkit.errors import RunError
-from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
+from albertkit.models.loaded import EmbeddingSpec
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.maps import least_squares
 

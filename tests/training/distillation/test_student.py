@@ -10,6 +10,7 @@ import torch
 from tests.tiny import CONFIG, tiny_network
 
 from albertkit.data.pretraining.batches import UNORDERED
+from albertkit.datasets.text_rows import Row
 from albertkit.errors import UsageError
 from albertkit.models.pretrained import fresh_model
 from albertkit.text.tokenizer import Tokenizer
@@ -21,7 +22,7 @@ from albertkit.training.distillation.student import (
     piece_texts,
     principal_components,
 )
-from albertkit.training.distillation.texts import Row, Texts, prepare_texts
+from albertkit.training.distillation.texts import Texts, prepare_texts
 
 TOKENIZER = Tokenizer.official()
 

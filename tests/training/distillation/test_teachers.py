@@ -15,11 +15,11 @@ from tests.tiny import execution, tiny_folder
 from tests.tiny_teacher import DIMENSIONS, tiny_teacher, write_teacher
 
 from albertkit.errors import AlbertkitError, CheckpointError, MissingExtraError
+from albertkit.io.file_digests import model_digest
 from albertkit.io.vectors import unit
 from albertkit.training.distillation import cache as module
 from albertkit.training.distillation.cache import CachedTeacher
 from albertkit.training.distillation.teachers import open_teacher
-from albertkit.training.teacher_files import teacher_digest
 
 transformers = pytest.importorskip("transformers")
 
@@ -49,15 +49,15 @@ def _add_dense(folder: Path, *, inside: int = DIMENSIONS) -> torch.nn.Linear:
 
 
 def test_a_dense_module_of_a_teacher_is_computed(copied: Path) -> None:
-    pooled, before = open_teacher(str(copied), execution()).embed(TEXTS), teacher_digest(str(copied))
+    pooled, before = open_teacher(str(copied), execution()).embed(TEXTS), model_digest(copied)
     linear = _add_dense(copied)
     expected = torch.tanh(linear(torch.from_numpy(pooled))).detach().numpy()
     np.testing.assert_allclose(open_teacher(str(copied), execution()).embed(TEXTS), expected, atol=1e-6)
-    between = teacher_digest(str(copied))
+    between = model_digest(copied)
     path = copied / "2_Dense" / "model.safetensors"
     tensors = {name: tensor * 2 for name, tensor in safetensors.torch.load_file(path).items()}
     safetensors.torch.save_file(tensors, path)
-    assert len({before, between, teacher_digest(str(copied))}) == 3
+    assert len({before, between, model_digest(copied)}) == 3
 
 
 @pytest.mark.parametrize(("mode", "length"), [("mean_tokens", 16), ("cls_token", 9)])
@@ -138,12 +138,6 @@ def test_an_albert_without_a_tokenizer_says_so(tmp_path: Path) -> None:
         pytest.raises(AlbertkitError, match="holds no tokenizer"),
     ):
         open_teacher(str(folder), execution())
-
-
-def test_the_digest_is_that_of_the_files(copied: Path) -> None:
-    assert teacher_digest(str(copied)) == teacher_digest(str(tiny_teacher()))
-    (copied / "1_Pooling" / "config.json").write_text("{}")
-    assert teacher_digest(str(copied)) != teacher_digest(str(tiny_teacher()))
 
 
 def test_vectors_come_from_the_cache_in_fp16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from albertkit.batching.batch import Batch
 from albertkit.config import AlbertConfig
+from albertkit.datasets.text_rows import Row
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import UsageError
 from albertkit.models.pretrained import load_model
@@ -29,7 +30,7 @@ from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.moments import layers_of
 from albertkit.training.distillation.student import piece_texts, principal_components
-from albertkit.training.distillation.texts import Row, prepare_texts
+from albertkit.training.distillation.texts import prepare_texts
 from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, widened
 from albertkit.training.run_folder import RunFolder
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from albertkit.training.few_shot.folds import stratified_folds
 from albertkit.training.few_shot.linear import STRENGTHS
-from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate
+from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate, stratified_folds
 
 TARGETS = np.repeat([0, 1], 20)
 PROBLEM = Problem(TARGETS, 2, stratified_folds(TARGETS, seed=1), "accuracy")
@@ -17,6 +16,15 @@ def features(signal: float, *, seed: int = 0) -> np.ndarray:
     noise = np.random.RandomState(seed).randn(len(TARGETS), 5)
     noise[:, 0] += signal * (2 * TARGETS - 1)
     return noise.astype(np.float32)
+
+
+@pytest.mark.parametrize("counts", [(8, 8), (3, 40), (2, 2, 2)], ids=str)
+def test_every_row_is_held_out_once_and_every_label_trains_in_every_fold(counts: tuple[int, ...]) -> None:
+    targets = np.repeat(np.arange(len(counts)), counts)
+    folds = stratified_folds(targets, seed=5)
+    assert len(folds) == min(5, *counts)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(sum(counts)))
+    assert all(set(np.delete(targets, fold)) == set(targets) for fold in folds)
 
 
 def way(name: str, scores: tuple[float, ...], note: str | None = None) -> Way:

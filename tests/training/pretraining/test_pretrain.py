@@ -20,7 +20,8 @@ from albertkit.data.corpus.prepare import prepare
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.io.locks import locked
 from albertkit.io.progress import Silent
-from albertkit.models.pretrained import EmbeddingSpec, load_model, save_model
+from albertkit.models.loaded import EmbeddingSpec
+from albertkit.models.pretrained import load_model, save_model
 from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining import loop as module
@@ -101,7 +102,7 @@ def test_a_stopped_run_ends_with_the_same_bits(
 
 
 def test_recomputed_layers_train_the_same(finished: Path, tmp_path: Path) -> None:
-    pretrain(tiny_corpus.settings(tmp_path / "run", **STAGED, recompute=True))
+    pretrain(tiny_corpus.settings(tmp_path / "run", **STAGED, gradient_checkpointing=True))
     assert _weights(tmp_path / "run") == _weights(finished)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from albertkit.io.file_digests import sha256_of
 
 PARTS = ("tokens", "sentences", "documents")
 """The files of a shard, in the order in which each divides the one before."""
@@ -53,7 +54,7 @@ class ArrayFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        digest = file_sha256(self._temporary)
+        digest = sha256_of(self._temporary)
         os.replace(self._temporary, self.path)
         return digest
 
@@ -68,19 +69,6 @@ class ArrayFile:
     def size(length: int, *, dtype: np.dtype[Any]) -> int:
         """Return the bytes of a finished file of `length` elements."""
         return _HEAD + length * dtype.itemsize
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _head(length: int, *, dtype: np.dtype[Any]) -> bytes:

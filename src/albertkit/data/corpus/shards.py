@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.data.corpus.arrays_on_disk import PARTS, ArrayFile, file_sha256
+from albertkit.data.corpus.arrays_on_disk import PARTS, ArrayFile
 from albertkit.errors import DataError, UsageError
+from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import WriteError, read_json
 
 FORMAT = 1
@@ -64,7 +65,6 @@ class Corpus:
         self.vocab_size = int(manifest["tokenizer"]["vocab_size"])
         self.max_length = int(manifest["max_length"])
         self.num_documents = int(manifest["documents"])
-        self.num_tokens = int(manifest["tokens"])
         self.tokenizer_folder = folder / "tokenizer"
         self._firsts = np.cumsum([0] + [int(record["documents"]) for record in manifest["shards"]])
         self._mapped: dict[int, _Shard] = {}
@@ -91,7 +91,7 @@ class Corpus:
                 found = sum(record[total] for record in manifest["shards"])
                 if found != manifest[total]:
                     raise _broken(path / MANIFEST, f"{manifest[total]} {total} in all, yet {found} in its shards")
-            digest = file_sha256(path / "tokenizer" / "spiece.model")
+            digest = sha256_of(path / "tokenizer" / "spiece.model")
             if digest != manifest["tokenizer"]["sha256"]:
                 raise _broken(path / "tokenizer" / "spiece.model", "not the vocabulary that split this text")
             return cls(path, manifest)
@@ -324,7 +324,7 @@ def _open_shard(folder: Path, record: dict[str, Any], *, dtype: np.dtype[Any], v
             raise _broken(path, f"{array.dtype} {list(array.shape)}, where the manifest has {each} [{count}]")
         if part != "tokens" and (int(array[0]), int(array[-1])) != (0, len(arrays[-1]) - (part == "documents")):
             raise _broken(path, f"runs from {array[0]} to {array[-1]}, not over all that it divides")
-        if verify and file_sha256(path) != record["files"][path.name]:
+        if verify and sha256_of(path) != record["files"][path.name]:
             raise _broken(path, "its content has changed since it was written (sha256)")
         arrays.append(array)
     return _Shard(*arrays)

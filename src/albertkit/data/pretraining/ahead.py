@@ -13,10 +13,10 @@ import queue
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from albertkit.data.pretraining.batches import PretrainingBatch
-from albertkit.data.pretraining.stream import PendingBatch, Position
+from albertkit.data.pretraining.stream import PendingBatch, Position, Stream
 from albertkit.errors import AlbertkitError, RunError
 
 AHEAD = 4
@@ -29,14 +29,6 @@ _PATIENCE = 2.0  # seconds between two looks whether the other side still lives
 def batch_workers(device: str) -> int:
     """Return how many processes should build batches: none for a processor, which has to train, too."""
     return min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1)) if device.startswith("cuda") else 0
-
-
-class Stream(Protocol):
-    """What gives batches: `InstanceStream` and `GoogleStream` are such, and pickle."""
-
-    def batches(self, position: Position | None = None) -> Iterator[tuple[Any, Position]]:
-        """Yield batches from a position on, each with the position after it."""
-        ...
 
 
 @dataclass(frozen=True)

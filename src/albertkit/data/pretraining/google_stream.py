@@ -12,17 +12,7 @@ from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.data.pretraining.google_instances import GoogleMasking, Instance, google_instances
-from albertkit.data.pretraining.masking import MaskingRule
-from albertkit.data.pretraining.stream import (
-    Documents,
-    InstanceStream,
-    PendingBatch,
-    Position,
-    check_sizes,
-    deal,
-    document_pools,
-    walk,
-)
+from albertkit.data.pretraining.stream import InstanceStream, Stream, deal
 
 IntArray = npt.NDArray[np.int64]
 
@@ -31,31 +21,16 @@ _INSTANCES, _DEAL = 4, 5
 
 
 @dataclass(frozen=True)
-class GoogleStream:
+class GoogleStream(Stream):
     """Stream of batches that sends each pool of documents through Google's code, seeded by the pool's position.
 
     A segment "from another document" comes from the same pool. Masks are drawn again in every epoch, where Google
     repeats 40 sets of them. Otherwise instances are as in `google_instances`, including truncation and the cap of 20
     predictions. The first token's position is always 0. Batches hold a pool's instances in random order.
+
+    Of the rule, word starts, the id of [MASK], share and longest n-gram are used: what becomes of a masked token is
+    Google's, over all ids. `short_share` is a share of documents, with one random length for each document.
     """
-
-    corpus: Documents
-    documents: IntArray
-    """Numbers of the documents that are read."""
-    rule: MaskingRule
-    """Word starts, id of [MASK], share and longest n-gram; what becomes of a masked token is Google's, over all ids."""
-    cls_id: int
-    sep_id: int
-    max_length: int
-    """Longest sequence in tokens, special ones included."""
-    batch_tokens: int
-    """Tokens of one batch, about: those of a pool are dealt evenly."""
-    short_share: float = 0.1
-    """Share of documents whose sequences are shorter, by one random length for each document."""
-    seed: int = 12345
-
-    def __post_init__(self) -> None:
-        check_sizes(self.documents, max_length=self.max_length, batch_tokens=self.batch_tokens)
 
     @classmethod
     def like(cls, stream: InstanceStream) -> GoogleStream:
@@ -65,16 +40,6 @@ class GoogleStream:
             stream: whose fields are taken, but for the spreading of positions, which is not Google's.
         """
         return cls(**{field.name: getattr(stream, field.name) for field in fields(cls)})
-
-    def pools(self, epoch: int) -> list[IntArray]:
-        """Return the documents of an epoch, in random order, divided into pools of about 64 batches."""
-        return document_pools(
-            self.documents,
-            self.corpus.document_lengths,
-            batch_tokens=self.batch_tokens,
-            seed=self.seed,
-            epoch=epoch,
-        )
 
     def pool_instances(self, epoch: int, pool: int, documents: IntArray) -> Iterator[Instance]:
         """Yield a pool's instances in Google's order.
@@ -106,15 +71,8 @@ class GoogleStream:
             seed=int(seed[0]),
         )
 
-    def batches(self, position: Position | None = None) -> Iterator[tuple[PendingBatch, Position]]:
-        """Yield batches from a position on, for ever, each with the position after it.
-
-        Raises:
-            UsageError: the documents hold no token at all.
-        """
-        return walk(self.pools, self._pool_batches, position=position)
-
-    def _pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[PendingInstances]:
+    def pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[PendingInstances]:
+        """Return a pool's instances, shuffled and dealt to batches of nearly equal size."""
         instances = list(self.pool_instances(epoch, pool, documents))
         dealt = deal(
             np.array([len(instance.input_ids) for instance in instances], dtype=np.int64),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ from albertkit.data.pretraining.segments import SegmentPair, segment_pairs
 from albertkit.errors import UsageError
 
 IntArray = npt.NDArray[np.int64]
-Pending = TypeVar("Pending")
 
 POOL_BATCHES = 64
 """Batches that are filled from one pool of documents: enough that no batch is one book's."""
@@ -60,8 +60,12 @@ class PendingBatch(Protocol):
 
 
 @dataclass(frozen=True)
-class InstanceStream:
-    """Where the batches of a pretraining come from."""
+class Stream(ABC):
+    """The endless stream of batches: documents in random order, in pools whose sequences are dealt to batches.
+
+    Raises:
+        UsageError: no documents, or no room for a sequence in a batch.
+    """
 
     corpus: Documents
     documents: IntArray
@@ -77,23 +81,66 @@ class InstanceStream:
     short_share: float = 0.1
     """Share of sequences of a shorter random length (`create_pretraining_data.py`, short_seq_prob)."""
     seed: int = 12345
+
+    def __post_init__(self) -> None:
+        if self.batch_tokens < self.max_length:
+            raise UsageError(
+                f"--batch-tokens {self.batch_tokens} is less than one sequence of {self.max_length} tokens; "
+                "give more, or a smaller --max-length"
+            )
+        if not len(self.documents):
+            raise UsageError("no documents to read")
+
+    def pools(self, epoch: int) -> list[IntArray]:
+        """Return the documents of an epoch, in random order, divided into pools of about 64 batches, none empty."""
+        order = np.random.default_rng((self.seed, _ORDER, epoch)).permutation(self.documents)
+        return _even_parts(order, self.corpus.document_lengths[order], size=POOL_BATCHES * self.batch_tokens)
+
+    @abstractmethod
+    def pool_batches(self, epoch: int, pool: int, documents: IntArray) -> Sequence[PendingBatch]:
+        """Return the batches of a pool.
+
+        Args:
+            epoch: epoch number, from 0.
+            pool: its place in the epoch, from 0.
+            documents: documents of the pool.
+        """
+
+    def batches(self, position: Position | None = None) -> Iterator[tuple[PendingBatch, Position]]:
+        """Yield batches, one pool after the other, for ever, each with the position after it.
+
+        Args:
+            position: where to begin; what comes before is not made.
+
+        Raises:
+            UsageError: the documents give no batch at all.
+        """
+        start = position or Position()
+        epoch = start.epoch
+        while True:
+            found = 0
+            for number, documents in enumerate(self.pools(epoch)):
+                if epoch == start.epoch and number < start.pool:
+                    found += 1
+                    continue
+                pool = self.pool_batches(epoch, number, documents)
+                found += len(pool)
+                first = start.batch if (epoch, number) == (start.epoch, start.pool) else 0
+                for index in range(first, len(pool)):
+                    yield pool[index], Position(epoch, number, index + 1)
+            if not found:
+                raise UsageError("the documents hold no two words side by side: nothing to pretrain on")
+            epoch += 1
+
+
+@dataclass(frozen=True)
+class InstanceStream(Stream):
+    """Where the batches of a pretraining come from: pairs of segments, masked when they are built."""
+
     num_positions: int = 0
     """Positions that short sequences are spread over (see `pretraining_batch`); 0: all begin at the first."""
 
-    def __post_init__(self) -> None:
-        check_sizes(self.documents, max_length=self.max_length, batch_tokens=self.batch_tokens)
-
-    def pools(self, epoch: int) -> list[IntArray]:
-        """Return the documents of an epoch, in random order, divided into pools of about 64 batches."""
-        return document_pools(
-            self.documents,
-            self.corpus.document_lengths,
-            batch_tokens=self.batch_tokens,
-            seed=self.seed,
-            epoch=epoch,
-        )
-
-    def pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[list[SegmentPair]]:
+    def pool_batches(self, epoch: int, pool: int, documents: IntArray) -> list[PendingPairs]:
         """Return the pairs of a pool's documents, shuffled and dealt to batches of nearly equal size."""
         random = np.random.default_rng((self.seed, _PAIRS, epoch, pool))
         pairs: list[SegmentPair] = []
@@ -111,20 +158,10 @@ class InstanceStream:
             )
         lengths = np.array([pair.length for pair in pairs], dtype=np.int64)
         dealt = deal(lengths, batch_tokens=self.batch_tokens, random=random)
-        return [[pairs[index] for index in part] for part in dealt]
-
-    def batches(self, position: Position | None = None) -> Iterator[tuple[PendingBatch, Position]]:
-        """Yield batches from a position on, for ever, each with the position after it.
-
-        Raises:
-            UsageError: the documents hold no pair of segments at all.
-        """
-
-        def pool_batches(epoch: int, pool: int, documents: IntArray) -> list[PendingPairs]:
-            dealt = self.pool_batches(epoch, pool, documents)
-            return [PendingPairs(self, pairs, (epoch, pool, number)) for number, pairs in enumerate(dealt)]
-
-        return walk(self.pools, pool_batches, position=position)
+        return [
+            PendingPairs(self, [pairs[index] for index in part], (epoch, pool, number))
+            for number, part in enumerate(dealt)
+        ]
 
 
 @dataclass(frozen=True)
@@ -150,37 +187,6 @@ class PendingPairs:
             random=np.random.default_rng((self.stream.seed, _MASKS, *self.place)),
             num_positions=self.stream.num_positions,
         )
-
-
-def check_sizes(documents: IntArray, *, max_length: int, batch_tokens: int) -> None:
-    """Raise UsageError where a stream would have nothing to read, or no room for a sequence in its batches."""
-    if batch_tokens < max_length:
-        raise UsageError(
-            f"--batch-tokens {batch_tokens} is less than one sequence of {max_length} tokens; "
-            "give more, or a smaller --max-length"
-        )
-    if not len(documents):
-        raise UsageError("no documents to read")
-
-
-def document_pools(
-    documents: IntArray, lengths: IntArray, *, batch_tokens: int, seed: int, epoch: int
-) -> list[IntArray]:
-    """Return documents in random order, divided into pools of about 64 batches, none of them empty.
-
-    >>> pools = document_pools(np.arange(4), np.full(4, 100), batch_tokens=3, seed=2, epoch=0)
-    >>> [pool.tolist() for pool in pools]
-    [[3, 2], [0, 1]]
-
-    Args:
-        documents: their numbers.
-        lengths: tokens of each document of the corpus, by number.
-        batch_tokens: tokens of one batch.
-        seed: decides on the order, together with the epoch.
-        epoch: epoch number, from 0.
-    """
-    order = np.random.default_rng((seed, _ORDER, epoch)).permutation(documents)
-    return _even_parts(order, lengths[order], size=POOL_BATCHES * batch_tokens)
 
 
 def deal(lengths: IntArray, *, batch_tokens: int, random: np.random.Generator) -> list[IntArray]:
@@ -209,40 +215,6 @@ def _even_parts(order: IntArray, lengths: IntArray, *, size: int) -> list[IntArr
     count = max(1, round(int(ends[-1]) / size))
     cuts = np.searchsorted(ends, ends[-1] * np.arange(1, count) / count, side="right")
     return [part for part in np.split(order, cuts) if len(part)]
-
-
-def walk(
-    pools: Callable[[int], list[IntArray]],
-    pool_batches: Callable[[int, int, IntArray], Sequence[Pending]],
-    *,
-    position: Position | None = None,
-) -> Iterator[tuple[Pending, Position]]:
-    """Yield the batches of one pool after the other, epoch after epoch, for ever, each with the position after it.
-
-    Args:
-        pools: documents of each pool, by epoch.
-        pool_batches: batches by epoch, pool and the pool's documents.
-        position: where to begin; what comes before is not made.
-
-    Raises:
-        UsageError: the documents give no batch at all.
-    """
-    start = position or Position()
-    epoch = start.epoch
-    while True:
-        found = 0
-        for number, documents in enumerate(pools(epoch)):
-            if epoch == start.epoch and number < start.pool:
-                found += 1
-                continue
-            pool = pool_batches(epoch, number, documents)
-            found += len(pool)
-            first = start.batch if (epoch, number) == (start.epoch, start.pool) else 0
-            for index in range(first, len(pool)):
-                yield pool[index], Position(epoch, number, index + 1)
-        if not found:
-            raise UsageError("the documents hold no two words side by side: nothing to pretrain on")
-        epoch += 1
 
 
 def held_out_documents(num_documents: int, *, share: float, seed: int) -> tuple[IntArray, IntArray]:

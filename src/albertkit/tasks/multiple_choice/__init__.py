@@ -54,6 +54,9 @@ class MultipleChoiceTask(Task):
     problem_type = None
     onnx_head = "albertkit.graphs.heads:linear"
     route = "albertkit.tasks.multiple_choice.route:CHOOSE"
+    default_length = 512  # that of Google's run_race.py
+    default_pooling = "pooler"  # what transformers' class reads; the mean was not measured
+    nano_epochs = 2  # an example is a whole passage; not tuned
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return 1: the same head scores every option."""

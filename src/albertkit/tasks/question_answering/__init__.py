@@ -55,6 +55,8 @@ class QuestionAnsweringTask(Task):
     data_task = "question_answering"
     problem_type = None
     route = "albertkit.tasks.question_answering.route:ANSWER"
+    default_length = 384  # that of Google's run_squad scripts
+    nano_epochs = 2  # an example is a whole passage; not tuned
     score_options = ("null_odds",)
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ class SimilarityTask(Task):
     problem_type = None
     onnx_head = "albertkit.tasks.similarity.onnx_head:unit_vectors"
     route = "albertkit.tasks.similarity.route:COMPARE"
+    default_pooling = "mean"
     trains_vectors = True
 
     def num_outputs(self, labels: Sequence[str]) -> int:

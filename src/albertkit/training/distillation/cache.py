@@ -17,11 +17,12 @@ import torch
 from albertkit.errors import CheckpointError, RunError
 from albertkit.hardware.device import Execution
 from albertkit.hardware.worker_pool import available_processes, worker_pool
+from albertkit.io.file_digests import model_digest
 from albertkit.io.vectors import unit
+from albertkit.models.model_files import model_source
 from albertkit.training.distillation.given import unusable
 from albertkit.training.distillation.teachers import Teacher, open_teacher
 from albertkit.training.row_cache import TEXTS, RowCache
-from albertkit.training.teacher_files import teacher_digest
 
 HalfArray = npt.NDArray[np.float16]
 
@@ -44,7 +45,7 @@ class CachedTeacher:
         self._execution = Execution(execution.device, "fp32", 1)
         self._workers = workers
         self._teacher = open_teacher(name, self._execution)
-        self.digest = teacher_digest(name)
+        self.digest = model_digest(model_source(name))
         with _one_thread():
             self.dimensions = int(self._teacher.embed(["a"]).shape[1])
 

@@ -14,7 +14,8 @@ from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution, set_seed
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
-from albertkit.models.pretrained import EmbeddingSpec, Model, save_model
+from albertkit.models.loaded import EmbeddingSpec, Model
+from albertkit.models.pretrained import save_model
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.network import Network
 from albertkit.training.checks import check_alone, training_execution
@@ -109,7 +110,7 @@ class _Distillation:
             )
             settings = replace(settings, extra_dimensions=extra)
             notes = (*student.notes, *notes_on_rate(settings.learning_rate))
-            student = replace(student, network=widened(checkpoint, extra), notes=notes)
+            student = replace(student, network_or_export=widened(checkpoint, extra), notes=notes)
         settings = replace(settings, start=start)
         weights = dict(checkpoint.state_dict())
         first_map = None if student.embedding is None or start != "keep" else student.embedding.dense

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from albertkit.datasets.text_rows import Row
 from albertkit.errors import DataError
 from albertkit.io.vectors import VectorFile, unit
 from albertkit.training.digest import texts_digest
-from albertkit.training.distillation.texts import Row
 
 SUFFIXES = (".npy", ".parquet")
 

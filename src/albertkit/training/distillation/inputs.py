@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
+from albertkit.datasets.text_rows import Row, read_rows
 from albertkit.errors import DataError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.io.progress import Progress, counted
@@ -16,7 +17,7 @@ from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.cache import CachedTeacher
 from albertkit.training.distillation.given import given_digest, is_given, read_given
 from albertkit.training.distillation.settings import DistillSettings
-from albertkit.training.distillation.texts import Row, Texts, prepare_texts, read_rows
+from albertkit.training.distillation.texts import Texts, prepare_texts
 
 MOST_HELD_OUT = 2000
 """Texts that score a run, at most."""

@@ -13,7 +13,8 @@ import torch
 from albertkit.checkpoints.dense import Dense
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
-from albertkit.models.pretrained import EmbeddingSpec, Model, fresh_model, load_model
+from albertkit.models.loaded import EmbeddingSpec, Model
+from albertkit.models.pretrained import fresh_model, load_model
 from albertkit.tasks.network import Network
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import with_sentencepiece
@@ -47,11 +48,11 @@ def starting_student(settings: DistillSettings) -> Model:
         if left:
             hint = "" if settings.pretraining else "; --pretraining trains masked words and sentence order, too"
             notes = (*notes, f"the head {' and '.join(left)} of {settings.model} is left out{hint}")
-        model = replace(model, network=network, task=None, labels=(), notes=(*model.notes, *notes))
+        model = replace(model, network_or_export=network, task=None, labels=(), notes=(*model.notes, *notes))
     model = replace(model, embedding=EmbeddingSpec("mean", dense=_map_of_the_mean(model)))
     if settings.pretraining:
         with_sentencepiece(model.tokenizer)
-    positions = model.network.config.max_position_embeddings
+    positions = model.config.max_position_embeddings
     if settings.max_length > positions:
         raise UsageError(f"max-length is {settings.max_length}, and the student has {positions} positions")
     return model

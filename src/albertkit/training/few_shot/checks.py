@@ -18,8 +18,8 @@ FEW = 100
 
 _UNUSED = (
     "epochs", "steps", "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "clip_norm",
-    "freeze_encoder", "head_hidden", "head_norm", "exits", "patience", "recompute", "save_seconds", "teacher",
-    "unlabelled", "teacher_weight", "temperature",
+    "freeze_encoder", "head_hidden", "head_norm", "exits", "patience", "gradient_checkpointing", "save_seconds",
+    "teacher", "unlabelled", "teacher_weight", "temperature",
 )  # fmt: skip
 _SPLITS = ("validation", "validation_split")
 

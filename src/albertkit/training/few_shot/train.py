@@ -26,9 +26,8 @@ from albertkit.training.encoded_splits import EncodedSplit
 from albertkit.training.few_shot.baseline import cross_validated_tfidf
 from albertkit.training.few_shot.checks import FEW, check_rows, rows_per_label
 from albertkit.training.few_shot.contrastive import contrast_steps, planned_steps
-from albertkit.training.few_shot.folds import stratified_folds
 from albertkit.training.few_shot.linear import fit_linear
-from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate
+from albertkit.training.few_shot.validation import Problem, Way, choose, cross_validate, stratified_folds
 from albertkit.training.heads import head_of
 from albertkit.training.history import step_event
 from albertkit.training.loop import Step
@@ -37,7 +36,7 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 
 FloatArray = npt.NDArray[np.float32]
-POOLINGS = ("mean", "pooler")
+TRIED_POOLINGS = ("mean", "pooler")
 """What heads on a frozen encoder read, unless one is asked for; the first one is also that of contrastive pairs."""
 
 
@@ -111,7 +110,7 @@ class FewShotTraining:
             self.run.progress.report("few-shot training takes seconds, so it starts over")
         self.run.folder.begin(self.settings.to_dict(), step=0)
         problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
-        poolings = POOLINGS if self.settings.pooling is None else (self.settings.pooling,)
+        poolings = TRIED_POOLINGS if self.settings.pooling is None else (self.settings.pooling,)
         features = {pooling: self._frozen_features(pooling) for pooling in poolings}
         ways = []
         for pooling, rows in features.items():
@@ -174,7 +173,7 @@ class FewShotTraining:
 
             def features_of(fold: int) -> FloatArray:
                 units = np.setdiff1d(np.arange(len(problem.targets)), problem.folds[fold])
-                copied = replace(model, network=copy.deepcopy(model.network))
+                copied = replace(model, network_or_export=copy.deepcopy(model.network))
                 trained = Predictor(copied, execution=self.run.execution)
                 for step in self._contrast(trained, pooling, units=units):
                     advance(1, info=f"fold {fold + 1}, loss {step.loss:.3f}")

@@ -12,13 +12,30 @@ import numpy.typing as npt
 from albertkit.evaluation.few_shot import Candidate
 from albertkit.scoring.metrics import score
 from albertkit.tasks.classification.temperature import negative_log_likelihood
-from albertkit.training.few_shot.folds import Rows
 from albertkit.training.few_shot.linear import STRENGTHS, fit_linear
 
 FloatArray = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+MOST_FOLDS = 5
+"""Folds, or fewer where a label has fewer rows."""
 
 BEFORE_STOP = 2
 """Folds in which a way has to be worse than its rival before it is given up."""
+
+
+def stratified_folds(targets: npt.NDArray[np.int64], *, seed: int) -> list[Rows]:
+    """Return the rows that each fold holds out.
+
+    Args:
+        targets: number of each row's label, `[rows]`; each label that is there has two rows or more.
+        seed: of the draw.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    number = min(MOST_FOLDS, int(np.unique(targets, return_counts=True)[1].min()))
+    drawn = StratifiedKFold(number, shuffle=True, random_state=seed).split(targets, targets)
+    return [held_out for _, held_out in drawn]
 
 
 @dataclass(frozen=True)

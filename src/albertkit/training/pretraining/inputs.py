@@ -13,7 +13,8 @@ from albertkit.data.pretraining.masking import MaskingRule, word_start_table
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import DataError, UsageError
-from albertkit.models.pretrained import Model, load_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import load_model
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.pretraining.settings import PretrainSettings, ResolvedPretraining
@@ -42,7 +43,7 @@ def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
     if embedding is not None and embedding.dense is not None:
         embedding = replace(embedding, dense=None)
         notes = (*notes, f"the Dense map of the vectors of {settings.model} is left out: it fits the untrained weights")
-    return replace(model, network=network, task=None, labels=(), notes=notes, embedding=embedding)
+    return replace(model, network_or_export=network, task=None, labels=(), notes=notes, embedding=embedding)
 
 
 def training_stream(
@@ -69,7 +70,7 @@ def training_stream(
             word_start_table(tokenizer.vocabulary.pieces),
             tokenizer.mask_id,
             np.array([piece for piece in range(tokenizer.vocab_size) if piece not in specials]),
-            share=settings.mask_share,
+            share=settings.mlm_probability,
             max_ngram=settings.max_ngram,
         ),
         tokenizer.cls_id,

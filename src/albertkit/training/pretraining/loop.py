@@ -14,7 +14,8 @@ from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.ahead import batch_workers, built_ahead
 from albertkit.data.pretraining.google_stream import GoogleStream
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch, Position
-from albertkit.models.pretrained import Model, save_model
+from albertkit.models.loaded import Model
+from albertkit.models.pretrained import save_model
 from albertkit.training.pretraining.events import TensorBoard, step_event, step_info
 from albertkit.training.pretraining.guard import good_interval
 from albertkit.training.pretraining.inputs import scored_batches

@@ -59,7 +59,7 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
         check_agreement(
             processes,
             training.resolved.settings,
-            config=training.model.network.config,
+            config=training.model.config,
             corpus=training.corpus,
             execution=execution,
             begun=RunFolder(settings.out).is_begun and resume,
@@ -89,7 +89,7 @@ def _prepared(
             f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
         )
     model = starting_model(settings, tokenizer)
-    config = model.network.config
+    config = model.config
     train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
     corpus_tokens = int(corpus.document_lengths[train].sum())
     resolved = resolve(
@@ -121,8 +121,7 @@ def _trained(training: Pretraining) -> PretrainReport:
         bias_correction=settings.bias_correction,
         betas=BETAS if settings.bias_correction else (0.9, 0.999),
     )
-    for group in network.encoder.groups:
-        group.recompute = settings.recompute  # type: ignore[assignment]
+    network.encoder.gradient_checkpointing = settings.gradient_checkpointing
     loop = PretrainLoop(training, PretrainState(network, optimizer))
     restored = loop.restored()
     with processes.together("start"):

@@ -46,7 +46,7 @@ class PretrainSettings(TokenSettings):
     warmup: float = 0.01
     cooldown: float = 0.3
     """Share of the steps that go down to 0, for the schedule of that name: constant, then down in the last part."""
-    mask_share: float = 0.15
+    mlm_probability: float = 0.15
     """Share of tokens that are predicted."""
     max_ngram: int = 3
     """Words of the longest masked n-gram."""
@@ -62,7 +62,7 @@ class PretrainSettings(TokenSettings):
     """Tokens of held-out text that are scored on the way; all of it at the end."""
     compile: bool = False
     """Compile the layers (torch.compile): a slower start, faster steps; for long runs on a GPU."""
-    recompute: bool = False
+    gradient_checkpointing: bool = False
     """Keep only each layer's input and run the layer again in the backward pass: less memory, a third more time."""
     tensorboard: bool = False
     """Write event files for TensorBoard besides metrics.jsonl."""
