@@ -61,9 +61,10 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
-    "--pooling", type=click.Choice(["pooler", "cls", "mean"]),
-    help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
-    "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
+    "--pooling", type=click.Choice(["mean", "pair", "pooler", "cls"]),
+    help="What the head reads of each row: the mean of all last hidden states (the default for one text), the means of "
+    "both texts with their difference and product (pair, the default for two), the pooler's output (the default of the "
+    "published recipes; transformers can load such a model as a classifier), or the first token's state.",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,

@@ -23,7 +23,6 @@ from albertkit.io.files import atomic_folder
 from albertkit.models.loaded import (
     EmbeddingSpec,
     FreshWeightsWarning,
-    HeadSpec,
     Model,
     TaskFile,
     announce,
@@ -35,6 +34,7 @@ from albertkit.models.tokenizers import tokenizer_of
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.exits import EXITS, build_exits
 from albertkit.tasks.classification.head import ClassificationObjective
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
@@ -44,7 +44,6 @@ __all__ = [
     "MODULE_FOLDERS",
     "EmbeddingSpec",
     "FreshWeightsWarning",
-    "HeadSpec",
     "Model",
     "announce",
     "fresh_model",
@@ -97,10 +96,10 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
             outputs, objective = task.num_outputs(said_of_task.labels), objective_of(task)
-            heads[task.head] = objective.build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
+            heads[task.head] = objective.build(found.config, outputs, spec)
             if EXITS in found.heads and isinstance(objective, ClassificationObjective):
                 _check_exits(found)
-                heads[EXITS] = build_exits(objective, found.config, outputs, hidden=spec.hidden)
+                heads[EXITS] = build_exits(objective, found.config, outputs, spec)
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
@@ -239,10 +238,10 @@ def with_task_head(
     config = model.network.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), hidden=spec.hidden, norm=spec.norm)
+    fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), spec)
     torch.random.set_rng_state(state)
     network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
-    widths = "-".join(map(str, (config.hidden_size, *spec.hidden, chosen.num_outputs(labels))))
+    widths = "-".join(map(str, (spec.width(config.hidden_size), *spec.hidden, chosen.num_outputs(labels))))
     reads = "" if spec.pooling == "pooler" else f", pooling {spec.pooling}"
     note = f"the {task} head ({widths}{reads}) is fresh: random until it is trained"
     return Model(
@@ -267,7 +266,7 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     outputs = model.task.num_outputs(model.labels)
-    exits = build_exits(objective, network.config, outputs, hidden=model.head.hidden)
+    exits = build_exits(objective, network.config, outputs, model.head)
     torch.random.set_rng_state(state)
     exits.to(network.encoder.pooler.weight.device)
     return replace(model, network=Network(network.encoder, {**network.heads, EXITS: exits}))

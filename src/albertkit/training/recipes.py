@@ -23,7 +23,7 @@ class Recipe:
     max_length: int | None = None
     """Longest input in tokens; that of the task if None."""
     pooling: str = "mean"
-    """What a head on whole texts reads of each."""
+    """What a head on whole texts reads of each; where each has a second text, `pair` takes the place of `mean`."""
 
 
 # google-research/albert run_glue.sh (v2 models; learning rate, batch size, steps, warm-up steps; 512 tokens).
@@ -116,7 +116,13 @@ class LoopSettings:
 
 
 def complete(
-    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: str = "classification", rows: int
+    settings: FinetuneSettings,
+    *,
+    nano: bool,
+    positions: int = 512,
+    task: str = "classification",
+    rows: int,
+    pairs: bool = False,
 ) -> tuple[FinetuneSettings, int, LoopSettings | None]:
     """Fill in from the recipe what the user left open.
 
@@ -135,6 +141,7 @@ def complete(
         positions: the most tokens that the network takes; a recipe's length is cut to it.
         task: what the data set is for.
         rows: how many train.
+        pairs: whether each is of two texts.
 
     Returns:
         The settings with every choice, as `config.json` keeps them; the longest input in tokens; what the loop needs to
@@ -176,5 +183,6 @@ def complete(
         patience=patience,
     )
     length = settings.max_length or min(recipe.max_length or length, positions)
-    pooling = settings.pooling or POOLINGS.get(head, recipe.pooling) if pools else None
+    by_recipe = "pair" if pairs and recipe.pooling == "mean" else recipe.pooling
+    pooling = settings.pooling or POOLINGS.get(head, by_recipe) if pools else None
     return replace(settings, max_length=length, pooling=pooling, **asdict(loop)), length, loop

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
-from albertkit.errors import UsageError
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
+from albertkit.tasks.pooling import check_pooling
 
 SCALE = 20.0
 """What cosines are multiplied by (a temperature of 0.05), as in SimCSE (Gao et al., 2021) and Su's CoSENT."""
@@ -37,17 +38,15 @@ class SimilarityObjective(Objective):
 
     sees_whole_step = True
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return the head.
 
         Raises:
-            UsageError: hidden widths or a norm were asked for.
+            UsageError: hidden widths or a norm were asked for, or a pooling that is not of one text.
         """
         del config, num_outputs
-        if hidden or norm != "none":
-            raise UsageError("similarity compares the vectors themselves; leave --head-hidden and --head-norm out")
+        spec.require_linear("similarity compares the vectors themselves")
+        check_pooling(spec.pooling)
         return SimilarityHead()
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 
 FloatArray = npt.NDArray[np.float32]
-POOLINGS = ("mean", "pooler")
+POOLINGS = {"texts": ("mean", "pooler"), "pairs": ("pair", "pooler")}
 """What heads on a frozen encoder read, unless one is asked for; the first one is also that of contrastive pairs."""
 
 
@@ -111,7 +111,8 @@ class FewShotTraining:
             self.run.progress.report("few-shot training takes seconds, so it starts over")
         self.run.folder.begin(self.settings.to_dict(), step=0)
         problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
-        poolings = POOLINGS if self.settings.pooling is None else (self.settings.pooling,)
+        usual = POOLINGS["pairs" if dataset.is_pair else "texts"]
+        poolings = usual if self.settings.pooling is None else (self.settings.pooling,)
         features = {pooling: self._frozen_features(pooling) for pooling in poolings}
         ways = []
         for pooling, rows in features.items():
