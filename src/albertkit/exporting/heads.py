@@ -8,18 +8,22 @@ from albertkit.errors import UsageError
 from albertkit.graphs.graph import Graph
 from albertkit.graphs.heads import Encoded, OnnxHead
 from albertkit.registry import resolve
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
 
+MAP = "vector.map"
+"""Name of the map between pooling and head, for models that compare mapped vectors."""
 
-def add_head(graph: Graph, encoded: Encoded, *, task: Task, pooling: str) -> tuple[str, list[str | int]]:
+
+def add_head(graph: Graph, encoded: Encoded, *, task: Task, spec: HeadSpec) -> tuple[str, list[str | int]]:
     """Add the task head.
 
     Args:
         graph: the encoder's.
         encoded: what the encoder says.
         task: whose head it is.
-        pooling: what a head on sequences reads: of `HEAD_POOLINGS`.
+        spec: what it reads; the graph has the weights of its map under `MAP`.
 
     Returns:
         The name of the logits and their shape.
@@ -34,7 +38,13 @@ def add_head(graph: Graph, encoded: Encoded, *, task: Task, pooling: str) -> tup
         rows, width = add(graph, encoded, encoded.rows, head=task.head)
         shape = graph.shape("logits.shape", encoded.batch, encoded.length, width)
         return graph.node("Reshape", rows, shape, name="logits"), ["batch", "sequence", width]
-    rows, width = add(graph, encoded, _pooled(graph, encoded, pooling), head=task.head)
+    pooled = _pooled(graph, encoded, spec.pooling)
+    if spec.dense is not None:
+        pooled = graph.linear(pooled, MAP)
+        if spec.dense.activation == "tanh":
+            pooled = graph.node("Tanh", pooled, name="vector.tanh")
+    rows, width = add(graph, encoded, pooled, head=task.head)
+    width = width if spec.dense is None else spec.dense.out_features
     return graph.node("Identity", rows, name="logits"), ["batch", width]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from albertkit.checkpoints.dense import Dense
@@ -134,7 +134,17 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str, d
     if "task" not in values and not {"head", "labels"}.isdisjoint(values):
         raise CheckpointError(f'{where}: task.json has a head or labels and no "task"; restore the file')
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
-    return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, dense=dense, where=where))
+    embedding = _embedding_from(values, dense=dense, where=where)
+    if task is not None:
+        head = head_on(head, task=task, embedding=embedding)
+    return TaskFile(task, head, names, min(max_length, positions), embedding)
+
+
+def head_on(head: HeadSpec, *, task: Task, embedding: EmbeddingSpec | None) -> HeadSpec:
+    """Return the head with the map of the model's vectors, if it is one that compares these vectors."""
+    if not task.trains_vectors or embedding is None:
+        return head
+    return replace(head, dense=embedding.dense_after(head.pooling))
 
 
 def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:

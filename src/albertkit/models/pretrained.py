@@ -26,6 +26,7 @@ from albertkit.models.loaded import (
     Model,
     TaskFile,
     announce,
+    head_on,
     read_task_values,
     task_values,
 )
@@ -228,13 +229,15 @@ def with_task_head(
 ) -> Model:
     """Return the model with a fresh head for `task`; encoder and pooler are the same objects, other heads are dropped.
 
-    The new model's notes say that the head is fresh.
+    The new model's notes say that the head is fresh. A head that compares the vectors which the model declares keeps
+    the declared map.
 
     Raises:
         UsageError: an unknown task, or a head that cannot be.
     """
     chosen: Task = TASKS[task]
-    spec = head or HeadSpec()
+    spec = head_on(head or HeadSpec(), task=chosen, embedding=model.embedding)
+    embedding = model.embedding if spec.dense is not None else None
     config = model.network.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
@@ -244,8 +247,9 @@ def with_task_head(
     widths = "-".join(map(str, (spec.width(config.hidden_size), *spec.hidden, chosen.num_outputs(labels))))
     reads = "" if spec.pooling == "pooler" else f", pooling {spec.pooling}"
     note = f"the {task} head ({widths}{reads}) is fresh: random until it is trained"
+    notes = (*model.notes, note)
     return Model(
-        network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, (*model.notes, note)
+        network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, notes, embedding
     )
 
 

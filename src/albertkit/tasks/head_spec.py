@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.errors import UsageError
 from albertkit.tasks.pooling import HEAD_POOLINGS, check_pooling
 
@@ -25,6 +26,9 @@ class HeadSpec:
     """`batch` or `none`."""
     pooling: str = "pooler"
     """What it reads of each sequence: `pooler`, `cls`, `mean` or `pair`, as `albertkit.tasks.pooling` says."""
+
+    dense: Dense | None = None
+    """A fixed map of what it reads, for heads that compare vectors: the model's files hold it once, beside the head."""
 
     def __post_init__(self) -> None:
         check_pooling(self.pooling, HEAD_POOLINGS)
