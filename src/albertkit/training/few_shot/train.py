@@ -16,6 +16,7 @@ from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import counted
+from albertkit.models.pretrained import with_task_head
 from albertkit.scoring.baseline import Baseline, majority_baseline
 from albertkit.scoring.metrics import score
 from albertkit.scoring.score import Score
@@ -223,7 +224,10 @@ class FewShotTraining:
             strength=chosen.strength,
             weights=problem.weights,
         )
-        model = replace(start, head=replace(start.head, pooling=chosen.pooling))
+        assert start.task is not None
+        spec = replace(start.head, pooling=chosen.pooling)
+        made = with_task_head(start, task=start.task.name, labels=start.labels, head=spec)
+        model = replace(made, task=start.task, notes=start.notes)
         own = head_of(model)
         assert isinstance(own, LinearHead)
         with torch.no_grad():
