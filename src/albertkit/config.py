@@ -180,6 +180,7 @@ def _published() -> dict[str, AlbertConfig]:
     shapes = {"base": (768, 12, 12), "large": (1024, 24, 16), "xlarge": (2048, 24, 16), "xxlarge": (4096, 12, 64)}
     configs = {
         "albert-nano": AlbertConfig(
+            embedding_size=224,  # 96 of them hold what a teacher of vectors says of each piece
             hidden_size=256,
             num_hidden_layers=6,
             num_attention_heads=4,
