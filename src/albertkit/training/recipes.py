@@ -56,11 +56,11 @@ NANO_TASKS: Mapping[str, Recipe] = {
     "token_classification": Recipe(1e-3, 32, epochs=3),
     "question_answering": Recipe(5e-4, 32, epochs=2),
     "multiple_choice": Recipe(5e-4, 32, epochs=2),
-    "similarity": Recipe(1e-4, 32, epochs=4),
+    "similarity": Recipe(5e-5, 32, epochs=4),
 }
 """albert-nano by task. Not tuned: NANO's rate, doubled for tags, whose steps hold few tokens (10 to 30 a sentence), and
-two epochs where an example is a whole passage. Vectors that are good before the first step lose by a higher rate: on
-STS-B, after an epoch, Pearson 77 at 1e-4 and 71 at 2e-4, where the start has 77."""
+two epochs where an example is a whole passage. Vectors that are good before the first step want a low rate: on STS-B dev
+Pearson is 77.1 at the start, after an epoch 78.5 at 5e-5, 77.3 at 1e-4 and 70.8 at 2e-4; after four at 5e-5 it is 80.4."""
 NANO_DATA: Mapping[str, Recipe] = {
     # As many epochs as the published steps make: 5336 steps of 16 are ten times CoLA's 8,551 rows, and so on. The large
     # four (sst2, mnli, qnli, qqp) keep NANO's three, and WNLI, 50 epochs in the paper, gets the ten of the others.
