@@ -9,11 +9,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 demo: .venv/.demo
 	rm -rf runs/demo
-	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 3 --pooling mean --out runs/demo
+	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 1 --pooling mean --out runs/demo
 	$(BIN)/albertkit predict runs/demo \
 	  "a small wonder of a film , funny and moving" \
 	  "two hours of my life that i will never get back" \
-	  "the plot is thin , but the actors are a joy to watch"
+	  "the plot is thin , the jokes are stale and the ending is a mess"
 	@echo "The curves: runs/demo/plots/history.png; the model, a Hugging Face directory: runs/demo/model"
 
 setup: .venv/.setup

@@ -214,7 +214,9 @@ def rows_of(data_dir: Path) -> list[Row]:
     ):
         length = {"max_length": settings["max_length"], "validation": 0.1}
         rows.append(Finetuned(f"{name}: frozen", data, folder, {**FROZEN, **length}))
-        rows.append(Finetuned(f"{name}: fine-tuned", data, folder, {"pooling": "mean", **settings}))
+        rows.append(Finetuned(f"{name}: fine-tuned", data, folder, settings))
+    compared = {"task": "similarity", "max_length": 128, "epochs": 4, "learning_rate": 2e-4}
+    rows.append(Finetuned("STS-B: fine-tuned as similarity", "glue/stsb", glue, compared))
     tutorial = {**TUTORIAL, "max_length": 128, "validation": 0.1}
     rows.append(Finetuned("IMDB, 128 tokens: the tutorial", "imdb", imdb, tutorial))
     return rows

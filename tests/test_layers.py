@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batching",
         "text",
         "encoder",
+        "checkpoints",
         "data",
         "datasets",
         "graphs",

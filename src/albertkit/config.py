@@ -16,7 +16,9 @@ ACTIVATIONS = ("gelu", "gelu_new", "relu")
 
 Pooling = Literal["pooler", "cls", "mean"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
-"""What is read of each sequence (`tasks.pooling` computes them)."""
+"""What makes a vector of a text (`tasks.pooling` computes them)."""
+HEAD_POOLINGS = (*POOLINGS, "pair")
+"""What a task's head can read of each sequence: `pair` reads its two texts."""
 
 # Keys that published config files carry and that say nothing about the network of this class.
 _FOREIGN_KEYS = frozenset(
@@ -184,6 +186,7 @@ def _published() -> dict[str, AlbertConfig]:
     shapes = {"base": (768, 12, 12), "large": (1024, 24, 16), "xlarge": (2048, 24, 16), "xxlarge": (4096, 12, 64)}
     configs = {
         "albert-nano": AlbertConfig(
+            embedding_size=224,  # 96 of them hold what a teacher of vectors says of each piece
             hidden_size=256,
             num_hidden_layers=6,
             num_attention_heads=4,

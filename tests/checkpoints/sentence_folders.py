@@ -96,7 +96,8 @@ def tensors_of(*, inside: int = 16, bias: bool = True, dtype: torch.dtype = torc
     return {"linear.weight": weight.to(dtype), **({"linear.bias": offset.to(dtype)} if bias else {})}
 
 
-def dense_model() -> Model:
+def dense_model(activation: str = "identity") -> Model:
     """The tiny network, whose vector is a map of the mean."""
     weight, bias = (tensor.numpy() for tensor in tensors_of().values())
-    return replace(load_model(tiny_folder()), embedding=EmbeddingSpec("mean", dense=Dense(weight, bias)), max_length=9)
+    embedding = EmbeddingSpec("mean", dense=Dense(weight, bias, activation))
+    return replace(load_model(tiny_folder()), embedding=embedding, max_length=9)

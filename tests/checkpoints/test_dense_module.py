@@ -176,15 +176,36 @@ def test_an_export_whose_map_is_not_its_own_is_refused(tmp_path: Path) -> None:
     refuses(r"dense\.npy: is damaged")
 
 
-@pytest.mark.parametrize("task", ["classification", "similarity"])
-def test_a_fine_tuned_model_has_no_map(task: str, tmp_path: Path) -> None:
-    labels = ("a", "b") if task == "classification" else ()
-    trained = with_task_head(dense_model(), task=task, labels=labels, head=HeadSpec(pooling="mean"))
+def test_a_classifier_has_no_map(tmp_path: Path) -> None:
+    trained = with_task_head(dense_model(), task="classification", labels=("a", "b"), head=HeadSpec(pooling="mean"))
     save_model(trained, tmp_path / "run" / "model")
     assert not (tmp_path / "run" / "model" / "2_Dense").exists()
     predictor = Predictor.load(tmp_path / "run", execution=execution())
     expected = by_hand(tmp_path / "run" / "model", pooling="mean", normalize=False, length=9)
     np.testing.assert_allclose(predictor.embed(TEXTS), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["identity", "tanh"])
+def test_a_model_of_similarity_keeps_the_map_and_compares_by_it(activation: str, tmp_path: Path) -> None:
+    trained = with_task_head(dense_model(activation), task="similarity", labels=(), head=HeadSpec(pooling="mean"))
+    save_model(trained, tmp_path / "saved")
+    loaded = Predictor.load(tmp_path / "saved", execution=execution())
+    vectors = loaded.embed(TEXTS[:2])
+    first, second = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert vectors.shape == (2, OUT)
+    for model in (trained, loaded.model):
+        (found,) = Predictor(model, execution=execution()).predict([(TEXTS[0], TEXTS[1])])
+        assert found["similarity"] == pytest.approx(float(first @ second), abs=1e-5)
+    export(loaded.model, tmp_path / "exported")
+    exported = Predictor.load(tmp_path / "exported")
+    (found,) = exported.predict([(TEXTS[0], TEXTS[1])])
+    assert found["similarity"] == pytest.approx(float(first @ second), abs=1e-5)
+    np.testing.assert_allclose(exported.embed(TEXTS[:2]), vectors, atol=1e-5)
+
+
+def test_another_pooling_than_the_declared_one_is_compared_without_the_map() -> None:
+    trained = with_task_head(dense_model(), task="similarity", labels=(), head=HeadSpec(pooling="cls"))
+    assert (trained.head.dense, trained.embedding) == (None, None)
 
 
 @pytest.mark.parametrize("to", ["tf1", "bson", "keras"])

@@ -32,7 +32,7 @@ def test_a_folder_is_counted_as_torch_counts(albertkit: Runner, run_folder: Path
     assert (run["total"], run["heads"]) == (own + 2 * 16 + 2, 2 * 16 + 2)
     assert parameter_counts(CONFIG)["total"] == own
     nano = albertkit("info", "albert-nano", "--json").json["parameters"]
-    assert nano["heads"] == (256 * 128 + 128 + 2 * 128 + 30000) + (2 * 256 + 2)  # both heads of pretraining are there
+    assert nano["heads"] == (256 * 224 + 224 + 2 * 224 + 30000) + (2 * 256 + 2)  # both heads of pretraining are there
 
 
 def test_the_text_explains_the_saving(albertkit: Runner) -> None:

@@ -19,4 +19,4 @@ def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkey
     assert "similarity" in outcomes[3].out
     found = json.loads(outcomes[-1].out)
     assert [list(row) for row in found] == [["text", "similarity"]] * 3
-    assert "(2, 256)" in capfd.readouterr().out
+    assert "(2, 384)" in capfd.readouterr().out

@@ -42,7 +42,7 @@ def test_first_steps(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypa
 
 def test_how_albert_works(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     info, fill, order = run_guide("../how_albert_works.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch)
-    assert "4,858,290" in info.out
+    assert "7,837,266" in info.out
     assert len(fill.out.splitlines()) >= 5
     assert order.out
 
@@ -53,7 +53,7 @@ def test_moving(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: 
     convert("albert-nano", tmp_path / "albert_en_base_2", to="tf1", options=TANH)
     outcomes = run_guide("../moving.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"finetune": FEW})
     assert len(outcomes) == 11
-    assert np.load(tmp_path / "vectors.npy").shape == (2, 256)
+    assert np.load(tmp_path / "vectors.npy").shape == (2, 384)
     assert (tmp_path / "curves.png").stat().st_size > 0
     config = json.loads((tmp_path / "runs" / "tuned" / "config.json").read_text())
     assert (config["head_hidden"], config["validation"]) == ([128, 30, 8], 0.4)

@@ -101,6 +101,11 @@ def test_classifiers(pooling: str, hidden: tuple[int, ...], norm: str) -> None:
     assert_equal(model("classification", head=HeadSpec(hidden, norm, pooling)))
 
 
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression", "multiple_choice"])
+def test_heads_on_two_texts(task: str) -> None:
+    assert_equal(model(task, head=HeadSpec(pooling="pair")))
+
+
 @pytest.mark.parametrize("task", sorted(LABELS))
 def test_every_task(task: str) -> None:
     made = model(task, head=HeadSpec(pooling="mean") if task == "similarity" else None)

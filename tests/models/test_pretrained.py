@@ -168,7 +168,7 @@ def test_a_fresh_head_says_what_it_reads() -> None:
     base = load_model(tiny_folder())
     with_pooling = with_task_head(base, task="classification", labels=("a", "b"), head=HeadSpec(pooling="mean"))
     assert "the classification head (16-2, pooling mean) is fresh" in with_pooling.notes[-1]
-    with pytest.raises(UsageError, match=r'unknown pooling "max" \(known: pooler, cls, mean\)'):
+    with pytest.raises(UsageError, match=r'unknown pooling "max" \(known: pooler, cls, mean, pair\)'):
         HeadSpec(pooling="max")
 
 

@@ -11,6 +11,7 @@ from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.graphs.graph import Graph
 from albertkit.graphs.heads import Encoded
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
 
 
@@ -29,11 +30,9 @@ class Directions(nn.Module):
 class GradeObjective(Objective):
     """Cross entropy of the grades."""
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return fresh directions."""
-        return Directions(config.hidden_size, num_outputs)
+        return Directions(spec.width(config.hidden_size), num_outputs)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
         """Return the cross entropy of each text."""

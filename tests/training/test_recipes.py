@@ -87,6 +87,21 @@ def test_what_the_user_gives_wins() -> None:
     assert (done.warmup, done.max_length, done.optimizer) == (0.0, 9, "lamb")
 
 
+@pytest.mark.parametrize(
+    ("data", "nano", "given", "pooling"),
+    [
+        ("own.csv", True, None, "pair"),
+        ("own.csv", False, None, "pair"),
+        ("own.csv", True, "mean", "mean"),
+        ("glue/mrpc", True, None, "pair"),
+        ("glue/mrpc", False, None, "pooler"),  # the published recipe
+    ],
+)
+def test_two_texts_are_read_as_a_pair(data: str, nano: bool, given: str | None, pooling: str) -> None:
+    settings = FinetuneSettings("m", data, "o", pooling=given)
+    assert complete(settings, rows=10**5, nano=nano, pairs=True).pooling == pooling
+
+
 def test_a_frozen_encoder_trains_its_head_with_adam_at_one_rate() -> None:
     done = complete(FinetuneSettings("m", "imdb", "o", freeze_encoder=True), rows=10**5, nano=False)
     assert (done.optimizer, done.schedule, done.warmup, done.learning_rate) == ("adam", "constant", 0.0, 1e-3)

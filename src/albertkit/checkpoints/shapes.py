@@ -54,13 +54,14 @@ def encoder_shapes(config: AlbertConfig, *, pooler: bool = True) -> Shapes:
     return shapes
 
 
-def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None) -> Shapes:
+def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None, *, reads_pairs: bool = False) -> Shapes:
     """Return canonical name -> shape of one (linear) head.
 
     Args:
         config: the network under the head.
         head: one of `HEADS`; the decoder of "mlm" is tied to embeddings.word.weight and has only a bias of its own.
         num_labels: number of labels; only "classifier" and "tags" need it.
+        reads_pairs: whether "classifier" or "choice" reads two texts side by side, four vectors (pooling `pair`).
 
     >>> head_shapes(AlbertConfig(hidden_size=768, num_attention_heads=12), "classifier", 3)
     {'heads.classifier.weight': (3, 768), 'heads.classifier.bias': (3,)}
@@ -84,7 +85,7 @@ def head_shapes(config: AlbertConfig, head: str, num_labels: int | None = None) 
         }
     rows = {"sop": 2, "span": 2, "choice": 1}.get(head, num_labels)
     assert rows is not None, f"the number of labels of {head} is not known"
-    return _linear(f"heads.{head}", rows, hidden)
+    return _linear(f"heads.{head}", rows, 4 * hidden if reads_pairs and head in ("classifier", "choice") else hidden)
 
 
 class ParameterCounts(TypedDict):

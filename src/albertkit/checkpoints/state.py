@@ -110,7 +110,8 @@ def check_state(
         else:
             weight = state.get(f"heads.{head}.weight")
             rows = num_labels if num_labels is not None or weight is None or weight.ndim == 0 else len(weight)
-            expected |= head_shapes(config, head, 1 if rows is None else rows)
+            reads_pairs = weight is not None and tuple(weight.shape[1:]) == (4 * config.hidden_size,)
+            expected |= head_shapes(config, head, 1 if rows is None else rows, reads_pairs=reads_pairs)
 
     def shown(name: str) -> str:
         own = name_in_file(name)

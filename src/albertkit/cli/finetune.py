@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from albertkit.cli.options import data_options, report_training, training_options
-from albertkit.config import POOLINGS
+from albertkit.config import HEAD_POOLINGS
 
 
 def _widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -62,9 +62,10 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 )  # fmt: skip
 @click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
 @click.option(
-    "--pooling", type=click.Choice(POOLINGS),
-    help="What the head reads of each text: the mean of all last hidden states (the default), the pooler's output (the "
-    "default of the published recipes; transformers can load such a model as a classifier), or the first token's.",
+    "--pooling", type=click.Choice(HEAD_POOLINGS),
+    help="What the head reads of each row: the mean of all last hidden states (the default for one text), the means of "
+    "both texts with their difference and product (pair, the default for two), the pooler's output (the default of the "
+    "published recipes; transformers can load such a model as a classifier), or the first token's state.",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,

@@ -30,6 +30,8 @@ class EncoderOutput:
     """tanh of a linear map of each sequence's first token; that token's states where a walk leaves the pooler out."""
     lengths: Int[Tensor, " sequences"]
     """Tokens of each sequence."""
+    segments: Int[Tensor, ...]
+    """Which of its sequence's two texts each token is of, 0 or 1; shaped like `sequence_output` without its width."""
     hidden_states: tuple[Tensor, ...] | None = None
     """On request: the embeddings' output and each layer's, shaped like `sequence_output`."""
 
@@ -119,6 +121,7 @@ class Encoder(nn.Module):
             spread(packed.sequence_output),
             packed.pooled_output,
             packed.lengths,
+            segments.to(kept.device),
             None if packed.hidden_states is None else tuple(map(spread, packed.hidden_states)),
         )
 
@@ -183,7 +186,8 @@ class EncoderWalk:
         """Return the states after the layers so far."""
         first = distinct_rows(self._hidden, self._tensor(self.batch.starts))
         pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
-        return EncoderOutput(self.hidden, pooled, self._tensor(self.batch.lengths))
+        lengths, segments = self._tensor(self.batch.lengths), self._tensor(self.batch.token_type_ids)
+        return EncoderOutput(self.hidden, pooled, lengths, segments)
 
     def keep(self, numbers: IntArray) -> None:
         """Continue with these sequences of the batch, numbered in ascending order."""

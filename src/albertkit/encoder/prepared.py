@@ -173,9 +173,9 @@ class PreparedEncoder:
         pooled = _joined([one.pooled_output for one in found]).index_select(0, sequences)
         hidden = _joined([one.sequence_output for one in found])
         if first_only:
-            return EncoderOutput(hidden.index_select(0, sequences), pooled, torch.ones(len(batch), dtype=torch.int64))
+            return _first_tokens(hidden.index_select(0, sequences), pooled)
         rows = torch.from_numpy(put_back([batch.rows_of(part) for part in parts]))
-        return EncoderOutput(hidden.index_select(0, rows), pooled, torch.from_numpy(batch.lengths.astype(np.int64)))
+        return _all_tokens(hidden.index_select(0, rows), pooled, batch)
 
     def at_depth(self, number: int) -> list[PreparedLayer]:
         """Return the inner layers of one of the layers, counted from 0."""
@@ -228,8 +228,8 @@ class PreparedWalk:
         pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
         count = len(self.batch)
         if self._first is not None:
-            return EncoderOutput(first[:count], pooled[:count], torch.ones(count, dtype=torch.int64))
-        return EncoderOutput(self._hidden[: self.batch.tokens], pooled[:count], torch.from_numpy(self.batch.lengths))
+            return _first_tokens(first[:count], pooled[:count])
+        return _all_tokens(self._hidden[: self.batch.tokens], pooled[:count], self.batch)
 
     def keep(self, numbers: IntArray) -> None:
         """Continue with these sequences of the batch, numbered in ascending order."""
@@ -241,6 +241,16 @@ class PreparedWalk:
         self.batch = batch
         self._micro_batch = MicroBatch.of(batch, dtype=self._encoder.dtype)
         self._starts = torch.from_numpy(extended(batch.starts, rounded_rows(len(batch), self._encoder.dtype)))
+
+
+def _first_tokens(hidden: Tensor, pooled: Tensor) -> EncoderOutput:
+    ones = torch.ones(len(hidden), dtype=torch.int64)
+    return EncoderOutput(hidden, pooled, ones, torch.zeros_like(ones))
+
+
+def _all_tokens(hidden: Tensor, pooled: Tensor, batch: Batch) -> EncoderOutput:
+    lengths, segments = (torch.from_numpy(array.astype(np.int64)) for array in (batch.lengths, batch.token_type_ids))
+    return EncoderOutput(hidden, pooled, lengths, segments)
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -34,7 +34,8 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         max_length: longest input in tokens; longer texts are cut, and `notes_` says how many.
         frozen: train only the head, on vectors that are computed once per text. Much faster, less accurate. They are
             kept in albertkit's cache, so a second fit on the same texts is faster still.
-        pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
+        pooling: what the head reads of each row: `mean` of its tokens' vectors, `pair` of two texts, `cls` or `pooler`;
+            if None `mean`, or `pair` for two texts.
         strategy: how to train. `finetune`: the whole network, or the head where `frozen`. `few-shot`: cross-validation
             on the rows chooses between a linear head on frozen features and contrastive pairs; it takes neither
             `epochs`, `learning_rate`, `batch_size` nor `frozen`, and every row trains. `auto`: `few-shot` where the
@@ -66,7 +67,7 @@ class AlbertClassifier(ClassifierMixin, TrainedEstimator):  # type: ignore[misc]
         batch_size: int | None = None,
         max_length: int = 128,
         frozen: bool = False,
-        pooling: str = "mean",
+        pooling: str | None = None,
         strategy: str = "auto",
         class_weight: str | Mapping[Any, float] | None = None,
         validation_fraction: float = 0.1,

@@ -27,7 +27,8 @@ class AlbertRegressor(RegressorMixin, TrainedEstimator):  # type: ignore[misc]  
         batch_size: rows of one optimizer step; 32 if None, or 128 where `frozen`.
         max_length: longest input in tokens; longer texts are cut, and `notes_` says how many.
         frozen: train only the head, on vectors that are computed once per text; see `AlbertClassifier`.
-        pooling: what the head reads of each text: `mean` of its tokens' vectors, `cls` or `pooler`.
+        pooling: what the head reads of each row: `mean` of its tokens' vectors, `pair` of two texts, `cls` or `pooler`;
+            if None `mean`, or `pair` for two texts.
         validation_fraction: share of the rows that is not trained on, but chooses the best epoch by Pearson's
             correlation. With 0 every row trains and the last epoch is kept.
         random_state: random seed of the fresh head, dropout, the order of the rows and the rows held out.

@@ -49,7 +49,7 @@ class TrainedEstimator(TextEstimator):
         batch_size: int | None = None,
         max_length: int = 128,
         frozen: bool = False,
-        pooling: str = "mean",
+        pooling: str | None = None,
         validation_fraction: float = 0.1,
         random_state: Any = 12345,
         threads: int | None = None,

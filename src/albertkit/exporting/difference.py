@@ -38,15 +38,16 @@ class Difference:
 
 
 def sample(model: Model) -> list[TokenSequence]:
-    """Return what is compared: eight texts and four pairs in the model's own tokens."""
+    """Return what is compared: eight texts and four pairs in the model's own tokens; only pairs for a head on pairs."""
     most = min(model.max_length, model.config.max_position_embeddings)
     words = _WORDS * 2
     texts = [" ".join(words[3 * k : 3 * k + length]) for k, length in enumerate(_LENGTHS)]
     firsts = [" ".join(words[k : k + 3 + 2 * k]) for k in range(4)]
     seconds = [" ".join(words[5 * k : 5 * k + 8 * k + 6]) for k in range(4)]
     tokenizer = model.tokenizer
-    alone = tokenizer.sequences(texts, max_length=most)
-    found = [*alone, *tokenizer.sequences(firsts, seconds, max_length=most)]
+    found = tokenizer.sequences(firsts, seconds, max_length=most)
+    if model.head.pooling != "pair":
+        found = [*tokenizer.sequences(texts, max_length=most), *found]
     shortest = 1 if model.task is None else model.task.fewest_tokens
     return [one for one in found if len(one) >= shortest]
 

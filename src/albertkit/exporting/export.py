@@ -139,10 +139,12 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
     from albertkit.graphs.graph import Graph, check
 
     from albertkit.exporting.encoder import GraphWalk  # isort: skip - graph reports the missing library
-    from albertkit.exporting.heads import add_head  # isort: skip
+    from albertkit.exporting.heads import MAP, add_head  # isort: skip
 
     config = model.config
     state = {name: tensor.float().cpu().numpy() for name, tensor in model.network.canonical_state().items()}
+    if model.head.dense is not None:
+        state |= {f"{MAP}.weight": model.head.dense.weight, f"{MAP}.bias": model.head.dense.bias}
     graph = Graph(state, stored=precision)
     encoded = full_depth(GraphWalk(graph, config, loop=loop))
     outputs: dict[str, list[Any]] = {
@@ -150,7 +152,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
         "pooled_output": ["batch", config.hidden_size],
     }
     if model.task is not None:
-        name, shape = add_head(graph, encoded, task=model.task, pooling=model.head.pooling)
+        name, shape = add_head(graph, encoded, task=model.task, spec=model.head)
         outputs[name] = shape
     if graph.size > _LARGEST:
         raise UsageError(f"{model.source}: {graph.size:,} bytes of weights are more than an ONNX file holds (2 GB)")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from albertkit.errors import UsageError
 from albertkit.graphs.graph import Graph
 from albertkit.graphs.heads import Encoded, OnnxHead
 from albertkit.registry import resolve
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
 
+MAP = "vector.map"
+"""Name of the map between pooling and head, for models that compare mapped vectors."""
 
-def add_head(graph: Graph, encoded: Encoded, *, task: Task, pooling: str) -> tuple[str, list[str | int]]:
+
+def add_head(graph: Graph, encoded: Encoded, *, task: Task, spec: HeadSpec) -> tuple[str, list[str | int]]:
     """Add the task head.
 
     Args:
         graph: the encoder's.
         encoded: what the encoder says.
         task: whose head it is.
-        pooling: what a head on sequences reads: `pooler`, `cls` or `mean`.
+        spec: what it reads; the graph has the weights of its map under `MAP`.
 
     Returns:
         The name of the logits and their shape.
@@ -32,7 +38,13 @@ def add_head(graph: Graph, encoded: Encoded, *, task: Task, pooling: str) -> tup
         rows, width = add(graph, encoded, encoded.rows, head=task.head)
         shape = graph.shape("logits.shape", encoded.batch, encoded.length, width)
         return graph.node("Reshape", rows, shape, name="logits"), ["batch", "sequence", width]
-    rows, width = add(graph, encoded, _pooled(graph, encoded, pooling), head=task.head)
+    pooled = _pooled(graph, encoded, spec.pooling)
+    if spec.dense is not None:
+        pooled = graph.linear(pooled, MAP)
+        if spec.dense.activation == "tanh":
+            pooled = graph.node("Tanh", pooled, name="vector.tanh")
+    rows, width = add(graph, encoded, pooled, head=task.head)
+    width = width if spec.dense is None else spec.dense.out_features
     return graph.node("Identity", rows, name="logits"), ["batch", width]
 
 
@@ -42,9 +54,29 @@ def _pooled(graph: Graph, encoded: Encoded, pooling: str) -> str:
         return encoded.pooled
     if pooling == "cls":
         return encoded.first
+    if pooling == "mean":
+        return _mean(graph, encoded.sequence, encoded.mask, name="mean")
+    segments = graph.node("Cast", "token_type_ids", name="pair.segments", to=TensorProto.FLOAT)
+    last = graph.constant("axes.2", [2], "int64")
+    column = graph.node("Unsqueeze", segments, last, name="pair.column")  # [b, s, 1]
+    of_second = graph.node("Mul", encoded.mask, column, name="pair.2")
+    first, second = (
+        _mean(graph, graph.node("Mul", encoded.sequence, mask, name=f"{name}.rows"), mask, name=name)
+        for name, mask in (
+            ("pair.first", graph.node("Sub", encoded.mask, of_second, name="pair.1")),
+            ("pair.second", of_second),
+        )
+    )
+    apart = graph.node("Abs", graph.node("Sub", first, second, name="pair.difference"), name="pair.apart")
+    product = graph.node("Mul", first, second, name="pair.product")
+    return graph.node("Concat", first, second, apart, product, name="pair", axis=1)
+
+
+def _mean(graph: Graph, rows: str, mask: str, *, name: str) -> str:
+    """Add the mean of the rows `[b, s, H]` of the tokens in the mask, `[b, s, 1]`; the other rows are 0."""
     middle = graph.constant("number.1", [1], "int64")
-    total = graph.node("ReduceSum", encoded.sequence, middle, name="mean.sum", keepdims=0)
-    tokens = graph.node("ReduceSum", encoded.mask, middle, name="mean.tokens", keepdims=0)
+    total = graph.node("ReduceSum", rows, middle, name=f"{name}.sum", keepdims=0)
+    tokens = graph.node("ReduceSum", mask, middle, name=f"{name}.tokens", keepdims=0)
     # A row that is padding throughout has the sum 0 of no tokens: its mean is 0, not 0 / 0.
-    divisor = graph.node("Max", tokens, graph.constant("mean.least", 1.0), name="mean.divisor")
-    return graph.node("Div", total, divisor, name="mean")
+    divisor = graph.node("Max", tokens, graph.constant("mean.least", 1.0), name=f"{name}.divisor")
+    return graph.node("Div", total, divisor, name=name)

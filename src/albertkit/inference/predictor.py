@@ -18,10 +18,11 @@ from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.exported import exported_folder, load_exported
 from albertkit.inference.running import FloatArray, Progress, Runtime, run_outputs, run_per_sequence
 from albertkit.io.vectors import unit
-from albertkit.models.loaded import ExportedNetwork, HeadSpec, Model, announce
+from albertkit.models.loaded import ExportedNetwork, Model, announce
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.pooling import check_pooling
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation

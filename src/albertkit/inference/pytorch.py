@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from albertkit.batching.batch import Batch
-from albertkit.config import POOLINGS
+from albertkit.config import HEAD_POOLINGS
 from albertkit.encoder.encoder import EncoderOutput
 from albertkit.encoder.feed_forward_int8 import with_int8_products
 from albertkit.encoder.prepared import PreparedEncoder, can_prepare
@@ -20,7 +20,7 @@ from albertkit.hardware.device import Execution
 from albertkit.hardware.processor import capabilities
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.pooling import head_states, pooled_features
+from albertkit.tasks.pooling import FIRST, head_states, pooled_features
 from albertkit.tasks.task import Task
 
 
@@ -31,7 +31,7 @@ class PyTorchRuntime:
         network: encoder and heads; put onto the device. It runs in evaluation mode whatever its own mode, which stays.
         execution: device, precision, threads.
         task: whose head gives `logits`; None when there is no task head.
-        pooling: what a head reads that takes one vector of each sequence: `pooler`, `cls` or `mean`.
+        pooling: what a head reads that takes one vector of each sequence, of `HEAD_POOLINGS`.
         sample: for int8: gives ordinary text, on which the scales are measured before the first batch.
 
     Raises:
@@ -68,7 +68,7 @@ class PyTorchRuntime:
         Args:
             batch: packed sequences.
             outputs: some of `sequence_output` `[tokens, hidden]`, `pooled_output` or a pooling `[sequences,
-                hidden]`, `logits` `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits`
+                width]`, `logits` `[sequences, outputs]` (of a head on tokens `[tokens, outputs]`), `mlm_logits`
                 `[tokens, vocabulary]`, `sop_logits` `[sequences, 2]`.
         """
         network = self.network.in_evaluation_mode()
@@ -92,7 +92,7 @@ class PyTorchRuntime:
                     found[name] = network.masked_piece_logits(encoded.sequence_output)
                 elif name == "sop_logits":
                     found[name] = network.heads["sop"](encoded.pooled_output)
-                elif name in POOLINGS:
+                elif name in HEAD_POOLINGS:
                     found[name] = pooled_features(encoded, pooling=name)
                 else:
                     found[name] = getattr(encoded, name)
@@ -136,5 +136,5 @@ class PyTorchRuntime:
     def _reads_first(self, output: str) -> bool:
         """Return whether an output reads only the first tokens' states."""
         if output == "logits":
-            return self.objective is not None and self.objective.reads == "sequences" and self.pooling != "mean"
-        return output in ("pooled_output", "pooler", "cls", "sop_logits")
+            return self.objective is not None and self.objective.reads == "sequences" and self.pooling in FIRST
+        return output in ("pooled_output", "sop_logits", *FIRST)

@@ -84,7 +84,7 @@ def convert(
         told = f"{to} has no place for the exits after each layer: the model is converted without them"
         checkpoint = replace(checkpoint, state=kept, notes=(*checkpoint.notes, told))
     if to != "huggingface" and checkpoint.dense is not None:
-        told = f"{to} has no place for the Dense map of the vectors: embed gives others without it"
+        told = f"{to} has no place for the Dense map of the vectors: embed and similarity give other numbers without it"
         task = dict(checkpoint.task or {})
         if isinstance(task.get("embedding"), dict):
             task["embedding"] = {key: value for key, value in task["embedding"].items() if key != "dense"}

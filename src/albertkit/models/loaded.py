@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from albertkit.checkpoints.dense import Dense
 from albertkit.checkpoints.label_names import label_names
-from albertkit.config import POOLINGS, AlbertConfig
+from albertkit.config import HEAD_POOLINGS, POOLINGS, AlbertConfig
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.pooling import check_pooling
 from albertkit.tasks.saved import saved_settings, with_saved_settings
 from albertkit.tasks.task import Task
@@ -25,37 +26,7 @@ class FreshWeightsWarning(UserWarning):
     """Some weights were not read from anywhere: they are random and want training."""
 
 
-MOST_BLOCKS, WIDEST = 64, 2**20
-"""Bounds of a head: a damaged file must not ask for more memory than there is."""
-
-
 _HEAD_KEYS = {"name", "hidden", "norm", "pooling"}  # of the mapping `head` in task.json
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """Shape of a classification head, and what it reads.
-
-    Raises:
-        UsageError: an unknown pooling, or widths that no head has.
-    """
-
-    hidden: tuple[int, ...] = ()
-    """Widths of the blocks before the last linear map; none is a linear head."""
-    norm: str = "none"
-    """`batch` or `none`."""
-    pooling: str = "pooler"
-    """What it reads of each sequence: `pooler`, `cls` or `mean`, as `albertkit.tasks.pooling` says."""
-
-    def __post_init__(self) -> None:
-        check_pooling(self.pooling)
-        if len(self.hidden) > MOST_BLOCKS:
-            raise UsageError(f"a head of {len(self.hidden)} hidden blocks was asked for; at most {MOST_BLOCKS} work")
-        for width in self.hidden:
-            if type(width) is not int or not 1 <= width <= WIDEST:
-                raise UsageError(
-                    f"a head has the hidden width {width!r:.40}; every width must be 1 or more (at most {WIDEST})"
-                )
 
 
 @dataclass(frozen=True)
@@ -194,7 +165,17 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str, d
     if "task" not in values and not {"head", "labels"}.isdisjoint(values):
         raise CheckpointError(f'{where}: task.json has a head or labels and no "task"; restore the file')
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)
-    return TaskFile(task, head, names, min(max_length, positions), _embedding_from(values, dense=dense, where=where))
+    embedding = _embedding_from(values, dense=dense, where=where)
+    if task is not None:
+        head = head_on(head, task=task, embedding=embedding)
+    return TaskFile(task, head, names, min(max_length, positions), embedding)
+
+
+def head_on(head: HeadSpec, *, task: Task, embedding: EmbeddingSpec | None) -> HeadSpec:
+    """Return the head with the map of the model's vectors, if it is one that compares these vectors."""
+    if not task.trains_vectors or embedding is None:
+        return head
+    return replace(head, dense=embedding.dense_after(head.pooling))
 
 
 def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec]:
@@ -213,10 +194,10 @@ def _task_from(values: Mapping[str, Any], *, where: str) -> tuple[Task, HeadSpec
     norm, pooling = (head.get("norm", "none"), head.get("pooling", "pooler")) if isinstance(head, dict) else (0, 0)
     if not isinstance(hidden, list) or not isinstance(norm, str) or not isinstance(pooling, str):
         raise CheckpointError(f"{where}: task.json: head is {head!r:.60}, not a mapping with hidden, norm and pooling")
-    if pooling not in POOLINGS:
+    if pooling not in HEAD_POOLINGS:
         raise CheckpointError(
             f'{where}: task.json names the pooling "{pooling:.60}", which is not known here '
-            f"({', '.join(POOLINGS)}); pip install --upgrade albertkit, or correct the file"
+            f"({', '.join(HEAD_POOLINGS)}); pip install --upgrade albertkit, or correct the file"
         )
     try:
         return with_saved_settings(TASKS[name], values), HeadSpec(tuple(hidden), norm, pooling)

@@ -21,10 +21,10 @@ from albertkit.encoder.encoder import Encoder, initialize
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.io.files import atomic_folder
 from albertkit.models.loaded import (
-    HeadSpec,
     Model,
     TaskFile,
     announce,
+    head_on,
     read_task_values,
     task_values,
 )
@@ -33,6 +33,7 @@ from albertkit.models.tokenizers import tokenizer_of
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.exits import EXITS, build_exits
 from albertkit.tasks.classification.head import ClassificationObjective
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
@@ -80,10 +81,10 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
         if task is not None:
             outputs, objective = task.num_outputs(said_of_task.labels), objective_of(task)
-            heads[task.head] = objective.build(found.config, outputs, hidden=spec.hidden, norm=spec.norm)
+            heads[task.head] = objective.build(found.config, outputs, spec)
             if EXITS in found.heads and isinstance(objective, ClassificationObjective):
                 _check_exits(found)
-                heads[EXITS] = build_exits(objective, found.config, outputs, hidden=spec.hidden)
+                heads[EXITS] = build_exits(objective, found.config, outputs, spec)
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
@@ -212,24 +213,27 @@ def with_task_head(
 ) -> Model:
     """Return the model with a fresh head for `task`; encoder and pooler are the same objects, other heads are dropped.
 
-    The new model's notes say that the head is fresh.
+    The new model's notes say that the head is fresh. A head that compares the vectors which the model declares keeps
+    the declared map.
 
     Raises:
         UsageError: an unknown task, or a head that cannot be.
     """
     chosen: Task = TASKS[task]
-    spec = head or HeadSpec()
+    spec = head_on(head or HeadSpec(), task=chosen, embedding=model.embedding)
+    embedding = model.embedding if spec.dense is not None else None
     config = model.config
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), hidden=spec.hidden, norm=spec.norm)
+    fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), spec)
     torch.random.set_rng_state(state)
     network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
-    widths = "-".join(map(str, (config.hidden_size, *spec.hidden, chosen.num_outputs(labels))))
+    widths = "-".join(map(str, (spec.width(config.hidden_size), *spec.hidden, chosen.num_outputs(labels))))
     reads = "" if spec.pooling == "pooler" else f", pooling {spec.pooling}"
     note = f"the {task} head ({widths}{reads}) is fresh: random until it is trained"
+    notes = (*model.notes, note)
     return Model(
-        network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, (*model.notes, note)
+        network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, notes, embedding
     )
 
 
@@ -250,7 +254,7 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     outputs = model.task.num_outputs(model.labels)
-    exits = build_exits(objective, network.config, outputs, hidden=model.head.hidden)
+    exits = build_exits(objective, network.config, outputs, model.head)
     torch.random.set_rng_state(state)
     exits.to(network.encoder.pooler.weight.device)
     return replace(model, network_or_export=Network(network.encoder, {**network.heads, EXITS: exits}))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.registry import resolve
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 
 if TYPE_CHECKING:
     from albertkit.tasks.task import Task
@@ -25,16 +26,13 @@ class Objective:
     averages = False
     """Whether a unit's output is the mean over its sequences (then training is scored as it goes)."""
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return a fresh head.
 
         Args:
             config: configuration of the encoder.
             num_outputs: what `task.num_outputs` says.
-            hidden: widths of blocks before the last linear map; only classifiers have such.
-            norm: `batch` or `none`, in each block.
+            spec: its blocks before the last linear map, which only classifiers have, and what it reads.
 
         Raises:
             UsageError: this head cannot be.

@@ -3,6 +3,8 @@
 pooler  tanh of a linear map of the first token's last hidden state: what transformers' sequence classifier reads
 cls     the first token's last hidden state
 mean    the mean of all last hidden states, [CLS] and [SEP] among them
+pair    for heads on two texts: the means u and v of their hidden states, |u - v| and u * v, side by side
+        (Conneau et al., 2017, section 2.2; here the two texts have also read each other)
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.batching.batch import Batch
-from albertkit.config import POOLINGS
+from albertkit.config import HEAD_POOLINGS, POOLINGS
 from albertkit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,33 +24,36 @@ if TYPE_CHECKING:
 
     from albertkit.encoder.encoder import EncoderOutput
 
+FIRST = ("pooler", "cls")
+"""Those that read the first token only."""
 
-def check_pooling(pooling: str) -> None:
-    """Refuse a name that is none of `POOLINGS`.
+
+def check_pooling(pooling: str, known: tuple[str, ...] = POOLINGS) -> None:
+    """Refuse a name that is none of the known ones.
 
     >>> check_pooling("mean")
 
     Raises:
         UsageError: an unknown pooling; the sentence holds the known ones.
     """
-    if pooling not in POOLINGS:
-        raise UsageError(f'unknown pooling "{pooling}"{did_you_mean(pooling, POOLINGS)} (known: {", ".join(POOLINGS)})')
+    if pooling not in known:
+        raise UsageError(f'unknown pooling "{pooling}"{did_you_mean(pooling, known)} (known: {", ".join(known)})')
 
 
-def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "sequences hidden"]:
-    """Return one row per sequence of a packed batch, `[sequences, hidden]`.
+def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "sequences width"]:
+    """Return one row per sequence of a packed batch, `[sequences, width]`; `pair` is four times as wide as the states.
 
     Args:
         encoded: packed; its `sequence_output` is `[tokens, hidden]`.
-        pooling: `pooler`, `cls` or `mean`; the mean is summed in fp32 and is fp32.
+        pooling: of `HEAD_POOLINGS`; means are summed in fp32 and are fp32.
 
     Raises:
-        UsageError: an unknown pooling.
+        UsageError: an unknown pooling, or `pair` of a sequence that holds one text only.
 
     >>> import torch
     >>> from albertkit.encoder.encoder import EncoderOutput
     >>> hidden = torch.tensor([[1.0], [3.0], [7.0]])
-    >>> encoded = EncoderOutput(hidden, torch.zeros(2, 1), lengths=torch.tensor([2, 1]))
+    >>> encoded = EncoderOutput(hidden, torch.zeros(2, 1), lengths=torch.tensor([2, 1]), segments=torch.zeros(3).long())
     >>> pooled_features(encoded, pooling="mean").tolist()
     [[2.0], [7.0]]
     """
@@ -56,7 +61,7 @@ def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "s
 
     from albertkit.encoder.kernels import distinct_rows
 
-    check_pooling(pooling)
+    check_pooling(pooling, HEAD_POOLINGS)
     if pooling == "pooler":
         return encoded.pooled_output
     hidden, lengths = encoded.sequence_output, encoded.lengths
@@ -65,12 +70,21 @@ def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "s
         return distinct_rows(hidden, lengths.cumsum(0) - lengths)
     # On a processor a sum by index is four to six times as fast as torch.segment_reduce, forwards and backwards.
     sequence_of_row = torch.repeat_interleave(lengths, output_size=len(hidden))  # [tokens]
-    sums = hidden.new_zeros((len(lengths), hidden.shape[1]), dtype=torch.float32)
-    return sums.index_add(0, sequence_of_row, hidden.float()) / lengths[:, None]
+    if pooling == "mean":
+        sums = hidden.new_zeros((len(lengths), hidden.shape[1]), dtype=torch.float32)
+        return sums.index_add(0, sequence_of_row, hidden.float()) / lengths[:, None]
+    text_of_row = 2 * sequence_of_row + encoded.segments  # [tokens]
+    counts = torch.bincount(text_of_row, minlength=2 * len(lengths))
+    if not counts.all():
+        raise UsageError("this model compares two texts: give a second text with each (--pair, or --pair-column)")
+    sums = hidden.new_zeros((len(counts), hidden.shape[1]), dtype=torch.float32)
+    means = sums.index_add(0, text_of_row, hidden.float()) / counts[:, None]
+    first, second = means.view(len(lengths), 2, hidden.shape[1]).unbind(dim=1)
+    return torch.cat([first, second, (first - second).abs(), first * second], dim=1)
 
 
-def head_states(encoded: EncoderOutput, *, reads: str, pooling: str) -> Float[Tensor, "rows hidden"]:
-    """Return what a head reads of a packed batch, in fp32: `[sequences, hidden]`, or `[tokens, hidden]`.
+def head_states(encoded: EncoderOutput, *, reads: str, pooling: str) -> Float[Tensor, "rows width"]:
+    """Return what a head reads of a packed batch, in fp32: `[sequences, width]`, or `[tokens, hidden]`.
 
     Args:
         encoded: packed.

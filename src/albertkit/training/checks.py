@@ -52,11 +52,12 @@ def task_for(train: Dataset) -> str:
     return suited.name
 
 
-def check_head(task: str, settings: FinetuneSettings) -> None:
+def check_head(task: str, settings: FinetuneSettings, train: Dataset) -> None:
     """Refuse settings that the task's head cannot follow.
 
     Raises:
-        UsageError: a frozen encoder under a head on tokens or without weights, or a pooling where nothing is pooled.
+        UsageError: a frozen encoder under a head on tokens or without weights, a pooling where nothing is pooled, or
+            one of two texts where each row has one.
     """
     reads_tokens = objective_of(TASKS[task]).reads == "tokens"
     if settings.freeze_encoder and (reads_tokens or TASKS[task].trains_vectors):
@@ -64,6 +65,8 @@ def check_head(task: str, settings: FinetuneSettings) -> None:
         raise UsageError(f"--freeze-encoder needs {why}; leave it out for {task}")
     if settings.pooling not in (None, "pooler") and reads_tokens:
         raise UsageError(f"--pooling is for heads on whole texts; leave it out for {task}")
+    if settings.pooling == "pair" and not train.is_pair and train.task != "multiple_choice":
+        raise UsageError(f"--pooling pair reads two texts, and {train.name} has one a row; name its --pair-column")
 
 
 def check_length(settings: FinetuneSettings, base: Model) -> None:

@@ -23,7 +23,7 @@ class Recipe:
     max_length: int | None = None
     """Longest input in tokens; that of the task if None."""
     pooling: str = "mean"
-    """What a head on whole texts reads of each."""
+    """What a head on whole texts reads of each; where each has a second text, `pair` takes the place of `mean`."""
 
 
 # google-research/albert run_glue.sh (v2 models; learning rate, batch size, steps, warm-up steps; 512 tokens).
@@ -100,7 +100,7 @@ class LoopSettings:
 
 
 def complete(
-    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: Task, rows: int
+    settings: FinetuneSettings, *, nano: bool, positions: int = 512, task: Task, rows: int, pairs: bool = False
 ) -> tuple[FinetuneSettings, int, LoopSettings | None]:
     """Fill in from the recipe what the user left open.
 
@@ -120,6 +120,7 @@ def complete(
         positions: the most tokens that the network takes; a recipe's length is cut to it.
         task: what is trained.
         rows: how many train.
+        pairs: whether each is of two texts.
 
     Returns:
         The settings with every choice, as `config.json` keeps them; the longest input in tokens; what the loop needs to
@@ -132,7 +133,8 @@ def complete(
     if settings.freeze_encoder:
         recipe = FROZEN
     elif nano:
-        recipe = Recipe(task.nano_learning_rate, 32, epochs=NANO_EPOCHS.get(settings.data, task.nano_epochs))
+        of_data = None if settings.task else NANO_EPOCHS.get(settings.data)
+        recipe = Recipe(task.nano_learning_rate, 32, epochs=of_data or task.nano_epochs)
     else:
         recipe = PUBLISHED.get(settings.data, GENERAL)
     optimizer = settings.optimizer or ("adam" if settings.freeze_encoder else "adamw")
@@ -160,5 +162,6 @@ def complete(
         patience=patience,
     )
     length = settings.max_length or min(recipe.max_length or length, positions)
-    pooling = settings.pooling or task.default_pooling or recipe.pooling if pools else None
+    by_recipe = "pair" if pairs and recipe.pooling == "mean" else recipe.pooling
+    pooling = settings.pooling or task.default_pooling or by_recipe if pools else None
     return replace(settings, max_length=length, pooling=pooling, **asdict(loop)), length, loop

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from albertkit.datasets.dataset import Dataset
-from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.loaded import Model
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.task import Task
 from albertkit.training.checks import check_head, check_length, task_for
 from albertkit.training.class_weights import class_weights
@@ -56,7 +57,7 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
     check_length(settings, base)
     name = settings.task or task_for(train)
     task = TASKS[name]
-    check_head(name, settings)
+    check_head(name, settings, train)
     config = base.config
     settings, max_length, loop = complete(
         settings,
@@ -64,6 +65,7 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
         positions=config.max_position_embeddings,
         task=task,
         rows=len(train),
+        pairs=train.is_pair,
     )
     check_exits(task, settings)
     if settings.few_shot:

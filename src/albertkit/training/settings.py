@@ -59,7 +59,7 @@ class FinetuneSettings(SharedSettings):
     exits: bool = False
     """Also train a head after every layer before the last, so that texts can leave early."""
     pooling: str | None = None
-    """What the head reads of each text: `pooler`, `cls` or `mean`; `pooler`, for similarity `mean`, when left out."""
+    """What the head reads of each row: `mean`, `pair` (two texts), `pooler` or `cls`; the recipe says when left out."""
     epochs: int | None = None
     batch_size: int | None = None
     """Examples of one optimizer step."""

@@ -14,6 +14,7 @@ from albertkit.batching.batch import Batch
 from albertkit.checkpoints.shapes import head_shapes
 from albertkit.data.examples import Answer, SpanExample
 from albertkit.errors import UsageError
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.question_answering import QUESTION_ANSWERING_V2
@@ -142,8 +143,8 @@ def test_without_token_types_it_does_not_guess(objective: AnswerObjective, head:
 
 
 def test_a_deep_head_is_refused(objective: AnswerObjective) -> None:
-    with pytest.raises(UsageError, match="that of question answering is fixed"):
-        objective.build(CONFIG, 7, hidden=(8,))
+    with pytest.raises(UsageError, match="the head of question answering is fixed"):
+        objective.build(CONFIG, 7, HeadSpec((8,)))
 
 
 @pytest.mark.learning

@@ -23,6 +23,7 @@ from albertkit.errors import UsageError
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model, save_model, with_task_head
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.question_answering import QUESTION_ANSWERING
 from albertkit.text.tokenizer import Tokenizer
@@ -120,8 +121,8 @@ def test_a_deep_head_is_refused() -> None:
     objective = objective_of(QUESTION_ANSWERING)
     config = tiny_network().config
     for shape in ({"hidden": (8,)}, {"norm": "batch"}):
-        with pytest.raises(UsageError, match="that of question answering is fixed"):
-            objective.build(config, 2, **shape)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="the head of question answering is fixed"):
+            objective.build(config, 2, HeadSpec(**shape))  # type: ignore[arg-type]
 
 
 QUESTIONS = [

@@ -11,6 +11,7 @@ from albertkit.config import AlbertConfig
 from albertkit.data.examples import TextExample
 from albertkit.errors import DataError, UsageError
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.similarity import SIMILARITY, partner_ranks
 from albertkit.tasks.similarity.head import BLOCK, SimilarityHead, cosent_losses, in_batch_losses
@@ -138,4 +139,4 @@ def test_refusals() -> None:
     with pytest.raises(DataError, match=r"all 2 pairs have the number 0\.0, so there is nothing to tell apart"):
         SIMILARITY.unit_targets(encoded, [TextExample("a", "b", 0.0)] * 2, num_labels=0)
     with pytest.raises(UsageError, match="leave --head-hidden and --head-norm out"):
-        OBJECTIVE.build(AlbertConfig(), 1, hidden=(4,))
+        OBJECTIVE.build(AlbertConfig(), 1, HeadSpec((4,)))

@@ -22,6 +22,7 @@ from albertkit.inference.predictor import Predictor
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.models.pretrained import load_model
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.token_classification.head import TAGS
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.finetune import finetune
@@ -108,8 +109,8 @@ def test_a_head_is_linear_and_drops_out_as_the_configuration_says() -> None:
     assert len(TAGS.outputs(head.train(), states, lengths=np.array([97])).unique(dim=0)) > 50
     assert len(TAGS.outputs(head.eval(), states, lengths=np.array([97])).unique(dim=0)) == 1
     for shape in ({"hidden": (8,)}, {"norm": "batch"}):
-        with pytest.raises(UsageError, match="are for classifiers"):
-            TAGS.build(config, 3, **shape)
+        with pytest.raises(UsageError, match="the head of tags is linear; leave --head-hidden"):
+            TAGS.build(config, 3, HeadSpec(**shape))
 
 
 @pytest.mark.learning

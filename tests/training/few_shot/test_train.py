@@ -159,7 +159,7 @@ def test_it_starts_over_and_ends_with_the_same_bytes(splits: Path, tmp_path: Pat
 def test_pairs_windows_and_class_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [("a film", text + " film" * 20, label) for text, label in keyword_rows(30)]
     data = write_csv(tmp_path / "t.csv", rows, columns=("premise", "hypothesis", "label"))
-    chosen("frozen_mean", monkeypatch)
+    chosen("frozen_pair", monkeypatch)
     given = settings(
         data, tmp_path / "run", max_length=16, long="windows", class_weights={"good": 3.0}, test=0.3, baseline=False
     )

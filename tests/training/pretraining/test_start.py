@@ -124,7 +124,7 @@ def test_the_bias_is_the_log_frequency(informed: tuple[Network, int]) -> None:
 def test_words_of_one_company_have_one_direction(informed: tuple[Network, int]) -> None:
     network, _ = informed
     table = network.encoder.embeddings.word.weight.detach()
-    width = 128 - 32
+    width = 224 - 32
     assert float(table[:, width:].abs().max()) == 0
     lengths = table.norm(dim=1)
     torch.testing.assert_close(lengths[SPECIALS:UNSEEN], torch.full((UNSEEN - SPECIALS,), WORD_NORM))
@@ -165,7 +165,7 @@ def test_what_cannot_hold_a_rotation_is_refused() -> None:
     narrow = replace(NANO, hidden_size=32, num_attention_heads=32, intermediate_size=32)
     with pytest.raises(UsageError, match="too narrow for an informed start; use --init random"):
         started(narrow)
-    with pytest.raises(UsageError, match="embeddings of 128 are wider than the layers' 64"):
+    with pytest.raises(UsageError, match="embeddings of 224 are wider than the layers' 64"):
         started(replace(NANO, hidden_size=64))
 
 

@@ -17,6 +17,7 @@ from albertkit.config import AlbertConfig
 from albertkit.encoder.kernels import distinct_rows
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import ClassificationObjective
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.network import Network
 from albertkit.tasks.pooling import pooled_features
 
@@ -25,7 +26,7 @@ EXITS = "exits"
 
 
 def build_exits(
-    objective: ClassificationObjective, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = ()
+    objective: ClassificationObjective, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR
 ) -> nn.ModuleList:
     """Return fresh heads for every layer but the last, whose head is the task's own.
 
@@ -33,16 +34,14 @@ def build_exits(
         objective: objective of the task.
         config: configuration of the encoder.
         num_outputs: number of outputs of each head.
-        hidden: widths of blocks in each, as in the task's own head.
+        spec: of each, as of the task's own head.
 
     Raises:
         UsageError: a network of one layer.
     """
     if config.num_hidden_layers < 2:
         raise UsageError("exits need a network of two layers or more: this one has one, after which there is no other")
-    return nn.ModuleList(
-        objective.build(config, num_outputs, hidden=hidden) for _ in range(config.num_hidden_layers - 1)
-    )
+    return nn.ModuleList(objective.build(config, num_outputs, spec) for _ in range(config.num_hidden_layers - 1))
 
 
 def every_head(network: Network, *, head: str) -> nn.ModuleList:
@@ -58,7 +57,7 @@ def exit_states(network: Network, batch: Batch, *, pooling: str) -> Float[Tensor
     Args:
         network: its pooler is the same for all layers.
         batch: packed sequences.
-        pooling: `pooler`, `cls` or `mean`, see `albertkit.tasks.pooling`.
+        pooling: of `albertkit.tasks.pooling.HEAD_POOLINGS`.
     """
     output = network(batch, with_hidden_states=True)
     assert output.hidden_states is not None

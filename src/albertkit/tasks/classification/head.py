@@ -17,6 +17,7 @@ from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
 from albertkit.errors import UsageError
 from albertkit.tasks.classification.taught import Lesson
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective, mean_by_unit
 
 NORMS = ("none", "batch")
@@ -135,12 +136,11 @@ class ClassificationObjective(Objective):
         student.lesson = lesson
         return student
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return a linear or deep head; see `build_head`."""
         dropout = config.classifier_dropout_prob
-        return build_head(config.hidden_size, num_outputs, dropout=dropout, hidden=hidden, norm=norm)
+        width = spec.width(config.hidden_size)
+        return build_head(width, num_outputs, dropout=dropout, hidden=spec.hidden, norm=spec.norm)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
         """Return each example's own loss; see `example_losses`, and `Lesson.losses` of a student."""

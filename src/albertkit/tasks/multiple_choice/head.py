@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
-from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import build_head
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
 
 
@@ -17,17 +17,14 @@ class ChoiceObjective(Objective):
 
     reads = "sequences"
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return dropout and a linear map to one number.
 
         Raises:
             UsageError: hidden widths or a norm were asked for.
         """
-        if hidden or norm != "none":
-            raise UsageError("the head of a multiple choice is linear; leave --head-hidden and --head-norm out")
-        return build_head(config.hidden_size, num_outputs, dropout=config.classifier_dropout_prob)
+        spec.require_linear("the head of a multiple choice is linear")
+        return build_head(spec.width(config.hidden_size), num_outputs, dropout=config.classifier_dropout_prob)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
         """Return -log of the right option's share, `[units]`, in nats; questions may differ in their number of options.

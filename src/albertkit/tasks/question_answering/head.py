@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
-from albertkit.errors import UsageError
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
 
 BEAMS = 5
@@ -30,15 +30,13 @@ class SpanObjective(Objective):
 
     reads = "tokens"
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return a fresh linear map, initialized as Google's.
 
         Raises:
             UsageError: hidden widths or a norm.
         """
-        _only_linear(hidden, norm)
+        spec.require_linear("the head of question answering is fixed")
         head = nn.Linear(config.hidden_size, num_outputs)
         _initialize(head)
         return head
@@ -141,15 +139,13 @@ class AnswerObjective(Objective):
 
     reads = "tokens"
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return a fresh head, initialized as Google's.
 
         Raises:
             UsageError: hidden widths or a norm.
         """
-        _only_linear(hidden, norm)
+        spec.require_linear("the head of question answering is fixed")
         assert num_outputs == BEAMS + 2
         head = AnswerHead(config)
         for module in head.modules():
@@ -280,14 +276,6 @@ def _windows(lengths: IntArray, like: Tensor) -> tuple[Tensor, Tensor]:
     first = torch.from_numpy(np.cumsum(lengths) - lengths)
     window = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths))
     return first.to(like.device), window.to(like.device)
-
-
-def _only_linear(hidden: tuple[int, ...], norm: str) -> None:
-    if hidden or norm != "none":
-        raise UsageError(
-            "--head-hidden and --head-norm shape the head of a classifier; that of question answering is fixed: leave "
-            "them out"
-        )
 
 
 def _initialize(module: nn.Module) -> None:

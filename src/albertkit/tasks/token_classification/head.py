@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.config import AlbertConfig
-from albertkit.errors import UsageError
 from albertkit.tasks.classification.head import build_head
+from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
 from albertkit.tasks.token_classification import IGNORED
 
@@ -19,24 +19,18 @@ class TagObjective(Objective):
 
     reads = "tokens"
 
-    def build(
-        self, config: AlbertConfig, num_outputs: int, *, hidden: tuple[int, ...] = (), norm: str = "none"
-    ) -> nn.Module:
+    def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return a fresh linear head with the configuration's `classifier_dropout_prob`.
 
         Args:
             config: configuration of the encoder.
             num_outputs: number of tags.
-            hidden: none; deep heads are for classifiers.
-            norm: `none`.
+            spec: a linear head; deep ones are for classifiers.
 
         Raises:
             UsageError: a deep head, or a norm, is asked for.
         """
-        if hidden or norm != "none":
-            raise UsageError(
-                "--head-hidden and --head-norm are for classifiers; tags have one linear map: leave them out"
-            )
+        spec.require_linear("the head of tags is linear")
         return build_head(config.hidden_size, num_outputs, dropout=config.classifier_dropout_prob)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import counted
+from albertkit.models.pretrained import with_task_head
 from albertkit.scoring.baseline import Baseline, majority_baseline
 from albertkit.scoring.metrics import score
 from albertkit.scoring.score import Score
@@ -36,7 +37,7 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 
 FloatArray = npt.NDArray[np.float32]
-TRIED_POOLINGS = ("mean", "pooler")
+TRIED_POOLINGS = {"texts": ("mean", "pooler"), "pairs": ("pair", "pooler")}
 """What heads on a frozen encoder read, unless one is asked for; the first one is also that of contrastive pairs."""
 
 
@@ -110,7 +111,8 @@ class FewShotTraining:
             self.run.progress.report("few-shot training takes seconds, so it starts over")
         self.run.folder.begin(self.settings.to_dict(), step=0)
         problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
-        poolings = TRIED_POOLINGS if self.settings.pooling is None else (self.settings.pooling,)
+        usual = TRIED_POOLINGS["pairs" if dataset.is_pair else "texts"]
+        poolings = usual if self.settings.pooling is None else (self.settings.pooling,)
         features = {pooling: self._frozen_features(pooling) for pooling in poolings}
         ways = []
         for pooling, rows in features.items():
@@ -221,7 +223,10 @@ class FewShotTraining:
             strength=chosen.strength,
             weights=problem.weights,
         )
-        model = replace(start, head=replace(start.head, pooling=chosen.pooling))
+        assert start.task is not None
+        spec = replace(start.head, pooling=chosen.pooling)
+        made = with_task_head(start, task=start.task.name, labels=start.labels, head=spec)
+        model = replace(made, task=start.task, notes=start.notes)
         own = head_of(model)
         assert isinstance(own, LinearHead)
         with torch.no_grad():
