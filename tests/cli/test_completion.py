@@ -46,7 +46,7 @@ def test_commands_options_and_choices(monkeypatch: pytest.MonkeyPatch, capfd: py
     assert candidates(monkeypatch, capfd, "fi") == [["plain", "fill"], ["plain", "finetune"]]
     assert candidates(monkeypatch, capfd, "finetune", "--pool") == [["plain", "--pooling"]]
     assert candidates(monkeypatch, capfd, "finetune", "--pooling", "") == [
-        ["plain", w] for w in ("pooler", "cls", "mean")
+        ["plain", w] for w in ("pooler", "cls", "mean", "pair")
     ]
 
 

@@ -15,6 +15,6 @@ def test_the_page_runs(
     embed, nearest = run_guide(
         "scaling.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"embed": (), "nearest": ()}
     )
-    assert embed.out.startswith("4 vectors of 256 in 1 part, ")
+    assert embed.out.startswith("4 vectors of 384 in 1 part, ")
     assert len(nearest.out.splitlines()) == 1
     assert made == ["part-00000000.parquet"]

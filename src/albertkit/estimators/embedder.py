@@ -34,7 +34,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
     After `fit`: `predictor_`, what `albertkit.load` gives.
 
     >>> AlbertEmbedder().fit_transform(["a text", "another one"]).shape
-    (2, 256)
+    (2, 384)
     """
 
     def __init__(
