@@ -16,8 +16,7 @@ from albertkit.datasets import DATASETS, load_dataset, open_data, sources
 from albertkit.datasets.sources import DATASET_DOWNLOADS, DatasetDownload, cached_dataset, fetch_dataset
 from albertkit.errors import DataError, UsageError
 from albertkit.hub.consent import DownloadError, ask, granted
-from albertkit.hub.download import PinnedFile
-from albertkit.io.manifest import changed_files
+from albertkit.io.manifest import FileRecord, changed_files
 
 
 def _zip(files: dict[str, str]) -> bytes:
@@ -39,11 +38,11 @@ MRPC = {
 
 def pinned(download: DatasetDownload, contents: dict[str, bytes]) -> DatasetDownload:
     """The same download with the sizes and hashes of other contents."""
-    files = [
-        PinnedFile(file.name, file.url, len(contents[file.name]), hashlib.sha256(contents[file.name]).hexdigest())
-        for file in download.files
-    ]
-    return replace(download, files=tuple(files))
+    files = {
+        name: FileRecord(file.url, len(contents[name]), hashlib.sha256(contents[name]).hexdigest())
+        for name, file in download.files.items()
+    }
+    return replace(download, files=files)
 
 
 @pytest.fixture
@@ -55,9 +54,9 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     downloads = {name: pinned(DATASET_DOWNLOADS[name], contents) for name in ("glue/rte", "glue/mrpc")}
     monkeypatch.setattr(sources, "DATASET_DOWNLOADS", {**DATASET_DOWNLOADS, **downloads})
     paths = {
-        f"/{file.url.removeprefix('https://')}": Served(contents[file.name])
+        f"/{file.url.removeprefix('https://')}": Served(contents[name])
         for download in downloads.values()
-        for file in download.files
+        for name, file in download.files.items()
     }
     with serving(paths) as server:
         monkeypatch.setenv("ALBERTKIT_MIRROR_URL", server.url)
@@ -66,7 +65,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def test_the_table() -> None:
     assert set(DATASET_DOWNLOADS) <= set(DATASETS)
-    files = [file for download in DATASET_DOWNLOADS.values() for file in download.files]
+    files = [file for download in DATASET_DOWNLOADS.values() for file in download.files.values()]
     assert all(file.url.startswith("https://") and len(file.sha256) == 64 and file.size > 1000 for file in files)
     assert len({file.sha256 for file in files}) == len(files) == 12
     assert all(download.author and download.licence and download.website for download in DATASET_DOWNLOADS.values())
@@ -114,8 +113,8 @@ def test_mrpc_with_a_broken_row(web: Server, monkeypatch: pytest.MonkeyPatch) ->
     contents = {name: text.replace("Four\t", "").encode() for name, text in MRPC.items()}
     broken = pinned(DATASET_DOWNLOADS["glue/mrpc"], contents)
     monkeypatch.setitem(sources.DATASET_DOWNLOADS, "glue/mrpc", broken)  # type: ignore[arg-type]
-    for file in broken.files:
-        web.paths[f"/{file.url.removeprefix('https://')}"] = Served(contents[file.name])
+    for name, file in broken.files.items():
+        web.paths[f"/{file.url.removeprefix('https://')}"] = Served(contents[name])
     with pytest.raises(DataError, match="4 columns instead of 5"):
         fetch_dataset("glue/mrpc", consent=granted)
     assert cached_dataset("glue/mrpc") is None

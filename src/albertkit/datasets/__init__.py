@@ -7,7 +7,7 @@ One more data set is one more file with a function `(name, *, data_dir, skip_bad
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,50 +95,57 @@ def open_data(
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
         MissingExtraError: Parquet without pyarrow.
     """
+    name = os.fspath(data)
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    if name in DATASETS:
+        given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
+        source = _open_known(name, data_dir=data_dir, skip_bad_rows=skip_bad_rows, given=given)
+        if task not in (None, source.task):
+            raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
+        return source
+    # Here, since a known data set needs none of these files.
     from albertkit.datasets.own_files import COLUMN_ENDINGS, ReadOptions, task_of
-    from albertkit.datasets.sources import cached_dataset
     from albertkit.datasets.table import open_tables
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
-    name, path = os.fspath(data), Path(data)
-    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    path = Path(data)
     # A named column makes it a table of texts, unless the task was said.
     named = task is None and any(column is not None for column in columns.values())
-    own = None if name in DATASETS or named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
-    is_tables = is_table(path) or (name not in DATASETS and path.is_dir())
-    if data_dir is not None and (own is not None or is_tables):
-        raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
-    if own is not None:
-        for option, value in columns.items():
-            if value is not None:
-                raise UsageError(
-                    f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out'
-                )
-    if own is not None or is_tables:
-        options = ReadOptions(
-            **columns,
-            task=task,
-            labels=None if labels is None else tuple(labels),
-            labelled=labelled,
-            skip_bad_rows=skip_bad_rows,
-            encoding=encoding,
-        )
-        return open_tables(path, options=options) if own is None else _open_own(own, path, options)
-    if name not in DATASETS:
+    own = None if named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
+    if own is None and not is_table(path) and not path.is_dir():
         raise UsageError(
             f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
             f"or the path of a table: {' '.join(TABLE_ENDINGS)}, of questions: .json, or of tags: "
             f"{' '.join(COLUMN_ENDINGS)})"
         )
-    given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
+    if data_dir is not None:
+        raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+    options = ReadOptions(
+        **columns,
+        task=task,
+        labels=None if labels is None else tuple(labels),
+        labelled=labelled,
+        skip_bad_rows=skip_bad_rows,
+        encoding=encoding,
+    )
+    if own is None:
+        return open_tables(path, options=options)
+    for option, value in columns.items():
+        if value is not None:
+            raise UsageError(f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out')
+    return _open_own(own, path, options)
+
+
+def _open_known(
+    name: str, *, data_dir: str | os.PathLike[str] | None, skip_bad_rows: bool, given: Mapping[str, str | None]
+) -> DataSource:
+    from albertkit.datasets.sources import cached_dataset
+
     for option, value in given.items():
         if value is not None:
             raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
     place = cached_dataset(name) if data_dir is None else Path(data_dir).expanduser()
-    source = DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
-    if task not in (None, source.task):
-        raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
-    return source
+    return DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
 
 
 def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from albertkit.errors import DataError, UsageError, did_you_mean
-from albertkit.hub.consent import Consent, Offer, consent_by
-from albertkit.hub.download import PinnedFile, fetch_once, fetch_pinned, mirrored
 from albertkit.io.files import WriteError, cache_folder
-from albertkit.io.manifest import read_manifest
+from albertkit.io.manifest import FileRecord, read_manifest
 from albertkit.io.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from albertkit.hub.consent import Consent
 
 _GLUE = "https://dl.fbaipublicfiles.com/glue/data"
 _SENTEVAL = "https://dl.fbaipublicfiles.com/senteval/senteval_data"
@@ -25,11 +27,12 @@ class DatasetDownload:
     website: str
     author: str
     licence: str
-    files: tuple[PinnedFile, ...]
+    files: Mapping[str, FileRecord]
+    """Name in the cache -> the file, whose content was published."""
 
 
 def _glue(file: str, size: int, sha256: str, website: str, author: str, licence: str = _OWN_TERMS) -> DatasetDownload:
-    return DatasetDownload(website, author, licence, (PinnedFile(file, f"{_GLUE}/{file}", size, sha256),))
+    return DatasetDownload(website, author, licence, {file: FileRecord(f"{_GLUE}/{file}", size, sha256)})
 
 
 # Sizes and hashes: IMDB's as in tensorflow/datasets, tensorflow_datasets/datasets/imdb_reviews/checksums.tsv; GLUE's as
@@ -40,14 +43,12 @@ DATASET_DOWNLOADS: Mapping[str, DatasetDownload] = {
         "https://ai.stanford.edu/~amaas/data/sentiment/",
         "Andrew L. Maas and others, Stanford University (ACL 2011)",
         "none is stated; the authors ask to be cited",
-        (
-            PinnedFile(
-                "aclImdb_v1.tar.gz",
-                "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-                84_125_825,
+        {
+            "aclImdb_v1.tar.gz": FileRecord(
+                "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz", 84_125_825,
                 "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
             ),
-        ),
+        },
     ),
     "glue/cola": _glue(
         "CoLA.zip", 376_971, "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff",
@@ -61,20 +62,20 @@ DATASET_DOWNLOADS: Mapping[str, DatasetDownload] = {
         "https://www.microsoft.com/en-us/download/details.aspx?id=52398",
         "William B. Dolan, Chris Brockett, Microsoft Research",
         _OWN_TERMS,
-        (
-            PinnedFile(
-                "msr_paraphrase_train.txt", f"{_SENTEVAL}/msr_paraphrase_train.txt", 1_047_044,
+        {
+            "msr_paraphrase_train.txt": FileRecord(
+                f"{_SENTEVAL}/msr_paraphrase_train.txt", 1_047_044,
                 "60a9b09084528f0673eedee2b69cb941920f0b8cd0eeccefc464a98768457f89",
             ),
-            PinnedFile(
-                "msr_paraphrase_test.txt", f"{_SENTEVAL}/msr_paraphrase_test.txt", 441_275,
+            "msr_paraphrase_test.txt": FileRecord(
+                f"{_SENTEVAL}/msr_paraphrase_test.txt", 441_275,
                 "a04e271090879aaba6423d65b94950c089298587d9c084bf9cd7439bd785f784",
             ),
-            PinnedFile(
-                "mrpc_dev_ids.tsv", f"{_GLUE}/mrpc_dev_ids.tsv", 6_222,
+            "mrpc_dev_ids.tsv": FileRecord(
+                f"{_GLUE}/mrpc_dev_ids.tsv", 6_222,
                 "971d7767d81b997fd9060ade0ec23c4fc31cbb226a55d1bd4a1bac474eb81dc7",
             ),
-        ),
+        },
     ),
     "glue/qqp": _glue(
         "QQP-clean.zip", 41_696_084, "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0",
@@ -144,6 +145,10 @@ def fetch_dataset(
         DownloadError: not allowed, not reachable, or not what was published.
         WriteError: the disk is full or refuses.
     """
+    # Here, since most data are in the cache or elsewhere, and these libraries take a tenth of a second to import.
+    from albertkit.hub.consent import Offer, consent_by
+    from albertkit.hub.download import fetch_once, fetch_pinned, mirrored
+
     if name not in DATASET_DOWNLOADS:
         raise UsageError(
             f'no address is known for the data set "{name}"{did_you_mean(name, DATASET_DOWNLOADS)} '
@@ -151,12 +156,12 @@ def fetch_dataset(
         )
     progress = progress or Silent()
     source, folder = DATASET_DOWNLOADS[name], dataset_cache(name)
-    urls = [mirrored(file.url) for file in source.files]
+    urls = [mirrored(file.url) for file in source.files.values()]
     finish = _write_mrpc if name == "glue/mrpc" else None
     return fetch_once(
         Offer(
             name, "data set", source.website, source.author, source.licence,
-            sum(file.size for file in source.files), ", ".join(urls), folder,
+            sum(file.size for file in source.files.values()), ", ".join(urls), folder,
         ),
         there=lambda: cached_dataset(name),
         fetch=lambda: fetch_pinned(name, source.files, folder, progress=progress, finish=finish),

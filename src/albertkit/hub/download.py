@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,18 +31,6 @@ from albertkit.io.manifest import FileRecord, Manifest, records_of, write_manife
 from albertkit.io.progress import Progress, Silent
 
 HUB = "https://huggingface.co"
-
-
-@dataclass(frozen=True)
-class PinnedFile:
-    """A file at a fixed address whose content was published."""
-
-    name: str
-    """In the cache."""
-    url: str
-    size: int
-    """In bytes."""
-    sha256: str
 
 
 def hub_address() -> str:
@@ -243,7 +230,7 @@ def _from_google(name: str, model: ModelSource, folder: Path, progress: Progress
 
 def fetch_pinned(
     name: str,
-    files: tuple[PinnedFile, ...],
+    files: Mapping[str, FileRecord],
     folder: Path,
     *,
     progress: Progress,
@@ -253,7 +240,7 @@ def fetch_pinned(
 
     Args:
         name: name of the data set.
-        files: what to fetch.
+        files: what to fetch, by the name in the folder.
         folder: the folder to write.
         progress: gets the progress reports.
         finish: makes the content of a fresh folder from the downloaded files, which are then deleted; the files
@@ -265,15 +252,15 @@ def fetch_pinned(
     place = folder if finish is None else folder.with_name(folder.name + ".files")
     _make(place)
     records: dict[str, FileRecord] = {}
-    for file in files:
-        target, url = place / file.name, mirrored(file.url)
-        records[file.name] = download_file(url, target, progress=progress, size=file.size, sha256=file.sha256)
+    for each, file in files.items():
+        target, url = place / each, mirrored(file.url)
+        records[each] = download_file(url, target, progress=progress, size=file.size, sha256=file.sha256)
     if finish is None:
         write_manifest(folder, Manifest(name, "web", None, records))
         return
     with atomic_folder(folder) as temporary:
-        finish(temporary, {file.name: place / file.name for file in files})
-        records = records_of(temporary, url=mirrored(files[0].url))
+        finish(temporary, {each: place / each for each in files})
+        records = records_of(temporary, url=mirrored(next(iter(files.values())).url))
         write_manifest(temporary, Manifest(name, "web", None, records))
     shutil.rmtree(place, ignore_errors=True)
 

@@ -151,11 +151,12 @@ def _task_of(checkpoint: Checkpoint) -> TaskFile:
 
 def _task_of_heads(checkpoint: Checkpoint) -> Task | None:
     if "classifier" not in checkpoint.heads:
+        heads = [head for head in checkpoint.heads if head not in ("mlm", "sop")]  # those of a pretraining
         of_head: dict[str, Task] = {}
-        for name in TASKS:
+        for name in TASKS if heads else ():
             if TASKS[name].problem_type is None:
                 of_head.setdefault(TASKS[name].head, TASKS[name])
-        tasks = [of_head[head] for head in checkpoint.heads if head in of_head]
+        tasks = [of_head[head] for head in heads if head in of_head]
         return tasks[0] if len(tasks) == 1 else None
     by_type: dict[str | None, Task] = {
         TASKS[name].problem_type: TASKS[name] for name in ("classification", "regression", "multilabel")

@@ -12,20 +12,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.config import Pooling
-from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
-from albertkit.scoring.baseline import Baseline
-from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.encoded import Encoded, UnitTargets
 from albertkit.tasks.prediction_rows import json_lines, keys_of
 from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
+
+if TYPE_CHECKING:  # a prediction needs neither data sets nor scores
+    from albertkit.datasets.dataset import Dataset
+    from albertkit.scoring.baseline import Baseline
+    from albertkit.scoring.score import Score, ScoreOptions
 
 FloatArray = npt.NDArray[np.float32]
 Predictions = Sequence[Mapping[str, Any]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -29,7 +31,6 @@ from albertkit.training.epoch_state import EpochState
 from albertkit.training.exits import ExitInputs
 from albertkit.training.heads import head_of, task_of
 from albertkit.training.history import EpochRecord, step_event, step_info
-from albertkit.training.lessons import Lessons
 from albertkit.training.loop import (
     FeatureInputs,
     HeadTraining,
@@ -47,6 +48,9 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.run_folder import BEST
 from albertkit.training.schedules import Schedule
+
+if TYPE_CHECKING:
+    from albertkit.training.lessons import Lessons
 
 
 class EpochLoop:

@@ -24,15 +24,12 @@ from albertkit.training.class_weights import label_notes
 from albertkit.training.digest import content_digest, split_digest
 from albertkit.training.few_shot.checks import amount_note
 from albertkit.training.finish import finish
-from albertkit.training.lessons import seen_by_teacher, teacher_inputs
 from albertkit.training.resolved import resolve
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits
-from albertkit.training.task_teacher import TaskTeacher
 from albertkit.training.train import train
-from albertkit.training.unlabelled import with_unlabelled
 
 
 def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Progress | None = None) -> Report:
@@ -71,6 +68,10 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress) -
     inputs = _inputs(splits, network=base.network, tokenizer=base.tokenizer)
     teacher = None
     if resolved.teacher is not None:
+        from albertkit.training.lessons import seen_by_teacher, teacher_inputs
+        from albertkit.training.task_teacher import TaskTeacher
+        from albertkit.training.unlabelled import with_unlabelled
+
         splits = with_unlabelled(splits, resolved.settings)
         teacher = TaskTeacher(resolved.teacher, task=task, labels=source.labels, data=source.name, execution=execution)
         splits = seen_by_teacher(teacher, splits, source)

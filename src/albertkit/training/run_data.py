@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.datasets import DATASETS, open_data
-from albertkit.datasets.csv_files import named
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
-from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, UsageError
 from albertkit.io.files import read_json
 from albertkit.training.settings import FinetuneSettings
@@ -90,6 +88,8 @@ def open_for_run(
     try:
         return open_data(data, task=task if own else None, labels=names or None, **every)
     except DataError:
+        from albertkit.datasets.csv_files import named
+
         there = _columns(data, options.get("encoding")) if before else None
         if there is None:
             raise
@@ -104,4 +104,6 @@ def open_for_run(
 
 
 def _columns(data: str, encoding: str | None) -> tuple[str, ...] | None:
+    from albertkit.datasets.table_files import is_table, open_table
+
     return open_table(Path(data), encoding=encoding).columns if is_table(Path(data)) else None

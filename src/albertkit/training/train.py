@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from albertkit.hardware.device import set_seed
 from albertkit.inference.predictor import Predictor
@@ -14,13 +15,15 @@ from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.checks import training_execution
 from albertkit.training.encoded_splits import encode_splits, question_notes, truncation_notes
 from albertkit.training.epochs import EpochLoop, scored_split
-from albertkit.training.few_shot.train import FewShot, FewShotTraining
-from albertkit.training.lessons import Lessons
 from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.splits import Splits
-from albertkit.training.task_teacher import TaskTeacher
 from albertkit.training.tempering import validation_temperature
+
+if TYPE_CHECKING:  # few runs have few rows or a teacher
+    from albertkit.training.few_shot.train import FewShot
+    from albertkit.training.lessons import Lessons
+    from albertkit.training.task_teacher import TaskTeacher
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,18 @@ def train(
     run.note((*run.folder.notes, *model.notes, *splits.notes))
     predictor = Predictor(model, execution=run.execution)
     encoded = encode_splits(predictor, splits, resolved, run.progress)
-    lessons = None if teacher is None else Lessons.of(teacher, splits, run.progress)
+    lessons = None
+    if teacher is not None:
+        from albertkit.training.lessons import Lessons
+
+        lessons = Lessons.of(teacher, splits, run.progress)
     cut = truncation_notes(encoded, resolved)
     run.note(cut)
     splits = splits.noting(*cut, *question_notes(encoded, resolved))
     few_shot = None
     if resolved.loop is None:
+        from albertkit.training.few_shot.train import FewShotTraining
+
         few_shot = FewShotTraining(predictor, encoded.train, resolved, run).choose_and_train(
             scores_itself=encoded.test is encoded.train
         )

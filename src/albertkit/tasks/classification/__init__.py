@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
-from albertkit.datasets.dataset import Dataset
 from albertkit.errors import CheckpointError, DataError, UsageError
-from albertkit.scoring.baseline import Baseline, majority_baseline, tfidf_baseline
-from albertkit.scoring.calibration import calibration
-from albertkit.scoring.metrics import confusion_matrix, score
-from albertkit.scoring.score import Confusion, Score, ScoreOptions
-from albertkit.tasks.classification.files import fits_cells, label_files, read_labels
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
 from albertkit.tasks.task import Predictions, Task
 from albertkit.tasks.truncation import Truncation
 from albertkit.text.any_tokenizer import AnyTokenizer
+
+if TYPE_CHECKING:
+    from albertkit.datasets.dataset import Dataset
+    from albertkit.scoring.baseline import Baseline
+    from albertkit.scoring.score import Score, ScoreOptions
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -237,6 +236,10 @@ class ClassificationTask(Task):
         Raises:
             DataError: no examples.
         """
+        from albertkit.scoring.calibration import calibration
+        from albertkit.scoring.metrics import confusion_matrix, score
+        from albertkit.scoring.score import Confusion
+
         num_labels = max(len(labels), 1)
         predicted = self.predicted(logits)
         found = score(metrics, task=self.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
@@ -258,6 +261,8 @@ class ClassificationTask(Task):
         self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None
     ) -> list[Baseline]:
         """Score the commonest label and, where it is wanted, TF-IDF with a linear model."""
+        from albertkit.scoring.baseline import majority_baseline, tfidf_baseline
+
         num_labels = max(len(scored.labels), 1)
         common: dict[str, Any] = {"task": self.name, "metrics": train.metrics, "num_labels": num_labels}
         train_targets = self.targets(train.of(TextExample), num_labels=num_labels)
@@ -276,6 +281,9 @@ class ClassificationTask(Task):
 
     def score_file(self, dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
         """Score a file of labels or numbers, as GLUE's server does."""
+        from albertkit.scoring.metrics import score
+        from albertkit.tasks.classification.files import read_labels
+
         num_labels = max(len(dataset.labels), 1)
         wanted = [example.label for example in dataset.of(TextExample)]
         true, predicted = (
@@ -288,10 +296,14 @@ class ClassificationTask(Task):
 
     def prediction_ending(self, dataset: Dataset) -> str:
         """Return .tsv where labels and ids can be in its cells."""
+        from albertkit.tasks.classification.files import fits_cells
+
         return ".tsv" if fits_cells(dataset) else ".jsonl"
 
     def prediction_files(self, dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
         """Return index (or id) and prediction in a table, as GLUE's server wants them."""
+        from albertkit.tasks.classification.files import label_files
+
         return label_files(dataset, predictions)
 
 
