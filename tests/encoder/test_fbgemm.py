@@ -122,7 +122,7 @@ def test_what_follows_a_product() -> None:
     assert torch.equal(product.activated(hidden, "gelu_new"), torch.nn.functional.gelu(plain, approximate="tanh"))
 
 
-def test_the_engine_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_that_is_set_stays() -> None:
     before = torch.backends.quantized.engine
     hidden, weight, bias = random(3, 32, 48)
     wanted = [Fp16Linear(weight, bias)(hidden), Int8Linear(Int8Weight(weight, bias), low=-4.0, high=4.0)(hidden)]

@@ -48,7 +48,7 @@ def test_near_the_encoder(activation: str, changes: dict[str, int], library: str
     wanted = encode(encoder, batch).sequence_output
     with torch.inference_mode():
         found = prepared_of(encoder, torch.float32)(batch).sequence_output
-    # 8 bits keep about two digits of each product's inputs; FBGEMM's are twice as many products, with 7 bits of weights.
+    # 8 bits keep about two digits of each product's inputs. FBGEMM's are twice as many products.
     assert float((found - wanted).norm() / wanted.norm()) < (0.06 if library == "onednn" else 0.12)
     assert not torch.equal(found, wanted)
 

@@ -70,10 +70,15 @@ def _has_fbgemm() -> bool:
     """Return whether this PyTorch has every operator that `encoder/fbgemm.py` calls."""
     import torch
 
-    names = ("linear_prepack", "linear_prepack_fp16", "linear_dynamic_fp16")
-    names += ("linear_with_input_q_dq_qweight_dq_output_fp32",)
-    has_engine = "fbgemm" in torch.backends.quantized.supported_engines
-    return has_engine and all(hasattr(torch.ops.quantized, name) for name in names)
+    return "fbgemm" in torch.backends.quantized.supported_engines and all(
+        hasattr(torch.ops.quantized, name)
+        for name in (
+            "linear_prepack",
+            "linear_prepack_fp16",
+            "linear_dynamic_fp16",
+            "linear_with_input_q_dq_qweight_dq_output_fp32",
+        )
+    )
 
 
 def _hardware() -> Mapping[str, Any]:
