@@ -5,8 +5,7 @@
 
 Weights have a scale for each output. The states differ from depth to depth though the weights are the same, so each
 depth has scales of its own, measured once on given texts: what comes out for a text never depends on its neighbours.
-Channels of an input that is a layer's state are evened out first (SmoothQuant, Xiao et al. 2023, equation 4 with alpha
-0.5). No factor can reach the activation's channels between two products: its output gets the one scale with the least
+Channels of all inputs but one are evened out first (SmoothQuant, Xiao et al. 2023, equation 4). No factor can reach the activation's channels between two products: its output gets the one scale with the least
 squared error.
 """
 
@@ -30,6 +29,13 @@ from albertkit.hardware.processor import capabilities
 
 _CLIPS = tuple(round(0.3 + 0.05 * step, 2) for step in range(15))
 """Shares of the largest output that are tried as the largest one kept."""
+
+_ALPHA = 0.5
+"""Share of the inputs' spread between channels that moves into the weights."""
+
+_ALPHA_FBGEMM = 0.8
+"""With all four products: in albert-nano fine-tuned on AG News and on film snippets the logits' relative error is 0.021
+with 0.8, 0.024 with 0.65, 0.023 with 0.9 and 0.028 with 0.5."""
 
 _SAMPLE = 200_000
 """About so many of a depth's outputs choose its scale."""
@@ -113,7 +119,7 @@ def with_int8_products(prepared: PreparedEncoder, sample: Batch) -> None:
 def _with_onednn(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[PreparedLayer]:
     """Return a layer at each of its depths, with the feed-forward part in int8."""
     up, down = layer.source.ffn.up, layer.source.ffn.down
-    factors = _factors([depth.up for depth in depths], up.weight)
+    factors = _factors([depth.up for depth in depths], up.weight, alpha=_ALPHA)
     weights = OneDnnWeight(up.weight.float() * factors, up.bias), OneDnnWeight(down.weight.float(), down.bias)
     found = []
     for depth in depths:
@@ -137,9 +143,9 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     parts = (attention.query, attention.key, attention.value)
     weight, bias = torch.cat([part.weight for part in parts]).float(), torch.cat([part.bias for part in parts])
     width = len(attention.query.bias)
-    to_projections = _factors([depth.projections for depth in depths], weight)
-    to_output = _factors([depth.output for depth in depths], attention.output.weight)
-    to_up = _factors([depth.up for depth in depths], ffn.up.weight)
+    to_projections = _factors([depth.projections for depth in depths], weight, alpha=_ALPHA_FBGEMM)
+    to_output = _factors([depth.output for depth in depths], attention.output.weight, alpha=_ALPHA_FBGEMM)
+    to_up = _factors([depth.up for depth in depths], ffn.up.weight, alpha=_ALPHA_FBGEMM)
     weight = weight * to_projections
     projections, query = Int8Weight(weight, bias), Int8Weight(weight[:width], bias[:width])
     key_value = Int8Weight(weight[width:], bias[width:])
@@ -168,10 +174,11 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     return found
 
 
-def _factors(products: Sequence[_Watched], weight: Tensor) -> Tensor:
+def _factors(products: Sequence[_Watched], weight: Tensor, *, alpha: float) -> Tensor:
     """Return a divisor of each input channel that serves a product at all its depths."""
     largest = torch.stack([product.largest() for product in products]).amax(0)
-    return (largest / weight.detach().float().abs().amax(0).clamp_min(1e-5)).sqrt()
+    of_weight = weight.detach().float().abs().amax(0).clamp_min(1e-5)
+    return largest**alpha / of_weight ** (1 - alpha)
 
 
 def _activated_range(activated: Tensor, activation: str) -> tuple[float, float]:
