@@ -55,6 +55,7 @@ def test_fp32_is_what_a_processor_serves(albertkit: Runner, run_folder: Path, mo
     for options, precision in (([], "fp32"), (["--precision", "bf16"], "bf16")):
         albertkit("serve", run_folder, "--port", "0", "--device", "cpu", *options)
         assert SERVED[-1]["predictor"].execution.precision == precision
+        assert SERVED[-1]["predictor"].runtime.fixed_weights
 
 
 def test_hosts_are_checked_where_there_is_no_key(

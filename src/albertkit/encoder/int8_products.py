@@ -5,8 +5,8 @@
 
 Weights have a scale for each output. The states differ from depth to depth though the weights are the same, so each
 depth has scales of its own, measured once on given texts: what comes out for a text never depends on its neighbours.
-Channels of all inputs but one are evened out first (SmoothQuant, Xiao et al. 2023, equation 4). No factor can reach the activation's channels between two products: its output gets the one scale with the least
-squared error.
+Channels of all inputs but one are evened out first (SmoothQuant, Xiao et al. 2023, equation 4). No factor can reach the
+activation's channels between two products: its output gets the one scale with the least squared error.
 """
 
 from __future__ import annotations
