@@ -7,6 +7,7 @@ and this processor have them.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ LARGEST_FP16 = 65504.0
 LARGEST_WEIGHT = 64
 """Largest rounded weight of an int8 product. Where there are no int8 instructions, two products of an input (0..255)
 and a weight are added in 16 bits, which hold 2 x 255 x 64 and not 2 x 255 x 127."""
+
+
+_lock = threading.RLock()  # the engine belongs to the process
 
 
 class Fp16Linear:
@@ -115,9 +119,10 @@ def _direct(operator: Any) -> Callable[..., Tensor]:
 @contextmanager
 def _fbgemm_engine() -> Iterator[None]:
     """Let PyTorch pack for FBGEMM, whatever engine is set; what is packed keeps its engine."""
-    engine = torch.backends.quantized.engine
-    torch.backends.quantized.engine = "fbgemm"
-    try:
-        yield
-    finally:
-        torch.backends.quantized.engine = engine
+    with _lock:
+        engine = torch.backends.quantized.engine
+        torch.backends.quantized.engine = "fbgemm"
+        try:
+            yield
+        finally:
+            torch.backends.quantized.engine = engine

@@ -1,7 +1,7 @@
 """int8 products with scales that are measured once; what is not a product stays as it is.
 
-    oneDNN (AMX, AVX512-VNNI)     the two products of the feed-forward part       feed_forward_onednn.py
-    FBGEMM (AVX2)                 all four products of a layer                    fbgemm.py
+    oneDNN (AMX)                      the two products of the feed-forward part       feed_forward_onednn.py
+    FBGEMM (other x86 with AVX2)      all four products of a layer                    fbgemm.py
 
 Weights have a scale for each output. The states differ from depth to depth though the weights are the same, so each
 depth has scales of its own, measured once on given texts: what comes out for a text never depends on its neighbours.
@@ -49,7 +49,8 @@ class _Watched:
 
     def __init__(self, linear: Linear, *, tokens: int) -> None:
         self.linear, self.tokens = linear, tokens
-        self.inputs = torch.zeros(0)
+        self.largest = self.some = torch.zeros(0)
+        """The largest absolute input of each channel; and some of all inputs, the largest among them."""
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the linear map."""
@@ -63,12 +64,11 @@ class _Watched:
         """Return the linear map plus `residual`."""
         return self.linear.added(self._seen(hidden), residual)
 
-    def largest(self) -> Tensor:
-        """Return the largest absolute input of each channel."""
-        return self.inputs.abs().amax(0).clamp_min(1e-5)
-
     def _seen(self, hidden: Tensor) -> Tensor:
-        self.inputs = hidden[: self.tokens].float()
+        inputs = hidden[: self.tokens].float()
+        self.largest = inputs.abs().amax(0).clamp_min(1e-5)
+        numbers = inputs.flatten()
+        self.some = torch.cat([numbers.max()[None], numbers[:: len(numbers) // _SAMPLE + 1]])
         return hidden
 
 
@@ -124,12 +124,12 @@ def _with_onednn(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     found = []
     for depth in depths:
         at_depth = copy.copy(layer)
-        low, high = _activated_range(depth.down.inputs, layer.activation)
+        low, high = _activated_range(depth.down.some, layer.activation)
         at_depth.feed_forward = OneDnnFeedForward(
             *weights,
             activation=layer.activation,
             factors=factors,
-            reach=float((depth.up.largest() / factors).amax()),
+            reach=float((depth.up.largest / factors).amax()),
             low=low,
             high=high,
         )
@@ -157,14 +157,14 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     found = []
     for depth in depths:
         at_depth = copy.copy(layer)
-        reach = float((depth.projections.largest() / to_projections).amax())
+        reach = float((depth.projections.largest / to_projections).amax())
         at_depth.projections, at_depth.query, at_depth.key_value = (
             Int8Linear(each, low=-reach, high=reach, factors=to_projections) for each in (projections, query, key_value)
         )
-        reach = float((depth.output.largest() / to_output).amax())
+        reach = float((depth.output.largest / to_output).amax())
         at_depth.output = Int8Linear(output, low=-reach, high=reach, factors=to_output)
-        reach = float((depth.up.largest() / to_up).amax())
-        low, high = _activated_range(depth.down.inputs, layer.activation)
+        reach = float((depth.up.largest / to_up).amax())
+        low, high = _activated_range(depth.down.some, layer.activation)
         at_depth.feed_forward = FeedForward(
             Int8Linear(up, low=-reach, high=reach, factors=to_up),
             Int8Linear(down, low=low, high=high),
@@ -176,7 +176,7 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
 
 def _factors(products: Sequence[_Watched], weight: Tensor, *, alpha: float) -> Tensor:
     """Return a divisor of each input channel that serves a product at all its depths."""
-    largest = torch.stack([product.largest() for product in products]).amax(0)
+    largest = torch.stack([product.largest for product in products]).amax(0)
     of_weight = weight.detach().float().abs().amax(0).clamp_min(1e-5)
     return largest**alpha / of_weight ** (1 - alpha)
 
@@ -185,12 +185,10 @@ def _activated_range(activated: Tensor, activation: str) -> tuple[float, float]:
     """Return the smallest and the largest output that the scale with the least squared error can hold."""
     lowest = _LOWEST[activation]
     top = max(float(activated.max()), 1e-3)
-    numbers = activated.flatten()
-    numbers = numbers[:: len(numbers) // _SAMPLE + 1]
     errors = []
     for clip in _CLIPS:
         scale = (clip * top + lowest) / 255
         zero = round(lowest / scale)
-        again = ((numbers / scale).round_().add_(zero).clamp_(0, 255) - zero) * scale
-        errors.append(float((again - numbers).square().mean()))
+        again = ((activated / scale).round_().add_(zero).clamp_(0, 255) - zero) * scale
+        errors.append(float((again - activated).square().mean()))
     return -lowest, top * _CLIPS[errors.index(min(errors))]
