@@ -46,13 +46,13 @@ def test_unhidden_it_is_what_the_kernel_says() -> None:
     assert found.prepacked
     assert found.bf16 == bool(flags & {"amx_bf16", "avx512_bf16"})
     assert found.int8 == ("amx_int8" in flags)
-    assert found.fbgemm == ("avx2" in flags)
+    assert (found.fbgemm, found.vnni) == ("avx2" in flags, "avx512_vnni" in flags)
 
 
 @pytest.mark.skipif(not ON_X86, reason="these are levels of x86")
 def test_a_hidden_avx512_takes_bf16_and_int8_away() -> None:
     assert asked_with(ONEDNN_MAX_CPU_ISA="AVX2") == Capabilities(
-        prepacked=True, bf16=False, int8=False, fbgemm=asked_with().fbgemm
+        prepacked=True, bf16=False, int8=False, fbgemm=asked_with().fbgemm, vnni=asked_with().vnni
     )
 
 

@@ -54,7 +54,7 @@ def test_fp16_weights_stay_near(output: str) -> None:
 
 
 def test_without_the_operators_fp16_runs_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False)
+    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False, vnni=False)
     monkeypatch.setattr("albertkit.encoder.prepared.capabilities", lambda: none)
     batch = batch_of(7, 31, 40)
     plain, half = (

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from albertkit.encoder.layer import activate
 from albertkit.errors import UsageError
+from albertkit.hardware.processor import capabilities
 
 LARGEST_FP16 = 65504.0
 """Largest number of fp16."""
 
-LARGEST_WEIGHT = 64
-"""Largest rounded weight of an int8 product. Where there are no int8 instructions, two products of an input (0..255)
-and a weight are added in 16 bits, which hold 2 x 255 x 64 and not 2 x 255 x 127."""
+LARGEST_WEIGHT = 127
+"""Largest rounded weight of an int8 product."""
 
 
 _lock = threading.RLock()  # the engine belongs to the process
@@ -80,18 +80,30 @@ class Int8Weight:
 
 
 class Int8Linear:
-    """`x @ weight.T + bias` with an int8 weight, and inputs rounded to 8 bits on the way in; outputs are fp32.
+    """`x @ weight.T + bias` with an int8 weight, and inputs rounded on the way in; outputs are fp32.
 
     Args:
         weight: several depths may share it.
         low: the smallest input that is kept, at most 0; what is below counts as this one.
         high: the largest input that is kept, above 0.
         factors: inputs are divided by these first, `[in]`, and the weight's columns were multiplied by them.
+        levels: the largest rounded input; `input_levels()` when left out.
     """
 
-    def __init__(self, weight: Int8Weight, *, low: float, high: float, factors: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        weight: Int8Weight,
+        *,
+        low: float,
+        high: float,
+        factors: Tensor | None = None,
+        levels: int | None = None,
+    ) -> None:
         self.weight = weight.packed
-        scale = (high - low) / 255
+        levels = levels or input_levels()
+        scale = (high - low) / levels
+        # 8 bits end where the operator ends; fewer must end before.
+        self.range = None if levels == 255 else (low, high)
         self.scale, self.zero = torch.tensor(scale), torch.tensor(round(-low / scale))
         self.factors = None if factors is None else 1 / factors
         self.product = _direct(torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32)
@@ -99,6 +111,8 @@ class Int8Linear:
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the linear map of `[T, in]`."""
         even = hidden if self.factors is None else hidden * self.factors
+        if self.range is not None:
+            even = even.clamp(*self.range)
         return self.product(even, self.scale, self.zero, self.weight)
 
     def activated(self, hidden: Tensor, activation: str) -> Tensor:
@@ -108,6 +122,15 @@ class Int8Linear:
     def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
         """Return the linear map plus `residual` `[T, out]`."""
         return self(hidden).add_(residual)
+
+
+def input_levels() -> int:
+    """Return the largest rounded input of an int8 product on this processor.
+
+    Inputs have 8 bits where products are added in 32 bits. AVX2 adds two of them in 16 bits, which hold 2 x 127 x 127
+    and not 2 x 255 x 127: inputs have 7 bits there.
+    """
+    return 255 if capabilities().vnni else 127
 
 
 def _direct(operator: Any) -> Callable[..., Tensor]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from albertkit.batching.batch import Batch
 from albertkit.batching.cutting import longest_first
-from albertkit.encoder.fbgemm import Int8Linear, Int8Weight
+from albertkit.encoder.fbgemm import Int8Linear, Int8Weight, input_levels
 from albertkit.encoder.feed_forward_onednn import OneDnnFeedForward, OneDnnWeight
 from albertkit.encoder.packed_linear import Linear
 from albertkit.encoder.prepared import FeedForward, PreparedEncoder, PreparedLayer, PreparedWalk
@@ -124,7 +124,7 @@ def _with_onednn(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     found = []
     for depth in depths:
         at_depth = copy.copy(layer)
-        low, high = _activated_range(depth.down.some, layer.activation)
+        low, high = _activated_range(depth.down.some, layer.activation, levels=255)
         at_depth.feed_forward = OneDnnFeedForward(
             *weights,
             activation=layer.activation,
@@ -164,7 +164,7 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
         reach = float((depth.output.largest / to_output).amax())
         at_depth.output = Int8Linear(output, low=-reach, high=reach, factors=to_output)
         reach = float((depth.up.largest / to_up).amax())
-        low, high = _activated_range(depth.down.some, layer.activation)
+        low, high = _activated_range(depth.down.some, layer.activation, levels=input_levels())
         at_depth.feed_forward = FeedForward(
             Int8Linear(up, low=-reach, high=reach, factors=to_up),
             Int8Linear(down, low=low, high=high),
@@ -181,14 +181,14 @@ def _factors(products: Sequence[_Watched], weight: Tensor, *, alpha: float) -> T
     return largest**alpha / of_weight ** (1 - alpha)
 
 
-def _activated_range(activated: Tensor, activation: str) -> tuple[float, float]:
+def _activated_range(activated: Tensor, activation: str, *, levels: int) -> tuple[float, float]:
     """Return the smallest and the largest output that the scale with the least squared error can hold."""
     lowest = _LOWEST[activation]
     top = max(float(activated.max()), 1e-3)
     errors = []
     for clip in _CLIPS:
-        scale = (clip * top + lowest) / 255
+        scale = (clip * top + lowest) / levels
         zero = round(lowest / scale)
-        again = ((activated / scale).round_().add_(zero).clamp_(0, 255) - zero) * scale
+        again = ((activated / scale).round_().add_(zero).clamp_(0, levels) - zero) * scale
         errors.append(float((again - activated).square().mean()))
     return -lowest, top * _CLIPS[errors.index(min(errors))]

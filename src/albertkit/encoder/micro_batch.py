@@ -67,8 +67,8 @@ class MicroBatch:
 def rounded_rows(tokens: int, dtype: torch.dtype) -> int:
     """Round a number of rows up, so that batches have few different shapes; not beside weights in fp16.
 
-    oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it. FBGEMM's
-    products have one code for all.
+    oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it.
+    FBGEMM's products have one code for all.
 
     >>> [rounded_rows(tokens, torch.bfloat16) for tokens in (3, 17, 100, 130, 300, 4000)]
     [16, 32, 112, 192, 320, 4096]

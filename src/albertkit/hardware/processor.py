@@ -28,8 +28,10 @@ class Capabilities:
     """int8 products in hardware (AMX) whose weights oneDNN can prepack. Without AMX oneDNN has no fast code for signed
     inputs: a product takes a thousand times as long."""
     fbgemm: bool
-    """FBGEMM's products, on every x86 processor with AVX2: weights in fp16 with sums in fp32, and weights in int8 with
-    inputs of 8 bits. PyTorch calls their operators old; a later one may lack them."""
+    """FBGEMM's products, on every x86 processor with AVX2: weights in fp16 with sums in fp32, and weights in int8.
+    PyTorch calls their operators old; a later one may lack them."""
+    vnni: bool
+    """AVX512-VNNI, which adds FBGEMM's int8 products in 32 bits. AVX2 adds pairs of them in 16."""
 
     @property
     def prepacked_bf16(self) -> bool:
@@ -63,6 +65,7 @@ def capabilities() -> Capabilities:
         bf16=takes_bf16 and bf16,
         int8=prepacked and takes_bf16 and int8 and hasattr(torch.ops.onednn, "qlinear_prepack"),
         fbgemm=prepacked and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and _has_fbgemm(),
+        vnni=bool(hardware.get("avx512_vnni")),
     )
 
 
@@ -92,4 +95,5 @@ def _hardware() -> Mapping[str, Any]:
         "amx_bf16": amx,
         "amx_int8": amx,
         "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+        "avx512_vnni": torch.cpu._is_vnni_supported(),
     }
