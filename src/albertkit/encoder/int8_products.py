@@ -50,7 +50,9 @@ class _Watched:
     def __init__(self, linear: Linear, *, tokens: int) -> None:
         self.linear, self.tokens = linear, tokens
         self.largest = self.some = torch.zeros(0)
-        """The largest absolute input of each channel; and some of all inputs, the largest among them."""
+        """The largest absolute input of each channel; and some of all inputs."""
+        self.highest = 0.0
+        """The highest of all inputs."""
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the linear map."""
@@ -68,7 +70,8 @@ class _Watched:
         inputs = hidden[: self.tokens].float()
         self.largest = inputs.abs().amax(0).clamp_min(1e-5)
         numbers = inputs.flatten()
-        self.some = torch.cat([numbers.max()[None], numbers[:: len(numbers) // _SAMPLE + 1]])
+        self.some = numbers[:: len(numbers) // _SAMPLE + 1].clone()
+        self.highest = float(numbers.max())
         return hidden
 
 
@@ -124,7 +127,7 @@ def _with_onednn(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     found = []
     for depth in depths:
         at_depth = copy.copy(layer)
-        low, high = _activated_range(depth.down.some, layer.activation, levels=255)
+        low, high = _activated_range(depth.down, layer.activation, levels=255)
         at_depth.feed_forward = OneDnnFeedForward(
             *weights,
             activation=layer.activation,
@@ -164,7 +167,7 @@ def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
         reach = float((depth.output.largest / to_output).amax())
         at_depth.output = Int8Linear(output, low=-reach, high=reach, factors=to_output)
         reach = float((depth.up.largest / to_up).amax())
-        low, high = _activated_range(depth.down.some, layer.activation, levels=input_levels())
+        low, high = _activated_range(depth.down, layer.activation, levels=input_levels())
         at_depth.feed_forward = FeedForward(
             Int8Linear(up, low=-reach, high=reach, factors=to_up),
             Int8Linear(down, low=low, high=high),
@@ -181,10 +184,10 @@ def _factors(products: Sequence[_Watched], weight: Tensor, *, alpha: float) -> T
     return largest**alpha / of_weight ** (1 - alpha)
 
 
-def _activated_range(activated: Tensor, activation: str, *, levels: int) -> tuple[float, float]:
+def _activated_range(down: _Watched, activation: str, *, levels: int) -> tuple[float, float]:
     """Return the smallest and the largest output that the scale with the least squared error can hold."""
     lowest = _LOWEST[activation]
-    top = max(float(activated.max()), 1e-3)
+    activated, top = down.some, max(down.highest, 1e-3)
     errors = []
     for clip in _CLIPS:
         scale = (clip * top + lowest) / levels
