@@ -49,7 +49,7 @@ def kinds_of_work(
     model: str, threads: int, generator: np.random.Generator, sentences: Sequence[str]
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Return what the hour is made of."""
-    good = {"bf16": capabilities().bf16, "int8": capabilities().int8}
+    good = {"bf16": capabilities().bf16, "fp16": capabilities().fbgemm, "int8": capabilities().any_int8}
     for precision in ("fp32", *(name for name, is_good in good.items() if is_good)):
         execution = choose_execution(device="cpu", precision=precision, threads=threads)
         predictor = Predictor.load(model, execution=execution)

@@ -27,6 +27,7 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.config import AlbertConfig
 from albertkit.data.sample_text import sample_texts
 from albertkit.datasets import load_dataset
+from albertkit.encoder.fbgemm import Fp16Linear, Int8Linear, Int8Weight
 from albertkit.encoder.packed_linear import PackedLinear
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import choose_execution
@@ -38,7 +39,7 @@ from albertkit.models.loaded import Model
 from albertkit.models.pretrained import fresh_model, save_model
 
 LONGEST = 512
-AGREEMENT = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.2}
+AGREEMENT = {"fp32": 1e-4, "bf16": 0.1, "fp16": 5e-3, "int8": 0.2}
 """Largest difference of a pooled output (it lies between -1 and 1) from transformers in fp32."""
 CALLS = 40
 """A single text is encoded so often in each turn."""
@@ -61,12 +62,13 @@ def profiles(data_dir: Path | None, model: Model, *, quick: bool) -> dict[str, l
 
 def ours(model: Model, threads: int) -> Iterator[Contender]:
     """Return albertkit in each precision that the processor is good at."""
-    good = {"bf16": capabilities().bf16, "int8": capabilities().int8}
+    good = {"bf16": capabilities().bf16, "fp16": capabilities().fbgemm, "int8": capabilities().any_int8}
     for precision in ("fp32", *(name for name, is_good in good.items() if is_good)):
         runtime = PyTorchRuntime(
             model.network,
             execution=choose_execution(device="cpu", precision=precision, threads=threads),
             sample=lambda: Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=LONGEST)),
+            fixed_weights=True,  # as served; the peers' weights cannot change
         )
         yield Contender(
             "albertkit",
@@ -85,6 +87,7 @@ def measure(options: Any) -> Report:
     cases: list[dict[str, Any]] = []
     details: dict[str, dict[str, list[float]]] = {}
     model = fresh_model(options.model)
+    model.network.eval()
     packed = packed_peaks(model.network.config, repeats=5 if options.quick else 20)
     report["peaks"].update({f"{precision}_packed_gflops": peak for precision, peak in packed.items()})
     with tempfile.TemporaryDirectory(prefix="albertkit-benchmark-") as parent:
@@ -161,6 +164,10 @@ def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
             runs["int8"] = partial(
                 torch.ops.onednn.qlinear_pointwise, *given, 1.0, 0, torch.bfloat16, "none", [], ""
             )  # fmt: skip
+        elif capabilities().fbgemm:
+            runs["int8"] = partial(Int8Linear(Int8Weight(weight, bias), low=-4.0, high=4.0), states)
+        if capabilities().fbgemm:
+            runs["fp16"] = partial(Fp16Linear(weight, bias), states)
         for precision, run in runs.items():
             times = []
             for _ in range(2 + repeats):

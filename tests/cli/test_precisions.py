@@ -41,13 +41,13 @@ def test_no_command_is_left_out() -> None:
     assert set(CALLS) == {name for name in COMMANDS if "bf16" in precisions(name)}
 
 
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "int8"])
 @pytest.mark.parametrize("name", CALLS)
 def test_a_precision_that_is_not_here_is_refused_first(
     name: str, precision: str, albertkit: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    none = Capabilities(prepacked=True, bf16=False, int8=False)
+    none = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=False, vnni=False)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
     words = [word.format(out=tmp_path / "out") for word in CALLS[name]]
     outcome = albertkit(name, *words, "--precision", precision, "--device", "cpu")

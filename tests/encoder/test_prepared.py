@@ -83,6 +83,37 @@ def test_bf16_is_as_near_as_autocast() -> None:
     assert (prepared - wanted).norm() < 1.5 * (autocast - wanted).norm()
 
 
+@pytest.mark.skipif(not can_prepare(CPU, torch.float16), reason="this processor has no products with fp16 weights")
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+def test_fp16_weights_are_as_near_as_rounded_ones(activation: str) -> None:
+    encoder = encoder_of(hidden_size=64, intermediate_size=256, hidden_act=activation)
+    batch = batch_of(*range(3, 40))
+    with torch.inference_mode():
+        prepared = PreparedEncoder(encoder, dtype=torch.float16)(batch)
+    for name, weight in encoder.named_parameters():
+        if name.endswith("weight") and "norm" not in name and (weight.ndim == 2 and "embeddings" not in name):
+            weight.data = weight.data.half().float()
+    projection = encoder.embeddings.projection
+    assert isinstance(projection, torch.nn.Linear)
+    projection.weight.data = projection.weight.data.half().float()
+    wanted = encode(encoder, batch)
+    torch.testing.assert_close(prepared.sequence_output, wanted.sequence_output, rtol=0, atol=2e-5)
+    torch.testing.assert_close(prepared.pooled_output, wanted.pooled_output, rtol=0, atol=2e-5)
+
+
+def test_a_part_that_was_replaced_is_seen() -> None:
+    encoder = encoder_of()
+    attention = cast(Layer, encoder.groups[0].inner[0]).attention
+    prepared = PreparedEncoder(encoder, dtype=torch.float32)
+    kept = attention.output
+    attention.output = torch.nn.Linear(32, 32)
+    assert not prepared.is_current()
+    attention.output = kept
+    assert prepared.is_current()
+    kept.weight = torch.nn.Parameter(kept.weight.detach().clone())
+    assert not prepared.is_current()
+
+
 def test_bad_ids_are_refused() -> None:
     prepared = PreparedEncoder(encoder_of(), dtype=torch.float32)
     with pytest.raises(UsageError, match=r"input_ids holds 50, outside 0\.\.49"):

@@ -25,14 +25,14 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor with every kind of product."""
-    every = Capabilities(prepacked=True, bf16=True, int8=True)
+    every = Capabilities(prepacked=True, bf16=True, int8=True, fbgemm=True, vnni=True)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: every)
 
 
 @pytest.fixture
 def unable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor with fp32 products only."""
-    none = Capabilities(prepacked=False, bf16=False, int8=False)
+    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False, vnni=False)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
 
 
@@ -58,7 +58,6 @@ def test_auto_takes_bf16_where_the_processor_has_it(
 @pytest.mark.parametrize(
     ("device", "precision", "threads", "words"),
     [
-        ("cpu", "fp16", None, "fp16 needs a GPU"),
         ("cpu", "fp8", None, r'unknown precision "fp8" \(known: auto, fp32, bf16, fp16, int8\)'),
         ("gpu", "fp32", None, 'unknown device "gpu"'),
         ("cpu", "fp32", 0, "--threads is 0; it must be 1 or more"),
@@ -83,22 +82,32 @@ def test_the_seed_is_torch_s() -> None:
 
 
 @pytest.mark.usefixtures("unable")
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "int8"])
 def test_a_precision_needs_a_processor_that_has_it(precision: str) -> None:
     with pytest.raises(UsageError, match=f"{precision} needs a processor with {precision} products"):
         choose_execution(device="cpu", precision=precision)
 
 
-def test_int8_passes_no_gradients() -> None:
-    with pytest.raises(UsageError, match="int8 is to predict with"):
-        Execution("cpu", "int8", 1).autocast()
+def test_fbgemm_gives_fp16_and_int8_without_any_instruction_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    avx2 = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=True, vnni=True)
+    monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: avx2)
+    for asked, chosen in (("fp16", "fp16"), ("int8", "int8"), ("auto", "fp32")):
+        assert choose_execution(device="cpu", precision=asked).precision == chosen
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_these_pass_no_gradients(precision: str) -> None:
+    with pytest.raises(UsageError, match=f"{precision} is to predict with"):
+        Execution("cpu", precision, 1).autocast()
+    assert not Execution("cuda", "fp16", 1).predicts_only
 
 
 @pytest.mark.usefixtures("able")
-def test_int8_is_not_for_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_these_are_not_for_training(precision: str, tmp_path: Path) -> None:
     settings = FinetuneSettings(
-        model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision="int8", limit=8
+        model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision=precision, device="cpu", limit=8
     )
-    with pytest.raises(UsageError, match="int8 is to predict with; train with"):
+    with pytest.raises(UsageError, match=f"{precision} is to predict with; train with"):
         finetune(settings)
     assert not (tmp_path / "run").exists()

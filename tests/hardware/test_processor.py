@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,7 +30,13 @@ def asked_with(**variables: str) -> Capabilities:
     return Capabilities(**json.loads(done.stdout))
 
 
-HIDING = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ALBERTKIT_PREPACKED")
+HIDING = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "ALBERTKIT_PREPACKED")
+OPERATORS = (
+    "linear_prepack",
+    "linear_prepack_fp16",
+    "linear_dynamic_fp16",
+    "linear_with_input_q_dq_qweight_dq_output_fp32",
+)
 
 
 @pytest.mark.skipif(not (ON_X86 and Path("/proc/cpuinfo").is_file()), reason="the flags are read from Linux on x86")
@@ -38,17 +45,20 @@ def test_unhidden_it_is_what_the_kernel_says() -> None:
     found = asked_with()
     assert found.prepacked
     assert found.bf16 == bool(flags & {"amx_bf16", "avx512_bf16"})
-    assert found.int8 == bool(flags & {"amx_int8", "avx512_vnni"})
+    assert found.int8 == ("amx_int8" in flags)
+    assert (found.fbgemm, found.vnni) == ("avx2" in flags, "avx512_vnni" in flags)
 
 
 @pytest.mark.skipif(not ON_X86, reason="these are levels of x86")
 def test_a_hidden_avx512_takes_bf16_and_int8_away() -> None:
-    assert asked_with(ONEDNN_MAX_CPU_ISA="AVX2") == Capabilities(prepacked=True, bf16=False, int8=False)
+    assert asked_with(ONEDNN_MAX_CPU_ISA="AVX2") == Capabilities(
+        prepacked=True, bf16=False, int8=False, fbgemm=asked_with().fbgemm, vnni=asked_with().vnni
+    )
 
 
 def test_the_switch_takes_what_arm_and_macos_do_not_have() -> None:
     hidden = asked_with(ALBERTKIT_PREPACKED="0")
-    assert (hidden.prepacked, hidden.int8, hidden.prepacked_bf16) == (False, False, False)
+    assert (hidden.prepacked, hidden.any_int8, hidden.fbgemm, hidden.prepacked_bf16) == (False, False, False, False)
     assert hidden.bf16 == asked_with().bf16
 
 
@@ -60,6 +70,25 @@ def test_what_is_set_for_this_run_is_in_force() -> None:
         assert torch.backends.cpu.get_cpu_capability().lower() == os.environ["ATEN_CPU_CAPABILITY"]
     if os.environ.get("ALBERTKIT_PREPACKED") == "0":
         assert not capabilities().prepacked
+
+
+@pytest.mark.skipif(not capabilities().fbgemm, reason="no FBGEMM here")
+@pytest.mark.parametrize("missing", OPERATORS)
+def test_a_pytorch_without_one_of_the_operators_has_no_fbgemm(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = {name: getattr(torch.ops.quantized, name) for name in OPERATORS if name != missing}
+    monkeypatch.setattr(torch.ops, "quantized", SimpleNamespace(**left))
+    assert not capabilities.__wrapped__().fbgemm
+
+
+@pytest.mark.parametrize("engines", [["none"], ["qnnpack", "none"]], ids=["no engine", "as on ARM"])
+def test_another_engine_is_not_fbgemm(engines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends, "quantized", SimpleNamespace(supported_engines=engines))
+    assert not capabilities.__wrapped__().fbgemm
+
+
+@pytest.mark.skipif(not ON_X86, reason="these are levels of x86")
+def test_fbgemm_needs_avx2() -> None:
+    assert not asked_with(ATEN_CPU_CAPABILITY="default").fbgemm
 
 
 def test_it_is_asked_once() -> None:

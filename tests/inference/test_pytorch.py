@@ -10,11 +10,11 @@ from tests.encoder.test_prepared import batch_of, encoder_of
 from albertkit.encoder.prepared import can_prepare
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.hardware.processor import capabilities
+from albertkit.hardware.processor import Capabilities, capabilities
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.tasks.network import Network
 
-has_int8 = can_prepare(torch.device("cpu"), torch.float32) and capabilities().int8
+has_int8 = can_prepare(torch.device("cpu"), torch.float32) and capabilities().any_int8
 
 
 def network() -> Network:
@@ -39,6 +39,40 @@ def test_int8_is_measured_on_a_sample_and_stays_near() -> None:
     wanted, found = (runtime.run(batch, outputs=["pooled_output"])["pooled_output"] for runtime in (plain, whole))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=0.15)
     assert not np.array_equal(found, wanted)
+
+
+@pytest.mark.skipif(not capabilities().fbgemm, reason="no products with fp16 weights")
+@pytest.mark.parametrize("output", ["sequence_output", "pooled_output"])
+def test_fp16_weights_stay_near(output: str) -> None:
+    batch = batch_of(7, 31, 40)
+    wanted, found = (
+        PyTorchRuntime(network(), execution=Execution("cpu", precision, 1)).run(batch, outputs=[output])[output]
+        for precision in ("fp32", "fp16")
+    )
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-2)
+    assert not np.array_equal(found, wanted)
+
+
+def test_without_the_operators_fp16_runs_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False, vnni=False)
+    monkeypatch.setattr("albertkit.encoder.prepared.capabilities", lambda: none)
+    batch = batch_of(7, 31, 40)
+    plain, half = (
+        PyTorchRuntime(network(), execution=Execution("cpu", precision, 1)).run(batch, outputs=["pooled_output"])
+        for precision in ("fp32", "fp16")
+    )
+    np.testing.assert_array_equal(plain["pooled_output"], half["pooled_output"])
+
+
+def test_fixed_weights_are_read_once() -> None:
+    if not can_prepare(torch.device("cpu"), torch.float32):
+        pytest.skip("nothing is prepared here")
+    changed = network()
+    runtime = PyTorchRuntime(changed, execution=Execution("cpu", "fp32", 1), fixed_weights=True)
+    batch = batch_of(7, 31)
+    before = runtime.run(batch, outputs=["pooled_output"])["pooled_output"]
+    changed.encoder.pooler.weight.data.zero_()
+    np.testing.assert_array_equal(runtime.run(batch, outputs=["pooled_output"])["pooled_output"], before)
 
 
 def test_int8_without_a_sample_is_refused() -> None:

@@ -41,7 +41,8 @@ execution_options = _several(
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
         default="auto",
         show_default=True,
-        help="Type of the matrix products; auto takes bf16 where the hardware is good at it; int8 predicts only.",
+        help="Type of the matrix products; auto takes bf16 where the hardware is good at it; int8, and fp16 on a "
+        "processor, predict only.",
     ),
     click.option("--threads", type=int, help="Processor threads; all cores when left out."),
 )

@@ -117,7 +117,12 @@ def command(
 
     hosts = allowed_hosts(host, given=allowed, has_keys=bool(keys))
     serve(
-        lambda: Predictor.load(run, execution=execution), listening, limits=limits, keys=keys, hosts=hosts, ready=ready
+        lambda: Predictor.load(run, execution=execution, fixed_weights=True),
+        listening,
+        limits=limits,
+        keys=keys,
+        hosts=hosts,
+        ready=ready,
     )
 
 

@@ -58,22 +58,27 @@ class MicroBatch:
 
         Args:
             batch: its sequences are sorted by length.
-            dtype: type of the states that the rows will hold.
+            dtype: type of the weights that the rows will meet.
         """
         rows = rounded_rows(batch.tokens, dtype)
         return cls(batch, rows, tuple(_groups(batch.lengths.tolist(), rows)))
 
 
 def rounded_rows(tokens: int, dtype: torch.dtype) -> int:
-    """Round a number of rows up, so that batches have few different shapes.
+    """Round a number of rows up, so that batches have few different shapes; not beside weights in fp16.
 
     oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it.
+    FBGEMM's products have one code for all.
 
     >>> [rounded_rows(tokens, torch.bfloat16) for tokens in (3, 17, 100, 130, 300, 4000)]
     [16, 32, 112, 192, 320, 4096]
     >>> [rounded_rows(tokens, torch.float32) for tokens in (3, 17, 100, 130, 300, 4000)]
     [4, 20, 112, 192, 320, 4096]
+    >>> [rounded_rows(tokens, torch.float16) for tokens in (3, 17, 100, 130, 300, 4000)]
+    [3, 17, 100, 130, 300, 4000]
     """
+    if dtype is torch.float16:
+        return tokens
     if tokens <= 128:
         step = _STEP_FP32 if dtype is torch.float32 and tokens <= 64 else _STEP
     else:

@@ -19,7 +19,7 @@ from albertkit.encoder.checksum import checksum
 from albertkit.encoder.encoder import Encoder, EncoderOutput
 from albertkit.encoder.layer import Group, Layer
 from albertkit.encoder.micro_batch import MicroBatch, attend, rounded_rows
-from albertkit.encoder.packed_linear import PackedLinear
+from albertkit.encoder.packed_linear import Linear, pack, states_dtype
 from albertkit.encoder.walk import full_depth
 from albertkit.encoder.workers import on_workers
 from albertkit.hardware.processor import capabilities
@@ -36,17 +36,15 @@ def can_prepare(device: torch.device, dtype: torch.dtype) -> bool:
     if device.type != "cpu":
         return False
     found = capabilities()
-    return (dtype is torch.float32 and found.prepacked) or (dtype is torch.bfloat16 and found.prepacked_bf16)
+    able = {torch.float32: found.prepacked, torch.bfloat16: found.prepacked_bf16, torch.float16: found.fbgemm}
+    return able.get(dtype, False)
 
 
 class FeedForward:
     """The products of a layer's feed-forward part, with the residual added."""
 
-    def __init__(self, layer: Layer, *, dtype: torch.dtype) -> None:
-        ffn = layer.ffn
-        self.activation = ffn.activation
-        self.up = PackedLinear(ffn.up.weight, ffn.up.bias, dtype=dtype)
-        self.down = PackedLinear(ffn.down.weight, ffn.down.bias, dtype=dtype)
+    def __init__(self, up: Linear, down: Linear, *, activation: str) -> None:
+        self.up, self.down, self.activation = up, down, activation
 
     def __call__(self, mixed: Tensor) -> Tensor:
         """Return `down(activation(up(mixed))) + mixed`, `[T, H]`."""
@@ -61,16 +59,18 @@ class PreparedLayer:
         parts = (attention.query, attention.key, attention.value)
         weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
         width = len(attention.query.bias)
+        states = states_dtype(dtype)
         self.source = layer
         self.heads = attention.num_heads
         self.activation = ffn.activation
-        self.projections = PackedLinear(weight, bias, dtype=dtype)
-        self.query = PackedLinear(weight[:width], bias[:width], dtype=dtype)
-        self.key_value = PackedLinear(weight[width:], bias[width:], dtype=dtype)
-        self.output = PackedLinear(attention.output.weight, attention.output.bias, dtype=dtype)
-        self.feed_forward: Callable[[Tensor], Tensor] = FeedForward(layer, dtype=dtype)
+        self.projections = pack(weight, bias, dtype=dtype)
+        self.query = pack(weight[:width], bias[:width], dtype=dtype)
+        self.key_value = pack(weight[width:], bias[width:], dtype=dtype)
+        self.output = pack(attention.output.weight, attention.output.bias, dtype=dtype)
+        up, down = (pack(part.weight, part.bias, dtype=dtype) for part in (ffn.up, ffn.down))
+        self.feed_forward: Callable[[Tensor], Tensor] = FeedForward(up, down, activation=ffn.activation)
         self.norms = [
-            ((len(norm.weight),), norm.weight.detach().to(dtype), norm.bias.detach().to(dtype), norm.eps)
+            ((len(norm.weight),), norm.weight.detach().to(states), norm.bias.detach().to(states), norm.eps)
             for norm in (attention.norm, ffn.norm)
         ]
 
@@ -88,32 +88,27 @@ class PreparedLayer:
     def _context(
         self, query: Tensor, key: Tensor, value: Tensor, micro_batch: MicroBatch, *, first_only: bool
     ) -> Tensor:
-        context = query.new_empty(query.shape)
-        for group in micro_batch.groups:
-            found = attend(query, key, value, group, heads=self.heads, first_only=first_only)
-            begin, count = (group.begin, group.sequences) if first_only else (group.row, group.sequences * group.length)
-            rows = context[begin : begin + count]
-            rows.view(found.shape[0], found.shape[2], found.shape[1], found.shape[3]).copy_(found.transpose(1, 2))
+        width = query.shape[1]
+        rows = [
+            # A view: attention writes the heads of a token side by side.
+            attend(query, key, value, group, heads=self.heads, first_only=first_only).transpose(1, 2).reshape(-1, width)
+            for group in micro_batch.groups
+        ]
         # Spare rows run through the layers, too: masked keys may be anything finite.
-        return _without_spare(context, len(micro_batch.batch) if first_only else micro_batch.batch.tokens)
+        spare = len(query) - sum(map(len, rows))
+        return _joined([*rows, query.new_zeros(spare, width)] if spare else rows)
 
     def _rest(self, context: Tensor, hidden: Tensor) -> Tensor:
         mixed = F.layer_norm(self.output.added(context, hidden), *self.norms[0])
         return F.layer_norm(self.feed_forward(mixed), *self.norms[1])
 
 
-def _without_spare(rows: Tensor, count: int) -> Tensor:
-    if count < len(rows):
-        rows[count:].zero_()
-    return rows
-
-
 class PreparedEncoder:
-    """An `Encoder` for inference on a processor, in fp32 or bf16.
+    """An `Encoder` for inference on a processor, in fp32 or bf16, or in fp32 with weights in fp16.
 
     Args:
         encoder: its weights are copied; it stays as it is.
-        dtype: float32 or bfloat16.
+        dtype: type of the weights of products: float32, bfloat16 or float16.
     """
 
     def __init__(self, encoder: Encoder, *, dtype: torch.dtype) -> None:
@@ -126,12 +121,19 @@ class PreparedEncoder:
         self.tables = [table.detach() for table in _tables(encoder)]
         self.norm = embeddings.norm
         projection = embeddings.projection
-        self.projection = None
+        self.projection: Linear | None = None
         if isinstance(projection, torch.nn.Linear):
-            self.projection = PackedLinear(projection.weight, projection.bias, dtype=dtype)
-        self.pooler = PackedLinear(encoder.pooler.weight, encoder.pooler.bias, dtype=dtype)
+            self.projection = pack(projection.weight, projection.bias, dtype=dtype)
+        self.pooler = pack(encoder.pooler.weight, encoder.pooler.bias, dtype=dtype)
         self._encoder = encoder
-        self._places = _places(encoder)
+        self._parts = [
+            (own, name, part)
+            for module in encoder.modules()
+            for own in (module._modules, module._parameters)
+            for name, part in own.items()
+        ]
+        self._weights = [*_packed(encoder), *_tables(encoder)]
+        self._places = self._addresses()
         self._watched = [_in_memory_order(weight.detach()) for weight in _packed(encoder)]
         self._seen = self._checksums()
 
@@ -141,7 +143,15 @@ class PreparedEncoder:
         torch counts a tensor's changes, but not those by fused optimizers, through `.data` or through NumPy. Every
         byte is therefore read: 0.2 ms for albert-nano, 2 ms for albert-base, a tenth of what one short text takes.
         """
-        return self._places == _places(self._encoder) and self._checksums() == self._seen
+        return (
+            self.num_layers == self._encoder.active_layers
+            and all(own.get(name) is part for own, name, part in self._parts)
+            and self._addresses() == self._places
+            and self._checksums() == self._seen
+        )
+
+    def _addresses(self) -> list[int]:
+        return [weight.data_ptr() for weight in self._weights]
 
     def _checksums(self) -> list[int]:
         return [checksum(weight) for weight in self._watched]
@@ -189,7 +199,7 @@ class PreparedEncoder:
             F.embedding(torch.from_numpy(extended(ids, micro_batch.rows)), table)
             for ids, table in zip((batch.input_ids, batch.positions, batch.token_type_ids), self.tables, strict=True)
         )
-        summed = self.norm(word.add_(position).add_(token_type)).to(self.dtype)
+        summed = self.norm(word.add_(position).add_(token_type)).to(states_dtype(self.dtype))
         return summed if self.projection is None else self.projection(summed)
 
 
@@ -272,12 +282,6 @@ def _tables(encoder: Encoder) -> list[Tensor]:
 def _in_memory_order(weight: Tensor) -> Tensor:
     """Return a view whose numbers follow each other in memory; weights from other formats may be transposed there."""
     return weight.permute(sorted(range(weight.ndim), key=weight.stride, reverse=True))
-
-
-def _places(encoder: Encoder) -> tuple[int, ...]:
-    """Return the number of layers, and the memory address of each weight."""
-    weights = [*_packed(encoder), *_tables(encoder)]
-    return (encoder.active_layers, *(weight.data_ptr() for weight in weights))
 
 
 def _depth(encoder: Encoder, dtype: torch.dtype) -> list[PreparedLayer]:

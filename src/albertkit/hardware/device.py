@@ -24,21 +24,27 @@ class Execution:
     device: str
     """`cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: str
-    """`fp32`, `bf16` or `fp16`: the type of the products; weights, norms and losses stay fp32. `int8` (to predict, on a
-    processor): the feed-forward products are int8, the others bf16 or fp32."""
+    """`fp32`, `bf16` or `fp16`: the type of the products; weights, norms and losses stay fp32. To predict with, on a
+    processor: `fp16`, where only the weights of products are fp16; `int8`, where products are int8: with AMX those of
+    the feed-forward parts, else all of the layers."""
     threads: int
     """Processor threads that one operation may use."""
+
+    @property
+    def predicts_only(self) -> bool:
+        """Whether no gradient passes the products: int8, and fp16 on a processor."""
+        return self.precision == "int8" or (self.precision == "fp16" and self.device.startswith("cpu"))
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return torch's own autocast for the precision, or nothing for fp32.
 
         Raises:
-            UsageError: the precision is int8, which no gradient passes.
+            UsageError: no gradient passes the precision's products.
         """
         import torch
 
-        if self.precision == "int8":
-            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+        if self.predicts_only:
+            raise UsageError(f"{self.precision} is to predict with; use --precision auto here")
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
@@ -61,8 +67,8 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
         threads: processor threads; torch's own choice when left out.
 
     Raises:
-        UsageError: an unknown precision, a device that is not here, fp16 on a processor, bf16 on a processor without
-            bf16 products, int8 anywhere but on a processor with int8 products, threads below 1.
+        UsageError: an unknown precision, a device that is not here, a precision that the processor has no products for,
+            int8 on a GPU, threads below 1.
     """
     # oneDNN keeps code for every shape that it has met, 1,024 by default at up to 1 MB each. Packed batches have many
     # shapes; a pass over one batch needs about 30.
@@ -94,17 +100,20 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     if precision == "auto":
         good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().prepacked_bf16
         precision = "bf16" if good else "fp32"
-    if precision == "fp16" and kind == "cpu":
-        raise UsageError("fp16 needs a GPU; on a processor use --precision auto")
+    if precision == "fp16" and kind == "cpu" and not capabilities().fbgemm:
+        raise UsageError(
+            "fp16 needs a processor with fp16 products (AVX2, with FBGEMM in PyTorch), which this one has not, or must "
+            "not use (ALBERTKIT_PREPACKED), or a GPU; use --precision auto"
+        )
     if precision == "bf16" and kind == "cpu" and not capabilities().bf16:
         raise UsageError(
             "bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), which this one has not, or "
             "must not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
         )
-    if precision == "int8" and not (kind == "cpu" and capabilities().int8):
+    if precision == "int8" and not (kind == "cpu" and capabilities().any_int8):
         raise UsageError(
-            "int8 needs a processor with int8 products (AMX or AVX512-VNNI), which this one has not, or must not use "
-            "(ONEDNN_MAX_CPU_ISA, ALBERTKIT_PREPACKED); use --precision auto"
+            "int8 needs a processor with int8 products (AMX, or AVX2 with FBGEMM in PyTorch), which this one has not, "
+            "or must not use (ALBERTKIT_PREPACKED); use --precision auto"
         )
     return Execution(device, precision, torch.get_num_threads())
 

@@ -25,12 +25,23 @@ class Capabilities:
     """bf16 products in hardware (AMX, avx512_bf16, ARM's bf16). Without them a bf16 product fails, or takes a hundred
     times as long as in fp32."""
     int8: bool
-    """int8 products in hardware (AMX, AVX512-VNNI) whose weights oneDNN can prepack."""
+    """int8 products in hardware (AMX) whose weights oneDNN can prepack. Without AMX oneDNN has no fast code for signed
+    inputs: a product takes a thousand times as long."""
+    fbgemm: bool
+    """FBGEMM's products, on every x86 processor with AVX2: weights in fp16 with sums in fp32, and weights in int8.
+    PyTorch calls their operators old; a later one may lack them."""
+    vnni: bool
+    """AVX512-VNNI, which adds FBGEMM's int8 products in 32 bits. AVX2 adds pairs of them in 16."""
 
     @property
     def prepacked_bf16(self) -> bool:
         """Whether prepacked products, and those with gradients of our own, can be in bf16."""
         return self.prepacked and self.bf16
+
+    @property
+    def any_int8(self) -> bool:
+        """Whether products can be in int8, by one library or the other."""
+        return self.int8 or self.fbgemm
 
 
 @cache
@@ -46,13 +57,30 @@ def capabilities() -> Capabilities:
     prepacked = on_x86 and onednn and os.environ.get("ALBERTKIT_PREPACKED", "1") != "0"
     if on_x86:
         bf16 = bool(hardware.get("amx_bf16") or hardware.get("avx512_bf16"))
-        int8 = bool(hardware.get("amx_int8") or hardware.get("avx512_vnni"))
+        int8 = bool(hardware.get("amx_int8"))
     else:
         bf16, int8 = bool(hardware.get("bf16") or hardware.get("sve_bf16")), False
     return Capabilities(
         prepacked=prepacked,
         bf16=takes_bf16 and bf16,
         int8=prepacked and takes_bf16 and int8 and hasattr(torch.ops.onednn, "qlinear_prepack"),
+        fbgemm=prepacked and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and _has_fbgemm(),
+        vnni=bool(hardware.get("avx512_vnni")),
+    )
+
+
+def _has_fbgemm() -> bool:
+    """Return whether this PyTorch has every operator that `encoder/fbgemm.py` calls."""
+    import torch
+
+    return "fbgemm" in torch.backends.quantized.supported_engines and all(
+        hasattr(torch.ops.quantized, name)
+        for name in (
+            "linear_prepack",
+            "linear_prepack_fp16",
+            "linear_dynamic_fp16",
+            "linear_with_input_q_dq_qweight_dq_output_fp32",
+        )
     )
 
 

@@ -45,10 +45,17 @@ class Predictor:
         """How many of the texts so far were longer than the model reads."""
 
     @classmethod
-    def load(cls, name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+    def load(
+        cls, name: str | os.PathLike[str], *, execution: Execution | None = None, fixed_weights: bool = False
+    ) -> Predictor:
         """Load a run directory, a model folder, an exported one, or a known model.
 
         An exported model runs on the processor, in fp32, and needs no torch.
+
+        Args:
+            name: what to load.
+            execution: device and precision; `auto` when left out.
+            fixed_weights: whether nobody changes the weights afterwards: a short text then takes less time.
 
         Raises:
             UsageError, CheckpointError: as `albertkit.models.pretrained.load_model` and
@@ -69,7 +76,8 @@ class Predictor:
             raise UsageError(f"{name} is not an exported model, so it needs torch: pip install torch") from error
         model = load_model(name)
         announce(model.notes)
-        return cls(model, execution=execution)
+        execution = execution or choose_execution()
+        return cls(model, execution=execution, runtime=_pytorch(model, execution, fixed_weights=fixed_weights))
 
     def __repr__(self) -> str:
         task = self.model.task
@@ -251,11 +259,16 @@ class Predictor:
         return Predictor(model, execution=self.execution)
 
 
-def _pytorch(model: Model, execution: Execution) -> Runtime:
+def _pytorch(model: Model, execution: Execution, *, fixed_weights: bool = False) -> Runtime:
     from albertkit.inference.pytorch import PyTorchRuntime  # here, since exported models run without torch
 
     return PyTorchRuntime(
-        model.network, execution=execution, task=model.task, pooling=model.head.pooling, sample=partial(_sample, model)
+        model.network,
+        execution=execution,
+        task=model.task,
+        pooling=model.head.pooling,
+        sample=partial(_sample, model),
+        fixed_weights=fixed_weights,
     )
 
 

@@ -29,19 +29,19 @@ def check_alone(command: str) -> None:
         )
 
 
-def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str, ...] = ("int8",)) -> Execution:
+def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str, ...] = ()) -> Execution:
     """Choose device, precision and threads of a training.
 
     Args:
         settings: settings of the training.
         to: verb of the training, for messages.
-        refused: precisions that it cannot be done in.
+        refused: precisions that it cannot be done in, besides those that are for predictions only.
 
     Raises:
         UsageError: there is no such device, or the precision is for predictions only.
     """
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
-    if execution.precision in refused:
+    if execution.predicts_only or execution.precision in refused:
         raise UsageError(f"{execution.precision} is to predict with; {to} with --precision auto")
     return execution
 

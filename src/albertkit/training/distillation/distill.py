@@ -61,11 +61,7 @@ def distill(settings: DistillSettings, *, resume: bool = False, progress: Progre
         WriteError: the system refused a file.
     """
     check_alone("distill")
-    execution = training_execution(
-        settings,
-        to="distil",
-        refused=("int8", "fp16"),
-    )
+    execution = training_execution(settings, to="distil", refused=("fp16",))
     check_schedule(settings.schedule)
     with locked(settings.out):
         return _Distillation.prepare(settings, execution, resume=resume, progress=progress or Silent()).report()
