@@ -99,7 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inference",
         "training",
     },
-    "scaling": {"errors", "hardware", "io", "datasets", "tasks", "models", "inference"},
+    "scaling": {"errors", "hardware", "io", "data", "datasets", "tasks", "models", "inference"},
     "serving": {"errors", "config", "registry", "batching", "tasks", "models", "inference", "explaining"},
 }
 """Room -> rooms that it may import. `cli` may import anything inside a command's function."""

@@ -73,13 +73,6 @@ def test_huggingface_hub(url: str) -> None:
 
 
 def test_langchain(url: str) -> None:
-    langchain = pytest.importorskip("langchain_huggingface")
-    client = langchain.HuggingFaceEndpointEmbeddings(model=f"{url}/embed", huggingfacehub_api_token=KEY)
-    assert near(client.embed_documents(TEXTS), unit_vectors())
-    assert near(client.embed_query(TEXTS[0]), unit_vectors()[0])
-
-
-def test_langchain_through_openai(url: str) -> None:
     langchain = pytest.importorskip("langchain_openai")
     openai = pytest.importorskip("openai")
     with openai.OpenAI(base_url=f"{url}/v1", api_key=KEY) as client:
@@ -93,7 +86,5 @@ def test_langchain_through_openai(url: str) -> None:
 
 def test_llama_index(url: str) -> None:
     llama = pytest.importorskip("llama_index.embeddings.text_embeddings_inference")
-    client = llama.TextEmbeddingsInference(
-        base_url=url, model_name="albert", auth_token=f"Bearer {KEY}", embed_batch_size=4
-    )
+    client = llama.TextEmbeddingsInference(base_url=url, model_name="albert", auth_token=KEY, embed_batch_size=4)
     assert near(client.get_text_embedding_batch(TEXTS), unit_vectors())

@@ -29,6 +29,7 @@ def open_predictions(path: str) -> Iterator[Callable[[Piece, Predictions], None]
     from albertkit.errors import UsageError
     from albertkit.io.files import line_writer
     from albertkit.io.tables import WRITABLE, open_table_writer
+    from albertkit.tasks.prediction_rows import prediction_columns
 
     ending = Path(path).suffix.lower()
     if path == "-":
@@ -37,7 +38,9 @@ def open_predictions(path: str) -> Iterator[Callable[[Piece, Predictions], None]
         raise UsageError(f"{path}: spreadsheets cannot be written; give a .csv, .tsv, .jsonl or .parquet file")
     if ending in WRITABLE:
         with open_table_writer(Path(path)) as add:
-            yield lambda piece, predictions: add(in_columns(piece, predictions))
+            yield lambda piece, predictions: add(
+                {**piece.columns, **prediction_columns(predictions, beside=piece.columns, without=piece.same)}
+            )
         return
     with line_writer(path) as write:
 
@@ -46,23 +49,6 @@ def open_predictions(path: str) -> Iterator[Callable[[Piece, Predictions], None]
                 write(json.dumps(row, ensure_ascii=False, default=str))
 
         yield write_rows
-
-
-def in_columns(piece: Piece, predictions: Predictions) -> dict[str, Any]:
-    """Return the columns of a table: those of the input, then those of the predictions."""
-    import numpy as np
-
-    found: dict[str, Any] = {}
-    for key in dict.fromkeys(key for row in predictions for key in row if key not in piece.same):
-        values: list[Any] = [row.get(key) for row in predictions]
-        if key == "probabilities":
-            shares = {label: [each[label] for each in values] for label in values[0] or ()}
-            found |= {f"probability_{label}": np.array(each, np.float64) for label, each in shares.items()}
-        else:
-            are_numbers = all(isinstance(value, float) for value in values)
-            found[key] = np.array(values, np.float64) if are_numbers else values
-    names = {key: f"predicted_{key}" if key in piece.columns else key for key in found}
-    return {**piece.columns, **{names[key]: values for key, values in found.items()}}
 
 
 def in_rows(piece: Piece, predictions: Predictions) -> Iterator[dict[str, Any]]:

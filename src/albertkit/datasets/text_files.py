@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from albertkit.datasets.columns import Columns, choose_texts
+from albertkit.data.columns import Columns, choose_texts
 from albertkit.datasets.lines import Slice, is_plain, lines_of, read_errors, require_file
 from albertkit.datasets.parquet_slices import ParquetSlices
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.columns import named
 from albertkit.datasets import DATASETS, open_data
-from albertkit.datasets.csv_files import named
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, UsageError
