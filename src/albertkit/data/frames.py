@@ -14,8 +14,7 @@ from albertkit.data.columns import refuse_doubles
 from albertkit.errors import MissingExtraError
 
 _TO_LIST = ("to_pylist", "to_list", "tolist")
-_COLUMN_ONLY = ("to_list", "tolist")
-"""Methods of arrays and Series, and of no table. pyarrow's tables and columns both have `to_pylist`."""
+"""Of a column; the first that it has is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +66,13 @@ def frame_of(value: Any, *, name: str) -> Frame | None:
         DataError: two columns have one name.
         MissingExtraError: a table that only pyarrow can read.
     """
-    if isinstance(value, Mapping) or any(hasattr(value, method) for method in _COLUMN_ONLY):
+    if isinstance(value, Mapping):
         return None
     keys = getattr(value, "column_names", None)
     keys = getattr(value, "columns", None) if keys is None else keys
     if not (isinstance(keys, Iterable) and hasattr(value, "__getitem__") and hasattr(value, "__len__")):
-        if not hasattr(value, "__arrow_c_stream__") or hasattr(value, "to_pylist"):
-            return None
+        if not hasattr(value, "__arrow_c_stream__") or any(hasattr(value, method) for method in _TO_LIST):
+            return None  # a column speaks Arrow, too
         try:
             import pyarrow
         except ImportError as error:
