@@ -100,7 +100,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training",
     },
     "scaling": {"errors", "hardware", "io", "data", "datasets", "tasks", "models", "inference"},
-    "serving": {"errors", "config", "registry", "batching", "tasks", "models", "inference", "explaining"},
+    "serving": {"errors", "config", "registry", "batching", "io", "tasks", "models", "inference", "explaining"},
 }
 """Room -> rooms that it may import. `cli` may import anything inside a command's function."""
 QUICK = {"errors", "config", "registry"}

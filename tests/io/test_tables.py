@@ -56,3 +56,5 @@ def test_tsv_refuses_what_it_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"bad.tsv: 'two\\nlines' holds a tab or a line end, .* write .csv instead"):
         written(tmp_path / "bad.tsv")
     assert not (tmp_path / "bad.tsv").exists()
+    with pytest.raises(DataError, match="later rows have other columns than the first"):
+        written(tmp_path / "bad.csv", [{"a": ["x"]}, {"b": ["x"]}])

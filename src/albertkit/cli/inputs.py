@@ -187,10 +187,10 @@ def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: st
 def _in_pieces(examples: Sequence[Any]) -> Iterator[Piece]:
     from albertkit.datasets.text_files import ROWS
 
+    names = ("id", "text") if any(example.id is not None for example in examples) else ("text",)
     for start in range(0, len(examples), ROWS):
         rows = examples[start : start + ROWS]
         described = [_described(example) for example in rows]
-        names = dict.fromkeys(name for row in described for name in row)
         columns = {name: [row.get(name) for row in described] for name in names}
         yield Piece(rows, columns, {name: name for name in names}, are_examples=True)
 

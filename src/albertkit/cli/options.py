@@ -137,7 +137,7 @@ data_options = _several(
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, default=str))
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def report_training(

@@ -46,7 +46,7 @@ def open_predictions(path: str) -> Iterator[Callable[[Piece, Predictions], None]
 
         def write_rows(piece: Piece, predictions: Predictions) -> None:
             for row in in_rows(piece, predictions):
-                write(json.dumps(row, ensure_ascii=False, default=str))
+                write(json.dumps(row, ensure_ascii=False))
 
         yield write_rows
 

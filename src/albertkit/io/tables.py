@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def open_table_writer(path: Path) -> Iterator[Write]:
         path: ends in one of `WRITABLE`.
 
     Raises:
-        DataError: a value that TSV cannot hold.
+        DataError: a value that TSV cannot hold, or rows of CSV or TSV with other columns than the first.
         MissingExtraError: Parquet without pyarrow.
         WriteError: the system refused.
     """
@@ -46,14 +47,16 @@ def open_table_writer(path: Path) -> Iterator[Write]:
                     writer({})
         return
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        begun = False
+        names: list[str] | None = None
 
         def add(columns: Mapping[str, Any]) -> None:
-            nonlocal begun
+            nonlocal names
+            if names is not None and list(columns) != names:
+                raise DataError(f"{path}: later rows have other columns than the first; write .jsonl instead")
             values = zip(*map(python_values, columns.values()), strict=True)
             rows: Iterable[list[str]] = ([json_text(json_value(value)) or "" for value in row] for row in values)
-            rows = rows if begun else chain([list(columns)], rows)
-            begun = True
+            rows = rows if names is not None else chain([list(columns)], rows)
+            names = list(columns)
             if ending == ".csv":
                 csv.writer(file, lineterminator="\n").writerows(rows)
             else:
@@ -63,8 +66,14 @@ def open_table_writer(path: Path) -> Iterator[Write]:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: a number that is not finite is null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """Return a value as JSON has it: a number that is not finite is null, and a date or the like its text.
+
+    >>> json_value(float("nan")), json_value([1, None]), json_value(b"a")
+    (None, [1, None], "b'a'")
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else json.loads(json.dumps(value, default=str))
 
 
 def python_values(values: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from albertkit.inference.running import FloatArray
+from albertkit.io.vectors import unit
 from albertkit.serving.capabilities import Capabilities, Results
 from albertkit.serving.refusals import Refusal
 
@@ -66,7 +67,4 @@ def check_dimensions(asked: int | None, capabilities: Capabilities) -> None:
 
 def unit_vectors(results: Results) -> FloatArray:
     """Return the vectors of the route `embed` with length 1, `[texts, dimensions]`; zeros stay zeros."""
-    vectors = np.array([one["vector"] for one in results], np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found: FloatArray = vectors / np.where(lengths == 0, np.float32(1), lengths)
-    return found
+    return unit(np.array([one["vector"] for one in results], np.float32))
