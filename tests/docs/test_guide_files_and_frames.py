@@ -24,4 +24,4 @@ def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkey
     accuracy, columns, shape = capfd.readouterr().out.splitlines()
     assert 0 <= float(accuracy) <= 100
     assert columns == str(rows[0])
-    assert shape == "(6, 384)"
+    assert shape == "(6, 256)"
