@@ -99,8 +99,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inference",
         "training",
     },
-    "scaling": {"errors", "hardware", "io", "datasets", "tasks", "models", "inference"},
-    "serving": {"errors", "config", "registry", "batching", "tasks", "models", "inference", "explaining"},
+    "scaling": {"errors", "hardware", "io", "data", "datasets", "tasks", "models", "inference"},
+    "serving": {"errors", "config", "registry", "batching", "io", "tasks", "models", "inference", "explaining"},
 }
 """Room -> rooms that it may import. `cli` may import anything inside a command's function."""
 QUICK = {"errors", "config", "registry"}

@@ -41,6 +41,18 @@ def test_the_question_is_embedded_as_the_texts_were(vectors: Path, albertkit: Ru
     assert lines == "1.0000  two hours\n"
 
 
+def test_json_has_every_column(albertkit: Runner, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(
+        "".join(f'{{"id": {n}, "text": "{text}", "similarity": "s{n}"}}\n' for n, text in enumerate(TEXTS))
+    )
+    arguments = ("--input", tmp_path / "in.jsonl", "--output", tmp_path / "v.parquet", *ONE_THREAD)
+    assert albertkit("embed", tiny_folder(), *arguments).status == 0
+    found = albertkit("nearest", tmp_path / "v.parquet", "no", "--top", "5", *ONE_THREAD, "--json").json
+    assert [list(row) for row in found] == [["text", "similarity", "id", "input_similarity"]] * 5
+    assert [TEXTS[int(row["id"])] for row in found] == [row["text"] for row in found]
+    assert [row["input_similarity"] for row in found] == [f"s{row['id']}" for row in found]
+
+
 def test_a_model_with_a_dense_map_finds_by_its_mapped_vectors(albertkit: Runner, tmp_path: Path) -> None:
     save_model(dense_model(), tmp_path / "dense")
     (tmp_path / "in.txt").write_text("\n".join(TEXTS))

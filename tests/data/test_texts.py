@@ -65,8 +65,11 @@ def test_a_data_set_of_the_hub() -> None:
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"text": ["a"], "label": ["x"]}, 'X has the column "label", which is no text'),
-        ({"id": [1], "text": ["a"], "label": [0]}, r'X has 3 columns \(id, text, label\); .* such as X\["id"\]'),
+        ({"a": ["a"], "label": ["x"]}, r"X has 2 columns \(a, label\), and none has a usual name of a text"),
+        (
+            {"id": [1], "a": ["a"], "b": [0]},
+            r'X has 3 columns \(id, a, b\), .*; give the column of the texts, .* X\["id"\]',
+        ),
         ({"text": ["a", None]}, "row 1 has no text"),
         ({"text": ["a"], "pair": [None]}, "row 0 has no text"),
     ],
@@ -99,8 +102,13 @@ def test_columns_of_arrow() -> None:
         examples_of(table)
 
 
-def test_a_frame_with_a_label() -> None:
+def test_a_frame_with_other_columns() -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(InputError, match='the column "label", which is no text'):
-        examples_of(pandas.DataFrame({"text": ["a"], "label": ["x"]}))
+    frame = pandas.DataFrame({"id": [7], "text": ["a"], "more": ["b"], "label": ["x"]})
+    assert examples_of(frame) == examples_of(frame[["text", "label"]]) == [TextExample("a")]
+    assert examples_of(frame, text_column="more", pair_column="text") == [TextExample("b", "a")]
+    with pytest.raises(InputError, match=r'X: no column "mor" for the text .*; did you mean "more"'):
+        examples_of(frame, text_column="mor")
+    with pytest.raises(InputError, match="X is a list, which has no columns; leave text_column"):
+        examples_of(["a"], text_column="text")
     assert is_gap(pandas.NA)

@@ -81,10 +81,10 @@ def test_the_first_of_a_pair_and_names_that_a_file_of_vectors_needs(tmp_path: Pa
     assert (piece.texts, piece.others) == (["a"], {"sentence2": ["b"]})
 
 
-def test_keys_of_json_lines_become_texts(tmp_path: Path) -> None:
+def test_keys_of_the_first_json_line_are_columns(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"text": "a", "tags": ["x", 1], "id": "7"}\n{"text": "b", "more": 1}\n')
     (piece,) = text_pieces(tmp_path / "t.jsonl")
-    assert piece.others == {"tags": ['["x", 1]', None], "id": ["7", None]}
+    assert piece.others == {"tags": [["x", 1], None], "id": ["7", None]}
 
 
 @pytest.mark.parametrize(

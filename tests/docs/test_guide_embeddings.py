@@ -18,5 +18,5 @@ def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkey
     assert table["id"].to_pylist() == ["1", "2", "3", "4", "5", "6"]
     assert "similarity" in outcomes[3].out
     found = json.loads(outcomes[-1].out)
-    assert [list(row) for row in found] == [["text", "similarity"]] * 3
+    assert [list(row) for row in found] == [["text", "similarity", "id"]] * 3
     assert "(2, 384)" in capfd.readouterr().out

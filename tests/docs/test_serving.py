@@ -9,7 +9,8 @@ import shlex
 from pathlib import Path
 
 import click
-from tests.serving.asking import predictor_of, served
+import pytest
+from tests.serving.asking import on_loopback, predictor_of, served
 
 from albertkit.cli.serve import command
 from albertkit.serving.app import make_app
@@ -44,6 +45,18 @@ def test_the_curl_lines_are_answered() -> None:
                 assert response.status_code == 200
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("package", "printed"), [("openai", "2 "), ("huggingface_hub", "(2, 16) ")])
+def test_the_clients_are_answered(package: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(package)
+    [block] = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if f"from {package} " in block]
+    with on_loopback("classification") as url:
+        program = block.replace("http://127.0.0.1:8000", url)
+        exec(compile(program, "docs/serving.md", "exec"), names := {})
+    if package == "openai":
+        names["client"].close()
+    assert capsys.readouterr().out.startswith(printed)
 
 
 def test_the_table_of_verbs() -> None:

@@ -154,7 +154,9 @@ def test_tables_and_gaps(predictor: Predictor) -> None:
                 call(["a", gap])
         with pytest.raises(InputError, match="texts is a dictionary"):
             call({"review": "a"})
-    with pytest.raises(InputError, match="texts has 3 columns"):
-        predictor.predict(frame.assign(third="z"))
+    third = frame.assign(third="z")
+    assert predictor.predict(third) == alone  # review is a usual name
+    assert predictor.predict(third, text_column="more")[0]["text"] == "x"
+    assert np.array_equal(predictor.embed(third), predictor.embed(["a fine film", "two hours"]))
     with pytest.raises(InputError, match="texts holds pairs"):
         predictor.embed(frame)

@@ -71,11 +71,11 @@ def test_the_nearest_are_scikit_learns(tmp_path: Path) -> None:
     vectors[9] = 0
     write_vectors(tmp_path / "v.parquet", vectors, texts=[str(number) for number in range(5000)])
     found = nearest(VectorFile(tmp_path / "v.parquet"), 3 * vectors[3], top=20)
-    assert [text for text, _ in found[:3]] == ["3", "7", "4500"]
+    assert [one.text for one in found[:3]] == ["3", "7", "4500"]
     cosines = cosine_similarity(vectors[3:4], vectors)[0]
-    assert [cosine for _, cosine in found] == pytest.approx(np.sort(cosines)[::-1][:20], abs=1e-6)
+    assert [one.cosine for one in found] == pytest.approx(np.sort(cosines)[::-1][:20], abs=1e-6)
     assert len(nearest(VectorFile(tmp_path / "v.parquet"), vectors[0], top=9999)) == 5000
-    assert {cosine for _, cosine in nearest(VectorFile(tmp_path / "v.parquet"), vectors[9], top=4)} == {0}
+    assert {one.cosine for one in nearest(VectorFile(tmp_path / "v.parquet"), vectors[9], top=4)} == {0}
 
 
 def test_a_model_that_does_not_give_the_vectors_of_the_file_is_refused(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from albertkit.data.columns import Columns
 from albertkit.datasets import text_files
-from albertkit.datasets.columns import Columns
 from albertkit.datasets.lines import Slice
 from albertkit.datasets.text_files import TextFile, open_texts
 from albertkit.errors import DataError, UsageError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model, with_task_head
 from albertkit.serving.app import make_app
 from albertkit.serving.limits import Limits
+from albertkit.serving.server import bind, make_server
 from albertkit.serving.service import Service
 
 LABELS = ("good", "bad", "so so")
@@ -81,12 +83,13 @@ async def served(
     *,
     keys: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     limits: Limits | None = None,
     start: bool = True,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A client of a server in this process."""
     service = Service(lambda: predictor, limits=limits)
-    app = make_app(service, keys=keys, hosts=hosts)
+    app = make_app(service, keys=keys, hosts=hosts, origins=origins)
     if start:
         await service.start()
     try:
@@ -108,6 +111,41 @@ def ask(task: str, route: str, body: dict[str, Any]) -> list[dict[str, Any]]:
             return results
 
     return asyncio.run(main())
+
+
+def exchange(
+    task: str, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, **options: Any
+) -> httpx.Response:
+    """Send one request to a tiny model; the options are those of `served`."""
+
+    async def main() -> httpx.Response:
+        async with served(predictor_of(task), **options) as (client, service):
+            response = await client.request(method, path, json=body, headers=headers)
+            assert service.open == 0
+            return response
+
+    return asyncio.run(main())
+
+
+@contextmanager
+def on_loopback(task: str, *, keys: Sequence[str] = (), limits: Limits | None = None) -> Iterator[str]:
+    """The address of a server with a real socket, for clients of other packages."""
+    service = Service(lambda: predictor_of(task), limits=limits)
+    listening = bind("127.0.0.1", 0)
+    server = make_server(service, keys=keys)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for _ in range(4000):
+            if service.metrics.registry.get_sample_value("albertkit_ready") == 1:
+                break
+            time.sleep(0.005)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listening.close()
 
 
 async def until(condition: Any) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 from tests.serving.asking import predictor_of, served
 
-from albertkit.serving.messages import Answer, Refused
+from albertkit.serving.paths import paths
 from albertkit.serving.routes import routes
 
 PAGE = files("albertkit.serving") / "page"
@@ -32,8 +33,8 @@ def get(path: str, *, keys: Sequence[str] = ()) -> Any:
 def test_every_status_is_told(keys: list[str]) -> None:
     told = get("/openapi.json", keys=keys).json()
     assert told["openapi"].startswith("3.1")
-    for route in routes():
-        operation = told["paths"][f"/{route.name}"]["post"]
+    for path, forms in paths().items():
+        operation = told["paths"][path]["post"]
         expected = "200 400 401 408 409 413 415 421 422 429 500 503 504".split()
         if not keys:
             expected.remove("401")
@@ -42,15 +43,28 @@ def test_every_status_is_told(keys: list[str]) -> None:
         assert ways == ({("HTTPBearer",), ("APIKeyHeader",)} if keys else set())
         assert operation["responses"]["429"]["headers"]["Retry-After"]["schema"] == {"type": "integer"}
         for status in expected[1:]:
-            Refused.model_validate(operation["responses"][status]["content"]["application/json"]["example"])
-    assert set(told["paths"]) == {*(f"/{route.name}" for route in routes()), "/health", "/ready", "/model", "/metrics"}
+            example = operation["responses"][status]["content"]["application/json"]["example"]
+            forms[0].dialect.refused.model_validate(example)
+    gets = {"/health", "/ready", "/model", "/metrics", "/v1/models", "/info"}
+    assert set(told["paths"]) == {*paths(), *gets}
+
+
+@pytest.mark.parametrize("form", [form for forms in paths().values() for form in forms], ids=lambda form: form.name)
+def test_the_examples_fit(form: Any) -> None:
+    form.body.model_validate(form.given)
+    TypeAdapter(form.answer).validate_python(form.found)
 
 
 @pytest.mark.parametrize("route", routes(), ids=lambda route: route.name)
-def test_the_examples_fit(route: Any) -> None:
-    route.body.model_validate(route.given)
-    Answer[route.result].model_validate({"results": [route.found]})
+def test_the_examples_have_no_other_fields(route: Any) -> None:
     assert set(route.found) <= set(route.result.model_fields)
+
+
+def test_a_path_of_two_forms_tells_both() -> None:
+    operation = get("/openapi.json").json()["paths"]["/embed"]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    assert [list(example["value"]) for example in examples.values()] == [["text"], ["inputs"]]
+    assert set(operation["responses"]["200"]["content"]["application/json"]["examples"]) == {"embed", "tei_embed"}
 
 
 def test_metrics_are_prometheus() -> None:

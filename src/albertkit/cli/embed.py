@@ -9,6 +9,7 @@ import click
 from albertkit.cli.options import (
     encoding_option,
     execution_options,
+    input_format_option,
     json_option,
     notes_on_stderr,
     print_json,
@@ -20,7 +21,10 @@ from albertkit.config import POOLINGS
 
 @click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
 @click.argument("model")
-@click.option("--input", "input_path", type=click.Path(), required=True, help="One text a line, or a table.")
+@click.option(
+    "--input", "input_path", type=click.Path(), required=True, help="One text a line, or a table; - is standard input."
+)
+@input_format_option
 @click.option(
     "--output",
     "--out",
@@ -45,6 +49,7 @@ from albertkit.config import POOLINGS
 def command(
     model: str,
     input_path: str,
+    input_format: str | None,
     output_path: str,
     pooling: str | None,
     text_column: str | None,
@@ -64,8 +69,9 @@ def command(
     With --ray many machines do it, each part of the file by one worker.
     """
     if ray is not None:
-        if encoding is not None:
-            raise click.UsageError("--encoding does not go with --ray")
+        for option, given in (("--encoding", encoding), ("--input -", input_path == "-" or None)):
+            if given is not None:
+                raise click.UsageError(f"{option} does not go with --ray")
         _on_ray(
             model,
             input_path,
@@ -83,6 +89,7 @@ def command(
         raise click.UsageError("--workers goes with --ray")
     import time
 
+    from albertkit.cli.inputs import input_path_of
     from albertkit.datasets.text_files import open_texts
     from albertkit.errors import UsageError
     from albertkit.hardware.device import choose_execution
@@ -92,7 +99,8 @@ def command(
     from albertkit.models.model_files import model_path
 
     execution = choose_execution(device=device, precision=precision, threads=threads)
-    source, target = Path(input_path), Path(output_path)
+    source = input_path_of(input_path, kind=input_format, text_column=text_column)
+    target = Path(output_path)
     if target.suffix not in (".npy", ".parquet"):
         raise UsageError(f'--output "{output_path}" must end in .npy or .parquet')
     if target.exists() and source.exists() and target.samefile(source):

@@ -10,22 +10,72 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Some rows that are to be predicted."""
+
+    rows: Sequence[Any]
+    """Texts, pairs of texts, or examples."""
+    columns: Mapping[str, Any]
+    """The columns of the input: name -> values."""
+    same: Mapping[str, str]
+    """Key of a prediction -> the column of the input that holds the same."""
+    are_examples: bool = False
+    """Whether the rows are examples, which `Predictor.predict_examples` takes."""
+
+    def predict(self, predictor: Any, *, progress: Any) -> list[Mapping[str, Any]]:
+        """Return one prediction per row, with what names the row."""
+        if not self.are_examples:
+            found: list[Mapping[str, Any]] = predictor.predict(self.rows, progress=progress)
+            return found
+        predictions = predictor.predict_examples(self.rows, progress=progress)
+        return [{**_described(example), **row} for example, row in zip(self.rows, predictions, strict=True)]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What is to be predicted, some thousand rows at a time."""
 
     total: int
-    pieces: Iterable[Sequence[Any]]
-    """Texts, pairs of texts, or examples."""
-    are_examples: bool = False
-    """Whether the pieces hold examples, which `Predictor.predict_examples` takes."""
+    pieces: Iterable[Piece]
 
-    def predict(self, predictor: Any, piece: Sequence[Any], *, progress: Any) -> list[Mapping[str, Any]]:
-        """Return one prediction per row of a piece, with what names the row."""
-        if not self.are_examples:
-            found: list[Mapping[str, Any]] = predictor.predict(piece, progress=progress)
-            return found
-        predictions = predictor.predict_examples(piece, progress=progress)
-        return [{**_described(example), **row} for example, row in zip(piece, predictions, strict=True)]
+
+def given_texts(texts: Sequence[str], pairs: Sequence[str]) -> Inputs:
+    """Return the texts of a command line, with their second texts if there are any."""
+    rows = list(zip(texts, pairs, strict=True)) if pairs else list(texts)
+    columns = {"text": texts, "pair": pairs} if pairs else {"text": texts}
+    return Inputs(len(texts), [Piece(rows, columns, {name: name for name in columns})])
+
+
+def input_path_of(path: str, *, kind: str | None, text_column: str | None = None) -> Path:
+    """Return the path of --input; "-" is standard input, which is kept in a temporary file while the command runs.
+
+    Args:
+        path: as it was given.
+        kind: what standard input holds, `lines` or the ending of a table; None for lines.
+        text_column: the column that was given, which lines do not have.
+
+    Raises:
+        UsageError: a kind for a file, or a column of lines.
+    """
+    import shutil
+    import sys
+    import tempfile
+
+    import click
+
+    from albertkit.errors import UsageError
+
+    if path != "-":
+        if kind is not None:
+            raise UsageError(f"--input-format goes with --input -; the ending of {path} says what the file holds")
+        return Path(path)
+    if text_column is not None and kind in (None, "lines"):
+        raise UsageError("lines have no columns; say what standard input holds, such as --input-format csv")
+    folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="albertkit-"))
+    file = Path(folder) / f"standard-input.{'txt' if kind in (None, 'lines') else kind}"
+    with file.open("wb") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+    return file
 
 
 def read_inputs(
@@ -58,20 +108,40 @@ def read_inputs(
 
     examples = _read_examples(path, task=predictor.model.task, labels=predictor.labels, encoding=encoding)
     if examples is not None:
-        return Inputs(len(examples), _in_pieces(examples), are_examples=True)
-    file = open_for_model(path, run=run, text_column=text_column, pair_column=pair_column, encoding=encoding)
+        return Inputs(len(examples), _in_pieces(examples))
+    file = open_for_model(
+        path, run=run, text_column=text_column, pair_column=pair_column, others=True, encoding=encoding
+    )
     found = file.check()
     if not found.rows and file.columns is not None:
         raise DataError(f"{path}: no row that can be used; the table needs rows")
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
-    return Inputs(found.rows, (piece.inputs for piece in file.pieces()))
+    chosen = file.columns
+    same = {"text": "text" if chosen is None else chosen.text}
+    if chosen is not None and chosen.pair is not None:
+        same["pair"] = chosen.pair
+    return Inputs(found.rows, (Piece(piece.inputs, file.columns_of(piece), same) for piece in file.pieces()))
 
 
 def open_for_model(
-    path: Path, *, run: str, text_column: str | None, pair_column: str | None, encoding: str | None = None
+    path: Path,
+    *,
+    run: str,
+    text_column: str | None,
+    pair_column: str | None,
+    others: bool = False,
+    encoding: str | None = None,
 ) -> Any:
     """Return a `TextFile` of texts or pairs, by the columns of training where the table has them and none are given.
+
+    Args:
+        path: a file of one text per line, or a table.
+        run: the model's name.
+        text_column: column of the (first) text.
+        pair_column: column of the second text.
+        others: whether the other columns are read.
+        encoding: of a text file.
 
     Raises:
         UsageError, DataError: as `read_inputs`.
@@ -81,7 +151,13 @@ def open_for_model(
 
     trained = {use: name for use, name in trained_columns(run).items() if use != "label_column"}
     return open_texts(
-        path, text_column=text_column, pair_column=pair_column, preferred=trained, pairs=True, encoding=encoding
+        path,
+        text_column=text_column,
+        pair_column=pair_column,
+        preferred=trained,
+        pairs=True,
+        others=others,
+        encoding=encoding,
     )
 
 
@@ -108,10 +184,15 @@ def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: st
     return data.examples
 
 
-def _in_pieces(examples: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def _in_pieces(examples: Sequence[Any]) -> Iterator[Piece]:
     from albertkit.datasets.text_files import ROWS
 
-    return (examples[start : start + ROWS] for start in range(0, len(examples), ROWS))
+    names = ("id", "text") if any(example.id is not None for example in examples) else ("text",)
+    for start in range(0, len(examples), ROWS):
+        rows = examples[start : start + ROWS]
+        described = [_described(example) for example in rows]
+        columns = {name: [row.get(name) for row in described] for name in names}
+        yield Piece(rows, columns, {name: name for name in names}, are_examples=True)
 
 
 def _described(example: Any) -> dict[str, Any]:

@@ -30,8 +30,10 @@ def command(
     """The texts of a file of vectors that are nearest to a text.
 
     VECTORS is a .parquet file of `albertkit embed`, or the folder that it filled with --ray. TEXT is embedded as its
-    texts were; nearness is the cosine, from -1 to 1. The file is read piece by piece, whatever its size.
+    texts were; nearness is the cosine, from -1 to 1. The file is read piece by piece, whatever its size. --json also
+    gives the other columns of the file.
     """
+    from albertkit.cli.outputs import keep_other_names
     from albertkit.errors import UsageError
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
@@ -60,9 +62,15 @@ def command(
         )
 
     question = question_vector(file, text, embed=embed, model=name)
-    found = [{"text": text, "similarity": similarity} for text, similarity in nearest(file, question, top=top)]
+    found = nearest(file, question, top=top)
     if as_json:
-        print_json(found)
+        others = file.others([one.row for one in found])
+        print_json(
+            [
+                {"text": one.text, "similarity": one.cosine, **keep_other_names(kept, ("text", "similarity"))}
+                for one, kept in zip(found, others, strict=True)
+            ]
+        )
     else:
-        for row in found:
-            click.echo(f"{row['similarity']:.4f}  {row['text']}")
+        for one in found:
+            click.echo(f"{one.cosine:.4f}  {one.text}")

@@ -114,6 +114,12 @@ encoding_option = click.option(
     help="Of a text file: cp1252, latin-1, utf-16, ... Left out: what its byte order mark says, else UTF-8.",
 )
 
+input_format_option = click.option(
+    "--input-format",
+    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
+    help="What standard input (--input -) holds; lines of text when left out. A file says it by its ending.",
+)
+
 data_options = _several(
     click.option("--data-dir", help="Local copy of a known data set: a folder in its official layout or an archive."),
     click.option("--text-column", help="Column of the (first) text of a table."),

@@ -12,6 +12,7 @@ from albertkit.cli.exits import exit_options
 from albertkit.cli.options import (
     encoding_option,
     execution_options,
+    input_format_option,
     json_option,
     notes_on_stderr,
     print_json,
@@ -23,8 +24,17 @@ from albertkit.cli.options import (
 @click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
 @click.argument("run")
 @click.argument("texts", nargs=-1)
-@click.option("--input", "input_path", type=click.Path(), help="A file with one text a line (or a table).")
-@click.option("--output", "--out", "output_path", type=click.Path(), help="Write JSON lines here instead of printing.")
+@click.option(
+    "--input", "input_path", type=click.Path(), help="A file with one text a line, or a table; - is standard input."
+)
+@input_format_option
+@click.option(
+    "--output",
+    "--out",
+    "output_path",
+    type=click.Path(),
+    help="Write here instead of printing: .csv, .tsv or .parquet with the columns of --input, else JSON lines.",
+)
 @click.option("--text-column", help="Column of the (first) text, when --input is a table.")
 @click.option("--pair-column", help="Column of the second text, when --input is a table.")
 @encoding_option
@@ -47,6 +57,7 @@ def command(
     run: str,
     texts: tuple[str, ...],
     input_path: str | None,
+    input_format: str | None,
     output_path: str | None,
     text_column: str | None,
     pair_column: str | None,
@@ -68,24 +79,24 @@ def command(
 ) -> None:
     """Labels with probabilities for texts.
 
-    The texts of --input pass piece by piece, so the file may have any size. --output takes its name when it is
-    complete.
+    The texts of --input pass piece by piece, so the file may have any size. --output keeps the other columns of a
+    table, and takes its name when it is complete.
     """
-    import json
     import sys
     from contextlib import nullcontext
 
     from albertkit.cli.exits import layers_passed, leaving_early
-    from albertkit.cli.inputs import Inputs, read_inputs
+    from albertkit.cli.inputs import given_texts, input_path_of, read_inputs
+    from albertkit.cli.outputs import open_predictions
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
-    from albertkit.io.files import line_writer
     from albertkit.io.progress import Console, Silent, counted
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give texts, or --input FILE: one of the two")
-    if encoding is not None and input_path is None:
-        raise click.UsageError("--encoding goes with --input")
+    for option, value in (("--encoding", encoding), ("--input-format", input_format)):
+        if value is not None and input_path is None:
+            raise click.UsageError(f"{option} goes with --input")
     if ray is not None:
         left_out = {
             "--explain": explain or explain_html or explain_label,
@@ -93,6 +104,7 @@ def command(
             "--entropy": entropy,
             "--tolerance": tolerance,
             "--encoding": encoding,
+            "--input -": input_path == "-",
         }
         for option, given in left_out.items():
             if given:
@@ -123,11 +135,11 @@ def command(
 
         require_labels(predictor)
     if input_path is None:
-        inputs = Inputs(len(texts), [list(zip(texts, pair, strict=True)) if pair else list(texts)])
+        inputs = given_texts(texts, pair)
     else:
         with notes_on_stderr():
             inputs = read_inputs(
-                Path(input_path),
+                input_path_of(input_path, kind=input_format, text_column=text_column or pair_column),
                 predictor=predictor,
                 run=run,
                 text_column=text_column,
@@ -137,16 +149,16 @@ def command(
     explanations: list[Any] = []  # of all rows where a page shows them
     # On a terminal the rows themselves show how far it is.
     progress = Silent() if output_path is None and sys.stdout.isatty() else Console()
-    output = nullcontext() if output_path is None else line_writer(output_path)
+    output = nullcontext() if output_path is None else open_predictions(output_path)
     with output as write, progress.bar("explaining" if explained else "predicting", total=inputs.total) as advance:
         for piece in inputs.pieces:
-            predictions = inputs.predict(predictor, piece, progress=None if explained else counted(advance))
+            predictions = piece.predict(predictor, progress=None if explained else counted(advance))
             of_piece: list[Any] = [None] * len(predictions)
             if explained:
                 from albertkit.explaining import explain as explain_texts
 
                 of_piece = explain_texts(
-                    predictor, piece, method=explain_method, label=explain_label, progress=counted(advance)
+                    predictor, piece.rows, method=explain_method, label=explain_label, progress=counted(advance)
                 )
                 predictions = [
                     {**row, "explanation": found.to_dict()} for row, found in zip(predictions, of_piece, strict=True)
@@ -154,11 +166,11 @@ def command(
                 explanations += of_piece if explain_html is not None else []
             task = predictor.model.task
             assert task is not None
+            if write is not None:
+                write(piece, predictions)
+                continue
             for row, explanation in zip(predictions, of_piece, strict=True):
-                if write is not None:
-                    write(json.dumps(row, ensure_ascii=False))
-                else:
-                    _print(row, explanation, line_of=task.render, as_json=as_json)
+                _print(row, explanation, line_of=task.render, as_json=as_json)
     say_truncation(predictor)
     if rule is not None:
         passed, layers = layers_passed(predictor)

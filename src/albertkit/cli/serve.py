@@ -30,6 +30,14 @@ KEY_VARIABLE = "ALBERTKIT_API_KEY"
     help="A name in requests' Host header, besides localhost and --host, that is answered; repeatable. Others get 421. "
     "Left out: any name, if there is a key or --host is no loopback address.",
 )
+@click.option(
+    "--cors-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin of a web page, such as https://app.example, whose scripts may send requests (CORS); repeatable; * for "
+    "any. Left out: none.",
+)
 @click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Tokens of a forward pass at most.")
 @click.option(
     "--batch-wait", type=float, default=2, show_default=True, help="Milliseconds that a pass waits to be filled."
@@ -48,6 +56,7 @@ def command(
     port: int,
     api_key_file: str | None,
     allowed: tuple[str, ...],
+    origins: tuple[str, ...],
     batch_tokens: int,
     batch_wait: float,
     queue: int,
@@ -122,6 +131,7 @@ def command(
         limits=limits,
         keys=keys,
         hosts=hosts,
+        origins=origins,
         ready=ready,
     )
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from albertkit.data.columns import LABEL_COLUMNS, choose_texts, has_usual_text, named
 from albertkit.data.examples import TextExample
+from albertkit.data.frames import Frame, frame_of
 from albertkit.errors import DataError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 5
 """Bad rows that a sentence names; the others are counted."""
 
-_LABELS = frozenset({"label", "labels", "class", "target"})
+NO_TEXTS = frozenset({*LABEL_COLUMNS, "id"})
 """Columns that hold no second text, whatever else is there."""
 
 
@@ -53,7 +55,13 @@ def is_gap(value: Any) -> bool:
         return not isinstance(value, np.ndarray)
 
 
-def examples_of(X: Any, *, name: str = "X") -> list[TextExample]:  # noqa: N803 - scikit-learn's name
+def examples_of(
+    X: Any,  # noqa: N803 - scikit-learn's name
+    *,
+    name: str = "X",
+    text_column: str | None = None,
+    pair_column: str | None = None,
+) -> list[TextExample]:
     """Return what is in X: a text per row, or a pair of texts per row.
 
     >>> examples_of(["one", "two"])[1].text, examples_of([("one", "two")])[0].pair
@@ -61,8 +69,11 @@ def examples_of(X: Any, *, name: str = "X") -> list[TextExample]:  # noqa: N803 
 
     Args:
         X: a list, array or Series of texts; for pairs a list of tuples of two; or a table (pandas, polars, pyarrow,
-            Hugging Face datasets) of one column of texts, or of two for pairs.
+            Hugging Face datasets). Of a table without the columns named below, one column is the texts, two are pairs
+            unless one is a label, and of more the usual names are looked for.
         name: what a message calls it.
+        text_column: of a table: the column of the (first) text.
+        pair_column: of a table: the column of the second text.
 
     Raises:
         InputError: X is one text, or has another shape, or holds rows that are no texts; the sentence names them.
@@ -70,7 +81,7 @@ def examples_of(X: Any, *, name: str = "X") -> list[TextExample]:  # noqa: N803 
     examples: list[TextExample] = []
     bad: list[str] = []
     first: TextExample | None = None
-    for number, row in enumerate(_rows(X, name)):
+    for number, row in enumerate(_rows(X, name, text_column, pair_column)):
         try:
             example = _example(row)
         except ValueError as error:
@@ -88,13 +99,13 @@ def examples_of(X: Any, *, name: str = "X") -> list[TextExample]:  # noqa: N803 
     return examples
 
 
-def texts_of(X: Any, *, name: str = "X") -> list[str]:  # noqa: N803
+def texts_of(X: Any, *, name: str = "X", text_column: str | None = None) -> list[str]:  # noqa: N803
     """Return the texts of X.
 
     Raises:
         InputError: see `examples_of`, or X holds pairs.
     """
-    examples = examples_of(X, name=name)
+    examples = examples_of(X, name=name, text_column=text_column)
     if examples and examples[0].pair is not None:
         raise InputError(f"{name} holds pairs of texts, but each text gets a vector of its own; give one column")
     return [example.text for example in examples]
@@ -110,53 +121,62 @@ def listed(found: Sequence[str], what: str) -> str:
     return f"{len(found):,} {what}: {'; '.join(found[:_SHOWN])}{more}"
 
 
-def _rows(X: Any, name: str) -> Iterable[Any]:  # noqa: N803
+def text_columns(
+    frame: Frame, *, name: str, text_column: str | None = None, pair_column: str | None = None
+) -> tuple[str, str | None]:
+    """Return the columns of the text and of the second text, as `examples_of` chooses them.
+
+    Raises:
+        InputError: there is no such column, or none looks like a text.
+    """
+    names = frame.names
+    if text_column is None and pair_column is None:
+        if len(names) == 1:
+            return names[0], None
+        if len(names) == 2 and not any(each.lower() in NO_TEXTS for each in names):
+            return names[0], names[1]
+        if not has_usual_text(names):
+            example = f', such as {name}["{names[0]}"]' if names else ""
+            raise InputError(
+                f"{name} has {len(names)} columns ({named(names)}), and none has a usual name of a text; give the "
+                f"column of the texts{example}"
+            )
+    try:
+        return choose_texts(names, where=name, text_column=text_column, pair_column=pair_column)
+    except DataError as error:
+        raise InputError(str(error)) from error
+
+
+def _rows(X: Any, name: str, text_column: str | None, pair_column: str | None) -> Iterable[Any]:  # noqa: N803
+    frame = frame_of(X, name=name)
+    if frame is not None:
+        text, pair = text_columns(frame, name=name, text_column=text_column, pair_column=pair_column)
+        firsts = frame.column(text)
+        return firsts if pair is None else list(zip(firsts, frame.column(pair), strict=True))
+    if text_column is not None or pair_column is not None:
+        raise InputError(f"{name} is a {type(X).__name__}, which has no columns; leave text_column and pair_column out")
     if isinstance(X, str | bytes):
         raise InputError(f"{name} is one text; give a list of texts, such as [text]")
     shape = getattr(X, "shape", None)
     if hasattr(X, "tocsr"):
         raise InputError(f"{name} is a sparse {type(X).__name__} of numbers; give the texts themselves")
-    columns = getattr(X, "column_names", None)
     if isinstance(X, Mapping):
         hint = ""
         if all(hasattr(value, "column_names") for value in X.values()) and X:  # a DatasetDict
             hint = f' of splits; give the texts of one, such as {name}["{next(iter(X))}"]["text"]'
         raise InputError(f"{name} is a dictionary{hint or '; give a list of texts'}")
-    if isinstance(columns, list | tuple) and hasattr(X, "__getitem__"):
-        return _rows_of_table(X, columns, name)
-    if columns is not None:  # a stream of Hugging Face datasets, whose rows are dictionaries
+    if getattr(X, "column_names", None) is not None:  # a stream of Hugging Face datasets, whose rows are dictionaries
         raise InputError(f'{name} is a {type(X).__name__}; give its texts, such as [row["text"] for row in {name}]')
     if shape is not None and len(shape) not in (1, 2):
         raise InputError(f"{name} has the shape {tuple(shape)}; give a list, array or column of texts, or two columns")
     if shape is not None and len(shape) == 2:
         if shape[1] not in (1, 2):
             raise InputError(f"{name} has {shape[1]} columns; give one column of texts, or two columns for pairs")
-        _refuse_labels(getattr(X, "columns", ()), name)
-        values = X.to_numpy() if hasattr(X, "to_numpy") else X
-        return [row[0] for row in values] if shape[1] == 1 else [tuple(row) for row in values]
+        return [row[0] for row in X] if shape[1] == 1 else [tuple(row) for row in X]
     try:
         return list(_values(X))
     except TypeError:
         raise InputError(f"{name} is {X!r:.40}, a {type(X).__name__}; give a list of texts") from None
-
-
-def _rows_of_table(X: Any, columns: Sequence[str], name: str) -> Iterable[Any]:  # noqa: N803
-    """Read the one or two columns of a table whose iteration does not give its rows' values."""
-    if len(columns) not in (1, 2):
-        there = ", ".join(f"{column!s:.40}" for column in columns[:20])
-        raise InputError(
-            f"{name} has {len(columns)} columns ({there}); give one column of texts, such as "
-            f'{name}["{columns[0] if columns else "text"}"], or two columns for pairs'
-        )
-    _refuse_labels(columns, name)
-    values = [list(_values(X[column])) for column in columns]
-    return values[0] if len(columns) == 1 else list(zip(*values, strict=True))
-
-
-def _refuse_labels(columns: Iterable[Any], name: str) -> None:
-    label = next((column for column in columns if str(column).lower() in _LABELS), None)
-    if label is not None:
-        raise InputError(f'{name} has the column "{label}", which is no text; give the columns of texts only')
 
 
 def _values(column: Any) -> Iterable[Any]:

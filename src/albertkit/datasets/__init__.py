@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.dataset import Dataset, DataSource, holdout, require_labelled, require_two_labels
 from albertkit.errors import UsageError, did_you_mean
@@ -50,7 +50,7 @@ DATASETS: Registry[Callable[..., DataSource]] = Registry(
 
 
 def open_data(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Any,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     text_column: str | None = None,
@@ -75,7 +75,8 @@ def open_data(
     Args:
         data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet, in .json (questions in
             SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word per line; .txt if the task says so); or
-            a folder with such files named train, dev (or validation) and test.
+            a folder with such files named train, dev (or validation) and test; or a table in memory (pandas, polars,
+            pyarrow, Hugging Face datasets), or a dictionary of such tables by split.
         data_dir: for a name: a local copy, a folder in the official layout or an archive of it; what `albertkit
             download` has put into the cache if None.
         text_column: for a table: the column of the (first) text.
@@ -95,20 +96,38 @@ def open_data(
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
         MissingExtraError: Parquet without pyarrow.
     """
-    name = os.fspath(data)
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
-    if name in DATASETS:
+    if isinstance(data, str | os.PathLike) and os.fspath(data) in DATASETS:
+        name = os.fspath(data)
         given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
         source = _open_known(name, data_dir=data_dir, skip_bad_rows=skip_bad_rows, given=given)
         if task not in (None, source.task):
             raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
         return source
     # Here, since a known data set needs none of these files.
-    from albertkit.datasets.own_files import COLUMN_ENDINGS, ReadOptions, task_of
-    from albertkit.datasets.table import open_tables
+    from albertkit.datasets.own_files import COLUMN_ENDINGS, ENDINGS, ReadOptions, task_of
+    from albertkit.datasets.table import open_frames, open_tables
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
-    path = Path(data)
+    options = ReadOptions(
+        **columns,
+        task=task,
+        labels=None if labels is None else tuple(labels),
+        labelled=labelled,
+        skip_bad_rows=skip_bad_rows,
+        encoding=encoding,
+    )
+    if not isinstance(data, str | os.PathLike):
+        for option, value in (("data_dir", data_dir), ("encoding", encoding)):
+            if value is not None:
+                raise UsageError(f"{option} goes with files, but data is a {type(data).__name__}; leave it out")
+        if task in ENDINGS:
+            raise UsageError(
+                f"data for {task} are read from files, but data is a {type(data).__name__}; write it to a .jsonl or "
+                ".parquet file"
+            )
+        return open_frames(data, options=options)
+    name, path = os.fspath(data), Path(data)
     # A named column makes it a table of texts, unless the task was said.
     named = task is None and any(column is not None for column in columns.values())
     own = None if named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
@@ -120,14 +139,6 @@ def open_data(
         )
     if data_dir is not None:
         raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
-    options = ReadOptions(
-        **columns,
-        task=task,
-        labels=None if labels is None else tuple(labels),
-        labelled=labelled,
-        skip_bad_rows=skip_bad_rows,
-        encoding=encoding,
-    )
     if own is None:
         return open_tables(path, options=options)
     for option, value in columns.items():
@@ -165,7 +176,7 @@ def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
 
 
 def load_dataset(
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Any,
     *,
     split: str = "train",
     data_dir: str | os.PathLike[str] | None = None,
@@ -185,7 +196,8 @@ def load_dataset(
     (1066, ('negative', 'positive'))
 
     Args:
-        data: a known name, a file, or a folder of files.
+        data: a known name, a file, a folder of files, a table in memory (pandas, polars, pyarrow, Hugging Face
+            datasets), or a dictionary of such tables by split.
         split: the split's name.
         data_dir: for a name: a local copy.
         text_column: for a table: the column of the (first) text.

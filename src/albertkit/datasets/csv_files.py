@@ -9,12 +9,12 @@ import csv
 import io
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
+from albertkit.data.columns import refuse_doubles
 from albertkit.errors import DataError
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
@@ -113,28 +113,6 @@ def column_names(header: Sequence[str], *, where: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in header)
     refuse_doubles(names, where=f"{where}, line 1")
     return names
-
-
-def refuse_doubles(columns: Sequence[str], *, where: str) -> None:
-    """Refuse columns of which two have one name; columns without a name may be several.
-
-    Raises:
-        DataError: names them.
-    """
-    twice = sorted(f'"{name:.40}"' for name, count in Counter(columns).items() if count > 1 and name)
-    if twice:
-        raise DataError(f"{where}: column {', '.join(twice[:5])} is there more than once; rename all but one")
-
-
-def named(columns: Sequence[str], *, shown: int = 20) -> str:
-    """Return the names of some columns for a message.
-
-    >>> named(["text", "", "label"]), named([""])
-    ('text, label', 'none')
-    """
-    names = [f"{name:.40}" for name in columns if name]
-    more = f", ... ({len(names):,} in all)" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more or "none"
 
 
 def physical_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, TASKS, WHOLE, Dataset, DataSource
 from albertkit.datasets.table_files import TABLE_ENDINGS, Table, open_table
@@ -146,23 +147,23 @@ def _task_of_keys(keys: set[str]) -> str | None:
     return "token_classification" if tagged and not keys & {"label", "labels"} else None
 
 
-Read = Callable[[Path, Dataset, bool], Dataset]
-"""(file, the split without rows, whether it may lack what is to be predicted) -> the split."""
+Read = Callable[[Any, Dataset, bool], Dataset]
+"""(file or table in memory, the split without rows, whether it may lack what is to be predicted) -> the split."""
 
 
 def own_source(
-    path: Path,
+    path: Path | str,
     read: Read,
     *,
     task: str,
     labels: tuple[str, ...] = (),
     metrics: tuple[str, ...] | None = None,
-    files: Mapping[str, Path] | None = None,
+    files: Mapping[str, Any] | None = None,
 ) -> DataSource:
     """Return the data set that a file or folder of the user's own is; one file is the split "train" and "all".
 
     Args:
-        path: what was given.
+        path: what was given, or with `files` the name of what they are.
         read: reads a split.
         task: a key of `ENDINGS`, or one of `TASKS`.
         labels: names of the classes or tags.
@@ -172,9 +173,9 @@ def own_source(
     Raises:
         DataError: the file or folder is not there.
     """
-    there = split_files(path, task=task) if files is None else files
-    hint = " (a single file has the split train)"
-    if path.is_dir():
+    there: Mapping[str, Any] = split_files(Path(path), task=task) if files is None else files
+    hint = "" if isinstance(path, str) else " (a single file has the split train)"
+    if isinstance(path, Path) and path.is_dir():
         hint = f" (a file {path / 'SPLIT'}{next(iter(there.values())).suffix} would be it)"
     chosen = STRUCTURED_METRICS[task] if metrics is None else metrics
 

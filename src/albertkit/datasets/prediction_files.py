@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from albertkit.data.columns import named
 from albertkit.datasets.conll import read_columns
-from albertkit.datasets.csv_files import named
 from albertkit.datasets.rows import BadRows, decode_text, own_bytes
 from albertkit.datasets.table_files import is_table, open_table
 from albertkit.errors import DataError, did_you_mean

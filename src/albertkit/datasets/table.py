@@ -1,15 +1,17 @@
-"""A user's own data: one table, or a folder with tables named train, dev (or validation) and test."""
+"""A user's own data: one table, or tables named train, dev (or validation) and test; files or in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.columns import choose_label, choose_texts, require_column
 from albertkit.data.examples import TextExample
-from albertkit.datasets.columns import choose_label, choose_texts, require_column
-from albertkit.datasets.dataset import Dataset, DataSource, with_rows
+from albertkit.data.frames import frame_of
+from albertkit.data.texts import is_gap
+from albertkit.datasets.dataset import SPLIT_ALIASES, Dataset, DataSource, with_rows
 from albertkit.datasets.labels import (
     collect_labels,
     holds_list_texts,
@@ -20,9 +22,10 @@ from albertkit.datasets.labels import (
     unreadable_list,
     zeros_and_ones,
 )
+from albertkit.datasets.lines import Slice
 from albertkit.datasets.own_files import ReadOptions, own_source, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
-from albertkit.datasets.table_files import open_table
+from albertkit.datasets.table_files import Table, TableRow, open_table
 from albertkit.errors import DataError
 
 ID_COLUMN = "id"
@@ -38,9 +41,10 @@ METRICS = {
 
 @dataclass(frozen=True)
 class _Read:
-    """One file with its labels as they are in it."""
+    """One table with its labels as they are in it."""
 
     where: str
+    columns: tuple[str, ...]
     label_column: str | None
     rows: list[tuple[str, TextExample, Any]]
     bad: BadRows
@@ -58,9 +62,65 @@ def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
         DataError: the file or folder is not there, a column is missing, or rows of the first split cannot be used.
         MissingExtraError: Parquet without pyarrow.
     """
-    files = split_files(path)
+
+    def open_file(file: Path) -> Table:
+        return open_table(file, encoding=options.encoding)
+
+    return _source(path, split_files(path), open_file, options)
+
+
+def open_frames(data: Any, *, options: ReadOptions) -> DataSource:
+    """Open a table in memory (its one split is "train", also called "all"), or a dictionary of tables by split.
+
+    Args:
+        data: a table of pandas, polars, pyarrow, Hugging Face datasets or another library that speaks Arrow, or a
+            dictionary such as Hugging Face's DatasetDict.
+        options: columns, task and labels.
+
+    Raises:
+        DataError: no table, a column is missing, or rows of the first split cannot be used.
+        MissingExtraError: a table that only pyarrow can read.
+    """
+    name = type(data).__name__
+    given = data if isinstance(data, Mapping) else {"train": data}
+    tables = {SPLIT_ALIASES.get(split, split): _frame_table(each, split, name) for split, each in given.items()}
+    if not tables:
+        raise DataError(f"{name} is empty; give a table, or a dictionary such as {{'train': table, 'test': table}}")
+    order = sorted(tables, key=lambda split: _ORDER.index(split) if split in _ORDER else len(_ORDER))
+    return _source(name, {split: tables[split] for split in order}, lambda table: table, options)
+
+
+_ORDER = ("train", "dev", "test")
+
+
+def _frame_table(value: Any, split: str, name: str) -> Table:
+    where = name if type(value).__name__ == name else f"{type(value).__name__} {split}"
+    frame = frame_of(value, name=where)
+    if frame is None:
+        raise DataError(
+            f"data is a {where}; give a known name, a path, a table (pandas, polars, pyarrow, Hugging Face datasets), "
+            "or a dictionary of tables by split"
+        )
+
+    def rows(
+        names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
+        del bad
+        assert part is None
+        columns = [frame.column(each) for each in (*names, *optional)]
+        for number, row in enumerate(zip(*columns, strict=True)):
+            yield f"row {number}", [None if is_gap(cell) else cell for cell in row]
+
+    advice = "repair or drop such rows (counted from 0), or pass skip_bad_rows=True"
+    return Table(where, frame.names, rows, advice=advice)
+
+
+def _source(
+    path: Path | str, files: Mapping[str, Any], opened: Callable[[Any], Table], options: ReadOptions
+) -> DataSource:
+    """Return the data set of some files or tables by split."""
     first = next(iter(files))
-    read = _read(files[first], options)  # the labels are those of the training file
+    read = _read(opened(files[first]), options)  # the labels are those of the training file
     values = [value for _, _, value in read.rows if options.labelled]
     task = options.task or infer_task(values)
     if options.task is None and options.labels and task == "regression":
@@ -75,15 +135,14 @@ def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
         labels = collect_labels(values, task=task)
     else:
         labels = options.labels
-    kept: dict[Path, Dataset] = {}
+    kept: dict[Any, Dataset] = {}
 
-    def load(file: Path, empty: Dataset, may_lack_label: bool) -> Dataset:
+    def load(file: Any, empty: Dataset, may_lack_label: bool) -> Dataset:
         if file not in kept:
-            source = read if file == files[first] else _read(file, options)
+            source = read if file is files[first] else _read(opened(file), options)
             # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
             if source.label_column is None and options.labelled and not may_lack_label:
-                columns = open_table(file, encoding=options.encoding).columns
-                require_column(columns, options.label_column, where=source.where, use="label")
+                require_column(source.columns, options.label_column, where=source.where, use="label")
             kept[file] = _dataset(source, empty, options)
         return kept[file]
 
@@ -122,8 +181,7 @@ def _require_names(read: _Read, values: Sequence[Any]) -> None:
         )
 
 
-def _read(path: Path, options: ReadOptions) -> _Read:
-    table = open_table(path, encoding=options.encoding)
+def _read(table: Table, options: ReadOptions) -> _Read:
     text, pair = choose_texts(
         table.columns, where=table.where, text_column=options.text_column, pair_column=options.pair_column
     )
@@ -132,7 +190,7 @@ def _read(path: Path, options: ReadOptions) -> _Read:
         label = choose_label(table.columns, where=table.where, label_column=options.label_column)
     key = next((name for name in table.columns if name.lower() == ID_COLUMN and name not in (text, pair, label)), None)
     names = [name for name in (text, pair, key, label) if name is not None]
-    bad = BadRows(table.where, skip=options.skip_bad_rows)
+    bad = BadRows(table.where, skip=options.skip_bad_rows, advice=table.advice)
     warnings = RowWarnings(table.where)
     rows = []
     for place, values in table.rows(names, bad):
@@ -153,7 +211,7 @@ def _read(path: Path, options: ReadOptions) -> _Read:
             f'{table.where}: column "{label}" holds lists written as text, which are read as several labels per row; '
             "--task classification takes each as one name"
         )
-    return _Read(table.where, label, rows, bad, tuple(notes))
+    return _Read(table.where, table.columns, label, rows, bad, tuple(notes))
 
 
 def _id(value: Any) -> str | None:
@@ -163,7 +221,7 @@ def _id(value: Any) -> str | None:
 
 def _dataset(read: _Read, empty: Dataset, options: ReadOptions) -> Dataset:
     examples = []
-    bad = BadRows(read.where, skip=options.skip_bad_rows)
+    bad = BadRows(read.where, skip=options.skip_bad_rows, advice=read.bad.advice)
     for place, example, value in read.rows:
         try:
             if read.label_column is None:

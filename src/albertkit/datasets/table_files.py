@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, physical_lines, refuse_doubles
+from albertkit.data.columns import refuse_doubles
+from albertkit.datasets.csv_files import CsvReader, CsvRecord, column_names, physical_lines
 from albertkit.datasets.json_text import parse_object
 from albertkit.datasets.lines import Slice, ended_lines, lines_of
 from albertkit.datasets.rows import BadRows
@@ -54,6 +55,8 @@ class Table:
     rows: Rows
     warnings: tuple[str, ...] = ()
     """One sentence for each thing that was found out about the file, such as its delimiter."""
+    advice: str = "repair the file or pass --skip-bad-rows"
+    """How the error about rows that cannot be used ends."""
 
 
 def is_table(path: Path) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from albertkit.datasets.columns import Columns, choose_texts
+from albertkit.data.columns import Columns, choose_texts
 from albertkit.datasets.lines import Slice, is_plain, lines_of, read_errors, require_file
 from albertkit.datasets.parquet_slices import ParquetSlices
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
@@ -39,7 +39,7 @@ class Piece:
     pairs: list[str] | None = None
     """The second texts; None where there are none."""
     others: Mapping[str, Any] = field(default_factory=dict)
-    """The table's other columns: lists of texts (or None), or pyarrow arrays."""
+    """The table's other columns: lists of values as the file has them, or pyarrow arrays."""
 
     @property
     def inputs(self) -> list[str] | list[tuple[str, str]]:
@@ -58,7 +58,7 @@ class _Row(NamedTuple):
     place: str
     text: str
     pair: str | None = None
-    others: Sequence[str | None] = ()
+    others: Sequence[Any] = ()
 
 
 class TextFile:
@@ -138,6 +138,15 @@ class TextFile:
         bad.close()
         return piece
 
+    def columns_of(self, piece: Piece) -> dict[str, Any]:
+        """Return the columns of a piece by their names, in the order of the file; lines are the column "text"."""
+        if self.columns is None:
+            return {"text": piece.texts}
+        found = {self.columns.text: piece.texts, **piece.others}
+        if self.columns.pair is not None:
+            found[self.columns.pair] = piece.pairs
+        return {name: found[name] for name in self._open_table().columns if name in found}
+
     def slices(self) -> Iterator[tuple[Slice, int]]:
         """Yield the location of each piece and its number of texts; reading the piece finds rows that cannot be used.
 
@@ -178,8 +187,7 @@ class TextFile:
             except ValueError as error:
                 bad.add(place, str(error))
                 continue
-            others = [_json_text(value) for value in values[len(names) :]]
-            yield _Row(place, texts[0], texts[1] if len(texts) > 1 else None, others)
+            yield _Row(place, texts[0], texts[1] if len(texts) > 1 else None, values[len(names) :])
 
     def _piece(self, rows: list[_Row]) -> Piece:
         texts = [row.text for row in rows]
@@ -275,6 +283,7 @@ def open_texts(
     pair_column: str | None = None,
     preferred: Mapping[str, str] | None = None,
     pairs: bool = False,
+    others: bool | None = None,
     encoding: str | None = None,
 ) -> TextFile:
     """Open a file of texts, and choose the columns of a table by its header or first row.
@@ -284,8 +293,10 @@ def open_texts(
         text_column: text column of a table; its usual names if None, of a table of pairs the first of the two.
         pair_column: with `pairs`, the column of second texts; found by its usual names if neither is given.
         preferred: `text_column` and `pair_column` to take where none are given and the table has all of these.
-        pairs: whether texts and second texts are read, instead of the text with all other columns. Of those, one that
-            is called text or vector is left out: a file of vectors has its own.
+        pairs: whether second texts are read. Otherwise an other column that is called text or vector is left out: a
+            file of vectors has its own.
+        others: whether all other columns are read; if None, those that are not read as pairs. With `pairs`, the columns
+            of JSONL are the keys of all its rows.
         encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
 
     Raises:
@@ -298,15 +309,19 @@ def open_texts(
     if not is_table(path):
         require_lines(path)
         return TextFile(path, encoding=encoding)
-    table = open_table(path, encoding=encoding, every_key=False)
+    others = not pairs if others is None else others
+    table = open_table(path, encoding=encoding, every_key=others and pairs)
     if preferred and text_column is None and pair_column is None and set(preferred.values()) <= set(table.columns):
         text_column, pair_column = preferred.get("text_column"), preferred.get("pair_column")
     text, pair = choose_texts(table.columns, where=table.where, text_column=text_column, pair_column=pair_column)
-    if pairs:
-        columns = Columns(text, () if pair is None else (pair,), pair)
+    if not pairs:
+        own, pair = (text, "text", "vector"), None
+        kept = [name for name in table.columns if name and name not in own]
+    elif others:  # one column may have no name: the index that pandas writes
+        kept = [name for name in table.columns if name != text and table.columns.count(name) == 1]
     else:
-        kept = [name for name in table.columns if name and name not in (text, "text", "vector")]
-        columns = Columns(text, tuple(kept))
+        kept = [] if pair is None else [pair]
+    columns = Columns(text, tuple(kept), pair)
     return TextFile(path, columns, table=table, encoding=encoding)
 
 
@@ -337,8 +352,3 @@ def require_sliceable(path: Path) -> None:
         raise UsageError(
             f"{path}: with --ray the input is UTF-8 whose lines end at line feeds; convert it, or leave --ray out"
         )
-
-
-def _json_text(value: object) -> str | None:
-    """Return a text as it is, anything else as JSON: one column, one type."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

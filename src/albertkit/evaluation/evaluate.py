@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from albertkit.datasets import load_dataset
 from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.report import Report
@@ -39,7 +41,7 @@ def aligned_labels(dataset: Dataset, *, task: Task, labels: Sequence[str], model
 
 def evaluate(
     predictor: Predictor,
-    dataset: Dataset,
+    dataset: Dataset | Any,
     *,
     predictions: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -48,7 +50,8 @@ def evaluate(
 
     Args:
         predictor: the model.
-        dataset: the split, with labels.
+        dataset: the split, with labels; or a table in memory whose columns have usual names (`load_dataset` takes
+            others).
         predictions: a file or folder to write the predictions to, in the forms that `albertkit score` reads.
         progress: called with the number of examples just finished.
 
@@ -61,6 +64,8 @@ def evaluate(
     task = predictor.model.task
     if task is None:
         raise UsageError(f"{predictor.model.source} has no task head to score: fine-tune it first")
+    if not isinstance(dataset, Dataset):
+        dataset = load_dataset(dataset, task=task.data_task)
     require_labelled(dataset)
     if dataset.task != task.data_task:
         raise DataError(

@@ -11,8 +11,9 @@ import numpy as np
 
 from albertkit.batching.batch import Batch
 from albertkit.data.examples import TextExample
+from albertkit.data.frames import frame_of
 from albertkit.data.sample_text import sample_texts
-from albertkit.data.texts import examples_of, texts_of
+from albertkit.data.texts import InputError, examples_of, texts_of
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.exported import exported_folder, load_exported
@@ -24,6 +25,7 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.pooling import check_pooling
+from albertkit.tasks.prediction_rows import prediction_columns
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
 
@@ -124,20 +126,32 @@ class Predictor:
         return self._task().predictions(outputs, encoded, examples, labels=self.model.labels)
 
     def predict(
-        self, texts: str | Sequence[str | tuple[str, str]], *, progress: Progress | None = None
+        self,
+        texts: str | Sequence[str | tuple[str, str]] | Any,
+        *,
+        text_column: str | None = None,
+        pair_column: str | None = None,
+        progress: Progress | None = None,
     ) -> list[Mapping[str, Any]]:
         """Return one prediction a text: `{text, label, probabilities}` or the task's own keys.
 
         Args:
-            texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair, and so
-                is a row of a table of two columns.
+            texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair. Or a
+                table (pandas, polars, pyarrow, Hugging Face datasets) of texts, or of pairs in two columns.
+            text_column: of a table: the column of the (first) text; one with a usual name if None.
+            pair_column: of a table: the column of the second text.
             progress: called with the number of texts just finished.
 
         Raises:
             InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
             UsageError: the model has no task head.
         """
-        rows = examples_of([texts] if isinstance(texts, str) else texts, name="texts")
+        rows = examples_of(
+            [texts] if isinstance(texts, str) else texts,
+            name="texts",
+            text_column=text_column,
+            pair_column=pair_column,
+        )
         task = self._task()
         decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
         return [
@@ -145,10 +159,37 @@ class Predictor:
             for row, prediction in zip(rows, decoded, strict=True)
         ]
 
+    def predict_frame(
+        self,
+        frame: Any,
+        *,
+        text_column: str | None = None,
+        pair_column: str | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """Return a table of the same library with the columns of the predictions: label, probability_LABEL, ..
+
+        Args:
+            frame: a table of pandas, polars, pyarrow or Hugging Face datasets.
+            text_column: the column of the (first) text; chosen as by `predict` if None.
+            pair_column: the column of the second text.
+            progress: called with the number of texts just finished.
+
+        Raises:
+            InputError: no table, no column of texts, or rows that are no texts; the sentence names them.
+            UsageError: the model has no task head.
+        """
+        found = frame_of(frame, name="frame")
+        if found is None:
+            raise InputError(f"frame is a {type(frame).__name__}; give a table, or call predict for a list of texts")
+        rows = self.predict(frame, text_column=text_column, pair_column=pair_column, progress=progress)
+        return found.with_columns(prediction_columns(rows, beside=found.names))
+
     def embed(
         self,
-        texts: str | Sequence[str],
+        texts: str | Sequence[str] | Any,
         *,
+        text_column: str | None = None,
         pooling: str | None = None,
         max_length: int | None = None,
         progress: Progress | None = None,
@@ -156,7 +197,8 @@ class Predictor:
         """Return one vector a text, `[texts, dimensions]`.
 
         Args:
-            texts: a text, or several: a list, an array or a column of a table.
+            texts: a text, or several: a list, an array, a column of a table, or a table of texts.
+            text_column: of a table: the column of the text; one with a usual name if None.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
                 `default_pooling` when left out. A Dense map that the model declares follows the declared pooling only.
             max_length: longest input in tokens; the model's own when left out.
@@ -168,7 +210,7 @@ class Predictor:
         """
         pooling = pooling or self.default_pooling
         check_pooling(pooling)
-        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts")
+        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts", text_column=text_column)
         length = self._length(max_length)
         sequences = self.model.tokenizer.sequences(rows, max_length=length)
         self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)

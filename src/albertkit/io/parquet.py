@@ -1,9 +1,10 @@
-"""Open Parquet files: pyarrow as an optional library, and one sentence for whatever it raises of a bad file."""
+"""Read and write Parquet: pyarrow as an optional library, and one sentence for whatever it raises of a bad file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,62 @@ def open_parquet(path: Path) -> Any:
     parquet = import_parquet(f"reading {path.name}")
     with parquet_errors(path):
         return parquet.ParquetFile(path)
+
+
+def json_text(value: Any) -> str | None:
+    """Return a text as it is, and anything else but None as JSON: one column, one type.
+
+    >>> json_text("a"), json_text(["a", 1]), json_text(None)
+    ('a', '["a", 1]', None)
+    """
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+class ParquetWriter:
+    """Writes a row group per call; the first call fixes the names and types of the columns.
+
+    Args:
+        path: the file.
+        metadata: of its schema.
+    """
+
+    def __init__(self, path: Path, *, metadata: Mapping[bytes, bytes] | None = None) -> None:
+        self.path, self.metadata = path, dict(metadata or {})
+        self.writer: Any = None
+        self.schema: Any = None
+
+    def __call__(self, columns: Mapping[str, Any]) -> None:
+        """Append rows.
+
+        Args:
+            columns: name -> values: a pyarrow or NumPy array, or a sequence, which becomes texts (see `json_text`).
+        """
+        import pyarrow
+        import pyarrow.parquet
+
+        arrays = {
+            name: pyarrow.array(map(json_text, values), pyarrow.string()) if isinstance(values, Sequence) else values
+            for name, values in columns.items()
+        }
+        table = pyarrow.table(arrays)
+        if self.writer is None:
+            self.schema = table.schema.with_metadata(self.metadata)
+            self.writer = pyarrow.parquet.ParquetWriter(self.path, self.schema)
+        self.writer.write_table(table.cast(self.schema))
+
+    def close(self) -> None:
+        """Close the file, once."""
+        writer, self.writer = self.writer, None
+        if writer is not None:
+            writer.close()
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Close the file when the block ends; an error in the block is the one to report."""
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                self.close()
+            raise
+        self.close()

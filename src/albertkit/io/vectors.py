@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.errors import DataError, UsageError
 from albertkit.io.files import atomic_file
-from albertkit.io.parquet import import_parquet, open_parquet, parquet_errors
+from albertkit.io.parquet import ParquetWriter, import_parquet, open_parquet, parquet_errors
 
 FloatArray = npt.NDArray[np.float32]
 COLUMNS = ("text", "vector")
@@ -34,7 +34,7 @@ _SAME = 0.98  # cosine of a text's vectors in full and in half precision is abov
 Write = Callable[[FloatArray, Sequence[str], Mapping[str, Any]], None]
 """(vectors `[texts, dimensions]`, their texts, name -> values of other columns) -> appended to the file.
 
-A sequence of values is of texts, or None; any other type comes as a pyarrow array, of the same type in every call."""
+A sequence of values becomes texts; any other type comes as a pyarrow array, of the same type in every call."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,21 @@ def open_vectors(path: Path, *, dimensions: int, made_by: MadeBy | None = None) 
             file.write(_npy_header(rows, dimensions))
         return
     import_parquet(f"writing {path}")
+    said = {} if made_by is None else {_KEY: json.dumps({"format": 1, **asdict(made_by)}).encode()}
     with atomic_file(path) as temporary:
-        writer = _ParquetWriter(temporary, dimensions=dimensions, made_by=made_by)
-        try:
-            yield writer
-            writer.finish()
-        except BaseException:
-            with suppress(Exception):  # the first error is the one to tell
-                writer.close()
-            raise
+        writer = ParquetWriter(temporary, metadata=said)
+
+        def add(vectors: FloatArray, texts: Sequence[str], others: Mapping[str, Any]) -> None:
+            import pyarrow
+
+            flat = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1), pyarrow.float32())
+            column = pyarrow.FixedSizeListArray.from_arrays(flat, dimensions)
+            writer({"text": texts, "vector": column, **others})
+
+        with writer.closing():
+            yield add
+            if writer.schema is None:  # a file without texts has its columns all the same
+                add(np.zeros((0, dimensions), np.float32), [], {})
 
 
 def _npy_header(rows: int, dimensions: int) -> bytes:
@@ -97,45 +103,6 @@ def _npy_header(rows: int, dimensions: int) -> bytes:
     described = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dimensions}), }}"
     text = described.ljust(_HEADER - 11) + "\n"
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin1")
-
-
-class _ParquetWriter:
-    """Writes a row group a call; the first fixes the names and types of the columns."""
-
-    def __init__(self, path: Path, *, dimensions: int, made_by: MadeBy | None) -> None:
-        self.path, self.dimensions, self.made_by = path, dimensions, made_by
-        self.writer: Any = None
-        self.schema: Any = None
-
-    def __call__(self, vectors: FloatArray, texts: Sequence[str], others: Mapping[str, Any]) -> None:
-        import pyarrow
-        import pyarrow.parquet
-
-        flat = pyarrow.array(np.ascontiguousarray(vectors).reshape(-1), pyarrow.float32())
-        columns = {"text": texts, "vector": pyarrow.FixedSizeListArray.from_arrays(flat, self.dimensions), **others}
-        table = pyarrow.table(
-            {
-                name: pyarrow.array(values, pyarrow.string()) if isinstance(values, Sequence) else values
-                for name, values in columns.items()
-            }
-        )
-        if self.writer is None:
-            said = {} if self.made_by is None else {_KEY: json.dumps({"format": 1, **asdict(self.made_by)}).encode()}
-            self.schema = table.schema.with_metadata(said)
-            self.writer = pyarrow.parquet.ParquetWriter(self.path, self.schema)
-        self.writer.write_table(table.cast(self.schema))
-
-    def finish(self) -> None:
-        """Write the end of the file; one without texts has its columns all the same."""
-        if self.writer is None:
-            self(np.zeros((0, self.dimensions), np.float32), [], {})
-        self.close()
-
-    def close(self) -> None:
-        """Close the file, once."""
-        writer, self.writer = self.writer, None
-        if writer is not None:
-            writer.close()
 
 
 class VectorFile:
@@ -191,6 +158,30 @@ class VectorFile:
             return MadeBy(str(found["model"]), str(found["pooling"]), int(found["max_length"]))
         except (ValueError, TypeError, KeyError):
             return None
+
+    def others(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the other columns of some rows.
+
+        Args:
+            rows: their numbers, from 0 in the order of the file.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        found: dict[int, dict[str, Any]] = {row: {} for row in rows}
+        start = 0
+        for path in self.files:
+            with parquet_errors(path):
+                file = open_parquet(path)
+                names = [name for name in file.schema_arrow.names if name not in COLUMNS]
+                for group in range(file.metadata.num_row_groups if names else 0):
+                    end = start + file.metadata.row_group(group).num_rows
+                    inside = sorted(row for row in found if start <= row < end)
+                    if inside:
+                        table = file.read_row_group(group, columns=names).take([row - start for row in inside])
+                        found.update(zip(inside, table.to_pylist(), strict=True))
+                    start = end
+        return [found[row] for row in rows]
 
     def pieces(self, rows: int = _ROWS) -> Iterator[tuple[list[str], FloatArray]]:
         """Yield texts and vectors `[rows, dimensions]` in the order of the file.
@@ -259,7 +250,16 @@ def question_vector(
     return found
 
 
-def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[tuple[str, float]]:
+class Near(NamedTuple):
+    """A text that was found."""
+
+    row: int
+    """Its number in the file, from 0."""
+    text: str
+    cosine: float
+
+
+def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[Near]:
     """Return the `top` texts with the largest cosine, the nearest first; ties in the order of the file.
 
     Args:
@@ -272,13 +272,17 @@ def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[tuple[str
     """
     question = unit(vector)
     texts: list[str] = []
+    rows = np.zeros(0, np.int64)
     cosines = np.zeros(0, np.float32)
+    start = 0
     for more, vectors in file.pieces():
         texts += more
+        rows = np.concatenate([rows, np.arange(start, start + len(more))])
         cosines = np.concatenate([cosines, unit(vectors) @ question])
         best = np.argsort(-cosines, kind="stable")[:top]
-        texts, cosines = [texts[index] for index in best], cosines[best]
-    return [(text, float(cosine)) for text, cosine in zip(texts, cosines, strict=True)]
+        texts, rows, cosines = [texts[index] for index in best], rows[best], cosines[best]
+        start += len(more)
+    return [Near(int(row), text, float(cosine)) for row, text, cosine in zip(rows, texts, cosines, strict=True)]
 
 
 def unit(vectors: FloatArray) -> FloatArray:

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.columns import Columns
 from albertkit.datasets import text_files
-from albertkit.datasets.columns import Columns
 from albertkit.errors import DataError
 from albertkit.io.file_digests import model_digest
 from albertkit.models.model_files import model_path

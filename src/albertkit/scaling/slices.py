@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.datasets.columns import Columns
+from albertkit.data.columns import Columns
 from albertkit.datasets.lines import Slice
 from albertkit.datasets.text_files import TextFile, require_sliceable
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from albertkit.serving.hosts import host_name
 from albertkit.serving.logs import Visit, log, request_id, where
-from albertkit.serving.refusals import Refusal, refusal_body
+from albertkit.serving.refusals import Problem, Refusal, own_problem, refusal_body
 from albertkit.serving.service import RETRY, Service
 
 Scope = MutableMapping[str, Any]
@@ -38,11 +38,11 @@ class Observer:
     Args:
         app: what answers.
         service: whose counters are told.
-        paths: those that the server knows.
+        paths: those that the server knows, each with the form of its refusals.
     """
 
-    def __init__(self, app: App, *, service: Service, paths: Collection[str]) -> None:
-        self.app, self.service, self.paths = app, service, frozenset(paths)
+    def __init__(self, app: App, *, service: Service, paths: Mapping[str, Problem]) -> None:
+        self.app, self.service, self.paths = app, service, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -52,6 +52,7 @@ class Observer:
         path = scope["path"] if scope["path"] in self.paths else "(unknown)"
         method = scope["method"] if scope["method"] in _METHODS else "(unknown)"
         visit = Visit(request_id(_header(scope, b"x-request-id")), method, path)
+        visit.problem = self.paths.get(path, own_problem)
         scope[VISIT] = visit
 
         async def send_named(message: Message) -> None:
@@ -88,7 +89,7 @@ class Admission:
         keys: accepted keys; a client must send one. Empty: no key is needed.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
         free: paths that need no key.
-        routes: paths whose requests the model reads.
+        routes: paths whose requests the model reads, each with the route that does the work.
     """
 
     def __init__(
@@ -99,11 +100,11 @@ class Admission:
         keys: Sequence[str],
         hosts: Sequence[str],
         free: Collection[str],
-        routes: Collection[str],
+        routes: Mapping[str, str],
     ) -> None:
         self.app, self.service, self.hosts = app, service, tuple(hosts)
         self.keys = [key.encode() for key in keys]
-        self.free, self.routes = frozenset(free), frozenset(routes)
+        self.free, self.routes = frozenset(free), routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -152,7 +153,7 @@ class Admission:
     async def _able(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the body of a request that the model can answer."""
         try:
-            self.service.capabilities.require(scope["path"].strip("/"))
+            self.service.capabilities.require(self.routes[scope["path"]])
             _check_encoding(scope)
         except Refusal:
             # A connection that closes with a body unread is reset, and the refusal may be lost on its way.
@@ -213,10 +214,11 @@ class Admission:
 
 async def refuse(send: Send, refusal: Refusal, visit: Visit) -> None:
     """Send the answer of a refusal."""
-    body = refusal_body(refusal.status, refusal.message, request_id=visit.id)
+    status, problem = visit.problem(refusal.status, refusal.message, visit.id)
+    body = refusal_body(problem)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
     encoded = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
     await send({"type": "http.response.body", "body": body})
 
 

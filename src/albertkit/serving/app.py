@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import reduce
 from importlib.resources import files
-from typing import Any
+from operator import or_
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import APIKeyHeader, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Discriminator, RootModel, Tag, create_model
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
 from albertkit.serving.admission import VISIT, Admission, Observer
-from albertkit.serving.messages import Answer, Described, Refused, State
+from albertkit.serving.endpoints import OWN, Dialect, Endpoint
+from albertkit.serving.messages import Described, State
 from albertkit.serving.metrics import CONTENT_TYPE
-from albertkit.serving.refusals import Refusal, refusal_body
-from albertkit.serving.routes import routes as all_routes
+from albertkit.serving.openai import OPENAI, Models, models
+from albertkit.serving.paths import paths as all_paths
+from albertkit.serving.refusals import Problem, Refusal, own_problem, refusal_body
 from albertkit.serving.service import Service
-from albertkit.tasks.route import Route
+from albertkit.serving.tei import TEI, Info, info
 
 PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
@@ -53,6 +58,7 @@ def make_app(
     *,
     keys: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     started: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """Return the application.
@@ -61,6 +67,7 @@ def make_app(
         service: not started yet: the application's own start loads the model, in the background.
         keys: of which a client must show one; empty for no such need.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
+        origins: of web pages on other hosts that may send requests (CORS), or "*" for any; empty for none.
         started: called when the model is loaded, or could not be.
     """
 
@@ -95,37 +102,65 @@ def make_app(
     secured: list[Any] = []
     if keys:  # for OpenAPI; `Admission` checks them
         secured = [Security(HTTPBearer(auto_error=False)), Security(APIKeyHeader(name="X-API-Key", auto_error=False))]
-    for route in all_routes():
+    paths = all_paths()
+    for path, forms in paths.items():
         app.add_api_route(
-            f"/{route.name}",
-            _endpoint(route, service),
+            path,
+            _endpoint(forms, service),
             methods=["POST"],
-            summary=route.summary,
-            operation_id=route.name,
-            response_model=Answer[route.result],  # type: ignore[name-defined]  # a type known at run time
-            responses=_responses(200, *_STATUSES, keys=bool(keys), example={"results": [route.found]}),
-            openapi_extra={"requestBody": {"content": {"application/json": {"example": route.given}}}},
+            summary=forms[0].summary,
+            operation_id=forms[0].name,
+            response_model=reduce(or_, (form.answer for form in forms)),
+            responses=_responses(200, *_STATUSES, keys=bool(keys), forms=forms),
+            openapi_extra={"requestBody": {"content": {"application/json": _examples("given", forms)}}},
             dependencies=secured,
         )
     _add_plain_paths(app, service, secured)
     for path, name in PAGE.items():
         app.add_route(path, _page(name), methods=["GET"], include_in_schema=False)
-    routes = [f"/{route.name}" for route in all_routes()]
-    known = {*routes, *_FREE, "/model", "/metrics"}
+    known: dict[str, Problem] = dict.fromkeys([*_FREE, "/model", "/metrics"], own_problem)
+    known |= {path: forms[0].dialect.problem for path, forms in paths.items()}
+    known |= {"/v1/models": OPENAI.problem, "/info": TEI.problem}
+    routes = {path: forms[0].route for path, forms in paths.items()}
     app.add_middleware(Admission, service=service, keys=keys, hosts=hosts, free=_FREE, routes=routes)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
     app.add_middleware(Observer, service=service, paths=known)
     return app
 
 
-def _endpoint(route: Route, service: Service) -> Callable[..., Awaitable[Response]]:
-    async def endpoint(body: BaseModel, request: Request) -> Response:
-        answer = await service.answer(route.name, body.model_dump(), request.scope[VISIT])
-        return Response(answer, media_type="application/json")
+def _endpoint(forms: Sequence[Endpoint], service: Service) -> Callable[..., Awaitable[Response]]:
+    by_body = {form.body: form for form in forms}
+
+    async def endpoint(body: Any, request: Request) -> Response:
+        body = body.root if len(forms) > 1 else body
+        form, visit = by_body[type(body)], request.scope[VISIT]
+        visit.problem = form.dialect.problem
+        return Response(await service.answer(form, body, visit), media_type="application/json")
 
     # FastAPI reads the types from here; as text they would be looked up among this module's names.
-    endpoint.__annotations__ = {"body": route.body, "request": Request, "return": Response}
-    endpoint.__doc__ = route.body.__doc__
+    endpoint.__annotations__ = {"body": _body(forms), "request": Request, "return": Response}
+    endpoint.__doc__ = " Or: ".join(form.body.__doc__ or "" for form in forms)
     return endpoint
+
+
+def _body(forms: Sequence[Endpoint]) -> type[BaseModel]:
+    """Return the type of a path's bodies: of several forms, the one whose own field a body has, else the first."""
+    if len(forms) == 1:
+        return forms[0].body
+
+    def tag(value: Any) -> str:
+        marked = (form.name for form in forms if isinstance(value, dict) and form.mark in value)
+        return next(marked, forms[0].name)
+
+    bodies: Any = reduce(or_, (Annotated[form.body, Tag(form.name)] for form in forms))
+    return create_model(f"Any{forms[0].body.__name__}", __base__=RootModel[Annotated[bodies, Discriminator(tag)]])
 
 
 def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> None:
@@ -161,21 +196,53 @@ def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> 
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
+    @app.get(
+        "/v1/models",
+        summary="The model, as OpenAI's clients ask for it",
+        response_model=Models,
+        responses=_responses(400, 401, 421, 500, 503, keys=bool(secured), dialect=OPENAI),
+        dependencies=secured,
+    )
+    async def v1_models() -> Response:
+        return JSONResponse(models(service.capabilities, loaded=service.loaded))
+
+    @app.get(
+        "/info",
+        summary="The model, as TEI's clients ask for it",
+        response_model=Info,
+        responses=_responses(400, 401, 421, 500, 503, keys=bool(secured), dialect=TEI),
+        dependencies=secured,
+    )
+    async def tei_info() -> Response:
+        return JSONResponse(info(service.capabilities, service.limits))
+
     # Load balancers ask with HEAD; the library answers it of the page's files by itself.
     for path, answer in (("/health", health), ("/ready", ready), ("/model", model), ("/metrics", metrics)):
         app.head(path, include_in_schema=False)(answer)
 
 
-def _responses(*statuses: int, keys: bool = False, example: Any = None) -> dict[int | str, dict[str, Any]]:
+def _examples(kind: Literal["given", "found"], forms: Sequence[Endpoint]) -> dict[str, Any]:
+    """Return OpenAPI's entry of one example, or of one for each form."""
+    if len(forms) == 1:
+        return {"example": getattr(forms[0], kind)}
+    return {"examples": {form.name: {"value": getattr(form, kind)} for form in forms}}
+
+
+def _responses(
+    *statuses: int, keys: bool = False, forms: Sequence[Endpoint] = (), dialect: Dialect = OWN
+) -> dict[int | str, dict[str, Any]]:
+    dialects = {form.dialect.name: form.dialect for form in forms} or {dialect.name: dialect}
+    refused: Any = reduce(or_, (each.refused for each in dialects.values()))
     found: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         if status == 401 and not keys:
             continue
         if status == 200:
-            found[status] = {"content": {"application/json": {"example": example}}}
+            found[status] = {"content": {"application/json": _examples("found", forms)}}
             continue
-        told = {"error": {"status": status, "message": f"{_STATUSES[status]}.", "request_id": "job-7"}}
-        entry: dict[str, Any] = {"model": Refused, "description": _STATUSES[status]}
+        first = next(iter(dialects.values()))
+        _, told = first.problem(status, f"{_STATUSES[status]}.", "job-7")
+        entry: dict[str, Any] = {"model": refused, "description": _STATUSES[status]}
         entry["content"] = {"application/json": {"example": told}}
         if status == 400:  # what is no HTTP is refused by the library that reads it, in plain text
             entry["content"]["text/plain"] = {"schema": {"type": "string"}}
@@ -197,8 +264,9 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _problem(request: Request, status: int, message: str, headers: Any = None) -> Response:
-    body = refusal_body(status, message, request_id=request.scope[VISIT].id)
-    return Response(body, status, headers=headers, media_type="application/json")
+    visit = request.scope[VISIT]
+    status, problem = visit.problem(status, message, visit.id)
+    return Response(refusal_body(problem), status, headers=headers, media_type="application/json")
 
 
 async def _refused(request: Request, error: Any) -> Response:
@@ -218,6 +286,11 @@ async def _invalid(request: Request, error: Any) -> Response:
     """Return one sentence on what is wrong with a body, without any of its texts."""
     first = error.errors()[0]
     place = [part for part in first["loc"] if part != "body"]
+    forms = {form.name: form for form in all_paths()[request.url.path]}
+    form = next(iter(forms.values()))
+    if len(forms) > 1 and place and place[0] in forms:
+        form = forms[place.pop(0)]
+        request.scope[VISIT].problem = form.dialect.problem
     if first["type"] == "json_invalid":
         sentence = f"the body is no JSON (character {place[0] if place else 0}); send an object such as the example's"
     elif not place:
@@ -225,9 +298,7 @@ async def _invalid(request: Request, error: Any) -> Response:
     elif first["type"] == "missing":
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
-        fields = ", ".join(
-            next(route.body for route in all_routes() if f"/{route.name}" == request.url.path).model_fields
-        )
+        fields = ", ".join(form.body.model_fields)
         sentence = f"the body holds a field that is not known here; the fields are {fields}"
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
         sentence = f'the field "{place[0]}" must be a text or a list of texts, which may not be empty'

@@ -53,11 +53,12 @@ class Capabilities:
         if route not in self.names:
             raise Refusal(409, f"this server runs {self.name}, which cannot {route}; it can {', '.join(self.names)}")
 
-    def size(self, values: Mapping[str, Any]) -> int:
+    def size(self, values: Mapping[str, Any], *, names: Mapping[str, str]) -> int:
         """Return the characters of a request's texts, see `Limits.check_texts`.
 
         Args:
-            values: the fields of its body.
+            values: the fields of its route.
+            names: what its client calls them, where the names differ.
 
         Raises:
             Refusal: too many or too long ones.
@@ -65,9 +66,9 @@ class Capabilities:
         lists = {name: [value] if isinstance(value, str) else value for name, value in values.items()}
         return self.limits.check_texts(
             {
-                name: texts
+                names.get(name, name): texts
                 for name, texts in lists.items()
-                if isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+                if isinstance(texts, list) and all(isinstance(text, str | list) for text in texts)
             }
         )
 
@@ -76,7 +77,7 @@ class Capabilities:
 
         Args:
             route: its name.
-            values: the fields of its body, whose `size` was found to be allowed.
+            values: its fields, whose `size` was found to be allowed.
 
         Raises:
             Refusal: the model cannot, or the request asks for too much.
@@ -170,10 +171,9 @@ class Capabilities:
         )
 
     def _compare(self, values: Mapping[str, Any]) -> Work[Results]:
-        work, count = (
-            self._vectors([*values["text"], *values["pair"]], self.predictor.default_pooling),
-            len(values["text"]),
-        )
+        pairs = list(zip(values["text"], values["pair"], strict=True))
+        rows = {text: row for row, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
+        work = self._vectors([*rows], self.predictor.default_pooling)
 
         def results(found: FloatArray) -> Results:
             vectors = found.astype(np.float64)
@@ -181,10 +181,10 @@ class Capabilities:
             lost = [one.truncated for one in work.sequences]
             return [
                 {
-                    "similarity": float(np.clip(vectors[row] @ vectors[count + row], -1, 1)),
-                    "cut_tokens": lost[row] + lost[count + row],
+                    "similarity": float(np.clip(vectors[rows[text]] @ vectors[rows[pair]], -1, 1)),
+                    "cut_tokens": lost[rows[text]] + lost[rows[pair]],
                 }
-                for row in range(count)
+                for text, pair in pairs
             ]
 
         return work.then(results)
@@ -204,8 +204,11 @@ class Capabilities:
 
         return Work([], "", finish)
 
-    def _vectors(self, texts: Sequence[str], pooling: str) -> Work[FloatArray]:
-        sequences = self.model.tokenizer.sequences(texts, max_length=self.model.max_length)
+    def _vectors(self, texts: Sequence[Any], pooling: str) -> Work[FloatArray]:
+        """Work of the vectors of texts, or of their token ids."""
+        tokenizer = self.model.tokenizer
+        tokenise = tokenizer.sequences if isinstance(texts[0], str) else tokenizer.sequences_of_ids
+        sequences = tokenise(texts, max_length=self.model.max_length)
         return Work(sequences, pooling, lambda rows: self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling))
 
 

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
+from albertkit.serving.refusals import Problem, own_problem
+
 _LOGGER = logging.getLogger("albertkit.serving")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass
 class Visit:
-    """What the log says of a request."""
+    """A request: what the log says of it, and the form of its refusal."""
 
     id: str
     """The client's own X-Request-Id, or a fresh one."""
@@ -35,6 +37,8 @@ class Visit:
     """Their tokens."""
     waited: float = 0.0
     """Seconds in the queue."""
+    problem: Problem = own_problem
+    """The form of a refusal, which is not logged."""
 
     def fields(self) -> dict[str, Any]:
         """Return the entries of its line.

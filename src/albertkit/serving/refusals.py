@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Problem = Callable[[int, str, str], tuple[int, Mapping[str, Any]]]
+"""Takes the status, the sentence and the request's id; returns the status and the body in a client's own form."""
 
 
 class Refusal(Exception):  # noqa: N818 - nothing went wrong here
@@ -22,11 +26,16 @@ class Refusal(Exception):  # noqa: N818 - nothing went wrong here
         self.headers = dict(headers or {})
 
 
-def refusal_body(status: int, message: str, *, request_id: str) -> bytes:
+def own_problem(status: int, message: str, request_id: str) -> tuple[int, Mapping[str, Any]]:
+    """Return the form of albertkit's own paths, see `Problem`."""
+    return status, {"error": {"status": status, "message": message, "request_id": request_id}}
+
+
+def refusal_body(problem: Mapping[str, Any]) -> bytes:
     r"""Return the JSON of a response that refuses.
 
-    >>> refusal_body(404, "no", request_id="r1").decode()
+    >>> refusal_body(own_problem(404, "no", "r1")[1]).decode()
     '{"error": {"status": 404, "message": "no", "request_id": "r1"}}'
     """
     # ASCII only: a label that a client asked for may hold half a character, which UTF-8 cannot say.
-    return json.dumps({"error": {"status": status, "message": message, "request_id": request_id}}).encode("ascii")
+    return json.dumps(problem).encode("ascii")

@@ -143,6 +143,7 @@ def make_server(
     *,
     keys: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     ready: Callable[[Service], None] | None = None,
 ) -> Server:
     """Return a server: `await server.serve(sockets=[..])` runs it.
@@ -151,6 +152,7 @@ def make_server(
         service: not started yet.
         keys: accepted keys; a client must send one.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
+        origins: of web pages on other hosts that may send requests (CORS); empty for none.
         ready: called when the model is there.
     """
 
@@ -162,7 +164,7 @@ def make_server(
 
     limits = service.limits
     config = uvicorn.Config(
-        make_app(service, keys=keys, hosts=hosts, started=started),
+        make_app(service, keys=keys, hosts=hosts, origins=origins, started=started),
         http=_protocol(limits.body_seconds),
         ws="none",
         loop="asyncio",
@@ -186,6 +188,7 @@ def serve(
     limits: Limits,
     keys: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     ready: Callable[[Service], None] | None = None,
 ) -> None:
     """Answer requests until a signal comes.
@@ -199,6 +202,7 @@ def serve(
         limits: limits of requests.
         keys: accepted keys; a client must send one.
         hosts: names that a request may use, see `albertkit.serving.hosts`; empty for any.
+        origins: of web pages on other hosts that may send requests (CORS); empty for none.
         ready: called when the model is there.
 
     Raises:
@@ -206,7 +210,7 @@ def serve(
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each counter, that says when the process began
     service = Service(load, limits=limits)
-    server = make_server(service, keys=keys, hosts=hosts, ready=ready)
+    server = make_server(service, keys=keys, hosts=hosts, origins=origins, ready=ready)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
     try:

@@ -7,9 +7,10 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from albertkit import __version__
@@ -18,7 +19,8 @@ from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import FloatArray, Work
 from albertkit.models.loaded import FreshWeightsWarning
 from albertkit.serving.batching import Batcher, Job
-from albertkit.serving.capabilities import Capabilities, Results
+from albertkit.serving.capabilities import Capabilities
+from albertkit.serving.endpoints import Endpoint
 from albertkit.serving.limits import Limits
 from albertkit.serving.logs import Visit, log
 from albertkit.serving.metrics import Metrics
@@ -49,6 +51,8 @@ class Service:
         """Why the model could not be loaded."""
         self.crowded: Callable[[], bool] = lambda: False
         """Whether there are too many connections."""
+        self.loaded = 0
+        """When the model was loaded, in seconds since 1970."""
         self._load = load
         self._draining = False
         self._capabilities: Capabilities | None = None
@@ -68,6 +72,7 @@ class Service:
             self.failure = error
             return
         self._batcher = batcher
+        self.loaded = int(time.time())
         self._capabilities = capabilities = Capabilities(predictor, limits=self.limits)
         for note in predictor.model.notes:
             log("note", message=note)
@@ -140,16 +145,16 @@ class Service:
             self.open -= 1
             self.metrics.open.set(self.open)
 
-    async def answer(self, route: str, values: Mapping[str, Any], visit: Visit) -> bytes:
+    async def answer(self, endpoint: Endpoint, body: Any, visit: Visit) -> bytes:
         """Return the JSON of an answer.
 
         Args:
-            route: its name.
-            values: the fields of its body.
+            endpoint: one form of a path.
+            body: of that form.
             visit: told what the log says of it.
 
         Raises:
-            Refusal: 409, 422 or 503.
+            Refusal: 404, 409, 422 or 503.
         """
         loop = asyncio.get_running_loop()
         capabilities = self._capabilities
@@ -157,10 +162,11 @@ class Service:
         assert self._batcher is not None
         pool = self._pool
         try:
-            work = await loop.run_in_executor(pool, _prepared_if_short, capabilities, route, values)
+            work = await loop.run_in_executor(pool, partial(endpoint.work, body, capabilities, most=LONG_TEXTS))
             if work is None:
                 pool = self._long_pool
-                work = await loop.run_in_executor(pool, capabilities.prepare, route, values)
+                work = await loop.run_in_executor(pool, partial(endpoint.work, body, capabilities))
+                assert work is not None
         except AlbertkitError as error:
             raise Refusal(422, str(error)) from error
         rows: list[FloatArray] = []
@@ -206,11 +212,7 @@ class Service:
         return max(1, min(60, math.ceil(self.open / 2 * seconds / requests)))
 
 
-def _prepared_if_short(capabilities: Capabilities, route: str, values: Mapping[str, Any]) -> Work[Results] | None:
-    return capabilities.prepare(route, values) if capabilities.size(values) <= LONG_TEXTS else None
-
-
-def _answer(work: Work[Results], rows: Sequence[FloatArray]) -> bytes:
+def _answer(work: Work[Any], rows: Sequence[FloatArray]) -> bytes:
     # In a thread of texts: a large answer would keep the loop from every other client.
-    found = {"results": work.finish(rows)}
+    found = work.finish(rows)
     return json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")

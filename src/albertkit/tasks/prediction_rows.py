@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 
 def own_ids(examples: Sequence[Any]) -> tuple[str, ...] | None:
@@ -25,3 +27,31 @@ def keys_of(examples: Sequence[Any]) -> Sequence[str]:
 def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as JSON, one per line."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def prediction_columns(
+    predictions: Sequence[Mapping[str, Any]],
+    *,
+    beside: Collection[str] = (),
+    without: Collection[str] = ("text", "pair"),
+) -> dict[str, Any]:
+    """Return the columns that a table of predictions has: "probability_" and the label for each probability.
+
+    >>> row = {"text": "a", "label": "pos", "probabilities": {"neg": 0.25, "pos": 0.75}}
+    >>> list(prediction_columns([row], beside=["review", "label"]))
+    ['predicted_label', 'probability_neg', 'probability_pos']
+
+    Args:
+        predictions: of each row.
+        beside: columns that are there; a prediction with the name of one gets "predicted_" before it.
+        without: keys that are left out.
+    """
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys(key for row in predictions for key in row if key not in without):
+        values: list[Any] = [row.get(key) for row in predictions]
+        if key == "probabilities":
+            shares = {label: [each[label] for each in values] for label in values[0]}
+            found |= {f"probability_{label}": np.array(each, np.float64) for label, each in shares.items()}
+        else:
+            found[key] = np.array(values, np.float64) if all(isinstance(each, float) for each in values) else values
+    return {f"predicted_{key}" if key in beside else key: values for key, values in found.items()}

@@ -257,6 +257,30 @@ class AnyTokenizer(ABC):
             for row, ids in enumerate(first)
         ]
 
+    def sequences_of_ids(self, ids: Iterable[list[int]], *, max_length: int | None = 512) -> list[Sequence]:
+        """Return texts that are token ids already as sequences: `[CLS] a [SEP]`.
+
+        >>> from albertkit.text.tokenizer import Tokenizer
+        >>> [one.input_ids.tolist() for one in Tokenizer.official().sequences_of_ids([[31, 23], [2, 31, 23, 3]])]
+        [[2, 31, 23, 3], [2, 31, 23, 3]]
+
+        Args:
+            ids: the ids of each text, with [CLS] and [SEP] around them or without.
+            max_length: tokens of a sequence at most; None for no limit.
+
+        Raises:
+            UsageError: an id outside the vocabulary, or max_length has no room for the special tokens.
+        """
+        token_budget(max_length, num_specials=2)
+        cls_id, sep_id = self.cls_id, self.sep_id
+        found = []
+        for row in ids:
+            self.pieces(row)
+            has_specials = len(row) >= 2 and row[0] == cls_id and row[-1] == sep_id
+            plain = row[1:-1] if has_specials else row
+            found.append(build_sequence(plain, None, max_length=max_length, cls_id=cls_id, sep_id=sep_id))
+        return found
+
     def __call__(
         self,
         texts: str | Iterable[str],

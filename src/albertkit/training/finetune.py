@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -54,6 +55,8 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress) -
     started = time.perf_counter()
     execution = training_execution(settings, to="train")
     source = _open(settings)
+    if not isinstance(settings.data, str):  # the splits' digests tell a resumed run whether the rows are the same
+        settings = replace(settings, data=source.name)
     base = load_model(settings.model)
     splits = choose_splits(source, settings)
     resolved = resolve(settings, base, splits.train)
@@ -83,7 +86,8 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress) -
 
 def _open(settings: FinetuneSettings) -> DataSource:
     # Columns are those of tables: with a known data set, of the unlabelled ones.
-    has_columns = settings.data not in DATASETS or not settings.unlabelled
+    is_known = isinstance(settings.data, str) and settings.data in DATASETS
+    has_columns = not is_known or not settings.unlabelled
     return open_data(
         settings.data,
         data_dir=settings.data_dir,

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from albertkit.data.columns import named
 from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.errors import DataError, UsageError

@@ -24,8 +24,8 @@ class FinetuneSettings(SharedSettings):
 
     model: str
     """Known name, model folder or run directory to start from."""
-    data: str
-    """Known data set, or a table's path."""
+    data: str | Any
+    """Known data set, a table's path, or a table in memory (`load_dataset`), of which the run keeps the type's name."""
     out: str
     """The run directory to make."""
     task: str | None = None
@@ -180,6 +180,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "float": lambda value: isinstance(value, float) or _is_int(value),
     "bool": lambda value: isinstance(value, bool),
     "None": lambda value: value is None,
+    "Any": lambda _: False,  # a table in memory, which is not saved
     "tuple[int, ...]": lambda value: isinstance(value, list | tuple) and all(_is_int(width) for width in value),
     "tuple[str, ...]": lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
     "dict[str, float]": lambda value: isinstance(value, dict),

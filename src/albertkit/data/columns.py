@@ -1,11 +1,11 @@
-"""Find which columns of a table hold the text, a second text and the label if the user names none."""
+"""The names of a table's columns: which ones hold the text, a second text and the label if the user names none."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from albertkit.datasets.csv_files import named
 from albertkit.errors import DataError, did_you_mean
 
 PAIR_COLUMNS = (
@@ -65,6 +65,16 @@ def choose_texts(
     return require_column(columns, text, where=where, use="text"), pair
 
 
+def has_usual_text(columns: Sequence[str]) -> bool:
+    """Return whether `choose_texts` finds a text by its usual names.
+
+    >>> has_usual_text(["id", "Review"]), has_usual_text(["a", "b"])
+    (True, False)
+    """
+    lower = _by_lower(columns)
+    return any(name in lower for name in TEXT_COLUMNS) or any(a in lower and b in lower for a, b in PAIR_COLUMNS)
+
+
 def choose_label(columns: Sequence[str], *, where: str, label_column: str | None = None) -> str | None:
     """Return the column of the label, by its usual names if none is given; None where no column has one.
 
@@ -97,6 +107,28 @@ def require_column(columns: Sequence[str], name: str | None, *, where: str, use:
             f"{where}: no column for the {use} ({there}; looked for {', '.join(_DEFAULTS[use])}); give --{use}-column"
         )
     raise DataError(f'{where}: no column "{name}" for the {use} ({there}){did_you_mean(name, columns)}')
+
+
+def refuse_doubles(columns: Sequence[str], *, where: str) -> None:
+    """Refuse columns of which two have one name; columns without a name may be several.
+
+    Raises:
+        DataError: names them.
+    """
+    twice = sorted(f'"{name:.40}"' for name, count in Counter(columns).items() if count > 1 and name)
+    if twice:
+        raise DataError(f"{where}: column {', '.join(twice[:5])} is there more than once; rename all but one")
+
+
+def named(columns: Sequence[str], *, shown: int = 20) -> str:
+    """Return the names of some columns for a message.
+
+    >>> named(["text", "", "label"]), named([""])
+    ('text, label', 'none')
+    """
+    names = [f"{name:.40}" for name in columns if name]
+    more = f", ... ({len(names):,} in all)" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more or "none"
 
 
 def _by_lower(columns: Sequence[str]) -> dict[str, str]:
