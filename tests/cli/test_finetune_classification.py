@@ -73,7 +73,7 @@ def test_tables_that_cannot_be_learned_are_one_sentence(albertkit: Runner, tmp_p
 
     cases = (
         (table("case", "Yes", "yes "), (), r'case.csv: the labels "Yes" and "yes" differ only in case or spacing'),
-        (table("one", "good"), (), r'one.csv, split .*all \d+ rows have "good", but a classifier needs two'),
+        (table("one", "good"), (), r'one.csv, split .*all \d+ rows have "good", but a classifier needs at least two'),
         (table("hole", "a", "b", ""), (), r'hole.csv, line 4: the label in column "label" is missing'),
         (table("none", ""), ("--task", "multilabel"), r"none.csv: no row has a label, so there is nothing to learn"),
         (table("words", "1", "two"), ("--task", "regression"), r'words.csv, line 3: label "two" is not a number'),

@@ -65,7 +65,7 @@ def test_a_data_set_of_the_hub() -> None:
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ({"text": ["a"], "label": ["x"]}, 'X has the column "label", which is no text'),
+        ({"text": ["a"], "label": ["x"]}, 'X has the column "label", which is not text'),
         ({"id": [1], "text": ["a"], "label": [0]}, r'X has 3 columns \(id, text, label\); .* such as X\["id"\]'),
         ({"text": ["a", None]}, "row 1 has no text"),
         ({"text": ["a"], "pair": [None]}, "row 0 has no text"),
@@ -101,6 +101,6 @@ def test_columns_of_arrow() -> None:
 
 def test_a_frame_with_a_label() -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(InputError, match='the column "label", which is no text'):
+    with pytest.raises(InputError, match='the column "label", which is not text'):
         examples_of(pandas.DataFrame({"text": ["a"], "label": ["x"]}))
     assert is_gap(pandas.NA)

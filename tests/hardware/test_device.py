@@ -71,7 +71,7 @@ def test_refusals(device: str, precision: str, threads: int | None, words: str) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_a_gpu_that_is_not_here() -> None:
-    with pytest.raises(UsageError, match='device "cuda:1" is not here: torch sees no CUDA GPU; use --device cpu'):
+    with pytest.raises(UsageError, match='device "cuda:1" is not available: torch sees no CUDA GPU; use --device cpu'):
         choose_execution(device="cuda:1")
 
 
@@ -90,7 +90,7 @@ def test_a_precision_needs_a_processor_that_has_it(precision: str) -> None:
 
 
 def test_int8_passes_no_gradients() -> None:
-    with pytest.raises(UsageError, match="int8 is to predict with"):
+    with pytest.raises(UsageError, match="int8 works only for prediction"):
         Execution("cpu", "int8", 1).autocast()
 
 
@@ -99,6 +99,6 @@ def test_int8_is_not_for_training(tmp_path: Path) -> None:
     settings = FinetuneSettings(
         model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision="int8", limit=8
     )
-    with pytest.raises(UsageError, match="int8 is to predict with; train with"):
+    with pytest.raises(UsageError, match="int8 works only for prediction; train with"):
         finetune(settings)
     assert not (tmp_path / "run").exists()

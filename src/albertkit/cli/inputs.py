@@ -62,7 +62,7 @@ def read_inputs(
     file = open_for_model(path, run=run, text_column=text_column, pair_column=pair_column, encoding=encoding)
     found = file.check()
     if not found.rows and file.columns is not None:
-        raise DataError(f"{path}: no row that can be used; the table needs rows")
+        raise DataError(f"{path}: no usable row; a table needs rows")
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
     return Inputs(found.rows, (piece.inputs for piece in file.pieces()))

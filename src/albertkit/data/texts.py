@@ -37,7 +37,7 @@ def checked_text(value: object, *, column: str) -> str:
         raise ValueError(f'"{column}" is {found}')
     lone = _SURROGATE.search(value)
     if lone:
-        raise ValueError(f'"{column}" holds U+{ord(lone.group()):04X}, half a surrogate pair, which is no character')
+        raise ValueError(f'"{column}" holds U+{ord(lone.group()):04X}, half a surrogate pair, which is not a character')
     return value
 
 
@@ -96,7 +96,7 @@ def texts_of(X: Any, *, name: str = "X") -> list[str]:  # noqa: N803
     """
     examples = examples_of(X, name=name)
     if examples and examples[0].pair is not None:
-        raise InputError(f"{name} holds pairs of texts, but each text gets a vector of its own; give one column")
+        raise InputError(f"{name} holds pairs of texts, but embedding takes one text per vector; give one column")
     return [example.text for example in examples]
 
 
@@ -156,7 +156,7 @@ def _rows_of_table(X: Any, columns: Sequence[str], name: str) -> Iterable[Any]: 
 def _refuse_labels(columns: Iterable[Any], name: str) -> None:
     label = next((column for column in columns if str(column).lower() in _LABELS), None)
     if label is not None:
-        raise InputError(f'{name} has the column "{label}", which is no text; give the columns of texts only')
+        raise InputError(f'{name} has the column "{label}", which is not text; give only the columns of texts')
 
 
 def _values(column: Any) -> Iterable[Any]:

@@ -107,12 +107,12 @@ def open_data(
     own = None if name in DATASETS or named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
     is_tables = is_table(path) or (name not in DATASETS and path.is_dir())
     if data_dir is not None and (own is not None or is_tables):
-        raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+        raise UsageError(f"--data-dir works only with a known data set, but {name} is a path; leave it out")
     if own is not None:
         for option, value in columns.items():
             if value is not None:
                 raise UsageError(
-                    f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out'
+                    f'{option} "{value}" works only with a table of texts, but {name} is for {own}; leave it out'
                 )
     if own is not None or is_tables:
         options = ReadOptions(
@@ -125,19 +125,21 @@ def open_data(
         )
         return open_tables(path, options=options) if own is None else _open_own(own, path, options)
     if name not in DATASETS:
-        raise UsageError(
-            f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
-            f"or the path of a table: {' '.join(TABLE_ENDINGS)}, of questions: .json, or of tags: "
-            f"{' '.join(COLUMN_ENDINGS)})"
+        known = (
+            f" (known: {', '.join(sorted(DATASETS))}; or the path of a table: {' '.join(TABLE_ENDINGS)}, "
+            f"of questions: .json, or of tags: {' '.join(COLUMN_ENDINGS)})"
         )
+        raise UsageError(f'unknown data set "{name}"{did_you_mean(name, DATASETS) or known}')
     given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
     for option, value in given.items():
         if value is not None:
-            raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
+            raise UsageError(
+                f'{option} "{value}" works only with a table, but {name} is a known data set; leave it out'
+            )
     place = cached_dataset(name) if data_dir is None else Path(data_dir).expanduser()
     source = DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
     if task not in (None, source.task):
-        raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
+        raise UsageError(f'task "{task}" does not fit {name}, which is a {source.task} data set; leave it out')
     return source
 
 
@@ -147,7 +149,9 @@ def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
 
         return open_tags(path, options=options)
     if options.labels:
-        raise UsageError(f'labels "{", ".join(options.labels)}" go with classes or tags, but {path} is for {task}')
+        raise UsageError(
+            f'labels "{", ".join(options.labels)}" are for classification or tagging, but {path} is for {task}'
+        )
     if task == "question_answering":
         from albertkit.datasets.question_tables import open_questions
 

@@ -43,7 +43,7 @@ class _Int8Weight:
 
 
 class _Seen:
-    """Stands in for a depth's feed-forward part while it is measured."""
+    """Replaces a depth's feed-forward part while it is measured."""
 
     def __init__(self, inner: Callable[[Tensor], Tensor], *, tokens: int, lowest: float) -> None:
         assert isinstance(inner, FeedForward)

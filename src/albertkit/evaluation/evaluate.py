@@ -60,7 +60,8 @@ def evaluate(
     started = time.perf_counter()
     task = predictor.model.task
     if task is None:
-        raise UsageError(f"{predictor.model.source} has no task head to score: fine-tune it first")
+        name = predictor.model.source
+        raise UsageError(f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA")
     require_labelled(dataset)
     if dataset.task != task.data_task:
         raise DataError(

@@ -48,7 +48,7 @@ class PyTorchRuntime:
         sample: Callable[[], Batch] | None = None,
     ) -> None:
         if execution.precision == "int8" and sample is None:
-            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+            raise UsageError("int8 works only for prediction without early exits; use --precision auto")
         network.require_numbers()
         self.sample = sample
         self.network = network.to(execution.torch_device)

@@ -34,7 +34,7 @@ class HeadSpec:
     def __post_init__(self) -> None:
         check_pooling(self.pooling, HEAD_POOLINGS)
         if len(self.hidden) > MOST_BLOCKS:
-            raise UsageError(f"a head of {len(self.hidden)} hidden blocks was asked for; at most {MOST_BLOCKS} work")
+            raise UsageError(f"a head cannot have {len(self.hidden)} hidden blocks; at most {MOST_BLOCKS} work")
         for width in self.hidden:
             if type(width) is not int or not 1 <= width <= WIDEST:
                 raise UsageError(

@@ -28,7 +28,7 @@ def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
     try:
         return FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read)") from error
+        raise UsageError(f"{run} is not a run directory of finetune ({CONFIG} cannot be read)") from error
 
 
 def recorded_inputs(run: str | os.PathLike[str]) -> dict[str, Any]:
