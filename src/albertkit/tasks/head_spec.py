@@ -29,7 +29,7 @@ class HeadSpec:
     """What it reads of each sequence: `pooler`, `cls`, `mean` or `pair`, as `albertkit.tasks.pooling` says."""
 
     dense: Dense | None = None
-    """A fixed map of what it reads, for heads that compare vectors: the model's files hold it once, beside the head."""
+    """A fixed map of what it reads, for heads that compare vectors: the model stores it once, with the head."""
 
     def __post_init__(self) -> None:
         check_pooling(self.pooling, HEAD_POOLINGS)
