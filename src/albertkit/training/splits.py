@@ -113,7 +113,7 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         train, test = divide(whole, fractions=(settings.test,), seed=settings.seed)
     elif share is not None:
         train, validation = divide(whole, fractions=(share,), seed=settings.seed)
-    if by_default and validation is not None:
+    if by_default and share is not None and validation is not None:
         notes.append(f"Held out {len(validation):,} rows ({100 * share:.0f} %) to pick the best epoch.")
 
     if validation is None:
