@@ -99,11 +99,11 @@ MISTAKES = [
     ),
     (
         "finetune --data polarity --precision fp8",
-        "Invalid value for '--precision': 'fp8' is not one of 'auto', 'fp32', 'bf16', 'fp16', 'int8'",
+        "Invalid value for '--precision': 'fp8' is not one of 'auto', 'fp32', 'bf16', 'fp16', 'int8'.",
     ),
     (
         "finetune --data polarity --optimizer sgd",
-        "Invalid value for '--optimizer': 'sgd' is not one of 'adamw', 'adam', 'lamb'",
+        "Invalid value for '--optimizer': 'sgd' is not one of 'adamw', 'adam', 'lamb'.",
     ),
     (
         "finetune --data polarity --task clasification",

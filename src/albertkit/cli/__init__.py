@@ -179,9 +179,8 @@ def main(arguments: list[str] | None = None) -> None:
         click.UsageError(f"{_missing(error)} is missing{_example(error.ctx)}", error.ctx).show()
         sys.exit(error.exit_code)
     except click.BadParameter as error:
-        if isinstance(error.param and error.param.type, click.Choice):
-            error.message = error.message.rstrip(".") + _nearest_choice(error)
-        error.show()
+        hint = _nearest_choice(error) if isinstance(error.param and error.param.type, click.Choice) else ""
+        (click.UsageError(error.format_message().rstrip(".") + hint, error.ctx) if hint else error).show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
