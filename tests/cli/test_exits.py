@@ -65,8 +65,8 @@ def test_the_folder_keeps_the_exits_and_says_so_where_they_cannot_go(
     ("options", "words"),
     [
         (("--exit-patience", "0"), "--exit-patience is 0; it must be 1 or more layers"),
-        (("--exit-patience", "1", "--entropy", "0.1"), "give one of the two"),
-        (("--tolerance", "0.1"), "give one of the two"),
+        (("--exit-patience", "1", "--entropy", "0.1"), "not both"),
+        (("--tolerance", "0.1"), "not both"),
         (("--exit-patience", "1", "--tolerance", "0.1"), "--tolerance works only for regression"),
         (("--exit-patience", "1", "--explain"), "explanations need the whole network"),
     ],

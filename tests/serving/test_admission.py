@@ -54,7 +54,7 @@ def with_server(
         (b"\xff", 400, "the body cannot be read; send JSON in UTF-8"),
         (b"[]", 422, "must be a JSON object"),
         (b"{}", 422, 'the field "text" is missing'),
-        (b'{"text": 5}', 422, 'the field "text" must be a text or a list of texts'),
+        (b'{"text": 5}', 422, 'the field "text" must be a text or a non-empty list of texts'),
         (b'{"text": []}', 422, "non-empty list"),
         (b'{"text": ["a", null]}', 422, r'the field "text\[1\]": input should be a valid string'),
         (b'{"text": "a", "top": 3}', 422, "an unknown field; the fields are text, pair"),
