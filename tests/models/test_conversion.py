@@ -70,7 +70,7 @@ def test_the_built_in_model_goes_out_and_comes_back(tmp_path: Path) -> None:
     done = convert("albert-nano", tmp_path / "tf1", to="tf1", options=ReadOptions(activation="gelu_new"))
     assert done.notes == (
         "tf1 cannot store the Dense map of the vectors: embed and similarity will give other numbers",
-        "tf1 has no place for embedding, max_length of task.json",
+        "tf1 cannot store embedding, max_length of task.json",
     )
     convert(tmp_path / "tf1", tmp_path / "hf")
     model, own = load_model(tmp_path / "hf"), load_model("albert-nano")
