@@ -94,7 +94,7 @@ def test_help_has_an_example_that_can_be_called(name: str, option: str, albertki
         (["finetune", "--data", "d", "--learning-rate=-1"], "learning-rate is -1.0; it must be above 0"),
         (["finetune", "--data", "polarty", "--out", "o"], 'unknown data set "polarty"; did you mean "polarity"'),
         (["info", "albert-nan"], 'did you mean "albert-nano"'),
-        (["train-vocab", "--size", "9", "--out", "o"], "FILES... is missing"),
+        (["train-vocab", "--size", "9", "--out", "o"], "FILES is missing"),
         (["train-vocab", "f", "--size", "9", "--out", "o"], "--size is 9; it must be 14 or more"),
         (["embed", "m", "--input", "i", "--output", "v.txt"], "must end in .npy or .parquet"),
     ],

@@ -97,7 +97,7 @@ def test_labels_in_one_cell_are_told(albertkit: Runner, tmp_path: Path) -> None:
         (["--class-weights", "spam"], '"spam" is neither balanced nor a weight for each of some labels'),
         (["--class-weights", "good=1,good=2"], "neither balanced nor"),
         (["--class-weights", "good=nan"], 'the class weight of "good" is nan; it must be a number above 0'),
-        (["--class-weights", "goood=2"], 'names the label "goood", but there are: bad, good; did you mean "good"'),
+        (["--class-weights", "goood=2"], 'names the label "goood", but the labels are: bad, good; did you mean "good"'),
         (
             ["--class-weights", "balanced", "--task", "regression"],
             "is for classification and multilabel",

@@ -58,7 +58,7 @@ def test_refusals(albertkit: Runner, tmp_path: Path) -> None:
     for arguments, words in (
         ((tmp_path, "--model", "albert-nan", *out), 'did you mean "albert-nano"?'),
         ((tmp_path, "--model", "albert-nano", *out, "--processes", "0"), "processes is 0; it must be 1 or more"),
-        (("--model", "albert-nano", *out), "FILES... is missing"),
+        (("--model", "albert-nano", *out), "FILES is missing"),
     ):
         outcome = albertkit("prepare", *arguments)
         assert (outcome.status, outcome.out) == (2, "")

@@ -110,7 +110,7 @@ def test_refusals() -> None:
         choose(data, validation_split="test")
     with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs at least two'):
         choose(source(train=40, dev=10, one_label=True))
-    with pytest.raises(UsageError, match=r"a share of 1.5"):
+    with pytest.raises(UsageError, match=r"share is 1.5"):
         choose(data, validation=1.5)
 
 
