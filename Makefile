@@ -1,4 +1,4 @@
-# Every target makes the .venv that it needs. `make TORCH="torch --index-url https://download.pytorch.org/whl/cpu" demo`
+# Every target creates the .venv that it needs. `make TORCH="torch --index-url https://download.pytorch.org/whl/cpu" demo`
 # takes PyTorch's own processor-only build, which is smaller.
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -11,10 +11,9 @@ demo: .venv/.demo
 	rm -rf runs/demo
 	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 1 --pooling mean --out runs/demo
 	$(BIN)/albertkit predict runs/demo \
-	  "a small wonder of a film , funny and moving" \
-	  "two hours of my life that i will never get back" \
-	  "the plot is thin , the jokes are stale and the ending is a mess"
-	@echo "The curves: runs/demo/plots/history.png; the model, a Hugging Face directory: runs/demo/model"
+	  "A warm, funny and beautifully acted film." \
+	  "Boring, predictable and far too long."
+	@echo "plots: runs/demo/plots/; model (a Hugging Face folder): runs/demo/model"
 
 setup: .venv/.setup
 
@@ -44,6 +43,7 @@ coverage: .venv/.setup
 lint: .venv/.setup
 	$(BIN)/ruff check src tests examples benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/python docs/voice.py
 
 types: .venv/.setup
 	$(BIN)/mypy

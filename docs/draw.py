@@ -1,7 +1,7 @@
 """Draw docs/pictures/*.svg; `--check` only tells whether they are current.
 
 Each picture is 420 wide, so that its letters are still readable on a telephone, and takes its colours from variables:
-the reader's system sets them where the file stands alone, the site's switch where `docs/pages.py` puts it into a page.
+the reader's system sets them where the file is opened by itself, the site's switch where `docs/pages.py` puts it into a page.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def arrow(*points: tuple[float, float]) -> str:
 
 
 def embeddings() -> list[str]:
-    """One wide table of word vectors beside a narrow one and a projection, widths and heights to scale."""
+    """One wide table of word vectors next to a narrow one and a projection, widths and heights to scale."""
     across, down = 160 / HIDDEN, 190 / VOCABULARY
     narrow, flat = EMBEDDING * across, EMBEDDING * down
     whole, table, projection = VOCABULARY * HIDDEN, VOCABULARY * EMBEDDING, EMBEDDING * HIDDEN
@@ -102,7 +102,7 @@ def embeddings() -> list[str]:
 
 
 def layers() -> list[str]:
-    """Twelve layers of their own beside one that runs twelve times."""
+    """Twelve different layers next to one that runs twelve times."""
     rise, top = 19, 50
     stack = [box(20, top + rise * index, 160, rise - 5, "pale-box", 3) for index in range(LAYERS)]
     bottom = top + rise * LAYERS - 5
@@ -188,7 +188,7 @@ def masking() -> list[str]:
 
 
 def order() -> list[str]:
-    """Two segments of one document, as they stand and swapped."""
+    """Two segments of one document, in order and swapped."""
 
     def pair(y: float, first: str, second: str, answer: str) -> list[str]:
         swapped = answer == "swapped"
@@ -203,7 +203,7 @@ def order() -> list[str]:
 
     first, second = "He opened the door.", "Then he walked in."
     return [
-        text(20, 20, "two segments that stand side by side in a text", "head"),
+        text(20, 20, "two adjacent segments of a text", "head"),
         *pair(36, first, second, "in order"),
         text(20, 126, "half of the time they change places", "head"),
         *pair(142, second, first, "swapped"),

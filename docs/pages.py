@@ -27,7 +27,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Put the pictures into the page; the words that stand for them go along for who cannot see them."""
+    """Put the pictures into the page; with the alternative text for screen readers."""
     return _IMAGE.sub(lambda found: _inline(found[2], words=found[1]), html)
 
 

@@ -1,4 +1,4 @@
-"""AlbertConfig: the published shapes, the group rule, and values that cannot be."""
+"""AlbertConfig: the published shapes, the group rule, and invalid values."""
 
 from __future__ import annotations
 

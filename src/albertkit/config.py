@@ -113,7 +113,7 @@ class AlbertConfig:
         if not problems and self.num_hidden_groups > self.num_hidden_layers:
             problems.append(f"{self.num_hidden_groups} groups are more than {self.num_hidden_layers} layers")
         if problems:
-            raise ConfigError("the configuration cannot be: " + "; ".join(problems))
+            raise ConfigError("the configuration is invalid: " + "; ".join(problems))
 
     @property
     def has_projection(self) -> bool:
@@ -139,7 +139,7 @@ class AlbertConfig:
             where: what an error message calls the source.
 
         Raises:
-            ConfigError: a key that nobody publishes (with the nearest known one), or a value that cannot be.
+            ConfigError: a key that nobody publishes (with the nearest known one), or an invalid value.
         """
         known = {entry.name for entry in fields(cls)}
         unknown = [key for key in values if key not in known and key not in _FOREIGN_KEYS]

@@ -2,12 +2,12 @@
 
     AlbertkitError                 one sentence for the user: what was wrong, where, what to do
     |-- UsageError                 the call itself is off: an unknown option or name (exit code 2)
-    |-- ConfigError                a configuration value or key that cannot be
+    |-- ConfigError                an invalid configuration value or key
     |-- TextError                  a text that cannot be tokenised (lone surrogates)
     |-- DataError                  a data set's file or row
     |-- CheckpointError            weights: missing, unexpected, mis-shaped, corrupt
     |-- RunError                   a run directory: it exists, it is not one, it cannot resume
-    |-- WriteError (files)         the system refused to write; what stood there before is untouched
+    |-- WriteError (files)         the system refused to write; the previous file is unchanged
     |-- DownloadError (consent)    a download that is not allowed, not reachable, or not what was asked for
     `-- MissingExtraError          an optional library that is not installed, with its pip command
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 
 class AlbertkitError(Exception):
@@ -34,7 +35,7 @@ class UsageError(AlbertkitError):
 
 
 class ConfigError(AlbertkitError):
-    """A configuration key or value that cannot be."""
+    """An invalid configuration key or value."""
 
 
 class TextError(AlbertkitError):
@@ -99,3 +100,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         if ratio > best or (nearest is None and ratio == best):
             nearest, best = each, ratio
     return "" if nearest is None else f'; did you mean "{nearest}"?'
+
+
+def nearest_file(path: Path) -> str:
+    """Return `did_you_mean` for a file that does not exist, among the files of its folder."""
+    try:
+        return did_you_mean(path.name, [entry.name for entry in islice(path.parent.iterdir(), _MOST_NAMES)])
+    except OSError:
+        return ""

@@ -91,9 +91,9 @@ def test_worked_example() -> None:
 
 
 def test_budgets_that_cannot_be() -> None:
-    with pytest.raises(UsageError, match="a batch of at most 0 tokens"):
+    with pytest.raises(UsageError, match="token budget is 0"):
         cut_by_tokens([3], max_tokens=0)
-    with pytest.raises(UsageError, match="a step of 0 examples"):
+    with pytest.raises(UsageError, match="batch size is 0"):
         training_steps([3], batch_size=0, batch_tokens=8, seed=0, epoch=0)
 
 

@@ -26,13 +26,15 @@ def test_heads_and_pooler_are_read_off_the_names() -> None:
 
 
 def test_a_path_without_anything(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"absent: there is no such file or folder; check the path"):
+    with pytest.raises(CheckpointError, match=r"absent: no such file or folder; check the path"):
         read_checkpoint(tmp_path / "absent")
 
 
 def test_a_folder_and_a_file_of_no_known_format(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
-    expected = r"this {} is no model in a known format, .*huggingface: a folder with config\.json and one of model\.saf"
+    expected = (
+        r"this {} is not a model in a known format \(.*huggingface: a folder with config\.json and one of model\.saf"
+    )
     with pytest.raises(CheckpointError, match=expected.format("folder")):
         read_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match=expected.format("file")):

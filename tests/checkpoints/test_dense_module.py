@@ -213,7 +213,7 @@ def test_a_format_without_a_place_for_it_says_so(to: str, tmp_path: Path) -> Non
     save_model(dense_model(), tmp_path / "saved")
     target = tmp_path / ("m.bson" if to == "bson" else "m")
     told = convert(tmp_path / "saved", target, to=to, options=ReadOptions(activation="gelu_new")).notes
-    assert any(note.startswith(f"{to} has no place for the Dense map of the vectors") for note in told)
+    assert any(note.startswith(f"{to} cannot store the Dense map of the vectors") for note in told)
     assert Predictor(load_model(target), execution=execution()).embed(TEXTS).shape == (3, 16)
 
 

@@ -61,7 +61,7 @@ def test_a_bin_of_something_else(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     path = folder / "pytorch_model.bin"
     torch.save({"epoch": 7, "state_dict": {}}, path)
-    assert refusal(folder) == f'{path}: holds "epoch", which is no tensor; save only the model\'s state_dict()'
+    assert refusal(folder) == f'{path}: holds "epoch", which is not a tensor; save only the model\'s state_dict()'
     torch.save([torch.ones(1)], path)
     assert "holds a list, not named tensors" in refusal(folder)
     path.write_bytes(b"not a pickle")
@@ -73,7 +73,7 @@ def test_a_bin_of_something_else(folder: Path) -> None:
 
 def test_no_config(folder: Path) -> None:
     (folder / "config.json").unlink()
-    assert refusal(folder) == f"{folder / 'config.json'}: the file is missing; copy it beside the weights"
+    assert refusal(folder) == f"{folder / 'config.json'}: the file is missing; copy it into the folder of the weights"
 
 
 @pytest.mark.parametrize(

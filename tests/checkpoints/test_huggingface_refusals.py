@@ -56,7 +56,7 @@ def test_activations_and_other_keys(folder: Path) -> None:
     change_config(folder, hidden_act="gelu_pytorch_tanh", summary_type="first", position_embedding_type="absolute")
     checkpoint = read_checkpoint(folder)
     assert checkpoint.config.hidden_act == "gelu_new"
-    assert checkpoint.notes == ("config.json: keys that say nothing about the network were passed over: summary_type",)
+    assert checkpoint.notes == ("config.json: keys that do not describe the network were ignored: summary_type",)
 
 
 def test_id2label_and_problem_type(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_known_copies_are_dropped_when_they_say_the_same(folder: Path) -> None:
     assert set(checkpoint.state) == names
     assert checkpoint.notes == ()
     change_weights(folder, lambda tensors: tensors["predictions.decoder.bias"].zero_())
-    assert "predictions.decoder.bias is all zero" in read_checkpoint(folder).notes[0]
+    assert "predictions.decoder.bias is all zeros" in read_checkpoint(folder).notes[0]
     change_weights(folder, lambda tensors: tensors.pop("predictions.bias"))
     assert not read_checkpoint(folder).state["heads.mlm.bias"].any()
 

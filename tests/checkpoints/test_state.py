@@ -108,7 +108,7 @@ def test_every_problem_stands_in_one_error() -> None:
     with pytest.raises(CheckpointError) as caught:
         check_state(TINY, state, where="folder/file", heads=("classifier",), num_labels=2)
     assert str(caught.value).splitlines() == [
-        "folder/file: 8 tensors do not fit the configuration; repair the file or the configuration beside it",
+        "folder/file: 8 tensors do not fit the configuration; repair the file or its configuration",
         "  missing (1):",
         "    pooler.bias [14]",
         "  unexpected (2):",

@@ -67,7 +67,7 @@ def test_files_where_nothing_else_is_known(
 def test_zsh_and_fish_are_told_what_a_command_does(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    summary = "The best pieces for each [MASK] of a text."
+    summary = "Predict the pieces behind each [MASK] in a text."
     assert candidates(monkeypatch, capfd, "fill", shell="zsh")[0][:2] == ["plain", "fill"]
     assert summary[:20] in candidates(monkeypatch, capfd, "fill", shell="zsh")[0][2]
     kind, rest = candidates(monkeypatch, capfd, "fil", shell="fish")[0]

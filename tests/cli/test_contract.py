@@ -81,9 +81,9 @@ def test_help_has_an_example_that_can_be_called(name: str, option: str, albertki
         (["predict", "r", "--lr", "1"], 'there is no option "--lr"$'),  # all options have two dashes
         (["finetune", "--data", "d", "--freeze"], 'there is no option "--freeze"; did you mean "--freeze-encoder"?'),
         (["finetune", "--data", "d", "--no-plots"], 'there is no option "--no-plots"$'),
-        (["info"], "Missing argument 'MODEL'"),
-        (["finetune"], "Missing option '--data'"),
-        (["predict", "run"], "give texts, or --input FILE"),
+        (["info"], "MODEL is missing"),
+        (["finetune"], "--data is missing"),
+        (["predict", "run"], "give either texts or --input FILE"),
         (["predict", "run", "a", "b", "--pair", "c"], "2 texts and 1 --pair"),
         (["models", "--version", "v3"], 'there is no version "v3"; known: v1, v2, zh, nano'),
         (["finetune", "--data", "d", "--epochs", "many"], "'many' is not a valid integer"),
@@ -94,7 +94,7 @@ def test_help_has_an_example_that_can_be_called(name: str, option: str, albertki
         (["finetune", "--data", "d", "--learning-rate=-1"], "learning-rate is -1.0; it must be above 0"),
         (["finetune", "--data", "polarty", "--out", "o"], 'unknown data set "polarty"; did you mean "polarity"'),
         (["info", "albert-nan"], 'did you mean "albert-nano"'),
-        (["train-vocab", "--size", "9", "--out", "o"], "Missing argument 'FILES...'"),
+        (["train-vocab", "--size", "9", "--out", "o"], "FILES is missing"),
         (["train-vocab", "f", "--size", "9", "--out", "o"], "--size is 9; it must be 14 or more"),
         (["embed", "m", "--input", "i", "--output", "v.txt"], "must end in .npy or .parquet"),
     ],
@@ -109,16 +109,16 @@ def test_usage_errors_exit_2(arguments: list[str], words: str, albertkit: Runner
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["info", "{folder}"], "this folder is no model"),
-        (["predict", "{folder}", "a text"], "this folder is no model"),
+        (["info", "{folder}"], "this folder is not a model"),
+        (["predict", "{folder}", "a text"], "this folder is not a model"),
         (["predict", "{run}", "--input", "{folder}/no.txt"], r"no.txt: there is no such file"),
         (["embed", "{run}", "--input", "{folder}/no.txt", "--output", "{folder}/v.npy"], "no.txt"),
         (["encode", "{run}", "--input", "{folder}/no.npz", "--output", "{folder}/o.npz"], "no.npz: cannot be read"),
         (["evaluate", "{run}", "--data", "{folder}/no.csv"], "no.csv"),
         (["finetune", "--data", "{folder}/no.csv", "--out", "{folder}/run"], "no.csv does not exist"),
         (["plot", "{folder}", "--out", "{folder}/p.png"], "report.json: not found"),
-        (["fill", "{folder}", "a [MASK]"], "this folder is no model"),
-        (["order", "{folder}", "a", "b"], "this folder is no model"),
+        (["fill", "{folder}", "a [MASK]"], "this folder is not a model"),
+        (["order", "{folder}", "a", "b"], "this folder is not a model"),
         (["train-vocab", "{folder}/no.txt", "--size", "99", "--out", "{folder}/v"], "no.txt: there is no such file"),
     ],
 )
@@ -137,7 +137,7 @@ def test_ctrl_c_is_130(albertkit: Runner, monkeypatch: pytest.MonkeyPatch, keywo
     monkeypatch.setattr("albertkit.training.finetune.finetune", interrupted)
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", "--json")
     assert (outcome.status, outcome.out) == (130, "")
-    assert "the same command with --resume continues" in outcome.err
+    assert "repeat the command with --resume: it continues" in outcome.err
 
 
 def test_as_a_program_with_bytes_that_are_no_text_and_a_reader_that_leaves(run_folder: Path) -> None:

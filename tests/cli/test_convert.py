@@ -32,10 +32,10 @@ def test_first_mistakes(albertkit: Runner, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "thesis.txt").write_text("")
     for arguments, status, words in (
-        ((tmp_path / "nowhere", tmp_path / "out"), 2, "neither a path that is there nor a known name"),
-        ((tmp_path / "empty", tmp_path / "out"), 1, "this folder is no model in a known format"),
+        ((tmp_path / "nowhere", tmp_path / "out"), 2, "not a path, and not listed by `albertkit models`"),
+        ((tmp_path / "empty", tmp_path / "out"), 1, "this folder is not a model in a known format"),
         ((model, tmp_path / "out", "--to", "tensorflow"), 2, 'unknown checkpoint format "tensorflow"'),
-        ((model, tmp_path / "there"), 1, "is there already and stays as it is"),
+        ((model, tmp_path / "there"), 1, "already exists; give another path"),
         ((model, tmp_path / "out", "--num-heads", "4"), 1, "4 attention heads do not divide hidden_size 6"),
         ((model, tmp_path / "out", "--mode", "gogle"), 2, 'did you mean "google"'),
     ):
@@ -49,5 +49,5 @@ def test_a_bson_file_needs_its_ending(albertkit: Runner, tmp_path: Path) -> None
     source = HEALTHY["huggingface"](tmp_path)
     outcome = albertkit("convert", source, tmp_path / "out", "--to", "bson")
     assert outcome.status == 2
-    assert "a BSON model is known by its ending; name it out.bson" in outcome.err
+    assert "a BSON model needs the extension .bson; name it out.bson" in outcome.err
     assert not (tmp_path / "out").exists()

@@ -51,8 +51,8 @@ def test_a_model(albertkit: Runner, hub: Server) -> None:
 
 def test_without_consent(albertkit: Runner, hub: Server) -> None:
     failure = albertkit("download", "albert-base-v2", given="y\n").failure()
-    assert "no terminal to ask at: albertkit download albert-base-v2 --yes fetches it" in failure
-    assert "downloads are switched off" in albertkit("download", "albert-base-v2", "--yes", "--offline").failure()
+    assert "no terminal to ask for consent. To download it, run: albertkit download albert-base-v2 --yes" in failure
+    assert "downloads are turned off" in albertkit("download", "albert-base-v2", "--yes", "--offline").failure()
     assert hub.requests == []
 
 
@@ -73,7 +73,7 @@ def test_the_shipped_model_and_unknown_names(albertkit: Runner) -> None:
     assert "model.safetensors" in albertkit("download", "albert-nano", "--json").json["files"]
     outcome = albertkit("download", "albert-base-v4")
     assert (outcome.status, outcome.out) == (2, "")
-    assert 'nothing known is called "albert-base-v4"; did you mean "albert-base-v' in outcome.err
+    assert 'no known model or data set "albert-base-v4"; did you mean "albert-base-v' in outcome.err
     assert albertkit("download", "glue/rtee", "--yes").status == 2
 
 

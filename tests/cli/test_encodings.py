@@ -72,7 +72,7 @@ def test_a_named_encoding_and_its_refusal(albertkit: Runner, run_folder: Path, t
     changed = albertkit(*prepare, "--encoding", "latin-1", "--json").failure()
     assert "encoding was 'cp1252' and is 'latin-1'" in changed
     both = albertkit(*prepare, "--encoding", "cp1252", "--bad-bytes", "replace")
-    assert (both.status, "bad-bytes replace is for UTF-8" in both.err) == (2, True)
+    assert (both.status, "bad-bytes replace works only with UTF-8" in both.err) == (2, True)
 
 
 def test_finetune_and_evaluate_with_an_encoding_and_labels_by_position(albertkit: Runner, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_finetune_and_evaluate_with_an_encoding_and_labels_by_position(albertkit
     assert "with --labels a,b,c" in told
     named = ("--labels", "sport, money,health", "--encoding", "cp1252")
     report = albertkit(*finetune, *named, "--no-baseline", "--json").json
-    assert any("only 2 rows choose the epoch and give the score" in note for note in report["notes"])
+    assert any("only 2 rows select the epoch and give the score" in note for note in report["notes"])
     assert json.loads((run / "config.json").read_text())["labels"] == ["sport", "money", "health"]
     found = albertkit("evaluate", run, "--data", path, "--encoding", "cp1252", *ONE_THREAD, "--json").json
     assert (found["task"], found["examples"]) == ("multilabel", 24)

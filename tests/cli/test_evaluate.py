@@ -41,7 +41,7 @@ def test_refusals(albertkit: Runner, run_folder: Path, tmp_path: Path, keywords:
     words = albertkit("evaluate", run_folder, "--data", "polarity", "--limit", "2", *ONE_THREAD, "--json").failure()
     assert 'the label "negative" was not seen in training' in words
     for arguments, expected in (
-        (("--data", keywords, "--limit", "0"), "a limit of 0 examples leaves nothing"),
+        (("--data", keywords, "--limit", "0"), "the limit is 0; it must be 1 or more examples"),
         (("--data", keywords, "--split", "tset"), 'has no split "tset"'),
     ):
         outcome = albertkit("evaluate", run_folder, *arguments, *ONE_THREAD, "--json")
@@ -49,7 +49,7 @@ def test_refusals(albertkit: Runner, run_folder: Path, tmp_path: Path, keywords:
         assert expected in outcome.err
     headless = albertkit("evaluate", tiny_folder(), "--data", keywords, *ONE_THREAD, "--json")
     assert (headless.status, headless.out) == (2, "")
-    assert "has no task head to score" in headless.err
+    assert "has no task head; fine-tune it first" in headless.err
 
 
 def test_the_columns_of_the_run_are_the_default(albertkit: Runner, tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def test_the_folder_keeps_the_exits_and_says_so_where_they_cannot_go(
     ("options", "words"),
     [
         (("--exit-patience", "0"), "--exit-patience is 0; it must be 1 or more layers"),
-        (("--exit-patience", "1", "--entropy", "0.1"), "give one of the two"),
-        (("--tolerance", "0.1"), "give one of the two"),
-        (("--exit-patience", "1", "--tolerance", "0.1"), "--tolerance is for a regression"),
-        (("--exit-patience", "1", "--explain"), "an explanation is of the whole network"),
+        (("--exit-patience", "1", "--entropy", "0.1"), "not both"),
+        (("--tolerance", "0.1"), "not both"),
+        (("--exit-patience", "1", "--tolerance", "0.1"), "--tolerance works only for regression"),
+        (("--exit-patience", "1", "--explain"), "explanations need the whole network"),
     ],
 )
 def test_options_that_cannot_be(options: tuple[str, ...], words: str, exits_folder: Path, albertkit: Runner) -> None:
@@ -80,7 +80,7 @@ def test_options_that_cannot_be(options: tuple[str, ...], words: str, exits_fold
 def test_a_run_without_exits(run_folder: Path, albertkit: Runner) -> None:
     outcome = albertkit("predict", run_folder, "a film", "--exit-patience", "2", *ONE_THREAD)
     assert (outcome.status, outcome.out) == (2, "")
-    assert f"{run_folder} has no exits to leave by: fine-tune it with --exits" in " ".join(outcome.err.split())
+    assert f"{run_folder} has no early exits: fine-tune it with --exits" in " ".join(outcome.err.split())
 
 
 def test_a_regression_leaves_by_tolerance(tmp_path: Path, albertkit: Runner) -> None:
@@ -98,7 +98,7 @@ def test_a_regression_leaves_by_tolerance(tmp_path: Path, albertkit: Runner) -> 
     ("options", "words"),
     [
         (("--freeze-encoder",), "the encoder cannot be frozen"),
-        (("--head-hidden", "4", "--head-norm", "batch"), "--exits goes without batch normalization"),
+        (("--head-hidden", "4", "--head-norm", "batch"), "--exits cannot be used with batch normalization"),
     ],
 )
 def test_settings_that_exits_do_not_go_with(

@@ -109,7 +109,7 @@ def test_without_torch_other_models_and_devices_are_refused_in_a_sentence(classi
     assert "is not an exported model, so it needs torch: pip install torch" in err
     status, out, err = run_without_torch("predict", str(classifier), "text", "--device", "cuda")
     assert (status, out) == (2, "")
-    assert "without torch models run on the processor in fp32 alone" in err
+    assert "without torch, models run only on the processor in fp32" in err
 
 
 def test_with_data_both_are_scored(albertkit: Runner, classifier: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_with_data_both_are_scored(albertkit: Runner, classifier: Path, tmp_path
     table = str(write_csv(tmp_path / "table.csv", [(row["text"], row["label"]) for row in rows]))
     words = ["export", str(classifier), "--precision", "int8"]
     outcome = albertkit(*words, "--out", str(tmp_path / "alone"), "--json")
-    assert "nobody has scored these" in outcome.err
+    assert "the exported model was not scored" in outcome.err
     assert "scores" not in json.loads(outcome.out)
 
     outcome = albertkit(*words, "--out", str(tmp_path / "made"), "--data", table, "--json")

@@ -1,4 +1,4 @@
-"""A score of a few examples is not shown as one: 32 rows, three of which choose the epoch and give the score."""
+"""A score of a few examples is not shown as one: 32 rows, three of which select the epoch and give the score."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path,
     assert outcome.out.splitlines()[-1] == f"run directory: {tmp_path / 'run'} (model/, report.json, plots/)"
     kept = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (kept["head_hidden"], kept["pooling"]) == ([8, 4], "mean")
-    assert "the classification head (16-8-4-2, pooling mean) is fresh" in outcome.err
+    assert "Adding a new, untrained classification layer (2 labels, hidden layers 8-4)." in outcome.err
 
 
 def test_the_run_is_named_by_its_data(
@@ -95,7 +95,7 @@ def test_the_run_is_named_by_its_data(
 def test_an_existing_run_is_left_alone(albertkit: Runner, run_folder: Path, keywords: Path) -> None:
     before = (run_folder / "report.json").read_bytes()
     words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--json").failure()
-    assert "exists and is not empty; give another --out or --resume to go on" in words
+    assert "exists and is not empty; give another --out or --resume to continue" in words
     words = albertkit("finetune", "--data", keywords, "--out", run_folder, *SHORT, "--resume", "--json").failure()
     assert "a run continues with the settings it started with" in words
     assert (run_folder / "report.json").read_bytes() == before

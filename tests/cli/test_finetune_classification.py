@@ -73,7 +73,7 @@ def test_tables_that_cannot_be_learned_are_one_sentence(albertkit: Runner, tmp_p
 
     cases = (
         (table("case", "Yes", "yes "), (), r'case.csv: the labels "Yes" and "yes" differ only in case or spacing'),
-        (table("one", "good"), (), r'one.csv, split .*all \d+ rows have "good", but a classifier needs two'),
+        (table("one", "good"), (), r'one.csv, split .*all \d+ rows have "good", but a classifier needs at least two'),
         (table("hole", "a", "b", ""), (), r'hole.csv, line 4: the label in column "label" is missing'),
         (table("none", ""), ("--task", "multilabel"), r"none.csv: no row has a label, so there is nothing to learn"),
         (table("words", "1", "two"), ("--task", "regression"), r'words.csv, line 3: label "two" is not a number'),
@@ -97,7 +97,7 @@ def test_labels_in_one_cell_are_told(albertkit: Runner, tmp_path: Path) -> None:
         (["--class-weights", "spam"], '"spam" is neither balanced nor a weight for each of some labels'),
         (["--class-weights", "good=1,good=2"], "neither balanced nor"),
         (["--class-weights", "good=nan"], 'the class weight of "good" is nan; it must be a number above 0'),
-        (["--class-weights", "goood=2"], 'names the label "goood", but there are: bad, good; did you mean "good"'),
+        (["--class-weights", "goood=2"], 'names the label "goood", but the labels are: bad, good; did you mean "good"'),
         (
             ["--class-weights", "balanced", "--task", "regression"],
             "is for classification and multilabel",

@@ -47,7 +47,7 @@ def test_the_table_shows_both(albertkit: Runner, keywords: Path, teacher: Path, 
         outcome = albertkit("finetune", "--data", data, "--out", out, *SHORT, "--teacher", teacher)
         assert outcome.status == 0
         text = " ".join(outcome.out.split())
-        for words in ("The model and its teacher", "student teacher", "parameters", "texts per second", last):
+        for words in ("Model and teacher", "student teacher", "parameters", "texts per second", last):
             assert words in text, words
     assert "same answer, %" not in text
 
@@ -59,8 +59,8 @@ def test_the_table_shows_both(albertkit: Runner, keywords: Path, teacher: Path, 
         (("--temperature", "2"), "temperature without a teacher; add --teacher RUN"),
         (("--teacher", "TEACHER", "--temperature", "0"), "temperature is 0.0; it must be above 0"),
         (("--teacher", "TEACHER", "--teacher-weight", "2"), "teacher-weight is 2.0; it must be above 0 and at most 1"),
-        (("texts.txt",), '"texts.txt" is no option; give further training texts with --unlabelled'),
-        (("--teacher", "nothing"), "neither a path that is there nor a known name"),
+        (("texts.txt",), 'unexpected argument "texts.txt"; give further training texts with --unlabelled'),
+        (("--teacher", "nothing"), "not a path, and not listed by `albertkit models`"),
         (("--teacher", "TEACHER", "--task", "multilabel"), "was trained for classification, and this run on"),
     ],
 )

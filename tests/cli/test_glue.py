@@ -31,13 +31,13 @@ def test_json_is_the_table_and_resume_goes_on(albertkit: Runner, tmp_path: Path)
     assert "[1/1] CoLA seed 1: mcc" in first.err
 
     refused = albertkit(*arguments).failure()
-    assert "exists and is not empty; give another --out or --resume to go on" in refused
+    assert "exists and is not empty; give another --out or --resume to continue" in refused
 
     second = albertkit(*arguments, "--resume")
     assert second.status == 0, second
     assert "(done before)" in second.err
     assert "QNLI is missing: no folder QNLI with its files" in second.out
-    assert "submission-incomplete.zip is not what the server takes" in second.out
+    assert "submission-incomplete.zip is not valid for the GLUE server" in second.out
     assert second.out.splitlines()[-1] == f"table: {out}/table.md, {out}/table.json"
     score = albertkit(
         "score", "glue/cola", "--data-dir", data, "--predictions", out / "CoLA" / "seed-1" / "dev.tsv", "--json"
@@ -70,7 +70,7 @@ def test_a_stop_and_a_failure_say_how_to_go_on(
     monkeypatch.setattr("albertkit.training.glue.runs.finetune", stopped)
     outcome = albertkit(*arguments)
     assert outcome.status == 130
-    assert f"the same command with --resume continues with what is not done in {tmp_path / 'out'}" in outcome.err
+    assert f"repeat the command with --resume to continue in {tmp_path / 'out'}" in outcome.err
     monkeypatch.setattr("albertkit.training.glue.runs.finetune", diverged)
     outcome = albertkit(*arguments, "--resume")
     assert outcome.status == 1

@@ -80,7 +80,7 @@ def test_a_model_that_is_gone(albertkit: Runner, tmp_path: Path) -> None:
     write_vectors(tmp_path / "v.parquet", np.ones((1, 16), np.float32), texts=["a"], made_by=gone)
     outcome = albertkit("nearest", tmp_path / "v.parquet", "b")
     assert (outcome.status, outcome.out) == (2, "")
-    assert 'gone", which is not there; give its new place with --model' in outcome.err
+    assert 'gone", which no longer exists; give its new path with --model' in outcome.err
     other = albertkit("nearest", tmp_path / "v.parquet", "b", "--model", tiny_folder(), *ONE_THREAD)
     assert "not the vectors that" in other.failure()
 

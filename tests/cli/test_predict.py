@@ -54,7 +54,7 @@ def test_bad_files_and_models(albertkit: Runner, run_folder: Path, tmp_path: Pat
     assert "latin.txt, line 2: byte 0xe9 is not UTF-8" in words
     headless = albertkit("predict", tiny_folder(), "a", *ONE_THREAD, "--json")
     assert (headless.status, headless.out) == (2, "")
-    assert "has no task head to predict with: fine-tune it first" in headless.err
+    assert "has no task head; fine-tune it first" in headless.err
 
 
 def test_piece_by_piece_is_the_same(
@@ -84,7 +84,7 @@ def test_files_that_are_refused_before_anything_is_written(
     (tmp_path / "c.jsonl").write_text('{"text": "a", "text": "b"}\n')
     for name, words in (
         ("a.csv", "a.csv, line 4: 1 columns instead of 2; repair the file"),
-        ("b.csv", "b.csv: no row that can be used"),
+        ("b.csv", "b.csv: no usable row"),
         ("c.jsonl", 'line 1: the key "text" is there twice in one object'),
         ("", "is a folder; give one file: texts one per line, or a table"),
     ):

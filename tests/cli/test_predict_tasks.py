@@ -55,7 +55,7 @@ def test_tags(albertkit: Runner, tmp_path: Path) -> None:
     command = ("finetune", "--model", tiny_folder(), "--data", data, "--out", run, "--epochs", "1", *ONE_THREAD)
     refused = albertkit(*command, "--freeze-encoder")
     assert refused.status == 2
-    assert "--freeze-encoder needs a head on whole texts" in refused.err
+    assert "--freeze-encoder needs a head that reads whole texts" in refused.err
     outcome = albertkit(*command, "--max-length", "32", "--json")
     assert outcome.status == 0, outcome.err
     assert set(outcome.json["metrics"]) == {"f1", "precision", "recall", "accuracy"}

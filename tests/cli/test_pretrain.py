@@ -42,7 +42,7 @@ def test_json_is_the_report_and_plot_shows_the_runs(albertkit: Runner, tmp_path:
         (("--model", "albert-nano"), 2, "give --model to continue from a checkpoint, or --config to start afresh"),
         (("--tokens", "5e3"), 2, "steps and tokens are both given"),
         (("--stages", "2*64"), 2, '"2*64" is not a stage; write LAYERSxLENGTH:SHARE'),
-        (("--mlm-probability", ".9"), 2, "leaves no context"),
+        (("--mlm-probability", ".9"), 2, "leaves too little context"),
         (("--data", "nowhere"), 1, "nowhere: there is no such folder"),
     ],
 )

@@ -71,9 +71,9 @@ def test_refusals(albertkit: Runner, tmp_path: Path) -> None:
     for arguments, words in (
         ((*call, "--split", "tset"), 'has no split "tset"'),
         ((*call, "--null-threshold", "1"), "--null-threshold needs --null-odds"),
-        ((*call, "--null-odds", predictions), "--null-odds goes with SQuAD 2.0"),
+        ((*call, "--null-odds", predictions), "--null-odds works only with SQuAD 2.0"),
         ((*call, "--scheme", "BIO"), "'BIO' is not one of"),
-        (("score", data), "Missing option '--predictions'"),
+        (("score", data), "--predictions is missing"),
         (("score", "squad/v3", "--predictions", predictions), 'unknown data set "squad/v3"'),
     ):
         outcome = albertkit(*arguments, "--json")

@@ -51,7 +51,9 @@ def test_accuracy_of_words_is_scikit_learns(
     report = json.loads((run / "report.json").read_text())
     assert list(report["metrics"]) == ["accuracy"]
     assert report["chosen_by"] == {"split": "dev", "metric": "accuracy"}
-    assert any("no B- or I-, so they are classes: accuracy counts words" in note for note in report["notes"])
+    assert any(
+        "no B- or I- prefixes, so they count as classes: accuracy is per word" in note for note in report["notes"]
+    )
     predictions = tmp_path / "predictions.conll"
     outcome = albertkit("evaluate", run, "--data", data, "--predictions", predictions, "--json", *ONE_THREAD)
     rows = [cells for sentence in columns(predictions) for cells in sentence]
@@ -97,7 +99,7 @@ def test_io_tags_are_entities(albertkit: Runner, tmp_path: Path) -> None:
     ]
     data = write(tmp_path / "data", sentences)
     report = finetune(settings(data, tmp_path / "run", epochs=8, learning_rate=2e-2, plots=False))
-    assert any("a run of words with the same tag counts as one entity" in note for note in report.notes)
+    assert any("adjacent words with the same tag count as one entity" in note for note in report.notes)
     predictions = tmp_path / "predictions.conll"
     outcome = albertkit(
         "evaluate", tmp_path / "run", "--data", data, "--predictions", predictions, "--json", *ONE_THREAD
@@ -125,7 +127,7 @@ def test_a_run_that_finds_nothing_says_so(albertkit: Runner, tmp_path: Path) -> 
     report = finetune(settings(data, tmp_path / "run", epochs=4, learning_rate=4e-3, plots=False))
     assert report.metrics["f1"] == 0
     assert report.verdict is not None
-    assert '169 of 169 words got the tag "O", and 13 have another' in report.verdict.sentence
+    assert '169 of 169 words were tagged "O", but 13 have another tag' in report.verdict.sentence
     assert any("--epochs" in advice for advice in report.verdict.advice)
     found = albertkit("predict", tmp_path / "run", "Rome is big", *ONE_THREAD).out
     assert found == "Rome/O is/O big/O\tRome is big\n"
@@ -135,5 +137,5 @@ def test_tags_that_are_all_the_same(tmp_path: Path) -> None:
     from albertkit.errors import DataError
 
     data = write(tmp_path / "data", ["Rome O\nis O\n"] * 3)
-    with pytest.raises(DataError, match='split train: every word has the tag "O", so there is nothing to tell apart'):
+    with pytest.raises(DataError, match='split train: every word has the tag "O", so there is nothing to learn'):
         finetune(settings(data, tmp_path / "run"))

@@ -88,12 +88,12 @@ def test_finetune_says_each_note_once_and_advises_no_option_that_was_given(alber
     said = " ".join((outcome.err + outcome.out).split())
     for words in (
         "texts exceed 32 tokens",
-        "head (16-2, pooling mean) is fresh",
-        "both chose the epoch and scored",
+        "Adding a new, untrained classification layer (2 labels).",
+        "both selected the epoch and gave the score",
         "not calibrated",
     ):
         assert said.count(words) == 1, words
-    assert re.search(r"figure is a little high; --test 0\.2 scores on a share of train instead", said)
+    assert re.search(r"score is slightly optimistic; use --test 0\.2 for separate rows", said)
     assert "--validation 0.1" not in said
     assert len(albertkit("evaluate", tmp_path / "run", "--data", data, "--json", *ONE_THREAD).json["notes"]) == 1
 

@@ -53,9 +53,9 @@ def test_what_tags_are() -> None:
     assert not marks_entities(["NN", "VB"])
     assert find_entities([]) == []
     assert [entity.type for entity in find_entities(["B", "I"])] == ["_"]
-    with pytest.raises(DataError, match='word 1: "X-PER" is no tag of IOB or IOBES or BILOU'):
+    with pytest.raises(DataError, match='word 1: "X-PER" is not a tag of IOB or IOBES or BILOU'):
         find_entities(["O", "X-PER"])
-    with pytest.raises(DataError, match='word 0: "L-PER" is no tag of IOBES'):
+    with pytest.raises(DataError, match='word 0: "L-PER" is not a tag of IOBES'):
         find_entities(["L-PER"], scheme="IOBES")
     with pytest.raises(UsageError, match='unknown scheme "BIO"; known: IOB2, IOBES'):
         find_entities(["O"], scheme="BIO")

@@ -38,7 +38,7 @@ def test_folders_at_each_level(tmp_path: Path, start: str) -> None:
 @pytest.mark.parametrize("member", ["../RTE/dev.tsv", "/RTE/dev.tsv"])
 def test_members_that_lead_out_are_refused(tmp_path: Path, name: str, member: str, write_archive: WriteArchive) -> None:
     path = write_archive(tmp_path / name, {member: b"x"})
-    with pytest.raises(DataError, match="leads out of the archive"):
+    with pytest.raises(DataError, match="points outside the archive"):
         find_files(path, folders=["RTE"], names=["dev.tsv"])
     assert [p.name for p in tmp_path.rglob("*")] == [name]
 

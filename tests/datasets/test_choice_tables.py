@@ -62,7 +62,7 @@ def test_rows_to_answer(tmp_path: Path) -> None:
         ({"label": None}, "the option is missing"),
         ({"label": True}, "the option True is neither a letter"),
         ({"context": None, "question": " "}, "both context and question are empty"),
-        ({"id": 1}, 'its id "1" is there already'),
+        ({"id": 1}, 'its id "1" is already used'),
     ],
 )
 def test_a_bad_row_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:

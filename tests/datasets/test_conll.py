@@ -138,7 +138,7 @@ def test_a_bad_sentence_is_named(tmp_path: Path, sentence: str, message: str) ->
 def test_a_clash_of_labels_names_both(tmp_path: Path) -> None:
     (tmp_path / "train.conll").write_text("Ada B-PER\n")
     (tmp_path / "dev.conll").write_text("Ada b-per\n")
-    with pytest.raises(DataError, match=r'dev\.conll: the tags "B-PER" and "b-per" differ in capitals alone'):
+    with pytest.raises(DataError, match=r'dev\.conll: the tags "B-PER" and "b-per" differ only in capital letters'):
         load_dataset(tmp_path, split="dev")
     (tmp_path / "train.conll").write_text("Ada B-PER\nEve b-per\n")
     with pytest.raises(DataError, match=r'train\.conll: the tags "B-PER" and "b-per"'):
@@ -221,7 +221,7 @@ def test_tags_without_prefixes_are_scored_as_what_they_are(tmp_path: Path) -> No
     source = open_data(tmp_path / "io.conll")
     assert (source.labels, source.metrics[0]) == (("O", "PER"), "f1")
     (tmp_path / "mixed.conll").write_text("Bob B-PER\nfell O\nAcme ORG\n")
-    with pytest.raises(DataError, match=r"mixed\.conll: the tags \(B-PER, O, ORG\) are not of one scheme"):
+    with pytest.raises(DataError, match=r"mixed\.conll: the tags \(B-PER, O, ORG\) do not follow one scheme"):
         open_data(tmp_path / "mixed.conll")
 
 

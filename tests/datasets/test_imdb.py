@@ -104,9 +104,9 @@ def test_refusals(tmp_path: Path, write_archive: WriteArchive) -> None:
     with pytest.raises(DataError, match=r"holds no file train/pos/NUMBER_RATING.txt"):
         load_dataset("imdb", data_dir=archive)
     evil = write_archive(tmp_path / "evil.tar", {"../train/pos/1_9.txt": b"x"})
-    with pytest.raises(DataError, match="leads out of the archive"):
+    with pytest.raises(DataError, match="points outside the archive"):
         load_dataset("imdb", data_dir=evil)
-    with pytest.raises(UsageError, match=r'imdb has no split "dev".* there: train, test'):
+    with pytest.raises(UsageError, match=r'imdb has no split "dev".* available splits: train, test'):
         open_data("imdb", data_dir=archive).split("dev")
 
 

@@ -18,7 +18,7 @@ def test_three_rows_that_choose_and_score() -> None:
     train, held = split("90% of train", *[1, 2] * 15), split("10% of train", 1, 2, 1)
     (told,) = data_warnings(train, held, held)
     assert told.startswith(
-        "10% of train: only 3 rows choose the epoch and give the score: one row is 33.3 points of acc"
+        "10% of train: only 3 rows select the epoch and give the score: one row is 33.3 points of acc"
     )
     assert "label more rows, hold out more (--validation 0.3 --test 0.3)" in told
 
@@ -26,7 +26,7 @@ def test_three_rows_that_choose_and_score() -> None:
 def test_each_split_is_named_and_large_ones_are_not() -> None:
     train, dev, test = split("train", *[1, 2] * 15), split("dev", *[1] * 49), split("test", *[1] * 50)
     (told,) = data_warnings(train, dev, test)
-    assert told.startswith("dev: only 49 rows choose the epoch: one row is 2.0 points")
+    assert told.startswith("dev: only 49 rows select the epoch: one row is 2.0 points")
     (told,) = tiny_split(split("dev", 1, 2, metrics=("pearson",), task="regression"), "give the score")
     assert "a pearson correlation of so few rows moves with every row" in told
     assert tiny_split(split("dev"), "give the score") == []
@@ -35,7 +35,7 @@ def test_each_split_is_named_and_large_ones_are_not() -> None:
 def test_a_misspelt_label_is_named_with_the_one_it_is_like() -> None:
     train = split("train", 0, *[1, 2] * 16)
     (told,) = rare_labels(train, [train])
-    assert told.startswith("rare labels, each a class of its own: hapy (1 row): did you mean happy?. A class needs")
+    assert told.startswith("rare labels, each treated as a class: hapy (1 row): did you mean happy?. A class needs")
     held = split("dev", 0, 0)
     (told,) = rare_labels(split("train", *[1, 2] * 16), [split("train", *[1, 2] * 30), held])
     assert "hapy (2 rows, none of them in training): did you mean happy?" in told

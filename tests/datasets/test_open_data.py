@@ -42,12 +42,14 @@ def test_unknown_names(name: str, message: str) -> None:
 
 
 def test_options_that_do_not_go_with_a_name() -> None:
-    with pytest.raises(UsageError, match='text_column "review" goes with a table, but polarity is a known data set'):
+    with pytest.raises(
+        UsageError, match='text_column "review" works only with a table, but polarity is a known data set'
+    ):
         load_dataset("polarity", text_column="review")
     assert open_data("polarity", task="classification").task == "classification"
-    with pytest.raises(UsageError, match='task "regression" does not go with polarity, which is a classification data'):
+    with pytest.raises(UsageError, match='task "regression" does not fit polarity, which is a classification data'):
         open_data("polarity", task="regression")
-    with pytest.raises(UsageError, match='labels "a, b" goes with a table'):
+    with pytest.raises(UsageError, match='labels "a, b" works only with a table'):
         load_dataset("polarity", labels=["a", "b"])
     with pytest.raises(UsageError, match=r'polarity has no split "tests".*did you mean "test"'):
         load_dataset("polarity", split="tests")

@@ -68,7 +68,7 @@ def test_without_ids_the_order_counts(write: Write) -> None:
             DataError, match=r"2 predictions for 3 rows, the last at (line 3|entry 1); each row needs one"
         ):
             found.in_order([None] * 3, what="row")
-        with pytest.raises(DataError, match="found by id here, but the rows have none"):
+        with pytest.raises(DataError, match="matched by id, but the rows have no id"):
             found.by_id()
 
 
@@ -96,18 +96,18 @@ def test_missing_and_extra_ids_are_named(write: Write) -> None:
     ("name", "content", "words"),
     [
         ("p.json", '{"a": "x",\n "b": y}', r"p\.json, line 2: not JSON"),
-        ("p.json", '{"a": "x", "a": "y"}', 'the id "a" comes twice'),
+        ("p.json", '{"a": "x", "a": "y"}', 'the id "a" occurs twice'),
         ("p.json", "[" * 100_000, r"p\.json: not JSON"),
         ("p.json", "{}", "the JSON object is empty"),
         ("p.json", "[]", "the JSON is an empty list"),
         ("p.json", "7", "the JSON is a int"),
-        ("p.json", '[{"id": "a", "label": 1}, 3]', "entry 1: 3 is no JSON object"),
+        ("p.json", '[{"id": "a", "label": 1}, 3]', "entry 1: 3 is not a JSON object"),
         ("p.json", '[{"id": "a", "label": 1}, {"id": "b"}]', 'entry 1: no key "label"'),
         ("p.json", "  \n", "the file is empty"),
-        ("p.tsv", "index\tprediction\n0\tx\n0\ty\n", r'p\.tsv, line 3: the id "0" is at line 2 already'),
+        ("p.tsv", "index\tprediction\n0\tx\n0\ty\n", r'p\.tsv, line 3: the id "0" is already at line 2'),
         ("p.tsv", "index\tprediction\n0\tx\n1\n2\n", r"line 3: 1 columns instead of 2 \(and 1 more\); repair the file"),
         ("p.tsv", "index\tscore\n0\tx\n", r"no column with the predictions \(there are: index, score; looked for"),
-        ("p.jsonl", '{"id": "a", "label": 1}\n{"id": null, "label": 1}\n', "line 2: the id None is no text"),
+        ("p.jsonl", '{"id": "a", "label": 1}\n{"id": null, "label": 1}\n', "line 2: the id None is neither a string"),
         ("p.jsonl", '{"id": "a", "label": 1}\nx\n', "line 2: not JSON"),
         ("no.csv", "", "the file is empty"),
     ],
@@ -141,7 +141,7 @@ def test_tags_in_columns_and_in_lists(write: Write) -> None:
     assert [row.value for row in read_tags(lists).in_order([None, None])] == [["B-ORG", "O"], ["B-MISC"]]
     with pytest.raises(DataError, match=r"line 2: 2 columns instead of 3; repair"):
         read_tags(write("q.txt", "EU NNP B-ORG\nrejects VBZ\nGerman JJ B-MISC\n"))
-    with pytest.raises(DataError, match=r"line 1: \[1\] is no list of tags"):
+    with pytest.raises(DataError, match=r"line 1: \[1\] is not a list of tags"):
         read_tags(write("q.jsonl", '{"tags": [1]}\n'))
 
 
@@ -161,7 +161,7 @@ def test_ids_of_another_split_are_told_at_once(tmp_path: Path) -> None:
         found.in_order([f"test-{number}" for number in range(40_000)])
     names = ", ".join(f'"{number}": 1' for number in range(40_000))
     path.write_text(f'{{{names}, "39999": 2}}')
-    with pytest.raises(DataError, match='the id "39999" comes twice'):
+    with pytest.raises(DataError, match='the id "39999" occurs twice'):
         read_predictions(path)
     assert time.process_time() - started < 10  # what looks at all ids for each took 19 s and more
 

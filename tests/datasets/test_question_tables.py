@@ -73,14 +73,14 @@ def test_rows_to_answer(tmp_path: Path) -> None:
 
 def test_refusals(tmp_path: Path) -> None:
     path = write(tmp_path / "own.jsonl", [*ROWS, {**ROWS[0]}, {**ROWS[0], "id": "c", "question": None}])
-    with pytest.raises(DataError, match=r'own.jsonl, line 3: its id "a" is there already.*\(and 1 more: line 4\)'):
+    with pytest.raises(DataError, match=r'own.jsonl, line 3: its id "a" is already used.*\(and 1 more: line 4\)'):
         load_dataset(path)
     assert len(load_dataset(path, skip_bad_rows=True).skipped) == 2
-    with pytest.raises(UsageError, match='labels "x" go with classes or tags'):
+    with pytest.raises(UsageError, match='labels "x" are for classification or tagging'):
         load_dataset(path, labels=["x"])
-    with pytest.raises(UsageError, match="--data-dir goes with a known data set"):
+    with pytest.raises(UsageError, match="--data-dir works only with a known data set"):
         load_dataset(path, data_dir=tmp_path)
-    with pytest.raises(UsageError, match='text_column "context" goes with a table of texts'):
+    with pytest.raises(UsageError, match='text_column "context" works only with a table of texts'):
         load_dataset(path, text_column="context", task="question_answering")
     with pytest.raises(DataError, match=r"a file for question_answering ends in \.json, \.jsonl, \.parquet"):
         load_dataset(Path(__file__), task="question_answering")

@@ -36,7 +36,7 @@ def test_sick(tmp_path: Path) -> None:
         (SICK + "3\tOne\tTwo\tmuch\tMAYBE\n", 'line 4: label "MAYBE" is not one of the labels'),
         ("a\tb\n", 'line 1: no column "pair_ID" and "sentence_A"'),
         ("", 'line 1: no column "pair_ID"'),
-        (SICK.splitlines()[0], "no row that can be used"),
+        (SICK.splitlines()[0], "no usable row"),
     ],
 )
 def test_sick_refuses(tmp_path: Path, text: str, message: str) -> None:

@@ -104,7 +104,7 @@ def test_columns_that_nobody_named(tmp_path: Path) -> None:
 
 
 def test_an_encoding_where_none_can_be(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match='encoding "cp1252" goes with a table, but polarity is a known data set'):
+    with pytest.raises(UsageError, match='encoding "cp1252" works only with a table, but polarity is a known data set'):
         open_data("polarity", encoding="cp1252")
     pyarrow = pytest.importorskip("pyarrow.parquet")
     import pyarrow as arrow
@@ -270,7 +270,7 @@ REFUSED = [
     ("nan.csv", "text,label\na,yes\nb,\n", "line 3: the label in column .label. is missing"),
     ("noheader.csv", '"free prize",spam\n"see you",ham\n', "no column for the text .*there are: free prize, spam"),
     ("decimal.csv", 'text,label\na,"3,5"\nb,"2,0"\n', 'label "3,5" is not a number, .*; write 3.5'),
-    ("twice.csv", "text, text,label\na,b,c\n", 'column "text" is there more than once'),
+    ("twice.csv", "text, text,label\na,b,c\n", 'column "text" occurs more than once'),
     ("a.csv", "text,label\na,x\n", "unknown encoding"),
 ]
 
@@ -317,7 +317,7 @@ def test_parquet_whose_names_or_bytes_cannot_be(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     column = pyarrow.array(["a", "b"])
     parquet.write_table(pyarrow.Table.from_arrays([column, column], names=["text", "text"]), path)
-    with pytest.raises(DataError, match=r'a\.parquet: column "text" is there more than once'):
+    with pytest.raises(DataError, match=r'a\.parquet: column "text" occurs more than once'):
         open_data(path)
     parquet.write_table(pyarrow.table({"text": column, "label": column}), path)
     assert len(load_dataset(path, label_column="text")) == 2

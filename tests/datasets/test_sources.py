@@ -131,9 +131,7 @@ def test_what_was_published_and_nothing_else(web: Server) -> None:
 def test_refusals(web: Server) -> None:
     with pytest.raises(UsageError, match='no address is known for the data set "polarity"'):
         fetch_dataset("polarity", consent=granted)
-    with pytest.raises(
-        DownloadError, match=r"switched off; fetch .*RTE.zip elsewhere and give the copy with --data-dir"
-    ):
+    with pytest.raises(DownloadError, match=r"turned off; fetch .*RTE.zip elsewhere and give the copy with --data-dir"):
         fetch_dataset("glue/rte", consent=granted, offline=True)
     with pytest.raises(DownloadError, match="glue/rte was not downloaded"):
         fetch_dataset("glue/rte", consent=lambda _: False)

@@ -94,7 +94,7 @@ def test_an_answer_that_stands_elsewhere_is_taken_from_the_nearest_place(tmp_pat
     assert all(row.context[answer.start :].startswith(answer.text) for row in data for answer in row.answers)
     notes = " ".join(data.warnings)
     assert (
-        "1 answer(s) not at their answer_start, taken from the nearest place where they stand (question moved" in notes
+        "1 answer(s) not at their answer_start, taken from the nearest place where they occur (question moved" in notes
     )
     assert "(question some)" in notes
     assert '1 answer(s) marked "start_ambiguous"' in notes
@@ -103,7 +103,7 @@ def test_an_answer_that_stands_elsewhere_is_taken_from_the_nearest_place(tmp_pat
 
 FLAWS = [
     (squad(question(answers=[{"text": "Olympic", "answer_start": 3}])), 'q1: its answer "Olympic" is nowhere in the'),
-    (squad(question(), question()), 'question q1: its id "q1" is there already'),
+    (squad(question(), question()), 'question q1: its id "q1" is already used'),
     (squad(question(text=" ")), "question q1: the question is empty"),
     (squad(question(), context=""), "question q1: the context is empty"),
     (squad(question(), context=None), 'question q1: "context" is missing'),
@@ -141,7 +141,7 @@ def test_a_bad_question_is_named(tmp_path: Path, content: bytes, message: str) -
     [
         (b"{", "own.json: not JSON"),
         (b"[]", 'own.json: not in the layout of SQuAD, a JSON object whose "data" is a list'),
-        (b'{"data": []}', "own.json: no row that can be used"),
+        (b'{"data": []}', "own.json: no usable row"),
         (b"\xff", "own.json, line 1: byte 0xff is not UTF-8"),
     ],
 )

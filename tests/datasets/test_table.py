@@ -102,10 +102,10 @@ BAD = [
     ("text,label\na,1\nb\nc,2,3", {}, r"line 3: 1 columns instead of 2 \(and 1 more: line 4\); repair the file"),
     ("text,label\na,1\nb,nan", {}, r"a.csv, line 3: the label in column .label. is missing \('nan'\)"),
     ("text,label\na,1\nb,x", {"task": "regression"}, r'line 3: label "x" is not a number'),
-    ("text,label\n", {}, r"a.csv: no row that can be used"),
-    ("text,label\na,", {"skip_bad_rows": True}, r"no row that can be used \(1 bad rows\)"),
+    ("text,label\n", {}, r"a.csv: no usable row"),
+    ("text,label\na,", {"skip_bad_rows": True}, r"no usable row \(1 bad rows\)"),
     ("text,label\na,1", {"task": "clasification"}, r'unknown task "clasification"; did you mean "classification"'),
-    ("text,label\na,1", {"data_dir": "d"}, r"--data-dir goes with a known data set"),
+    ("text,label\na,1", {"data_dir": "d"}, r"--data-dir works only with a known data set"),
 ]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_lone_surrogates_and_null_texts(tmp_path: Path) -> None:
     data = load_dataset(path, skip_bad_rows=True)
     assert [row.text for row in data] == ["\U0001f600"]
     assert len(data.skipped) == 2
-    with pytest.raises(DataError, match="needs two labels"):
+    with pytest.raises(DataError, match="needs at least two labels"):
         require_two_labels(data)
 
 
@@ -140,11 +140,11 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"valid.csv: no column for the label"):
         load_dataset(tmp_path, split="dev")
     csv_file(tmp_path / "dev.csv", "text,label", "a,1")
-    with pytest.raises(DataError, match=r"both dev.csv and valid.csv would be the split dev"):
+    with pytest.raises(DataError, match=r"dev.csv and valid.csv are both the split dev"):
         open_data(tmp_path)
     (tmp_path / "valid.csv").unlink()
     csv_file(tmp_path / "test.tsv", "text\tlabel", "a\t1")
-    with pytest.raises(DataError, match="are not of one kind"):
+    with pytest.raises(DataError, match="have different file types"):
         open_data(tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("a.tsv", b"\xef\xbb\xbf\n \n", "a.tsv: the file is empty"),
         ("a.jsonl", b"\n", "a.jsonl: the file is empty"),
         ("a.csv", b"text,label\ncaf\xe9,1\n", "a.csv, line 2: byte 0xe9 is not UTF-8"),
-        ("a.csv", b"text,text\na,b\n", 'line 1: column "text" is there more than once'),
+        ("a.csv", b"text,text\na,b\n", 'line 1: column "text" occurs more than once'),
         ("a.csv", b'"text,label\na,b\n', "a.csv, line 1: no row of column names"),
     ],
 )

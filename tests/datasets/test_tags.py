@@ -81,7 +81,7 @@ def test_labels_in_a_fixed_order() -> None:
 
 def test_a_clash_names_both() -> None:
     require_distinct(["O", "B-PER", "I-PER"], where="a.conll")
-    with pytest.raises(DataError, match=r'a\.conll: the tags "B-PER" and "b-per" differ in capitals alone'):
+    with pytest.raises(DataError, match=r'a\.conll: the tags "B-PER" and "b-per" differ only in capital letters'):
         require_distinct(["O", "B-PER", "b-per"], where="a.conll")
 
 
@@ -89,7 +89,9 @@ def test_a_clash_names_both() -> None:
     "tags", [["O", "B-PER", "MISC"], ["B-PER", "0"], ["O", "b-per", "i-per"], ["B-X", "U-X", "S-X"]]
 )
 def test_tags_of_no_scheme_are_refused(tags: list[str]) -> None:
-    with pytest.raises(DataError, match=r"a\.conll: the tags \(.*\) are not of one scheme; write all of them as O, B-"):
+    with pytest.raises(
+        DataError, match=r"a\.conll: the tags \(.*\) do not follow one scheme; write all of them as O, B-"
+    ):
         require_one_scheme(tags, where="a.conll")
 
 

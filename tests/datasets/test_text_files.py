@@ -92,7 +92,7 @@ def test_keys_of_the_first_json_line_are_columns(tmp_path: Path) -> None:
     [
         ("t.txt", b"a\n\xff\n", "t.txt, line 2: byte 0xff is not UTF-8; .* --encoding"),
         ("t.csv", b"", "the file is empty"),
-        ("t.csv", b"text,text\na,b\n", 'line 1: column "text" is there more than once'),
+        ("t.csv", b"text,text\na,b\n", 'line 1: column "text" occurs more than once'),
         ("t.csv", b"text,n\na,1\nb\n", "line 3: 1 columns instead of 2"),
         ("t.csv", b'text,n\na,1\n"b,2\nc', "line 3: not CSV"),
         ("t.tsv", b"words\na\n", "no column for the text .*there are: words.*give --text-column"),

@@ -29,7 +29,12 @@ def test_readme_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for block in blocks:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the random start is announced as a warning
-            exec(compile(block.replace("limit=500", "limit=40"), "README.md", "exec"), {})
+            exec(
+                compile(
+                    block.replace('out="runs/polarity"', 'out="runs/polarity", limit=40, epochs=1'), "README.md", "exec"
+                ),
+                {},
+            )
 
 
 INSIDE = re.compile(r"^\s*(?:from|import) (albertkit\.[a-z_.]+)", re.MULTILINE)

@@ -26,4 +26,4 @@ def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkey
     theirs = albertkit("score", "quiz", "--split", "test", "--predictions", run / "test.json", "--json").json
     assert theirs["metrics"] == ours["metrics"] == {"accuracy": report["metrics"]["accuracy"]}
     refused = albertkit("evaluate", run, "--data", "quiz", "--null-threshold", "1", *ONE_THREAD)
-    assert (refused.status, "goes with question answering" in refused.err) == (2, True)
+    assert (refused.status, "works only for question answering" in refused.err) == (2, True)

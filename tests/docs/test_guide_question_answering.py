@@ -10,7 +10,7 @@ import pytest
 from tests.cli.running import ONE_THREAD, Runner
 from tests.docs.guide import TO_THE_END, run_guide
 
-NAMED = re.compile(r"log odds of that are above\s+(\S+)")
+NAMED = re.compile(r"log odds of that exceed\s+(\S+)")
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

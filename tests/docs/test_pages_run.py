@@ -106,7 +106,7 @@ def test_learning_from_a_larger_model(
         section="Learn from a larger model",
     )
     assert len(outcomes) == 2
-    assert "The model and its teacher, runs/large" in outcomes[1].out
+    assert "Model and teacher (runs/large)" in outcomes[1].out
     assert json.loads((tmp_path / "runs" / "python" / "report.json").read_text())["teacher"]["unlabelled"] > 0
 
 

@@ -114,7 +114,7 @@ def test_dropout_only_in_training() -> None:
         ({"input_ids": np.array([211, 3])}, "input_ids holds 211, outside 0..210"),
         ({"input_ids": np.array([-1, 3])}, "input_ids holds -1"),
         ({"token_type_ids": np.array([0, 2])}, "token_type_ids holds 2"),
-        ({"positions": np.array([0, 47])}, "positions holds 47, outside 0..46; cut the texts with max_length"),
+        ({"positions": np.array([0, 47])}, "positions holds 47, outside 0..46; truncate the texts with max_length"),
     ],
 )
 def test_ids_outside_the_tables_are_refused(change: dict[str, np.ndarray], words: str) -> None:

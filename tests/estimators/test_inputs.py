@@ -124,7 +124,7 @@ def test_classes(y: list[Any], classes: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("y", "sentence"),
     [
-        (np.array(["a", "a"]), "y has the one class 'a', but a classifier needs two"),
+        (np.array(["a", "a"]), "y has the one class 'a', but a classifier needs at least two"),
         (np.array([0.5, 1.5]), "Unknown label type"),
         (np.array(["a", 1], dtype=object), "y cannot be read as classes"),
     ],

@@ -77,7 +77,7 @@ def test_folder_is_a_model(
     assert again.n_features_in_ == 1
     again.save(tmp_path / "again")
     assert AlbertClassifier.load(tmp_path / "again").classes_.tolist() == [1, 2]
-    with pytest.raises(UsageError, match="saved is there already; name a folder that is not"):
+    with pytest.raises(UsageError, match="saved already exists; name a new folder"):
         trained.save(folder)
 
 

@@ -120,7 +120,7 @@ def test_runs_that_share_no_axis_are_refused(make_report: MakeReport) -> None:
 def test_confusion_cells_hold_counts_and_shares(tmp_path: Path) -> None:
     figure = confusion_figure([[3, 1], [0, 0]], labels=["negative", "$pos$"])
     axes = figure.axes[0]
-    assert [text.get_text() for text in axes.texts] == ["3\n75 %", "1\n25 %", "0\n0 %", "0\n0 %"]
+    assert [text.get_text() for text in axes.texts] == ["3\n75 %", "1\n25 %", "0", "0"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["negative", "$pos$"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted label", "true label")
     assert is_png(plot_confusion([[3, 1], [0, 0]], labels=["negative", "$pos$"], path=tmp_path / "confusion.png"))
@@ -141,8 +141,13 @@ def test_reliability_draws_filled_bins_and_the_error(tmp_path: Path) -> None:
     upper, lower = figure.axes
     assert [bar.get_height() for bar in upper.patches] == [100.0, 50.0]
     assert [round(bar.get_height(), 1) for bar in lower.patches] == [33.3, 66.7]
-    assert upper.get_title(loc="left") == "expected calibration error 36.7 points, 3 examples"
-    assert legends(figure) == [["accuracy", "at mean confidence", "perfect"]]
+    error, few = upper.get_title(loc="left").split("\n")
+    assert error == "expected calibration error 36.7 points, 3 examples"
+    assert few == "too few examples to judge the calibration"
+    ends = upper.collections[0].get_segments()
+    assert [line[0][0] for line in ends] == pytest.approx([70.0, 90.0])
+    assert ends[0][0][1] < 25  # one example, right: the accuracy may be anything above 20 %
+    assert legends(figure) == [["accuracy", "at mean confidence", "95 % interval", "perfect"]]
     assert is_png(plot_reliability(found, path=tmp_path / "reliability.png"))
 
 
@@ -156,7 +161,7 @@ def test_reliability_before_and_after_a_temperature(tmp_path: Path) -> None:
     assert [list(map(round, line.get_ydata())) for line in (dashed, solid)] == [[100, 50], [100, 50]]
     assert [round(bar.get_height(), 1) for bar in lower.patches] == [33.3, 66.7, 33.3, 66.7]
     assert "(before: 36.7), 3 examples" in upper.get_title(loc="left")
-    assert legends(figure) == [["before", "calibrated", "perfect"]]
+    assert legends(figure) == [["before", "calibrated", "95 % interval", "perfect"]]
     assert is_png(plot_reliability(after, before=before, path=tmp_path / "reliability.png"))
 
 

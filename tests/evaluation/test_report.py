@@ -113,7 +113,7 @@ def test_a_report_of_an_evaluation_has_no_epochs(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_broken_report_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"report\.json: not found; a finished run directory holds one"):
+    with pytest.raises(RunError, match=r"report\.json: not found, so this is not the directory of a finished run"):
         Report.read(tmp_path)
     (tmp_path / "report.json").write_text('{"task": ', encoding="utf-8")
     with pytest.raises(RunError, match="cannot be read as JSON"):

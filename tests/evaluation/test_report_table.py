@@ -28,7 +28,7 @@ def test_scores_baselines_choice_and_notes_are_there(make_report: MakeReport) ->
     assert "albert-nano on imdb (classification)" in text
     row = next(line for line in text.splitlines() if line.strip().startswith("accuracy, %"))
     assert row.split()[-2:] == ["87.50", "50.00"]
-    assert "Scored on test (7 examples); epoch 3 was chosen by accuracy on validation." in text
+    assert "Scored on test (7 examples); epoch 3 had the best accuracy on validation." in text
     assert "Rows skipped: train 2." in text
     assert "Note: 2 rows have no label." in text
     assert "Expected calibration error" in text
@@ -39,7 +39,7 @@ def test_names_of_baselines_are_shown_in_full(make_report: MakeReport) -> None:
     baselines = [Baseline(name, {"accuracy": 50.0}, 0.1) for name in ("majority", "tfidf_logistic_regression")]
     for width in (60, 80, 100):
         text = printed(make_report(baselines=baselines, intervals={"accuracy": (80.0, 90.0)}), width=width)
-        table = text.partition("The model and its teacher")[0]
+        table = text.partition("Model and teacher")[0]
         assert "\u2026" not in table
         words = table.split()
         assert {"majority", "tfidf", "logistic", "regression"} <= set(words)
@@ -47,7 +47,7 @@ def test_names_of_baselines_are_shown_in_full(make_report: MakeReport) -> None:
 
 def test_a_student_is_beside_its_teacher(make_report: MakeReport) -> None:
     text = printed(make_report())
-    _, _, table = text.partition("The model and its teacher, runs/large\n")
+    _, _, table = text.partition("Model and teacher (runs/large)\n")
     rows = [" ".join(line.split()) for line in table.splitlines()[1:]]
     assert rows[0] == "student teacher"
     assert rows[2:8] == [

@@ -152,7 +152,7 @@ def test_glue_refusals(write: Write, tmp_path: Path) -> None:
     refused([*good[:9], "9\t0", "10\t1"], r"line 11: label \"0\" .*\(and 1 more, the next at line 12\)")
     refused(good[:-2], r'2 of 11 rows have no prediction \(the first is "9"\)')
     refused([*good, "11\tentailment"], r'1 predictions belong to no row \(the first is "11" at line 13\)')
-    refused([*good[:-1], "3\tentailment"], r'line 12: the id "3" is at line 5 already')
+    refused([*good[:-1], "3\tentailment"], r'line 12: the id "3" is already at line 5')
     unlabelled = Dataset("glue/rte", "test", data.task, data.labels, data.metrics, [TextExample("a", pair="b")])
     with pytest.raises(DataError, match="1 of 1 rows have no label"):
         score_file(unlabelled, tmp_path / "p.tsv")
@@ -190,8 +190,8 @@ def test_answers_and_what_is_told_of_them(write: Write) -> None:
     found = score_file(second, write("p.json", '{"q0": "red house", "q1": "x"}'), options=options)
     assert found.metrics["exact"] == 0.0
     assert set(found.score.thresholds) == {"best_exact_thresh", "best_f1_thresh"}
-    assert "chosen on the very split" in found.score.notes[-1]
-    with pytest.raises(DataError, match=r'p\.json, id "q0": the answer 3 is no text'):
+    assert "chosen on the same split" in found.score.notes[-1]
+    with pytest.raises(DataError, match=r'p\.json, id "q0": the answer 3 is not a text'):
         score_file(first, write("p.json", '{"q0": 3}'))
 
 
@@ -251,9 +251,9 @@ def test_choices_middle_and_high_apart(write: Write) -> None:
 
 def test_options_that_do_not_go_with_the_task(write: Write) -> None:
     path = write("p.json", "{}")
-    with pytest.raises(UsageError, match="--null-odds goes with SQuAD"):
+    with pytest.raises(UsageError, match="--null-odds works only with SQuAD"):
         score_file(CHOICES, path, options=ScoreOptions(null_odds=path))
-    with pytest.raises(UsageError, match="--scheme goes with tags"):
+    with pytest.raises(UsageError, match="--scheme works only with tags"):
         score_file(CHOICES, path, options=ScoreOptions(scheme="IOB2"))
     with pytest.raises(UsageError, match='unknown task "ranking"'):
         score_file(Dataset("x", "dev", "ranking", (), (), []), path)

@@ -24,7 +24,7 @@ from albertkit.scoring.intervals import difference_spread
 def baselines(**scores: float) -> list[Baseline]:
     """Baselines by name with the accuracy of each."""
     words = {
-        "majority": "always giving the same answer", "tfidf_logistic_regression": "TF-IDF with logistic regression"
+        "majority": "always predicting the same answer", "tfidf_logistic_regression": "TF-IDF with logistic regression"
     }  # fmt: skip
     return [
         Baseline(name, {"accuracy": score}, 0.1, words=words.get(name, ""), trivial=name == "majority")
@@ -38,18 +38,18 @@ def baselines(**scores: float) -> list[Baseline]:
         (84.5, {"majority": 50.9, "tfidf_logistic_regression": 80.0}, 872, "better",
          "The model beats TF-IDF with logistic regression (accuracy 84.5 against 80.0, on 872 examples)."),
         (76.3, {"majority": 50.0, "tfidf_logistic_regression": 75.1}, 1066, "tie",
-         "No clear difference from TF-IDF with logistic regression (accuracy 76.3 against 75.1): on 1,066 examples "
-         "chance explains 3.6 points."),
+         "No clear difference from TF-IDF with logistic regression (accuracy 76.3 against 75.1): with 1,066 "
+         "examples, differences up to 3.6 points can be chance."),
         (49.4, {"majority": 50.6, "tfidf_logistic_regression": 79.8}, 500, "worse",
-         "TF-IDF with logistic regression wins: accuracy 79.8 against 49.4 of this model, which is no better than "
-         "always giving the same answer."),
+         "TF-IDF with logistic regression is better: accuracy 79.8 against 49.4 for this model, which is no "
+         "better than always predicting the same answer."),
         (70.0, {"majority": 50.6, "tfidf_logistic_regression": 79.8}, 500, "worse",
-         "TF-IDF with logistic regression wins: accuracy 79.8 against 70.0 of this model."),
+         "TF-IDF with logistic regression is better: accuracy 79.8 against 70.0 for this model."),
         (50.0, {"majority": 50.6, "tfidf_logistic_regression": 50.2}, 500, "trivial",
-         "The score is no better than always giving the same answer (accuracy 50.0 against 50.6)."),
+         "The score is no better than always predicting the same answer (accuracy 50.0 against 50.6)."),
         (100.0, {"majority": 50.0}, 4, "trivial",
-         "The score is no better than always giving the same answer (accuracy 100.0 against 50.0)."),
-        (61.0, {"own": 70.0}, 5000, "worse", "Own wins: accuracy 70.0 against 61.0 of this model."),
+         "The score is no better than always predicting the same answer (accuracy 100.0 against 50.0)."),
+        (61.0, {"own": 70.0}, 5000, "worse", "Own is better: accuracy 70.0 against 61.0 for this model."),
     ],
 )  # fmt: skip
 def test_the_best_baseline_decides(

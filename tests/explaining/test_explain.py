@@ -198,7 +198,7 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
         explain(tiny_model(), ["a"], label="tow")
     with pytest.raises(UsageError, match="a regression has none"):
         explain(tiny_model("regression"), ["a"], label="two")
-    with pytest.raises(UsageError, match="has no task head to explain: fine-tune it first"):
+    with pytest.raises(UsageError, match="has no task head; fine-tune it first"):
         explain(Predictor(Model(tiny_network(), Tokenizer.official()), execution=execution()), ["a"])
     answers = with_task_head(Model(tiny_network(), Tokenizer.official()), task="question_answering", labels=())
     with pytest.raises(

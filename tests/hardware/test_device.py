@@ -70,7 +70,7 @@ def test_refusals(device: str, precision: str, threads: int | None, words: str) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_a_gpu_that_is_not_here() -> None:
-    with pytest.raises(UsageError, match='device "cuda:1" is not here: torch sees no CUDA GPU; use --device cpu'):
+    with pytest.raises(UsageError, match='device "cuda:1" is not available: torch sees no CUDA GPU; use --device cpu'):
         choose_execution(device="cuda:1")
 
 
@@ -97,7 +97,7 @@ def test_fbgemm_gives_fp16_and_int8_without_any_instruction_for_them(monkeypatch
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_these_pass_no_gradients(precision: str) -> None:
-    with pytest.raises(UsageError, match=f"{precision} is to predict with"):
+    with pytest.raises(UsageError, match=f"{precision} works only for prediction"):
         Execution("cpu", precision, 1).autocast()
     assert not Execution("cuda", "fp16", 1).predicts_only
 
@@ -108,6 +108,6 @@ def test_these_are_not_for_training(precision: str, tmp_path: Path) -> None:
     settings = FinetuneSettings(
         model="albert-nano", data="polarity", out=str(tmp_path / "run"), precision=precision, device="cpu", limit=8
     )
-    with pytest.raises(UsageError, match=f"{precision} is to predict with; train with"):
+    with pytest.raises(UsageError, match=f"{precision} works only for prediction; train with"):
         finetune(settings)
     assert not (tmp_path / "run").exists()

@@ -195,7 +195,7 @@ def test_an_archive_that_tries_to_escape(monkeypatch: pytest.MonkeyPatch, tmp_pa
     path = "/storage.googleapis.com/albert_models/albert_base_v2.tar.gz"
     with serving({path: Served(google_archive(members={"../../../escaped": b"x"}))}) as server:
         monkeypatch.setenv("ALBERTKIT_MIRROR_URL", server.url)
-        with pytest.raises(DownloadError, match="leads out of the archive"):
+        with pytest.raises(DownloadError, match="points outside the archive"):
             fetch_model(NAME, consent=granted, source="google")
     assert list(tmp_path.rglob("escaped")) == []
     assert [path.name for path in model_cache(NAME, "google").parent.iterdir()] == ["google.lock"]
@@ -230,7 +230,10 @@ def test_the_question(answer: str, comes: bool, hub: Server, monkeypatch: pytest
     if comes:
         assert fetch_model(NAME).is_dir()
     else:
-        with pytest.raises(DownloadError, match=f"{NAME} was not downloaded, as you did not agree; fetch them from"):
+        with pytest.raises(
+            DownloadError,
+            match=f"{NAME} was not downloaded, as you did not agree; on another machine, download the files from",
+        ):
             fetch_model(NAME)
         assert hub.requests == []
     shown = screen.getvalue()
@@ -250,7 +253,8 @@ def test_the_question(answer: str, comes: bool, hub: Server, monkeypatch: pytest
 def test_no_terminal_to_ask_at(hub: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     with pytest.raises(
-        DownloadError, match="no terminal to ask at: albertkit download albert-base-v2 --yes fetches it"
+        DownloadError,
+        match=r"no terminal to ask for consent\. To download it, run: albertkit download albert-base-v2 --yes",
     ):
         fetch_model(NAME)
     assert hub.requests == []
@@ -269,8 +273,8 @@ def test_offline(variable: str | None, hub: Server, monkeypatch: pytest.MonkeyPa
     if variable is not None:
         monkeypatch.setenv(variable, "1")
     words = (
-        f"downloads are switched off; fetch them from {hub.url}/{REPOSITORY} elsewhere and put config.json, "
-        f"spiece.model, model.safetensors or pytorch_model.bin into {model_cache(NAME, 'hub')}"
+        f"downloads are turned off; on another machine, download the files from {hub.url}/{REPOSITORY}, then put "
+        f"config.json, spiece.model, model.safetensors or pytorch_model.bin into {model_cache(NAME, 'hub')}"
     )
     with pytest.raises(DownloadError) as refusal:
         fetch_model(NAME, consent=granted, offline=True if variable is None else None)

@@ -159,13 +159,13 @@ def test_exits_are_saved_and_read_back(tmp_path: Path) -> None:
 
 def test_without_exits_it_says_how_to_get_them() -> None:
     predictor = Predictor(with_heads(exits=False), execution=execution())
-    with pytest.raises(UsageError, match="deep has no exits to leave by: fine-tune it with --exits"):
+    with pytest.raises(UsageError, match="deep has no early exits: fine-tune it with --exits"):
         predictor.early_exit(ExitRule(patience=2))
 
 
 def test_exits_are_for_heads_on_whole_texts() -> None:
     base = Model(tiny_network(), Tokenizer.official(), source="tiny")
-    with pytest.raises(UsageError, match="exits are for classification, regression and multilabel"):
+    with pytest.raises(UsageError, match="early exits work for classification, regression and multilabel"):
         with_exits(with_task_head(base, task="token_classification", labels=("O", "B-X")))
 
 

@@ -103,7 +103,7 @@ def test_special_words_in_a_text_are_text(predictor: Predictor) -> None:
 
 def test_refusals(predictor: Predictor) -> None:
     bare = Predictor(load_model(tiny_folder()), execution=execution())
-    with pytest.raises(UsageError, match="has no task head to predict with: fine-tune it first"):
+    with pytest.raises(UsageError, match="has no task head; fine-tune it first"):
         bare.predict("a")
     with pytest.raises(UsageError, match=r'unknown pooling "men"; did you mean "mean"'):
         predictor.embed("a", pooling="men")
@@ -134,7 +134,7 @@ def test_it_says_what_it_is(predictor: Predictor) -> None:
     shown = repr(predictor)
     assert "classification" in shown
     assert "'good'" in shown
-    assert "Embedding(30000, 8)" in shown
+    assert "\n" not in shown  # the network is in `predictor.model.network`
 
 
 def test_the_model_that_comes_with_albertkit_loads_without_a_word() -> None:

@@ -92,7 +92,7 @@ def test_a_long_text_is_cut_aloud(model: Predictor) -> None:
     assert fill.position == 1
     sentences = [str(one.message) for one in seen]
     assert sentences == [
-        f"the text is 40 tokens longer than the 64 that {pretrained_folder()} takes; its end was cut off",
+        f"the text is 40 tokens longer than the 64 that {pretrained_folder()} takes; its end was truncated",
         "1 of 2 [MASK] come after the 64 tokens that the model takes",
     ]
     with (
@@ -100,12 +100,14 @@ def test_a_long_text_is_cut_aloud(model: Predictor) -> None:
         pytest.raises(UsageError, match=r"every \[MASK\] comes after the 64 tokens.*give a shorter text"),
     ):
         fill_masks(model, f"{words} [MASK]")
-    with pytest.warns(CutTextWarning, match="its end was cut off"):
+    with pytest.warns(CutTextWarning, match="its end was truncated"):
         sentence_order(model, words, words)
 
 
 def test_what_cannot_be(model: Predictor) -> None:
-    with pytest.raises(UsageError, match=r'holds no \[MASK\]: write one where a piece is to be found, e\.g\. "a'):
+    with pytest.raises(
+        UsageError, match=r'holds no \[MASK\]: write one where the model should fill in a piece, e\.g\. "a'
+    ):
         fill_masks(model, "no mask")
     with pytest.raises(UsageError, match="--top is 0; it must be 1 or more"):
         fill_masks(model, TEXT, top=0)

@@ -76,7 +76,7 @@ def test_fixed_weights_are_read_once() -> None:
 
 
 def test_int8_without_a_sample_is_refused() -> None:
-    with pytest.raises(UsageError, match="int8 is to predict with"):
+    with pytest.raises(UsageError, match="int8 works only for prediction"):
         PyTorchRuntime(network(), execution=Execution("cpu", "int8", 1))
 
 
@@ -115,10 +115,10 @@ def test_a_network_on_the_meta_device_is_one_sentence() -> None:
     moved = network()
     runtime = PyTorchRuntime(moved, execution=Execution("cpu", "fp32", 1))
     moved.to("meta")
-    words = 'the network is on the device "meta", which keeps shapes and no numbers'
+    words = 'the network is on the device "meta", which holds no numbers'
     with pytest.raises(UsageError, match=words):
         runtime.run(batch_of(7, 31), outputs=["pooled_output"])
     with pytest.raises(UsageError, match=words):
         PyTorchRuntime(moved, execution=Execution("cpu", "fp32", 1))
-    with pytest.raises(UsageError, match='device "meta" keeps shapes and no numbers'):
+    with pytest.raises(UsageError, match='device "meta" holds no numbers'):
         choose_execution(device="meta")

@@ -81,7 +81,7 @@ def test_names_that_are_no_encoding(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["rot13", "base64", "hex", "idna", "unicode_escape", "ZIP", "undefined"])
 def test_codecs_that_are_not_of_text(name: str) -> None:
-    with pytest.raises(UsageError, match=f'^"{name}" is no text encoding; give one such as utf-8') as refusal:
+    with pytest.raises(UsageError, match=f'^"{name}" is not a text encoding; give one such as utf-8') as refusal:
         check_encoding(name)
     assert "did you mean" not in str(refusal.value)
 

@@ -29,7 +29,7 @@ def test_fixed_widths_and_floats() -> None:
     fields = list(read_fields(b"\x0d\x00\x00\x80\x3f\x11" + b"\x00" * 6 + b"\xf0\x3f"))
     assert [field.wire_type for field in fields] == [FIXED32, FIXED64]
     assert [read_float(field.value) for field in fields] == [1.0, 1.0]
-    with pytest.raises(ProtobufError, match="a number was expected"):
+    with pytest.raises(ProtobufError, match="expected a number"):
         read_float(3)
 
 

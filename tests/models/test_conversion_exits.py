@@ -22,6 +22,6 @@ def test_exits_are_kept_where_they_have_a_place(to: str, tmp_path: Path) -> None
     save_model(model, tmp_path / "model")
     done = convert(tmp_path / "model", tmp_path / f"out.{to}", to=to)
     kept = to == "huggingface"
-    told = f"{to} has no place for the exits after each layer: the model is converted without them"
+    told = f"{to} cannot store the exits after each layer: the model is converted without them"
     assert (told in done.notes) is not kept
     assert set(read_model(tmp_path / f"out.{to}").heads) == ({"classifier", "exits"} if kept else {"classifier"})

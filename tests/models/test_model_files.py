@@ -67,7 +67,7 @@ def test_an_archive_without_a_model(tmp_path: Path) -> None:
 def test_the_prefix_of_a_checkpoint_is_a_model(tmp_path: Path) -> None:
     folder = HEALTHY["tf1"](tmp_path)
     assert read_model(folder / "model.ckpt-best").source_format == "tf1"
-    with pytest.raises(UsageError, match="neither a path that is there"):
+    with pytest.raises(UsageError, match="not a path, and not listed"):
         model_path(folder / "model.ckpt-worst")
 
 

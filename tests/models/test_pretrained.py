@@ -167,7 +167,7 @@ def test_a_folder_that_names_no_pooling_reads_the_pooler(tmp_path: Path) -> None
 def test_a_fresh_head_says_what_it_reads() -> None:
     base = load_model(tiny_folder())
     with_pooling = with_task_head(base, task="classification", labels=("a", "b"), head=HeadSpec(pooling="mean"))
-    assert "the classification head (16-2, pooling mean) is fresh" in with_pooling.notes[-1]
+    assert "Adding a new, untrained classification layer (2 labels)." in with_pooling.notes[-1]
     with pytest.raises(UsageError, match=r'unknown pooling "max" \(known: pooler, cls, mean, pair\)'):
         HeadSpec(pooling="max")
 
@@ -200,7 +200,7 @@ def test_pretraining_heads_survive(tmp_path: Path) -> None:
     task = with_task_head(again, task="classification", labels=("a", "b"))
     assert list(task.network.heads) == ["classifier"]
     assert task.network.encoder is again.network.encoder
-    assert "the classification head (16-2) is fresh" in task.notes[-1]
+    assert "Adding a new, untrained classification layer (2 labels)." in task.notes[-1]
 
 
 def test_a_run_directory_means_its_model(tmp_path: Path) -> None:
@@ -272,13 +272,13 @@ def test_the_encoder_stands_in_a_user_s_own_network() -> None:
 
 
 def test_names_and_paths_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r'"albert-nanno" is neither a path .* did you mean "albert-nano"'):
+    with pytest.raises(UsageError, match=r'No model "albert-nanno": not a path, .* did you mean "albert-nano"'):
         load_model("albert-nanno")
     with pytest.raises(
         DownloadError, match=r"albert-base-v2 is not on this machine .* albertkit download albert-base-v2"
     ):
         load_model("albert-base-v2")
-    with pytest.raises(CheckpointError, match="this folder is no model"):
+    with pytest.raises(CheckpointError, match="this folder is not a model"):
         load_model(tmp_path)
 
 

@@ -37,7 +37,7 @@ def test_the_folder_holds_what_one_process_writes(
 ) -> None:
     out = tmp_path / "out"
     outcome = albertkit("embed", tiny_folder(), "--input", table, "--output", out, *RAY, "--json")
-    assert outcome.err == "note: 4 of 30 texts are empty or blank; they have vectors, which mean nothing\n"
+    assert outcome.err == "note: 4 of 30 texts are empty or blank; their vectors mean nothing\n"
     found = outcome.json
     assert {**found, "seconds": 0} == {"texts": 30, "dimensions": 16, "parts": 5, "made": 5, "seconds": 0}
     single = tmp_path / "single.parquet"
@@ -173,12 +173,12 @@ def test_a_file_without_rows_is_one_empty_part(name: str, albertkit: Runner, tmp
     [
         (["embed", "--output", "out.parquet", "--ray", "local"], "names a file; with --ray it is the folder"),
         (["embed", "--output", "out", "--ray", "local", "--workers", "0"], "--workers is 0; it must be 1 or more"),
-        (["embed", "--output", "out.npy", "--workers", "2"], "--workers goes with --ray"),
+        (["embed", "--output", "out.npy", "--workers", "2"], "--workers needs --ray"),
         (["predict", "--ray", "local"], "--ray needs --input FILE and --output FOLDER"),
-        (["predict", "--output", "out", "--ray", "local", "--explain"], "--explain does not go with --ray"),
+        (["predict", "--output", "out", "--ray", "local", "--explain"], "--explain cannot be used with --ray"),
         (
             ["predict", "--output", "out", "--ray", "local", "--exit-patience", "2"],
-            "--exit-patience does not go with --ray",
+            "--exit-patience cannot be used with --ray",
         ),
     ],
 )

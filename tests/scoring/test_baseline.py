@@ -94,7 +94,7 @@ def test_pairs_regression_and_label_sets() -> None:
 @pytest.mark.parametrize(
     "texts, labels, words",
     [
-        (["one", "two three"], [0, 1], "no word stands in two training texts"),
+        (["one", "two three"], [0, 1], "no word occurs in two training texts"),
         (["only this"], [1], "every training label is the same"),
         (["? !", ""], [0, 1], "the training texts hold no words"),
         (["same words", "same words"], [1, 1], "every training label is the same"),

@@ -1,4 +1,4 @@
-"""Limits that cannot be."""
+"""Invalid limits."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_characters_are_those_of_nfkd(texts: list[str], characters: int) -> None
 @pytest.mark.parametrize(
     ("fields", "status", "words"),
     [
-        ({"text": ["a"] * 5}, 422, '"text" holds 5 texts and a request may hold 4'),
-        ({"context": ["a" * 201]}, 422, 'the "context" has 201 characters and may have 200'),
+        ({"text": ["a"] * 5}, 422, '"text" holds 5 texts and the limit per request is 4'),
+        ({"context": ["a" * 201]}, 422, 'the "context" has 201 characters; the limit is 200'),
         ({"text": ["a", "\ufdfa" * 12]}, 422, 'text 1 of "text" has more than the 200 characters .*NFKD'),
         ({"text": ["a" * 180] * 2, "pair": ["a" * 180] * 2}, 413, "more than 600 characters .*; send several requests"),
         ({"text": ["\ufdfa" * 11] * 4}, 413, "the texts have more than 600 characters"),

@@ -60,7 +60,7 @@ def test_no_text_gets_into_the_log(lines: io.StringIO) -> None:
             response = await client.post("/classify", json={"text": SECRET})
             assert response.status_code == 500
             assert SECRET not in response.text
-            assert response.json()["error"]["message"] == "the server failed; its log says where"
+            assert response.json()["error"]["message"] == "internal server error; see the server's log"
 
     asyncio.run(main())
     assert SECRET not in lines.getvalue()

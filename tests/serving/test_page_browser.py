@@ -145,13 +145,13 @@ def test_wrong_input_and_a_server_that_has_gone(browser: Any, theme: str, size: 
         for nothing in ("", "  \n "):
             field.fill(nothing)
             problem = use(page, "classify").locator(".problem")
-            assert problem.inner_text() == "Nothing to read: write something into “Text”."
+            assert problem.inner_text() == "Enter a text: “Text” is empty."
             assert field.get_attribute("aria-invalid") == "true"
             assert field.evaluate("(one) => one === document.activeElement")
             look_through(page)
         field.fill("x" * 201)
         said = use(page, "classify").locator(".problem").inner_text()
-        assert said == 'The "text" has 201 characters and may have 200; send it in parts'
+        assert said == 'The "text" has 201 characters; the limit is 200; send it in parts'
         assert field.get_attribute("aria-invalid") is None
         look_through(page)
         field.fill("short again")
@@ -171,7 +171,7 @@ def test_a_key_is_asked_for(browser: Any) -> None:
         look_through(page)
         field.fill("wrong")
         field.press("Enter")
-        page.get_by_text("This server wants a key").first.wait_for()
+        page.get_by_text("This server needs an API key").first.wait_for()
         field.fill("sesame")
         field.press("Enter")
         page.locator("section").first.wait_for()

@@ -118,11 +118,11 @@ def test_a_saved_model_keeps_its_windows(tmp_path) -> None:  # type: ignore[no-u
     assert again.predict([text])[0] == predictor.predict([text])[0]
     task = (tmp_path / "m" / "task.json").read_text()
     (tmp_path / "m" / "task.json").write_text(task.replace('"window_stride": 6', '"window_stride": 0'))
-    with pytest.raises(CheckpointError, match=r"task.json: window_stride is 0; it must be a whole number from 1 up"):
+    with pytest.raises(CheckpointError, match=r"task.json: window_stride is 0; it must be a whole number of 1 or more"):
         load_model(tmp_path / "m")
 
 
 @pytest.mark.parametrize("values", [(0, 8), (4, 0), (True, 8), (2.5, 8), ("4", 8)])
 def test_windows_that_cannot_be(values: tuple[int, int]) -> None:
-    with pytest.raises(UsageError, match=r"(window_stride|max_windows) is .*; it must be a whole number from 1 up"):
+    with pytest.raises(UsageError, match=r"(window_stride|max_windows) is .*; it must be a whole number of 1 or more"):
         replace(CLASSIFICATION, window_stride=values[0], max_windows=values[1])

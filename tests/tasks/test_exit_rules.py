@@ -80,9 +80,9 @@ def test_those_that_stay_keep_their_counters() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "by --exit-patience or by --entropy: give one of the two"),
-        ({"patience": 2, "entropy": 0.1}, "give one of the two"),
-        ({"tolerance": 0.1}, "give one of the two"),
+        ({}, "give either --exit-patience or --entropy"),
+        ({"patience": 2, "entropy": 0.1}, "not both"),
+        ({"tolerance": 0.1}, "not both"),
         ({"patience": 0}, "--exit-patience is 0; it must be 1 or more"),
         ({"entropy": 0.0}, "--entropy is 0; it must be above 0 nats"),
         ({"entropy": float("nan")}, "--entropy is nan"),
@@ -98,10 +98,10 @@ def test_numbers_that_cannot_be(values: dict[str, float], words: str) -> None:
     ("rule", "task", "words"),
     [
         (ExitRule(patience=2), "regression", "--exit-patience with a regression needs --tolerance"),
-        (ExitRule(entropy=0.1), "regression", "--entropy needs one label a text, and this is regression"),
+        (ExitRule(entropy=0.1), "regression", "--entropy needs one label per text, but this is regression"),
         (ExitRule(entropy=0.1), "multilabel", "use --exit-patience"),
-        (ExitRule(patience=2, tolerance=0.1), "classification", "--tolerance is for a regression"),
-        (ExitRule(patience=2), "token_classification", "not in token_classification"),
+        (ExitRule(patience=2, tolerance=0.1), "classification", "--tolerance works only for regression"),
+        (ExitRule(patience=2), "token_classification", "not for token_classification"),
     ],
 )
 def test_rules_that_a_task_cannot_follow(rule: ExitRule, task: str, words: str) -> None:

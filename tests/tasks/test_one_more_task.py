@@ -67,7 +67,7 @@ def test_what_a_task_leaves_out_is_refused_or_plain(tmp_path: Path) -> None:
 
     assert Task.render(TASKS["grading"], {"text": "a", "grade": "good"}) == '{"grade": "good"}'
     data = load_dataset(write_csv(tmp_path / "films.csv", keyword_rows(4)), split="all")
-    with pytest.raises(UsageError, match="which no file of predictions is scored for"):
+    with pytest.raises(UsageError, match="for which prediction files cannot be scored"):
         TASKS["grading"].score_file(data, tmp_path / "p.csv", None)
     (tmp_path / "p.csv").write_text("prediction\n" + "\n".join(label for _, label in keyword_rows(4)))
     assert score_file(data, tmp_path / "p.csv").metrics["accuracy"] == 100.0

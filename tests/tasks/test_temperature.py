@@ -63,7 +63,7 @@ def test_a_classifier_s_probabilities_are_calibrated_and_its_labels_stay() -> No
     )
 
 
-@pytest.mark.parametrize("wrong", [False, True], ids=["all right", "all wrong"])
+@pytest.mark.parametrize("wrong", [False, True], ids=["all correct", "all wrong"])
 def test_where_no_temperature_is_best_there_is_none(wrong: bool) -> None:
     logits = np.eye(2)[[0, 1] * 60] * 2
     assert fit_temperature(logits, labels_true=np.array([0, 1] * 60) ^ wrong) is None
@@ -84,5 +84,5 @@ def test_bad_input_is_refused(logits: list[list[float]], labels: list[int], mess
 
 @pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf"), "warm"])
 def test_temperatures_that_cannot_be(temperature: float) -> None:
-    with pytest.raises(UsageError, match="it is a number above 0"):
+    with pytest.raises(UsageError, match="it must be above 0"):
         ClassificationTask("classification", "x", temperature=temperature)

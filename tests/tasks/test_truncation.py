@@ -47,9 +47,9 @@ def test_an_example_of_several_sequences_counts_once() -> None:
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (TASKS["question_answering"], "1 of 4 questions are too long to leave room for a context and were truncated"),
+        (TASKS["question_answering"], "1 of 4 questions left no room for a context and were truncated"),
         (replace(CLASSIFICATION, window_stride=2, max_windows=3),
-         "1 of 4 texts are longer than 3 windows; 9 tokens of each on average were not read"),
+         "1 of 4 texts are longer than 3 windows; on average 9 tokens per text were not read"),
     ],
     ids=["questions", "windows"],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def test_foreign_directory(tmp_path: Path) -> None:
     settings.write_text('{"keep_accents": true}')
     assert read_directory(tmp_path).keep_accents
     settings.write_text('{"do_lower_case": false}')
-    with pytest.raises(CheckpointError, match="do_lower_case false fits no mode"):
+    with pytest.raises(CheckpointError, match="do_lower_case false does not determine the mode"):
         read_directory(tmp_path)
     assert read_directory(tmp_path, mode="keras").mode == "keras"
     settings.write_text("{")
@@ -149,7 +149,7 @@ def test_tokenizer_json_on_all_recorded_texts(shared: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('{"albertkit": {"mode": "gogle"}}', r"records the tokenizer mode 'gogle', which is none of google"),
+        ('{"albertkit": {"mode": "gogle"}}', r"records the tokenizer mode 'gogle', which is not one of google"),
         ('{"albertkit": {"mode": ["google"]}}', "records the tokenizer mode"),
         ('{"albertkit": []}', "not a mapping"),
         ("[" * 100_000, "cannot be read as JSON"),

@@ -76,7 +76,7 @@ def test_an_edited_mode(tmp_path: Path) -> None:
     OFFICIAL.save(tmp_path)
     changed(tmp_path, mode="keras")
     (said,) = self_test(read_directory(tmp_path), tmp_path)
-    assert "the tokenizer is not set as it was when this model was saved" in said
+    assert "the tokenizer's settings differ from when this model was saved" in said
     assert "He said ``yes'' twice" in said
     assert said.endswith("restore tokenizer_config.json, whose mode or accents were changed")
 
@@ -86,7 +86,7 @@ def test_an_exchanged_model(tmp_path: Path) -> None:
     (tmp_path / "model" / "spiece.model").write_bytes(other_vocabulary(tmp_path))
     (said,) = self_test(read_directory(tmp_path / "model"), tmp_path / "model")
     assert said.startswith(f"{tmp_path / 'model'}: spiece.model is not the file that was saved with this model; ")
-    assert said.endswith("becomes other ids now; restore it")
+    assert said.endswith("now gets other ids; restore it")
 
 
 def test_a_trained_vocabulary_is_in_order(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_official_pieces_with_other_scores(tmp_path: Path) -> None:
     assert OFFICIAL.model[at] == 0x15  # ModelProto: the score follows, a float of four bytes
     (tmp_path / "spiece.model").write_bytes(OFFICIAL.model[: at + 1] + b"\x00\x00\xc8\xc2" + OFFICIAL.model[at + 5 :])
     (said,) = self_test(read_directory(tmp_path, mode="tfhub"), tmp_path)
-    assert "spiece.model: has the pieces of the official vocabulary and splits" in said
+    assert "spiece.model: has the pieces of the official vocabulary but splits" in said
     assert "Wondering how" in said
 
 
@@ -201,12 +201,12 @@ def test_a_foreign_tokenizer_json_in_a_folder_of_ours(tmp_path: Path, monkeypatc
     path.write_text(json.dumps(content), encoding="utf-8")
     (said,) = self_test(read_directory(tmp_path), tmp_path)
     assert "tokenizer.json: gives other ids for" in said
-    assert "which is used, so transformers and albertkit read texts differently" in said
+    assert "which albertkit uses, so transformers and albertkit read texts differently" in said
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tokenizers" else name)
     (said,) = self_test(read_directory(tmp_path), tmp_path)
     assert (
-        'tokenizer.json: gives the piece "\u2581the" the id 100, and the vocabulary beside it, which is used, 14'
-        in said
+        'tokenizer.json: gives the piece "\u2581the" the id 100, but the vocabulary in its folder, '
+        "which albertkit uses, gives 14" in said
     )
     changed(tmp_path, tokenizer_json=None)  # as folders were saved before the digest was kept
     assert self_test(read_directory(tmp_path), tmp_path) == (said,)

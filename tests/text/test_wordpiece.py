@@ -141,7 +141,7 @@ def test_the_rest_of_the_face() -> None:
     assert OURS.decode(ids, skip_specials=False).startswith("[CLS] \u6211\u7231")
     with pytest.raises(UsageError, match="id 41 is outside the vocabulary, whose ids are 0 to 40"):
         OURS.decode([41])
-    with pytest.raises(UsageError, match=r"vocab\.txt: the pieces of a WordPiece vocabulary have no scores"):
+    with pytest.raises(UsageError, match=r"vocab\.txt: WordPiece vocabularies have no scores"):
         OURS.scores  # noqa: B018
     with pytest.raises(TextError, match="text 1"):
         OURS(["a", 3])  # type: ignore[list-item]
@@ -163,7 +163,7 @@ def test_foreign_folders(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="tokenize_chinese_chars false is not supported"):
         read_directory(tmp_path)
     settings.unlink()
-    with pytest.raises(UsageError, match=r'vocab\.txt: mode "keras" does not go with a WordPiece vocabulary'):
+    with pytest.raises(UsageError, match=r'vocab\.txt: mode "keras" does not work with a WordPiece vocabulary'):
         read_directory(tmp_path, mode="keras")
     elsewhere = tmp_path / "vocab_chinese.txt"
     (tmp_path / "vocab.txt").rename(elsewhere)

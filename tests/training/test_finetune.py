@@ -256,7 +256,11 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
         "no text column": ({**two_passes, "text_column": "x"}, DataError, r't.csv: no column "x" for the text'),
         "invalid UTF-8": ({"data": str(tmp_path / "surrogate.csv")}, DataError, r"surrogate.csv, line 3: byte 0xed"),
         "lone surrogate": ({"data": str(tmp_path / "surrogate.jsonl")}, DataError, r"jsonl, line 2:.*U\+D800"),
-        "one class": ({"data": str(one_class)}, DataError, r'one.csv.*have "good", but a classifier needs two'),
+        "one class": (
+            {"data": str(one_class)},
+            DataError,
+            r'one.csv.*have "good", but a classifier needs at least two',
+        ),
         "one class in three rows": ({"data": str(few_of_one_class)}, DataError, r'all 3 rows have "good"'),
         "unlabelled test": ({"data": str(folder), "test_split": "test"}, DataError, "2 of 2 rows have no label"),
         "unseen label": ({"data": str(strange)}, DataError, r'test.csv, line 3: label "ugly" is not one of the labels'),
@@ -268,7 +272,7 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
             DownloadError,
             "albertkit download albert-base-v2",
         ),
-        "no model": ({**two_passes, "model": str(tmp_path / "bare")}, AlbertkitError, "this folder is no model"),
+        "no model": ({**two_passes, "model": str(tmp_path / "bare")}, AlbertkitError, "this folder is not a model"),
         "corrupt model": ({**two_passes, "model": str(broken)}, AlbertkitError, r"model.safetensors: cannot be read"),
         "too long": ({**two_passes, "max_length": 65}, UsageError, r"--max-length is 65, but .* has 64 positions"),
         "unknown optimizer": ({**two_passes, "optimizer": "adamx"}, UsageError, 'unknown optimizer "adamx"'),
@@ -280,7 +284,7 @@ def refusals(tmp_path: Path) -> dict[str, tuple[dict[str, Any], type[AlbertkitEr
         "norm without widths": ({**two_passes, "head_norm": "batch"}, UsageError, "needs --head-hidden"),
         "unknown pooling": ({**two_passes, "pooling": "max"}, UsageError, r'unknown pooling "max" .*pooler, cls, mean'),
         "width 0": ({**two_passes, "head_hidden": (8, 0)}, UsageError, "every width must be 1 or more"),
-        "other task": ({"data": "polarity", "task": "regression"}, UsageError, "does not go with polarity"),
+        "other task": ({"data": "polarity", "task": "regression"}, UsageError, "does not fit polarity"),
         "words as numbers": (
             {**two_passes, "task": "regression"},
             DataError,
@@ -366,7 +370,7 @@ def test_saving_over_a_model_keeps_the_old_one_when_the_disk_is_full(
         return hit
 
     full_disk(monkeypatch, once)
-    with pytest.raises(WriteError, match="what stood there before is untouched"):
+    with pytest.raises(WriteError, match="the previous file is unchanged"):
         save_model(model, tmp_path / "m")
     assert {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()} == before
     assert not leftovers(tmp_path)

@@ -53,5 +53,5 @@ def test_it_learns_which_texts_belong_together(graded: bool, tmp_path: Path) -> 
 
 def test_a_table_without_pairs_is_refused(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "t.csv", [("a", "1"), ("b", "0")] * 20)
-    with pytest.raises(DataError, match="similarity is of two"):
+    with pytest.raises(DataError, match="similarity needs two"):
         finetune(settings(data, tmp_path / "run", task="similarity"))

@@ -211,7 +211,7 @@ def test_a_changed_teacher_or_changed_texts_are_refused(
     given = settings(keywords, tmp_path / "run", save_seconds=0.0, teacher=str(folder), unlabelled=(str(texts),))
     stop_after(given, 2, resume=False, monkeypatch=monkeypatch)
     random_teacher(folder, seed=2)
-    with pytest.raises(RunError, match=r"what the run reads has changed since it started: the teacher changed; bring"):
+    with pytest.raises(RunError, match=r"the run's inputs have changed since it started: the teacher changed; bring"):
         finetune(given, resume=True)
     random_teacher(folder)
     write_lines(texts, [(f"{text} quite", label) for text, label in keyword_rows(20, seed=9)])
@@ -271,7 +271,7 @@ def test_another_student_finds_the_answers(
         ({"teacher": str(keyword_folder())}, "has no task head, and this run on"),
         ({"task": "similarity", "pooling": "mean"}, "--teacher is for classification, multilabel and regression"),
         ({"unlabelled": ("nothing.txt",)}, r"nothing\.txt: there is no such file"),
-        ({"teacher": "nothing"}, 'model "nothing" is neither a path that is there nor a known name'),
+        ({"teacher": "nothing"}, 'No model "nothing": not a path, and not listed by `albertkit models`'),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_made(

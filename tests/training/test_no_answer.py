@@ -59,9 +59,9 @@ def test_the_threshold_is_tuned_on_validation_and_kept(data: Path, tmp_path: Pat
     assert scored.metrics == pytest.approx(report.metrics)
     assert report.metrics["f1"] <= report.metrics["best_f1"] + 1e-9
     notes = " ".join(report.notes)
-    assert "log odds of that are above" in notes
-    assert "chosen on the very split that they score" in notes
-    assert "examples are longer than an input and were read in" in notes
+    assert "log odds of that exceed" in notes
+    assert "chosen on the same split that they score" in notes
+    assert "examples are longer than one input and were read in" in notes
     assert "was not tuned" not in notes
 
 

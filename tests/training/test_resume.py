@@ -158,7 +158,7 @@ def test_a_missing_best_checkpoint_is_told_before_the_training(
     given = settings(data, tmp_path / "run", save_seconds=0.0)
     stop_after(given, 8, resume=False, monkeypatch=monkeypatch)  # 6 steps per epoch
     (tmp_path / "run" / "checkpoints" / "best.pt").unlink()
-    with pytest.raises(RunError, match=r"best\.pt is missing, and the weights of the best epoch \(1\) with it"):
+    with pytest.raises(RunError, match=r"best\.pt is missing, which held the weights of the best epoch \(1\)"):
         finetune(given, resume=True)
 
 

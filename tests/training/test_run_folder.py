@@ -39,7 +39,7 @@ def test_a_new_run_and_an_empty_folder(tmp_path: Path) -> None:
 
 def test_an_existing_run_needs_resume(tmp_path: Path) -> None:
     begun(tmp_path)
-    with pytest.raises(RunError, match="exists and is not empty; give another --out or --resume to go on"):
+    with pytest.raises(RunError, match="exists and is not empty; give another --out or --resume to continue"):
         RunFolder.open(tmp_path, SETTINGS, resume=False)
     RunFolder.open(tmp_path, {**SETTINGS, "threads": 2, "out": "elsewhere"}, resume=True)
 
@@ -137,7 +137,7 @@ def test_pickled_code_is_not_run(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     run = begun(tmp_path)
     run.save_checkpoint({"step": 1})
-    with files_limited_to(100_000), pytest.raises(WriteError, match=r"last.pt: cannot be written .* is untouched") as e:
+    with files_limited_to(100_000), pytest.raises(WriteError, match=r"last.pt: cannot be written .* is unchanged") as e:
         run.save_checkpoint({"step": 2, "weights": torch.zeros(1_000_000)})
     assert "\n" not in str(e.value)
     assert run.load_checkpoint() == {"step": 1}
@@ -246,7 +246,7 @@ def test_changed_inputs_are_named(tmp_path: Path) -> None:
         ({"training examples": {"number": 8, "texts": "c", "labels": "d"}}, "there were 9 training examples and are 8"),
         ({"training examples": {"number": 9, "texts": "a", "labels": "d"}}, "the labels of the training examples cha"),
     ):
-        with pytest.raises(RunError, match=f"what the run reads has changed since it started: {words}.*; bring it bac"):
+        with pytest.raises(RunError, match=f"the run's inputs have changed since it started: {words}.*; bring it bac"):
             RunFolder.open(tmp_path, SETTINGS, resume=True, inputs={**inputs, **changed})
 
 

@@ -59,7 +59,7 @@ def test_each_split_has_one_use() -> None:
 def test_test_without_labels_is_passed_over_and_the_double_use_reported() -> None:
     splits = choose(source(train=40, dev=10, test=-10))
     assert names(splits) == ("train", "dev", "dev")
-    assert "both chose the epoch and scored" in splits.notes[0]
+    assert "both selected the epoch and gave the score" in splits.notes[0]
 
 
 def test_a_share_of_train_chooses_where_there_is_no_dev() -> None:
@@ -67,7 +67,7 @@ def test_a_share_of_train_chooses_where_there_is_no_dev() -> None:
     assert names(splits) == ("90% of train (seed 7)", "10% of train (seed 7)", "test")
     assert len(splits.train), len(splits.validation) == (90, 10)
     assert not {example.text for example in splits.train} & {example.text for example in splits.validation}
-    assert "10% of toy train (seed 7) chose the epoch" in splits.notes[0]
+    assert splits.notes[0] == "Held out 10 rows (10 %) to pick the best epoch."
 
 
 def test_imdb_keeps_the_tutorial_s_share() -> None:
@@ -83,13 +83,13 @@ def test_shares_and_splits_by_request() -> None:
 def test_one_table_gives_all_splits() -> None:
     splits = choose(source(train=100))
     assert names(splits) == ("90% of train (seed 7)", "10% of train (seed 7)", "10% of train (seed 7)")
-    assert any("both chose the epoch and scored" in note for note in splits.notes)
+    assert any("both selected the epoch and gave the score" in note for note in splits.notes)
 
 
 def test_a_handful_of_rows_scores_itself_and_says_so() -> None:
     splits = choose(source(train=4))
     assert names(splits) == ("train", "train", "train")
-    assert "the scores are those of the training examples themselves" in splits.notes[0]
+    assert "the scores are on the training examples" in splits.notes[0]
 
 
 def test_the_limit_holds_for_each_split_and_is_told() -> None:
@@ -100,7 +100,7 @@ def test_the_limit_holds_for_each_split_and_is_told() -> None:
 
 def test_refusals() -> None:
     data = source(train=100, dev=10, test=-10)
-    with pytest.raises(UsageError, match='the split "train" cannot both train and score'):
+    with pytest.raises(UsageError, match='the split "train" cannot be used for both training and scoring'):
         choose(data, test_split="train")
     with pytest.raises(UsageError, match=r'no split "tset".*did you mean "test"'):
         choose(data, test_split="tset")
@@ -108,9 +108,9 @@ def test_refusals() -> None:
         choose(data, test_split="test")
     with pytest.raises(DataError, match="split test: 10 of 10 rows have no label"):
         choose(data, validation_split="test")
-    with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs two'):
+    with pytest.raises(DataError, match=r'all 40 rows have "no", but a classifier needs at least two'):
         choose(source(train=40, dev=10, one_label=True))
-    with pytest.raises(UsageError, match=r"a share of 1.5"):
+    with pytest.raises(UsageError, match=r"share is 1.5"):
         choose(data, validation=1.5)
 
 
@@ -129,7 +129,7 @@ def test_shares_of_train_may_score_and_choose() -> None:
         choose(data, test=0.2, test_split="dev")
     with pytest.raises(UsageError, match=r"shares of 0\.5 and 0\.5 leave nothing to train on"):
         choose(data, test=0.5, validation=0.5)
-    with pytest.raises(UsageError, match='"train" cannot both train and choose'):
+    with pytest.raises(UsageError, match='"train" cannot be used for both training and validation'):
         choose(data, test=0.2, validation_split="train")
 
 
@@ -140,7 +140,7 @@ def test_the_part_that_a_run_was_scored_on(tmp_path: Path) -> None:
     assert scored_part(tmp_path, data).examples == choose_splits(data, settings).test.examples
     with pytest.raises(UsageError, match="was trained on toy, not on other; give --split"):
         scored_part(tmp_path, source(name="other", train=100))
-    with pytest.raises(UsageError, match="is no run directory of finetune"):
+    with pytest.raises(UsageError, match="is not a run directory of finetune"):
         scored_part(tmp_path / "none", data)
     inputs = {"scored examples": split_digest(scored_part(tmp_path, data))}
     (tmp_path / "config.json").write_text(json.dumps({**settings.to_dict(), "inputs": inputs}))

@@ -123,7 +123,7 @@ def test_teachers_of_another_task_or_other_labels_are_refused(
 def test_models_without_a_head_and_names_that_are_nothing_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no task head, and this run on"):
         teacher(tiny_folder())
-    with pytest.raises(UsageError, match="neither a path that is there nor a known name"):
+    with pytest.raises(UsageError, match="not a path, and not listed by `albertkit models`"):
         teacher(tmp_path / "nothing")
 
 

@@ -84,10 +84,10 @@ def test_predictions_use_it_and_logits_do_not(run: tuple[Report, Path], noisy: P
 def test_too_few_examples_or_no_split_of_its_own(noisy: Path, tmp_path: Path) -> None:
     few = finetune(settings(noisy, tmp_path / "few", epochs=1, limit=40))
     assert (few.temperature, few.calibration_before) == (None, None)
-    assert "the probabilities are not calibrated: that takes 100 validation examples, not 40" in few.notes
+    assert "the probabilities are not calibrated: calibration needs 100 validation examples, not 40" in few.notes
     same = finetune(settings(noisy, tmp_path / "same", epochs=1, validation_split="dev", test_split="dev"))
     assert same.temperature is None
-    assert "the probabilities are not calibrated: that takes a validation split of its own" in same.notes
+    assert "the probabilities are not calibrated: calibration needs a separate validation split" in same.notes
     assert "temperature" not in json.loads((tmp_path / "same" / "model" / "task.json").read_text())
 
 
@@ -95,5 +95,5 @@ def test_a_temperature_that_cannot_be_is_refused(noisy: Path, tmp_path: Path) ->
     finetune(settings(noisy, tmp_path / "run", epochs=None, steps=1))
     path = tmp_path / "run" / "model" / "task.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 0}))
-    with pytest.raises(CheckpointError, match=r"a temperature of 0 cannot be: it is a number above 0"):
+    with pytest.raises(CheckpointError, match=r"the temperature is 0; it must be above 0"):
         albertkit.load(tmp_path / "run", execution=execution())

@@ -48,9 +48,9 @@ def test_lines_and_tables_each_text_once_and_none_of_another_split(tmp_path: Pat
     assert not any(example.is_labelled for example in found.unlabelled)
     assert found.notes[0] == "n"
     said = " | ".join(found.notes)
-    assert "unlabelled: 2 of 8 texts left out, since the validation or scored split has them, too" in said
-    assert "unlabelled: 2 of 8 texts left out, since they are labelled training texts or repeat an earlier text" in said
-    assert "unlabelled: 1 of 8 texts left out, since they are empty" in said
+    assert "unlabelled: left out 2 of 8 texts: they are also in the validation or scored split" in said
+    assert "unlabelled: left out 2 of 8 texts: they are labelled training texts or repeat an earlier text" in said
+    assert "unlabelled: left out 1 of 8 texts: they are empty" in said
 
 
 def test_without_files_nothing_changes() -> None:
@@ -101,7 +101,7 @@ def test_pairs_come_from_tables(tmp_path: Path) -> None:
         ("empty.txt", "", r"empty\.txt: holds no text; give a file with one text per line"),
         ("blank.txt", "\n \n", r"blank\.txt: holds no text"),
         ("empty.csv", "", r"empty\.csv"),
-        ("head.csv", "text\n", r"head\.csv: no row that can be used"),
+        ("head.csv", "text\n", r"head\.csv: no usable row"),
         ("columns.csv", "a,b\n1,2\n", r"columns\.csv: no column for the text \(there are: a, b; .* give --text-column"),
         ("known.txt", "a film\nTWO ACTORS\n", r"none of the 2 unlabelled texts is left, .* \(1 in its validation or"),
         ("rows.json", '{"text": "new"}', r"rows\.json: texts come from a file with one text per line, or from a table"),

@@ -19,7 +19,7 @@ def test_a_loss_that_stays_at_that_of_one_answer_is_found() -> None:
     epochs = [{"train": {"loss": 0.70}}, {"train": {"loss": 0.69}}]
     found = stuck_at(epochs, reference=0.6931)
     assert found is not None
-    assert found.startswith("The training loss is stuck at 0.690: always giving the same answer has 0.693")
+    assert found.startswith("The training loss is stuck at 0.690: a constant prediction has 0.693")
     assert stuck_at([*epochs, {"train": {"loss": 0.5}}], reference=0.6931) is None
     assert stuck_at(epochs, reference=0.0) is None
     assert stuck_at([], reference=0.6931) is None
@@ -48,39 +48,39 @@ LARGE = {"rows": 10_000, "classes": 2, "pools": True}  # 939 steps
     [
         (
             {},
-            "the loss still fell in the last epoch: train longer (--epochs 14)",
-            ["a higher rate (--learning-rate 0.0003)", "a larger model (--model albert-base-v2)"],
+            "the loss was still falling in the last epoch: train longer (--epochs 14)",
+            ["a higher learning rate (--learning-rate 0.0003)", "a larger model (--model albert-base-v2)"],
         ),
-        ({"losses": (1.5, 1.0, 0.99)}, "it made only 66 steps: train longer (--epochs 14)", ["--learning-rate 0.0003"]),
-        ({"losses": (1.5,)}, "it made only 22 steps: train longer", []),
-        ({"is_stuck": True}, "the loss still fell", ["a higher rate (--learning-rate 0.0003)"]),
+        ({"losses": (1.5, 1.0, 0.99)}, "only 66 training steps: train longer", ["--learning-rate 0.0003"]),
+        ({"losses": (1.5,)}, "only 22 training steps: train longer", []),
+        ({"is_stuck": True}, "the loss was still falling", ["a higher learning rate (--learning-rate 0.0003)"]),
         (
             {"is_stuck": True, "losses": (1.5, 1.5, 1.49)},
-            "it made only 66 steps: train longer (--epochs 14)",
+            "only 66 training steps: train longer (--epochs 14)",
             ["another learning rate (--learning-rate 0.0003 or 3e-05)"],
         ),
-        (LARGE, "the loss still fell in the last epoch: train longer (--epochs 12)", ["--learning-rate 0.0003"]),
-        ({**LARGE, "is_small": False}, "the loss still fell", ["(--pooling mean)"]),
+        (LARGE, "the loss was still falling in the last epoch: train longer (--epochs 12)", ["--learning-rate 0.0003"]),
+        ({**LARGE, "is_small": False}, "the loss was still falling", ["(--pooling mean)"]),
         (
             {**LARGE, "best_epoch": 1},
-            "the mean of all tokens (--pooling mean)",
-            ["epoch 1 of 3 was the best: more epochs will not help, more rows may"],
+            "mean pooling (--pooling mean)",
+            ["epoch 1 of 3 was the best: more epochs will not help; more rows may"],
         ),
         (
             {"settings": FinetuneSettings("m", "d", "o", freeze_encoder=True, pooling="mean", epochs=3), **LARGE},
-            "the loss still fell",
-            ["train the encoder, too (without --freeze-encoder)"],
+            "the loss was still falling",
+            ["train the encoder too (leave out --freeze-encoder)"],
         ),
         (
             {"rows": 150, "classes": 2, "pools": True, "settings": FinetuneSettings("m", "d", "o", pooling="mean",
              epochs=100, batch_size=8, learning_rate=1e-3)},
-            "75 rows per class are few: train with --few-shot",
+            "75 rows per class are few: use --few-shot",
             [],
         ),
         (
             {"rows": 32, "classes": 2, "pools": True},
-            "16 rows per class are few: train with --few-shot",
-            ["the loss still fell in the last epoch: train longer (--epochs 300)", "a higher rate"],
+            "16 rows per class are few: use --few-shot",
+            ["the loss was still falling in the last epoch: train longer (--epochs 300)", "a higher learning rate"],
         ),
         (
             {"settings": FinetuneSettings("m", "d", "o", pooling="mean"), "rows": 10_000, "classes": 2, "pools": True,
@@ -90,7 +90,7 @@ LARGE = {"rows": 10_000, "classes": 2, "pools": True}  # 939 steps
         ),
         (
             {"settings": FinetuneSettings("m", "d", "o", steps=50, batch_size=32, learning_rate=1e-3)},
-            "the loss still fell in the last epoch: train longer (--steps 200)",
+            "the loss was still falling in the last epoch: train longer (--steps 200)",
             [],
         ),
     ],
@@ -109,8 +109,8 @@ def test_the_advice_fits_the_run(changes: dict[str, Any], first: str, others: li
 
 def test_advice_is_never_a_higher_rate_for_one_that_is_high_already() -> None:
     high = replace(facts().settings, learning_rate=1e-3)
-    assert not any("higher rate" in advice for advice in advice_for(facts(settings=high)))
-    assert not any("higher rate" in advice for advice in advice_for(facts(is_small=False)))
+    assert not any("higher learning rate" in advice for advice in advice_for(facts(settings=high)))
+    assert not any("higher learning rate" in advice for advice in advice_for(facts(is_small=False)))
 
 
 def test_a_run_without_steps_to_speak_of_loses_to_word_counts(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_run_without_steps_to_speak_of_loses_to_word_counts(tmp_path: Path) ->
     assert verdict.difference == pytest.approx(
         report.metrics["accuracy"] - report.baselines[1].metrics["accuracy"], abs=0.01
     )
-    assert verdict.advice[0] == "40 rows per class are few: train with --few-shot"
+    assert verdict.advice[0] == "40 rows per class are few: use --few-shot"
     assert verdict.advice[1].endswith("train longer (--steps 8)")
     assert Report.read(tmp_path / "run").verdict == verdict
     assert not any("stuck" in note for note in report.notes)
@@ -139,4 +139,4 @@ def test_tags_that_are_all_o_get_advice(tmp_path: Path) -> None:
     verdict = report.verdict
     assert verdict is not None
     assert verdict.outcome in ("stuck", "worse")
-    assert verdict.advice[0].startswith("it made only ")
+    assert verdict.advice[0].startswith("only ")

@@ -105,7 +105,7 @@ class Batch:
         """Return `input_ids`, `attention_mask` and `token_type_ids`, each `[batch, seq]`, 0 where padded.
 
         Args:
-            length: the width in tokens; the longest sequence when left out.
+            length: the width in tokens; default: the longest sequence.
             pad_id: the value at padded positions of `input_ids`.
         """
         width = int(self.lengths.max(initial=0)) if length is None else length

@@ -81,7 +81,7 @@ def cut_by_tokens(lengths: Sequence[int] | IntArray, *, max_tokens: int) -> list
         UsageError: `max_tokens` is below 1.
     """
     if max_tokens < 1:
-        raise UsageError(f"a batch of at most {max_tokens} tokens cannot be: give a number from 1 up")
+        raise UsageError(f"the batch's token budget is {max_tokens}; it must be 1 or more")
     sizes = np.asarray(lengths, dtype=np.int64)
     order = longest_first(sizes)
     return _split(order, fill(sizes[order].tolist(), max_tokens=max_tokens))
@@ -173,7 +173,7 @@ def training_steps(
         UsageError: `batch_size` or `batch_tokens` is below 1.
     """
     if batch_size < 1:
-        raise UsageError(f"a step of {batch_size} examples cannot be: give a number from 1 up")
+        raise UsageError(f"the batch size is {batch_size}; it must be 1 or more")
     sizes = np.asarray(lengths, dtype=np.int64)
     # RandomState, since NumPy froze its numbers: a run that is resumed under another NumPy sees the same steps.
     random = np.random.RandomState([seed, epoch])

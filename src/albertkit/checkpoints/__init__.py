@@ -43,11 +43,11 @@ def read_checkpoint(path: str | os.PathLike[str], options: ReadOptions = READ_AS
 
     Raises:
         CheckpointError: nothing is there, no format matches, or the files are broken (all problems in one error).
-        ConfigError: the configuration holds a value that cannot be.
+        ConfigError: the configuration holds an invalid value.
     """
     source = Path(path)
     if not source.exists() and not source.with_name(source.name + ".index").exists():
-        raise CheckpointError(f"{source}: there is no such file or folder; check the path of the model")
+        raise CheckpointError(f"{source}: no such file or folder; check the path of the model")
     if source.is_file() and is_archive(source):
         unpacked = Unpacked(source)
         inside = unpacked.find(lambda path: _format_of(path) is not None)
@@ -58,7 +58,7 @@ def read_checkpoint(path: str | os.PathLike[str], options: ReadOptions = READ_AS
         return replace(checkpoint, notes=(*checkpoint.notes, *known_issues(checkpoint)))
     kind = "folder" if source.is_dir() else "file"
     known = "; ".join(f"{name}: {FORMATS[name].holds}" for name in FORMATS)
-    raise CheckpointError(f"{source}: this {kind} is no model in a known format, which would be ({known})")
+    raise CheckpointError(f"{source}: this {kind} is not a model in a known format ({known})")
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -81,7 +81,7 @@ class Dense:
         if self.in_features != width:
             raise CheckpointError(
                 f"{where}: the Dense module reads vectors of {self.in_features} numbers, and the pooled ones have "
-                f"{width}; the files are not of one model"
+                f"{width}; the files are not from the same model"
             )
 
 

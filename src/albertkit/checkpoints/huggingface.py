@@ -198,8 +198,8 @@ class HuggingFaceFormat:
         own: dict[str, torch.Tensor] = {}
         extra: dict[str, torch.Tensor] = {}
         for name, tensor in checkpoint.state.items():
-            beside = name.startswith("heads.") and ".".join(name.split(".")[:2]) not in expressible
-            (extra if beside else own)[name] = tensor
+            is_extra = name.startswith("heads.") and ".".join(name.split(".")[:2]) not in expressible
+            (extra if is_extra else own)[name] = tensor
         word = own["embeddings.word.weight"]
         renamed, unknown = rename_table(architecture).write(add_identity_projection(checkpoint.config, own))
         assert not unknown, unknown  # the check above admits only known names
@@ -263,7 +263,7 @@ def _drop_copies(tensors: dict[str, torch.Tensor], notes: list[str], *, where: P
                 f"{where}: {copy} differs from {original}, to which ALBERT ties it; save the model with tied weights"
             )
         # An untied bias of zeros adds nothing, and transformers takes predictions.bias as well.
-        notes.append(f"{where.name}: {copy} is all zero and was passed over for {original}")
+        notes.append(f"{where.name}: {copy} is all zeros and was ignored; the model uses {original}")
     for name in _COUNTERS:
         counter = tensors.pop(name, None)
         if counter is None:

@@ -53,7 +53,7 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
 
     Raises:
         CheckpointError: another kind of model, another position embedding or activation.
-        ConfigError: a value that cannot be.
+        ConfigError: an invalid value.
     """
     kind = values.get("model_type", "albert" if "num_hidden_groups" in values else "unknown")
     if kind != "albert":
@@ -71,9 +71,7 @@ def read_config(values: Mapping[str, Any], notes: list[str], *, where: Path) -> 
         supported = ", ".join([*ACTIVATIONS, *_ACTIVATION_NAMES])
         raise CheckpointError(f'{where}: hidden_act is "{activation!s:.60}", only {supported} are supported')
     if passed := sorted(values.keys() - known - _BOOKKEEPING):
-        notes.append(
-            f"{where.name}: keys that say nothing about the network were passed over: {', '.join(passed)[:500]}"
-        )
+        notes.append(f"{where.name}: keys that do not describe the network were ignored: {', '.join(passed)[:500]}")
     return AlbertConfig.from_dict(own, where=str(where))
 
 

@@ -18,7 +18,7 @@ def read_json(path: Path) -> Any:
     try:
         return files.read_json(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing; copy it beside the weights") from error
+        raise CheckpointError(f"{path}: the file is missing; copy it into the folder of the weights") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON ({error}); copy or download the file again") from error
 
@@ -51,7 +51,7 @@ def read_versioned(path: Path, *, newest: int) -> dict[str, Any]:
         raise CheckpointError(f"{path}: format_version is {version!r}, not a whole number from 1; save the model again")
     if version > newest:
         raise CheckpointError(
-            f"{path}: has format version {version}, this albertkit reads up to {newest}; "
-            "pip install --upgrade albertkit"
+            f"{path}: has format version {version}, this albertkit reads up to {newest}; pip install --upgrade "
+            "albertkit"
         )
     return values

@@ -61,7 +61,7 @@ def check_file(path: Path) -> None:
 def check_tensor(tensor: torch.Tensor) -> str | None:
     """Return what is wrong with a tensor that was read, as the end of a sentence; None where nothing is."""
     if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized or tensor.device.type != "cpu":
-        return "is no plain array (but sparse, nested, quantized or without values)"
+        return "is not a plain array (but sparse, nested, quantized or without values)"
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         return f"repeats few values to the shape {list(tensor.shape)}, which would take more memory than the file has"
     return None

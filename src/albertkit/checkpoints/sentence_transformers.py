@@ -274,7 +274,7 @@ def _max_length(transformer: Path) -> int | None:
         length = settings.get("model_max_length")
         return length if type(length) is int and 0 < length < 10**6 else None
     if type(length) is not int or length < 3:
-        raise CheckpointError(f"{path}: max_seq_length is {length!r:.40}, not a number of tokens from 3 up")
+        raise CheckpointError(f"{path}: max_seq_length is {length!r:.40}, not a number of tokens of 3 or more")
     return length
 
 

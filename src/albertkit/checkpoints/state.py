@@ -100,7 +100,7 @@ def check_state(
     if layers > len(state):  # a broken number, before a list of all names is made from it
         raise CheckpointError(
             f"{where}: the configuration has {config.num_hidden_groups} groups of {config.inner_group_num} layers, the "
-            f"weights {len(state)} tensors in all; the configuration beside them is another model's or is damaged"
+            f"weights {len(state)} tensors in all; the configuration belongs to another model or is damaged"
         )
     expected = encoder_shapes(config, pooler=pooler)
     free: set[str] = set()
@@ -145,7 +145,7 @@ def _non_finite(tensor: torch.Tensor) -> int:
 def _report(problems: Mapping[str, Sequence[str]], *, where: str) -> str:
     total = sum(len(rows) for rows in problems.values())
     tensors = "1 tensor does" if total == 1 else f"{total} tensors do"
-    lines = [f"{where}: {tensors} not fit the configuration; repair the file or the configuration beside it"]
+    lines = [f"{where}: {tensors} not fit the configuration; repair the file or its configuration"]
     for kind, rows in problems.items():
         if rows:
             lines.append(f"  {kind} ({len(rows)}):")

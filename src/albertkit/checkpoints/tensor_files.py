@@ -56,10 +56,10 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     for name, value in tensors.items():
         if not isinstance(value, torch.Tensor):
             raise CheckpointError(
-                f"{path}: holds {_shown(name)}, which is no tensor; save only the model's state_dict()"
+                f"{path}: holds {_shown(name)}, which is not a tensor; save only the model's state_dict()"
             )
         if not isinstance(name, str):
-            raise CheckpointError(f"{path}: {_shown(name)} is no name of a tensor; save only the model's state_dict()")
+            raise CheckpointError(f"{path}: {_shown(name)} is not a tensor name; save only the model's state_dict()")
         if wrong := check_tensor(value):
             raise CheckpointError(f"{path}: {_shown(name)} {wrong}; save only the model's state_dict()")
     return dict(tensors)
@@ -149,4 +149,4 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         try:
             safetensors.torch.save_file(ready, temporary, metadata={"format": "pt"})
         except SafetensorError as error:
-            raise WriteError(f"{path}: cannot be written ({error}); what stood there before is untouched") from error
+            raise WriteError(f"{path}: cannot be written ({error}); the previous file is unchanged") from error

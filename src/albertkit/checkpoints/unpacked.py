@@ -31,7 +31,7 @@ class Unpacked:
             parent = tempfile.mkdtemp(prefix="albertkit-")
         except OSError as error:
             raise WriteError(
-                f"{path}: no folder can be made to unpack it ({error.strerror}); set TMPDIR to one with room"
+                f"{path}: cannot make a folder to unpack it ({error.strerror}); set TMPDIR to a folder with free space"
             ) from error
         self._remove = weakref.finalize(self, shutil.rmtree, parent, ignore_errors=True)
         self.path = path

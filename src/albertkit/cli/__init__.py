@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -14,66 +15,57 @@ import click
 from albertkit.errors import AlbertkitError, did_you_mean
 from albertkit.registry import Registry
 
+# The first line of every command's help, here too, so that the list of commands imports none of them; a test compares.
+COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Train and predict": {
+        "finetune": "Fine-tune a classifier, regressor, tagger or question answerer.",
+        "evaluate": "Score a trained model with the data set's official metrics.",
+        "predict": "Predict labels and probabilities for texts.",
+        "plot": "Plot the learning curves of several runs in one picture.",
+        "glue": "Fine-tune and score all GLUE tasks, and write the server's zip file.",
+        "score": "Score a prediction file with the official metrics.",
+    },
+    "Embed and search": {
+        "embed": "Compute one vector per text of a file of any size.",
+        "nearest": "Find the texts most similar to a text in a file of vectors.",
+        "encode": "Run a model on padded arrays of token ids.",
+    },
+    "Deploy": {
+        "serve": "Serve a model over HTTP, with a web page to try it.",
+        "export": "Export a trained model to ONNX or OpenVINO, to predict without torch.",
+    },
+    "Pretrain": {
+        "prepare": "Convert raw text to shards for pretraining.",
+        "pretrain": "Pretrain on your own text: masked words and sentence order.",
+        "distill": "Train a small encoder to give the vectors of a larger one.",
+        "train-vocab": "Train a SentencePiece vocabulary with ALBERT's special tokens.",
+        "fill": "Predict the pieces behind each [MASK] in a text.",
+        "order": "Predict whether the second text follows the first.",
+    },
+    "Models, data and tokenizers": {
+        "models": "List the known models.",
+        "info": "Show a model's shape, its parameters, and how many sharing saves.",
+        "download": "Download a known model or data set, after asking.",
+        "convert": "Convert a checkpoint to another format.",
+        "tokenize": "Split lines of text into pieces, ids and offsets.",
+        "benchmark": "Compare albertkit's speed with other libraries on this machine.",
+    },
+}
+SUMMARIES = {name: summary for commands in COMMAND_GROUPS.values() for name, summary in commands.items()}
+FIRST_STEPS = (
+    "albertkit finetune --data reviews.csv --out runs/reviews",
+    "albertkit evaluate runs/reviews --data reviews.csv --as-trained",
+    'albertkit predict runs/reviews "a small wonder of a film"',
+    "albertkit embed albert-nano --input texts.txt --output vectors.parquet",
+    "albertkit serve runs/reviews",
+)
+"""Five commands to start with."""
+
 COMMANDS: Registry[click.Command] = Registry(
     "command",
     group="albertkit.commands",
-    table={
-        name: f"albertkit.cli.{name.replace('-', '_')}:command"
-        for name in (
-            "benchmark",
-            "convert",
-            "distill",
-            "download",
-            "embed",
-            "encode",
-            "evaluate",
-            "export",
-            "fill",
-            "finetune",
-            "glue",
-            "info",
-            "models",
-            "nearest",
-            "order",
-            "plot",
-            "predict",
-            "prepare",
-            "pretrain",
-            "score",
-            "serve",
-            "tokenize",
-            "train-vocab",
-        )
-    },
+    table={name: f"albertkit.cli.{name.replace('-', '_')}:command" for name in SUMMARIES},
 )
-
-# Said here too, so that the list of commands imports none of them; a test compares.
-SUMMARIES = {
-    "benchmark": "Time albertkit beside its peers on this machine.",
-    "convert": "Any checkpoint format to any other.",
-    "distill": "A small encoder whose vectors are a teacher's.",
-    "download": "Fetch a known model or data set, after asking.",
-    "embed": "One vector for each text of a file, of any size.",
-    "encode": "Run a model on padded arrays of token ids.",
-    "evaluate": "Score a trained model with the data set's metrics.",
-    "export": "A trained model as ONNX or OpenVINO, to predict without torch.",
-    "fill": "The best pieces for each [MASK] of a text.",
-    "finetune": "Train a classifier, whole or on a frozen encoder.",
-    "glue": "All tasks of GLUE, the table, and the server's zip.",
-    "info": "A model's shape, parameters, and what sharing saves.",
-    "models": "List the known models.",
-    "nearest": "The texts of a file of vectors that are nearest to a text.",
-    "order": "How likely the second text follows the first.",
-    "plot": "Lay the curves of several runs in one picture.",
-    "predict": "Labels with probabilities for texts.",
-    "prepare": "Raw text to shards for pretraining.",
-    "pretrain": "Pretrain masked pieces and sentence order on your own text.",
-    "score": "The official scores of anybody's predictions.",
-    "serve": "A model behind HTTP, with a page to try it.",
-    "tokenize": "Lines of text to pieces, ids and offsets.",
-    "train-vocab": "A SentencePiece vocabulary with ALBERT's specials.",
-}
-
 
 # Words that other tools use for a command, and that are not close to its name in spelling.
 OTHER_WORDS = {"train": ("finetune", "pretrain")}
@@ -102,10 +94,15 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        rows = [(name, SUMMARIES.get(name, "")) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        """Show the first steps and all commands by group, without importing the commands."""
+        with formatter.section("Start with"):
+            for line in FIRST_STEPS:
+                formatter.write_text(line)
+        added = {name: "" for name in self.list_commands(ctx) if name not in SUMMARIES}
+        width = max(map(len, COMMANDS))
+        for title, commands in (*COMMAND_GROUPS.items(), *([("Added by other packages", added)] if added else [])):
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), summary) for name, summary in commands.items()])
 
 
 def _nearest_option(error: click.NoSuchOption) -> str:
@@ -121,6 +118,26 @@ def _nearest_option(error: click.NoSuchOption) -> str:
     return hint.replace('"', '"--', 1)
 
 
+def _nearest_choice(error: click.BadParameter) -> str:
+    """Return `; did you mean "x"?` for the choice nearest to a wrong value, or an empty string."""
+    value, *choices = error.message.split("'")[1::2]  # 'fp8' is not one of 'auto', 'fp32'
+    return did_you_mean(value, choices)
+
+
+def _missing(error: click.MissingParameter) -> str:
+    """Return the name of a missing option or argument."""
+    param = error.param
+    if param is None:
+        return "a value"
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+
+
+def _example(ctx: click.Context | None) -> str:
+    """Return a command's example for the end of a message."""
+    example = "" if ctx is None else (ctx.command.epilog or "").partition("Example: ")[2]
+    return f", as in: {example}" if example else ""
+
+
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
     if value:
         from albertkit import __version__
@@ -132,11 +149,11 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity",
+    epilog="`albertkit COMMAND -h` shows an example and all options of a command.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 def group() -> None:
-    """The toolkit for ALBERT: text in, a trained classifier and its report out."""
+    """Fine-tune, evaluate and serve ALBERT models on your own text."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -157,6 +174,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except click.NoSuchOption as error:
         click.UsageError(f'there is no option "{error.option_name}"{_nearest_option(error)}', error.ctx).show()
+        sys.exit(error.exit_code)
+    except click.MissingParameter as error:
+        click.UsageError(f"{_missing(error)} is missing{_example(error.ctx)}", error.ctx).show()
+        sys.exit(error.exit_code)
+    except click.BadParameter as error:
+        hint = _nearest_choice(error) if isinstance(error.param and error.param.type, click.Choice) else ""
+        (click.UsageError(error.format_message().rstrip(".") + hint, error.ctx) if hint else error).show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import json_option
 from albertkit.errors import AlbertkitError, UsageError, did_you_mean
 
@@ -29,16 +30,17 @@ _READ_DATA = frozenset({"finetune", "inference", "prepare", "probe", "serving", 
 
 
 @click.command(
+    cls=Command,
     epilog="Example: albertkit benchmark finetune --quick",
     context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
 )
 @click.argument("name", metavar="NAME")
-@click.option("--data-dir", help="Folder with aclImdb/ and glue/; the shipped film snippets stand in without it.")
-@click.option("--quick", is_flag=True, help="Few rounds on little data: a first look.")
+@click.option("--data-dir", show_default="shipped film-review snippets", help="Folder with aclImdb/ and glue/.")
+@click.option("--quick", is_flag=True, help="Fewer rounds on less data, for a first look.")
 @json_option
 @click.argument("further", metavar="[OPTIONS OF THE PROGRAM]", nargs=-1, type=click.UNPROCESSED)
 def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, further: tuple[str, ...]) -> None:
-    """Time albertkit beside its peers on this machine.
+    """Compare albertkit's speed with other libraries on this machine.
 
     \b
     NAME is one of
@@ -54,8 +56,8 @@ def command(name: str, *, data_dir: str | None, quick: bool, as_json: bool, furt
       endurance  an hour of mixed work: does memory creep, does it get slower
       serving    requests/s of a served model: uvicorn + transformers
 
-    The programs stand in benchmarks/ of the source of albertkit, where make setup brings the peers; they are no part of
-    the installed package. Both sides of a ratio are measured in the same run: read the ratios, on a quiet machine.
+    The programs are in benchmarks/ of albertkit's source, not in the installed package; make setup installs the other
+    libraries. Both sides of a ratio are measured in the same run: compare ratios, on a quiet machine.
     Further options go to the program (albertkit benchmark pretrain --rounds 3); benchmarks/README.md explains them.
     """
     import json

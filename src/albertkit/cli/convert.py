@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import json_option, notes_on_stderr, print_json
 from albertkit.config import ACTIVATIONS
 
 
-@click.command(epilog="Example: albertkit convert albert_base_v2.tar.gz my-model --to huggingface")
+@click.command(cls=Command, epilog="Example: albertkit convert albert_base_v2.tar.gz my-model --to huggingface")
 @click.argument("source")
 @click.argument("target", type=click.Path())
 @click.option(
     "--to",
     default="huggingface",
     show_default=True,
-    help="huggingface, tf1 (Google), keras (KerasHub) or bson (Julia).",
+    help="Target format: huggingface, tf1 (Google), keras (KerasHub) or bson (Julia).",
 )
-@click.option("--num-layers", type=click.IntRange(min=1), help="How many layers run, where the source does not say.")
 @click.option(
-    "--num-heads", type=click.IntRange(min=1), help="Attention heads, where the source does not say, or errs."
+    "--num-layers",
+    type=click.IntRange(min=1),
+    show_default="from the source",
+    help="Number of layers, if the source does not record it.",
+)
+@click.option(
+    "--num-heads",
+    type=click.IntRange(min=1),
+    show_default="from the source",
+    help="Number of attention heads, if the source does not record it or is wrong.",
 )
 @click.option(
     "--activation",
     type=click.Choice(ACTIVATIONS),
-    help="gelu is the erf form, gelu_new the tanh form (which Google's files call gelu).",
+    show_default="from the source",
+    help="Activation: gelu is the erf form, gelu_new the tanh form (which Google's files call gelu).",
 )
-@click.option("--mode", help="Text processing to record with the model: google, tfhub, huggingface, keras, julia.")
-@click.option("--overwrite", is_flag=True, help="Replace what stands at TARGET.")
+@click.option(
+    "--mode",
+    show_default="from the source",
+    help="Tokenizer mode to record with the model: google, tfhub, huggingface, keras or julia.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing TARGET.")
 @json_option
 def command(
     source: str,
@@ -40,7 +54,7 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Any checkpoint format to any other.
+    """Convert a checkpoint to another format.
 
     SOURCE is a known model, a folder or file in any format that albertkit knows, or an archive of one: Hugging Face,
     Google's TF1 checkpoints, TF Hub modules and SavedModels, KerasHub presets, ALBERT.jl's BSON. TARGET is the folder

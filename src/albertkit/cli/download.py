@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import json_option, print_json
 
 
-@click.command(epilog="Example: albertkit download albert-base-v2 --yes")
+@click.command(cls=Command, epilog="Example: albertkit download albert-base-v2 --yes")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask; ALBERTKIT_YES=1 does the same.")
-@click.option("--offline", is_flag=True, help="Only look into the cache; ALBERTKIT_OFFLINE=1 does the same.")
+@click.option("--yes", is_flag=True, help="Download without asking (also: ALBERTKIT_YES=1).")
+@click.option("--offline", is_flag=True, help="Use only the cache (also: ALBERTKIT_OFFLINE=1).")
 @click.option(
     "--source",
     type=click.Choice(["hub", "google"]),
-    help="Of a model: the Hugging Face hub (when left out), or Google's archive of the TensorFlow checkpoint.",
+    show_default="hub",
+    help="Source of a model: the Hugging Face hub, or Google's TensorFlow checkpoint.",
 )
-@click.option("--verify", is_flag=True, help="Hash the files again and compare with what was downloaded.")
+@click.option("--verify", is_flag=True, help="Check the cached files against their hashes.")
 @json_option
 def command(name: str, yes: bool, offline: bool, source: str | None, verify: bool, as_json: bool) -> None:
-    """Fetch a known model or data set, after asking.
+    """Download a known model or data set, after asking.
 
     NAME is a model of `albertkit models`, or imdb, glue/sst2 and the other tasks of GLUE. The folder is printed. A
     download that was cut continues when the same command is given again.
@@ -34,7 +36,8 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
 
     known = [*PUBLISHED, *DATASET_DOWNLOADS]
     if name not in known:
-        raise UsageError(f'nothing known is called "{name}"{did_you_mean(name, known)} (known: {", ".join(known)})')
+        hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
+        raise UsageError(f'no known model or data set "{name}"{hint}')
     consent, forbidden = consent_by(yes=yes), True if offline else None
     if name in PUBLISHED:
         folder = fetch_model(name, consent=consent, offline=forbidden, source=source, progress=Console())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import (
     encoding_option,
     execution_options,
@@ -19,10 +20,14 @@ from albertkit.cli.options import (
 from albertkit.config import POOLINGS
 
 
-@click.command(epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
+@click.command(cls=Command, epilog="Example: albertkit embed albert-nano --input texts.txt --output vectors.npy")
 @click.argument("model")
 @click.option(
-    "--input", "input_path", type=click.Path(), required=True, help="One text a line, or a table; - is standard input."
+    "--input",
+    "input_path",
+    type=click.Path(),
+    required=True,
+    help="File with one text per line, or a table; - is standard input.",
 )
 @input_format_option
 @click.option(
@@ -31,18 +36,23 @@ from albertkit.config import POOLINGS
     "output_path",
     type=click.Path(),
     required=True,
-    help="A .npy or .parquet file; a folder under --ray.",
+    help="File to write (.npy or .parquet); a folder with --ray.",
 )
 @click.option(
     "--pooling",
     type=click.Choice(POOLINGS),
-    help="Mean of the last hidden states, the first token's, or the pooler's output. Left out: what the model's files "
-    "declare or a model of similarity was trained with, else mean. A declared Dense map follows the declared pooling "
-    "only.",
+    help="Mean of the last hidden states, the first token's state (cls), or the pooler's output. A Dense layer that "
+    "the model declares applies only to its declared pooling.",
+    show_default="the model's own, else mean",
 )
-@click.option("--text-column", help="Column of the text, when --input is a table.")
+@click.option("--text-column", show_default="detected", help="Column with the text, if --input is a table.")
 @encoding_option
-@click.option("--max-length", type=int, help="Longest input in tokens; the model's own when left out.")
+@click.option(
+    "--max-length",
+    type=int,
+    show_default="the model's own",
+    help="Longest input in tokens; longer texts are truncated.",
+)
 @ray_options
 @execution_options
 @json_option
@@ -62,7 +72,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """One vector for each text of a file, of any size.
+    """Compute one vector per text of a file of any size.
 
     The texts pass piece by piece, so neither file has to fit in memory; the output takes its name when it is complete.
     Parquet holds text and vector, the other columns of a table, and what `albertkit nearest` has to know.
@@ -71,7 +81,7 @@ def command(
     if ray is not None:
         for option, given in (("--encoding", encoding), ("--input -", input_path == "-" or None)):
             if given is not None:
-                raise click.UsageError(f"{option} does not go with --ray")
+                raise click.UsageError(f"{option} cannot be used with --ray")
         _on_ray(
             model,
             input_path,
@@ -86,7 +96,7 @@ def command(
         )
         return
     if workers is not None:
-        raise click.UsageError("--workers goes with --ray")
+        raise click.UsageError("--workers needs --ray")
     import time
 
     from albertkit.cli.inputs import input_path_of
@@ -131,9 +141,7 @@ def command(
             texts += len(piece.texts)
             blank += sum(not text.strip() for text in piece.texts)
     if blank:
-        click.echo(
-            f"note: {blank:,} of {texts:,} texts are empty or blank; they have vectors, which mean nothing", err=True
-        )
+        click.echo(f"note: {blank:,} of {texts:,} texts are empty or blank; their vectors mean nothing", err=True)
     say_truncation(predictor)
     summary = {"texts": texts, "dimensions": dimensions, "seconds": round(time.perf_counter() - started, 3)}
     if as_json:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
 
 
-@click.command(epilog="Example: albertkit encode my-model --input batch.npz --output states.npz")
+@click.command(cls=Command, epilog="Example: albertkit encode my-model --input batch.npz --output states.npz")
 @click.argument("model")
 @click.option(
     "--input", "input_path", type=click.Path(), required=True,
-    help="A .npz with input_ids, input_mask, segment_ids, each [n, length].",
+    help=".npz file with input_ids, input_mask and segment_ids, each [n, length].",
 )  # fmt: skip
-@click.option("--output", "--out", "output_path", type=click.Path(), required=True, help="The .npz to write.")
+@click.option("--output", "--out", "output_path", type=click.Path(), required=True, help=".npz file to write.")
 @execution_options
 @json_option
 def command(

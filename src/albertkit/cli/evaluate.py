@@ -7,25 +7,32 @@ from typing import Any
 import click
 
 from albertkit.cli.exits import exit_options
+from albertkit.cli.help import Command
 from albertkit.cli.options import data_options, execution_options, json_option, notes_on_stderr, print_json
 
 
-@click.command(epilog="Example: albertkit evaluate runs/polarity --data polarity --split test")
-@click.argument("run")
-@click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
-@click.option("--split", help="Which split; test where it is labelled, else dev.")
-@click.option(
-    "--as-trained", is_flag=True, help="Score the very part of --data that the run held out for scoring (--test 0.2)."
+@click.command(
+    cls=Command,
+    moved={"patience": "Model", "predictions": "Output"},
+    epilog="Example: albertkit evaluate runs/polarity --data polarity --split test",
 )
-@click.option("--limit", type=int, help="Only the first N examples.")
+@click.argument("run")
+@click.option(
+    "--data", required=True, help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet file."
+)
+@click.option("--split", show_default="test if labelled, else dev", help="Split to score.")
+@click.option("--as-trained", is_flag=True, help="Score the rows of --data that the run held out (--test 0.2).")
+@click.option("--limit", type=int, show_default="all", help="Use only the first N examples.")
 @click.option(
     "--null-threshold", type=float,
-    help="Questions: above these log odds there is no answer, instead of the threshold tuned in training.",
+    help="Questions: log odds above which the answer is \"no answer\".",
+    show_default="tuned in training",
 )  # fmt: skip
 @click.option(
     "--predictions", type=click.Path(),
-    help="Write the predictions there, as `albertkit score` and the benchmarks' scripts read them: a folder, or a file "
-    "(.json of answers or choices, .conll of tags, .tsv of labels).",
+    help="Write the predictions for `albertkit score` and official scripts: a folder, or a file (.json for answers "
+    "or choices, .conll for tags, .tsv for labels).",
+    show_default="none",
 )  # fmt: skip
 @exit_options
 @data_options
@@ -54,7 +61,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Score a trained model with the data set's metrics.
+    """Score a trained model with the data set's official metrics.
 
     A table is read by the columns that the run was trained on, where no others are given.
     """
@@ -90,7 +97,7 @@ def command(
     )
     if as_trained:
         if split is not None:
-            raise click.UsageError("--as-trained says which part is scored; leave --split out")
+            raise click.UsageError("--as-trained already selects the scored rows; leave --split out")
         dataset = scored_part(run, source).take(limit)
     else:
         dataset = scored_split(source, split).take(limit)

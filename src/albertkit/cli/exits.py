@@ -13,15 +13,25 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 def exit_options(function: Decorated) -> Decorated:
     """Add --exit-patience, --entropy and --tolerance; the command gets them as `patience`, `entropy`, `tolerance`."""
     for option in (
-        click.option("--tolerance", type=float, help="With --exit-patience in a regression: numbers this near agree."),
-        click.option("--entropy", type=float, help="Or: when its probabilities' entropy is below this, in nats."),
+        click.option(
+            "--tolerance",
+            type=float,
+            show_default="none",
+            help="Regression with --exit-patience: largest difference at which layers agree.",
+        ),
+        click.option(
+            "--entropy",
+            type=float,
+            show_default="none",
+            help="Early exit when the entropy of the probabilities is below this (nats).",
+        ),
         click.option(
             "--exit-patience",
             "--patience",  # its name before; in `finetune` that option counts epochs
             "patience",
             type=int,
-            help="A text leaves the network when so many layers in a row agree with the one before (a model trained "
-            "with --exits).",
+            help="Early exit when this many layers in a row agree (for models trained with --exits).",
+            show_default="none",
         ),
     ):
         function = option(function)

@@ -6,25 +6,32 @@ import warnings
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import data_options, json_option, notes_on_stderr, print_json, say_truncation
 
 
-@click.command(epilog="Example: albertkit export runs/polarity --to onnx --out polarity-onnx")
+@click.command(
+    cls=Command,
+    moved={"precision": "Output"},
+    epilog="Example: albertkit export runs/polarity --to onnx --out polarity-onnx",
+)
 @click.argument("run")
-@click.option("--to", default="onnx", show_default=True, help="onnx, or openvino (Intel's).")
+@click.option("--to", default="onnx", show_default=True, help="onnx or openvino.")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="Type of the stored weights: half the file, or a quarter. Products are fp32 in any case.",
+    help="Number format of the stored weights; fp16 halves the file, int8 quarters it. The model computes in fp32.",
 )
-@click.option("--out", "--output", "out", type=click.Path(), required=True, help="The folder to make.")
+@click.option("--out", "--output", "out", type=click.Path(), required=True, help="Folder to create.")
 @click.option(
-    "--data", help="Labelled data to score both models on; an export that loses more than 0.5 points is not kept."
+    "--data",
+    show_default="none",
+    help="Labelled data to score both models on; an export that loses more than 0.5 points is refused.",
 )
-@click.option("--split", help="Which split of --data; dev where there is one, else test.")
-@click.option("--limit", type=int, help="Only the first N examples of --data.")
+@click.option("--split", show_default="dev if there is one, else test", help="Split of --data to score.")
+@click.option("--limit", type=int, show_default="all", help="Use only the first N examples of --data.")
 @data_options
 @json_option
 def command(
@@ -44,7 +51,7 @@ def command(
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
-    """A trained model as ONNX or OpenVINO, to predict without torch.
+    """Export a trained model to ONNX or OpenVINO, to predict without torch.
 
     RUN is a run directory, a model folder or a known model. The folder holds the network with its shared weights
     stored once, the tokenizer and the task; predict, embed and evaluate take it like any other model. A dozen texts go
@@ -90,8 +97,8 @@ def command(
 
         elif precision == "int8" and model.task is not None:
             warnings.warn(
-                "int8 weights are rounded, and nobody has scored these yet: give --data, and what loses more than half "
-                "a point is not kept",
+                "int8 rounds the weights, and the exported model was not scored; pass --data to score it, and an "
+                "export that loses more than 0.5 points is refused",
                 stacklevel=1,
             )
         made = export(model, out, to=to, precision=precision, accept=accept)
@@ -100,7 +107,10 @@ def command(
         scored = {"scores": asdict(scores[0])} if scores else {}
         print_json({"files": list(made.files), "bytes": made.bytes, "max_difference": made.max_difference, **scored})
         return
-    what = f"{', '.join(made.files)}, {made.bytes / 1e6:.1f} MB"
-    click.echo(f"{what}, within {made.max_difference:.1g} of the original: {made.folder}")
+    apart = made.max_difference
+    apart_text = f"{apart:.1f}" if apart >= 0.1 else f"{apart:.1g}"
+    rounding = f" ({precision} rounding)" if precision != "fp32" else ""
+    click.echo(f"{made.folder}: {', '.join(made.files)}")
+    click.echo(f"{made.bytes / 1e6:.1f} MB; largest output difference {apart_text}{rounding}.")
     for kept in scores:
         click.echo(f"{kept.metric} on {kept.examples:,} examples: {kept.before:.2f}, exported {kept.after:.2f}")

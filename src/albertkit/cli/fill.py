@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
 
 
-@click.command(epilog='Example: albertkit fill my-pretrained-model "the capital of France is [MASK]."')
+@click.command(cls=Command, epilog='Example: albertkit fill my-pretrained-model "the capital of France is [MASK]."')
 @click.argument("model")
 @click.argument("text")
-@click.option("--pair", help="A second text, which may hold [MASK], too.")
-@click.option("--top", type=int, default=5, show_default=True, help="How many pieces for each mask.")
+@click.option("--pair", show_default="none", help="Second text, which may also contain [MASK].")
+@click.option("--top", type=int, default=5, show_default=True, help="Number of candidates per mask.")
 @execution_options
 @json_option
 def command(
@@ -24,7 +25,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """The best pieces for each [MASK] of a text.
+    """Predict the pieces behind each [MASK] in a text.
 
     Each mask is filled independently. Positions count tokens from 0, which is [CLS]. In fp32 unless --precision says
     otherwise.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import data_options, report_training, training_options
 from albertkit.config import HEAD_POOLINGS
 
@@ -34,95 +35,165 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     return weights
 
 
-@click.command(epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity")
-@click.option("--model", default="albert-nano", show_default=True, help="A known model, a model folder or a run.")
-@click.option("--data", required=True, help="A known data set, or a .csv .tsv .jsonl .parquet file.")
-@click.option("--out", "--output", "out", help="The run directory to make; runs/DATA when left out.")
+@click.command(
+    cls=Command, epilog="Example: albertkit finetune --model albert-nano --data polarity --out runs/polarity"
+)
+@click.option(
+    "--model",
+    default="albert-nano",
+    show_default=True,
+    help="Known model, model folder or run directory to start from.",
+)
+@click.option(
+    "--data", required=True, help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet file."
+)
+@click.option("--out", "--output", "out", show_default="runs/DATA", help="Run directory to create.")
 @click.option(
     "--task",
-    help="For files of your own: classification, regression, multilabel, multiple_choice, question_answering or "
-    "token_classification; told from the file where it can be. similarity trains vectors to compare (embed, nearest) "
-    "on pairs with numbers.",
+    help="Task of your own file: classification, regression, multilabel, multiple_choice, question_answering, "
+    "token_classification, or similarity (pairs with scores, for embed and nearest).",
+    show_default="detected from the file",
 )
 @data_options
-@click.option("--train-split", default="train", show_default=True, help="The split to train on.")
-@click.option("--validation-split", help="The split that chooses the best epoch.")
-@click.option("--validation", type=float, help="Instead: a share of the training split, such as 0.4, drawn by seed.")
-@click.option("--test-split", help="The split that scores; test where it is labelled, else dev.")
-@click.option("--test", type=float, help="Instead: a share of the training split, such as 0.2, drawn by seed.")
+@click.option("--train-split", default="train", show_default=True, help="Split to train on.")
+@click.option("--validation-split", show_default="dev, if there is one", help="Split that selects the best epoch.")
+@click.option(
+    "--validation",
+    type=float,
+    show_default="0.1 if there is no dev split",
+    help="Share of the training split, such as 0.2, held out to select the best epoch.",
+)
+@click.option("--test-split", show_default="test if labelled, else dev", help="Split to score.")
+@click.option(
+    "--test", type=float, show_default="none", help="Share of the training split, such as 0.2, held out for scoring."
+)
 @click.option(
     "--few-shot", is_flag=True,
-    help="For few labelled rows (some 8 to 100 per label): cross-validation on the training rows chooses between a "
-    "linear head on frozen features and contrastive pairs. Takes seconds and no epochs, rates or batch sizes.",
+    help="For few labelled rows (about 8 to 100 per label): cross-validation chooses between a linear head on frozen "
+    "features and contrastive training. Takes seconds. Not with --epochs, --learning-rate or --batch-size.",
 )  # fmt: skip
-@click.option("--freeze-encoder", is_flag=True, help="Train the head alone; each text passes the encoder once.")
+@click.option(
+    "--freeze-encoder", is_flag=True, help="Train only the head; the encoder keeps its weights and runs once per text."
+)
 @click.option(
     "--head-hidden", default="", callback=_widths, metavar="N,N,..",
+    show_default="none",
     help="Widths of hidden layers in the head, such as 128,30,8.",
 )  # fmt: skip
-@click.option("--head-norm", type=click.Choice(["batch", "none"]), default="none", show_default=True)
+@click.option(
+    "--head-norm",
+    type=click.Choice(["batch", "none"]),
+    default="none",
+    show_default=True,
+    help="Normalization after each hidden layer of the head.",
+)
 @click.option(
     "--pooling", type=click.Choice(HEAD_POOLINGS),
-    help="What the head reads of each row: the mean of all last hidden states (the default for one text), the means of "
-    "both texts with their difference and product (pair, the default for two), the pooler's output (the default of the "
-    "published recipes; transformers can load such a model as a classifier), or the first token's state.",
+    help="Vector that the head reads: mean of the last hidden states; both texts' means, their difference and product "
+    "(pair); the pooler's output (transformers can load such a model as a classifier); or the first token's state "
+    "(cls).",
+    show_default="mean, pair for two texts; pooler for published GLUE and RACE recipes",
 )  # fmt: skip
 @click.option(
     "--exits", is_flag=True,
-    help="Also train a head after every layer before the last, so that predict and evaluate can let texts leave early "
-    "(--exit-patience, --entropy).",
+    help="Also train a head after every layer, so that predict and evaluate can stop early (--exit-patience, "
+    "--entropy).",
 )  # fmt: skip
-@click.option("--epochs", type=int, help="Passes over the training split.")
-@click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
-@click.option("--batch-size", type=int, help="Examples of one optimizer step.")
-@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Most tokens of one forward pass.")
-@click.option("--optimizer", type=click.Choice(["adamw", "adam", "lamb"]), help="adamw; adam for a frozen encoder.")
-@click.option("--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate.")
-@click.option("--schedule", type=click.Choice(["linear", "constant"]), help="linear; constant with adam.")
-@click.option("--warmup", type=float, help="Share of the steps that warm up.")
-@click.option("--max-length", type=int, help="Longest input in tokens.")
+@click.option("--epochs", type=int, show_default="3; more for small tables", help="Passes over the training split.")
+@click.option("--steps", type=int, show_default="from --epochs", help="Optimizer steps, instead of epochs.")
+@click.option(
+    "--batch-size", type=int, show_default="32; 128 with --freeze-encoder", help="Examples per optimizer step."
+)
+@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Maximum tokens per forward pass.")
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adamw", "adam", "lamb"]),
+    show_default="adamw; adam with --freeze-encoder",
+    help="Optimizer.",
+)
+@click.option(
+    "--learning-rate",
+    "--lr",
+    "learning_rate",
+    type=float,
+    show_default="from the recipe",
+    help="Peak learning rate (albert-nano: 5e-4).",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["linear", "constant"]),
+    show_default="linear; constant with adam",
+    help="Learning rate after the warm-up.",
+)
+@click.option(
+    "--warmup",
+    type=float,
+    show_default="0.1; 0 with adam",
+    help="Share of the steps in which the learning rate rises to its peak.",
+)
+@click.option(
+    "--max-length",
+    type=int,
+    show_default="128; 384 for questions, 512 for multiple choice",
+    help="Longest input in tokens; longer texts are truncated.",
+)
 @click.option(
     "--long", type=click.Choice(["truncate", "windows"]), default="truncate", show_default=True,
-    help="Texts and pairs longer than --max-length: cut, or read in overlapping windows whose answers are averaged. "
-    "The model keeps the choice.",
+    help="Texts longer than --max-length: truncate them, or read them in overlapping windows and average the "
+    "predictions. Saved with the model.",
 )  # fmt: skip
-@click.option("--stride", type=int, help="Tokens from one window to the next; half of --max-length when left out.")
-@click.option("--max-windows", type=int, help="Windows of a text at most; 8 when left out.")
+@click.option("--stride", type=int, show_default="half of --max-length", help="Tokens from one window to the next.")
+@click.option("--max-windows", type=int, show_default="8", help="Maximum number of windows per text.")
 @click.option(
     "--class-weights", callback=_weights, metavar="balanced|LABEL=W,..",
-    help="What a mistake on each class counts: balanced gives each class the same weight in all; labels not named "
-    "have 1.",
+    help="Weight of each class in the loss; balanced gives all classes the same total weight, other labels get 1.",
+    show_default="all 1",
 )  # fmt: skip
-@click.option("--limit", type=int, help="Only the first N examples of each split, and of the unlabelled texts.")
-@click.option("--train-limit", type=int, help="Train on N examples alone, drawn by seed; the other splits stay whole.")
+@click.option(
+    "--limit",
+    type=int,
+    show_default="all",
+    help="Use only the first N examples of each split and of the unlabelled texts.",
+)
+@click.option(
+    "--train-limit",
+    type=int,
+    show_default="all",
+    help="Train on N randomly drawn examples; other splits stay complete.",
+)
 @click.option(
     "--gradient-checkpointing", "--recompute", is_flag=True,
-    help="Less memory, a third more time: layers run again for their gradients.",
+    help="Compute the layers again for their gradients: less memory, about a third more time.",
 )  # fmt: skip
 @click.option(
     "--teacher", metavar="RUN",
-    help="Also learn the probabilities (in regression the numbers) of this run, model folder or export, of the same "
-    "task and labels. The report compares both.",
+    help="Distil from this run, model folder or export, which must have the same task and labels. The report "
+    "compares both.",
+    show_default="none",
 )  # fmt: skip
 @click.option(
     "--unlabelled", multiple=True, metavar="FILE",
-    help="Further training texts, for which only the teacher has an answer: one per line, or a table; more files may "
-    "follow. An epoch covers labelled and unlabelled texts.",
+    help="More training texts, labelled only by the teacher: one per line, or a table; more files may follow.",
+    show_default="none",
 )  # fmt: skip
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option(
     "--teacher-weight", type=float,
-    help="Share of the teacher's loss, above 0 and at most 1; the labels' loss has the rest. 0.5 when left out.",
+    help="Weight of the teacher's loss, above 0 and at most 1; the labels' loss gets the rest.",
+    show_default="0.5",
 )  # fmt: skip
 @click.option(
     "--temperature", type=float,
-    help="The teacher's probabilities are learned at this temperature: above 1 the less probable labels count more. "
-    "2 when left out.",
+    help="Distillation temperature: above 1, less probable labels count more.",
+    show_default="2",
 )  # fmt: skip
 @click.option(
-    "--patience", type=int, help="Stop after so many epochs without a better validation score (small tables: 5)."
+    "--patience",
+    type=int,
+    show_default="none; 5 for small tables",
+    help="Stop after this many epochs without a better validation score.",
 )
-@click.option("--no-baseline", is_flag=True, help="Do not score TF-IDF with a linear model beside it.")
+@click.option("--no-baseline", is_flag=True, help="Skip the TF-IDF baseline.")
 @training_options(save_seconds=60)
 def command(
     out: str | None,
@@ -133,7 +204,7 @@ def command(
     files: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Train a classifier, whole or on a frozen encoder.
+    """Fine-tune a classifier, regressor, tagger or question answerer.
 
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
     metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
@@ -145,7 +216,7 @@ def command(
     from albertkit.training.settings import FinetuneSettings
 
     if files and not unlabelled:
-        raise click.UsageError(f'"{files[0]}" is no option; give further training texts with --unlabelled')
+        raise click.UsageError(f'unexpected argument "{files[0]}"; give further training texts with --unlabelled')
     data: str = options["data"]
     folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
     settings = FinetuneSettings(out=folder, baseline=not no_baseline, unlabelled=(*unlabelled, *files), **options)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import json_option, print_json
 
 
-@click.command(epilog="Example: albertkit info albert-base-v2")
+@click.command(cls=Command, epilog="Example: albertkit info albert-base-v2")
 @click.argument("model")
 @json_option
 def command(model: str, as_json: bool) -> None:
-    """A model's shape, parameters, and what sharing saves."""
+    """Show a model's shape, its parameters, and how many sharing saves."""
     from albertkit.checkpoints.shapes import flops_per_token, parameter_counts, unshared_parameters
     from albertkit.config import published_config
     from albertkit.hub.known_models import cached_model_folder
@@ -62,13 +63,11 @@ def command(model: str, as_json: bool) -> None:
     console.print(table)
     full = config.vocab_size * config.hidden_size
     console.print(
-        f"The same network unshared and unfactorized has {unshared:,} parameters: "
-        f"ALBERT saves {1 - encoder / unshared:.1%}.\n"
-        f"  word embeddings {config.embedding_size} wide instead of {config.hidden_size}: "
-        f"{full - config.vocab_size * config.embedding_size:,} saved\n"
-        f"  {config.num_hidden_groups * config.inner_group_num} set(s) of layer weights for "
-        f"{config.num_hidden_layers} layers: "
-        f"{counts['shared_layers'] * (config.num_hidden_layers / config.num_hidden_groups - 1):,.0f} saved"
+        f"The same network unshared and unfactorized has {unshared:,} parameters: ALBERT saves "
+        f"{1 - encoder / unshared:.1%}.\n  word embeddings {config.embedding_size} wide instead of "
+        f"{config.hidden_size}: {full - config.vocab_size * config.embedding_size:,} saved\n  "
+        f"{config.num_hidden_groups * config.inner_group_num} set(s) of layer weights for {config.num_hidden_layers} "
+        f"layers: {counts['shared_layers'] * (config.num_hidden_layers / config.num_hidden_groups - 1):,.0f} saved"
     )
     console.print(
         f"{flops / 1e6:,.1f} million floating-point operations a token (forward, without attention's products "

@@ -114,7 +114,7 @@ def read_inputs(
     )
     found = file.check()
     if not found.rows and file.columns is not None:
-        raise DataError(f"{path}: no row that can be used; the table needs rows")
+        raise DataError(f"{path}: no usable row; a table needs rows")
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
     chosen = file.columns

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import json_option, print_json
 
 
-@click.command(epilog="Example: albertkit models --version v2")
-@click.option("--version", "version", help="Only v1, v2, zh or nano.")
+@click.command(cls=Command, epilog="Example: albertkit models --version v2")
+@click.option("--version", "version", show_default="all", help="List only v1, v2, zh or nano.")
 @json_option
 def command(version: str | None, as_json: bool) -> None:
     """List the known models."""

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
 
 
-@click.command(epilog='Example: albertkit nearest vectors.parquet "a dog runs" --top 3')
+@click.command(cls=Command, epilog='Example: albertkit nearest vectors.parquet "a dog runs" --top 3')
 @click.argument("vectors", type=click.Path())
 @click.argument("text")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="How many texts.")
-@click.option("--model", help="What the vectors were made with; the file says it, if albertkit embed made it.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Number of texts to show.")
+@click.option("--model", show_default="recorded in the file", help="Model that made the vectors.")
 @execution_options
 @json_option
 def command(
@@ -27,7 +28,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """The texts of a file of vectors that are nearest to a text.
+    """Find the texts most similar to a text in a file of vectors.
 
     VECTORS is a .parquet file of `albertkit embed`, or the folder that it filled with --ray. TEXT is embedded as its
     texts were; nearness is the cosine, from -1 to 1. The file is read piece by piece, whatever its size. --json also
@@ -51,7 +52,7 @@ def command(
     except UsageError as error:
         if model is not None:
             raise
-        sentence = f'{vectors} was made with "{name}", which is not there; give its new place with --model'
+        sentence = f'{vectors} was made with "{name}", which no longer exists; give its new path with --model'
         raise UsageError(sentence) from error
     with notes_on_stderr():
         predictor = Predictor.load(name, execution=execution)

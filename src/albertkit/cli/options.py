@@ -32,28 +32,37 @@ def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     return names
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on standard output.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output.")
 
 execution_options = _several(
-    click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps; auto takes a GPU."),
+    click.option(
+        "--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or mps; auto uses a GPU if there is one."
+    ),
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
         default="auto",
         show_default=True,
-        help="Type of the matrix products; auto takes bf16 where the hardware is good at it; int8, and fp16 on a "
-        "processor, predict only.",
+        help="Number format of matrix products; auto uses bf16 on hardware that supports it well; int8, and fp16 on a "
+        "processor, only predict.",
     ),
-    click.option("--threads", type=int, help="Processor threads; all cores when left out."),
+    click.option("--threads", type=int, show_default="all cores", help="CPU threads."),
 )
 
 
 start_options = _several(
-    click.option("--model", help="Train this known model, model folder or run further."),
-    click.option("--config", help="Start from fresh weights: a known model's name, or a config.json."),
-    click.option("--steps", type=int, help="Optimizer steps."),
+    click.option("--model", show_default="none", help="Known model, model folder or run to continue training from."),
     click.option(
-        "--tokens", type=float, help="Instead: tokens to train on, such as 50e6; one pass when both are left out."
+        "--config",
+        show_default="none",
+        help="Train from scratch with this configuration: a known model's name or a config.json.",
+    ),
+    click.option("--steps", type=int, show_default="from --tokens", help="Optimizer steps."),
+    click.option(
+        "--tokens",
+        type=float,
+        show_default="one pass over the data",
+        help="Tokens to train on, such as 50e6; instead of --steps.",
     ),
 )
 """Where a training of the encoder starts, and how long it is."""
@@ -64,17 +73,21 @@ def training_options(*, save_seconds: float) -> Callable[[Decorated], Decorated]
     return _several(
         click.option(
             "--weight-decay", type=float, default=0.01, show_default=True,
-            help="Of weights; biases and norms have none.",
+            help="Weight decay; biases and norms have none.",
         ),
         click.option(
-            "--clip-norm", type=float, default=1.0, show_default=True, help="Longest gradient; 0 does not clip."
+            "--clip-norm", type=float, default=1.0, show_default=True,
+            help="Clip gradients to this norm; 0 turns clipping off.",
         ),
-        click.option("--seed", type=int, default=12345, show_default=True),
+        click.option(
+            "--seed", type=int, default=12345, show_default=True,
+            help="Random seed of data order, splits and new weights.",
+        ),
         click.option(
             "--save-seconds", type=float, default=save_seconds, show_default=True,
-            help="Save a checkpoint at least this often.",
+            help="Seconds between checkpoints, at most.",
         ),
-        click.option("--resume", is_flag=True, help="Continue a run that was stopped."),
+        click.option("--resume", is_flag=True, help="Continue an interrupted run."),
         execution_options,
         json_option,
     )  # fmt: skip
@@ -84,15 +97,16 @@ def encoder_options(*, warmup: float, held_out: float, eval_share: float) -> Cal
     """Return the options of a training that scores held-out text, with these defaults."""
     return _several(
         click.option(
-            "--warmup", type=float, default=warmup, show_default=True, help="Share of the steps that warm up."
+            "--warmup", type=float, default=warmup, show_default=True,
+            help="Share of the steps in which the learning rate rises to its peak.",
         ),
         click.option(
             "--held-out", type=float, default=held_out, show_default=True,
-            help="Share of the text that scores and never trains.",
+            help="Share of the text held out for scoring.",
         ),
         click.option(
             "--eval-share", type=float, default=eval_share, show_default=True,
-            help="Score after each such share of the steps.",
+            help="Score each time this share of the steps is done.",
         ),
         training_options(save_seconds=120),
     )  # fmt: skip
@@ -102,16 +116,20 @@ ray_options = _several(
     click.option(
         "--ray",
         metavar="local|ADDRESS",
-        help="Work on a Ray cluster: begun on this machine, or the one at ADDRESS (needs the extra ray). --input is "
-        "Parquet, JSON lines or plain lines, --output a folder for the parts and their manifest; the same command goes "
-        "on where it was stopped.",
+        help="Run on a Ray cluster: a new one on this machine, or the one at ADDRESS (needs the extra ray). --input "
+        "is Parquet, JSON lines or plain lines; --output is a folder. Repeat the command to continue an interrupted "
+        "job.",
+        show_default="off",
     ),
-    click.option("--workers", type=int, help="With --ray: the most models at work; one a node when left out."),
+    click.option(
+        "--workers", type=int, show_default="one per node", help="With --ray: maximum number of parallel workers."
+    ),
 )
 
 encoding_option = click.option(
     "--encoding",
-    help="Of a text file: cp1252, latin-1, utf-16, ... Left out: what its byte order mark says, else UTF-8.",
+    show_default="byte order mark, else UTF-8",
+    help="Encoding of a text file: cp1252, latin-1, utf-16, ...",
 )
 
 input_format_option = click.option(
@@ -121,18 +139,23 @@ input_format_option = click.option(
 )
 
 data_options = _several(
-    click.option("--data-dir", help="Local copy of a known data set: a folder in its official layout or an archive."),
-    click.option("--text-column", help="Column of the (first) text of a table."),
-    click.option("--pair-column", help="Column of the second text of a table."),
-    click.option("--label-column", help="Column of the label of a table."),
+    click.option(
+        "--data-dir",
+        show_default="shipped or downloaded data",
+        help="Local copy of a known data set: a folder in its official layout, or an archive.",
+    ),
+    click.option("--text-column", show_default="detected", help="Column with the text."),
+    click.option("--pair-column", show_default="detected", help="Column with the second text of a pair."),
+    click.option("--label-column", show_default="detected", help="Column with the label."),
     click.option(
         "--labels",
         callback=_names,
         metavar="A,B,..",
-        help="Names of the classes of a table in their order, for lists of zeros and ones.",
+        show_default="from the data",
+        help="Label names in order, for a column with lists of zeros and ones.",
     ),
     encoding_option,
-    click.option("--skip-bad-rows", is_flag=True, help="Count malformed rows and go on."),
+    click.option("--skip-bad-rows", is_flag=True, help="Skip malformed rows and report their number."),
 )
 
 
@@ -170,7 +193,7 @@ def report_training(
     try:
         report = train(settings, resume=resume, progress=console)
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command with --resume {stopped} {settings.out}", err=True)
+        click.echo(f"stopped; repeat the command with --resume: it {stopped} {settings.out}", err=True)
         raise SystemExit(130) from None
     if os.environ.get("RANK", "0") != "0":  # torchrun's first process prints
         return

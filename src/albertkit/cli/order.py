@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import execution_options, json_option, notes_on_stderr, print_json
 
 
-@click.command(epilog='Example: albertkit order my-pretrained-model "She opened the door." "Nobody was there."')
+@click.command(
+    cls=Command, epilog='Example: albertkit order my-pretrained-model "She opened the door." "Nobody was there."'
+)
 @click.argument("model")
 @click.argument("first")
 @click.argument("second")
@@ -16,7 +19,7 @@ from albertkit.cli.options import execution_options, json_option, notes_on_stder
 def command(
     model: str, first: str, second: str, device: str, precision: str, threads: int | None, as_json: bool
 ) -> None:
-    """How likely the second text follows the first.
+    """Predict whether the second text follows the first.
 
     A probability in [0, 1]: of SECOND following FIRST, rather than the other way round. In fp32 unless --precision says
     otherwise.

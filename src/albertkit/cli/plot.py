@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 
-@click.command("plot", context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command("plot", cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--out", "--output", "out", required=True, metavar="F.png", type=click.Path(), help="The picture to write (PNG)."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.option("--out", "--output", "out", required=True, metavar="F.png", type=click.Path(), help="PNG file to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print only JSON on standard output.")
 def command(runs: tuple[str, ...], *, out: str, as_json: bool) -> None:
-    """Lay the curves of several runs in one picture.
+    """Plot the learning curves of several runs in one picture.
 
     Each RUN is a run directory with a report.json. The curves are the runs' main metric (accuracy, F1, ...) by epoch:
     solid lines are validation, dashed ones training; the legend holds the names of the runs. Pretraining runs, also

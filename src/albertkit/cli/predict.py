@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from albertkit.cli.exits import exit_options
+from albertkit.cli.help import Command
 from albertkit.cli.options import (
     encoding_option,
     execution_options,
@@ -21,11 +22,19 @@ from albertkit.cli.options import (
 )
 
 
-@click.command(epilog='Example: albertkit predict runs/polarity "a small wonder of a film"')
+@click.command(
+    cls=Command,
+    moved={"patience": "Model"},
+    epilog='Example: albertkit predict runs/polarity "a small wonder of a film"',
+)
 @click.argument("run")
 @click.argument("texts", nargs=-1)
 @click.option(
-    "--input", "input_path", type=click.Path(), help="A file with one text a line, or a table; - is standard input."
+    "--input",
+    "input_path",
+    type=click.Path(),
+    show_default="none",
+    help="File with one text per line, or a table (.csv .tsv .jsonl .parquet); - is standard input.",
 )
 @input_format_option
 @click.option(
@@ -33,22 +42,27 @@ from albertkit.cli.options import (
     "--out",
     "output_path",
     type=click.Path(),
-    help="Write here instead of printing: .csv, .tsv or .parquet with the columns of --input, else JSON lines.",
+    show_default="standard output",
+    help="File to write: .csv, .tsv or .parquet with the columns of --input, else JSON lines.",
 )
-@click.option("--text-column", help="Column of the (first) text, when --input is a table.")
-@click.option("--pair-column", help="Column of the second text, when --input is a table.")
+@click.option("--text-column", show_default="detected", help="Column with the text, if --input is a table.")
+@click.option("--pair-column", show_default="detected", help="Column with the second text, if --input is a table.")
 @encoding_option
-@click.option("--pair", "pair", multiple=True, help="The second text of each TEXT, for a model of pairs.")
-@click.option("--explain", is_flag=True, help="Say which words moved the label (needs the extra explain).")
-@click.option("--explain-html", type=click.Path(), help="The same as a page with coloured words, written here.")
+@click.option(
+    "--pair", "pair", multiple=True, show_default="none", help="Second text of each TEXT, for models of text pairs."
+)
+@click.option(
+    "--explain", is_flag=True, help="Show how much each word contributed to the prediction (needs the extra explain)."
+)
+@click.option("--explain-html", type=click.Path(), show_default="none", help="Write the explanation as an HTML page.")
 @click.option(
     "--explain-method",
     type=click.Choice(["occlusion", "gradients"]),
     default="occlusion",
     show_default=True,
-    help="Mask one word after the other, or integrate gradients: quicker for long texts.",
+    help="Mask one word at a time (occlusion), or integrated gradients (faster for long texts).",
 )
-@click.option("--explain-label", help="Explain this label instead of the most probable one.")
+@click.option("--explain-label", show_default="the predicted label", help="Label to explain.")
 @exit_options
 @ray_options
 @execution_options
@@ -77,7 +91,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Labels with probabilities for texts.
+    """Predict labels and probabilities for texts.
 
     The texts of --input pass piece by piece, so the file may have any size. --output keeps the other columns of a
     table, and takes its name when it is complete.
@@ -93,10 +107,10 @@ def command(
     from albertkit.io.progress import Console, Silent, counted
 
     if bool(texts) == bool(input_path):
-        raise click.UsageError("give texts, or --input FILE: one of the two")
+        raise click.UsageError("give either texts or --input FILE")
     for option, value in (("--encoding", encoding), ("--input-format", input_format)):
         if value is not None and input_path is None:
-            raise click.UsageError(f"{option} goes with --input")
+            raise click.UsageError(f"{option} needs --input")
     if ray is not None:
         left_out = {
             "--explain": explain or explain_html or explain_label,
@@ -108,7 +122,7 @@ def command(
         }
         for option, given in left_out.items():
             if given:
-                raise click.UsageError(f"{option} does not go with --ray")
+                raise click.UsageError(f"{option} cannot be used with --ray")
         _on_ray(
             run,
             input_path,
@@ -121,7 +135,7 @@ def command(
         )
         return
     if workers is not None:
-        raise click.UsageError("--workers goes with --ray")
+        raise click.UsageError("--workers needs --ray")
     if pair and len(pair) != len(texts):
         raise click.UsageError(f"{len(texts)} texts and {len(pair)} --pair: give one --pair for each text")
     with notes_on_stderr():
@@ -129,7 +143,7 @@ def command(
     predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
     explained = explain or explain_html is not None or explain_label is not None
     if explained and rule is not None:
-        raise click.UsageError("an explanation is of the whole network; leave --exit-patience and --entropy out")
+        raise click.UsageError("explanations need the whole network; leave out --exit-patience and --entropy")
     if explained:
         from albertkit.explaining.reading import require_labels
 
@@ -230,7 +244,7 @@ def _on_ray(
     task = predictor.model.task
     if task is not None and task.data_task in STRUCTURED_METRICS and is_table(source):
         raise click.UsageError(
-            f"--ray predicts texts and pairs of texts; a table for {task.data_task} goes without --ray"
+            f"--ray predicts texts and pairs of texts; a table for {task.data_task} cannot be used with --ray"
         )
     chosen = open_for_model(source, run=run, text_column=text_column, pair_column=pair_column).columns
     predictor.predict("a" if chosen is None or chosen.pair is None else [("a", "b")])

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import encoding_option, json_option, print_json
 
 
-@click.command(epilog="Example: albertkit prepare books/ wiki.txt.gz --model albert-base-v2 --out shards")
+@click.command(cls=Command, epilog="Example: albertkit prepare books/ wiki.txt.gz --model albert-base-v2 --out shards")
 @click.argument("files", nargs=-1, required=True)
-@click.option("--model", required=True, help="Whose tokenizer: a known model, a directory, or a model file.")
-@click.option("--out", "--output", "out", required=True, type=click.Path(), help="Folder for the shards.")
+@click.option("--model", required=True, help="Tokenizer to use: a known model, a folder, or a tokenizer file.")
+@click.option("--out", "--output", "out", required=True, type=click.Path(), help="Folder to write the shards to.")
 @click.option(
-    "--max-length", type=int, default=512, show_default=True, help="Tokens of a sequence when these are pretrained on."
+    "--max-length", type=int, default=512, show_default=True, help="Sequence length in tokens for pretraining."
 )
 @click.option(
     "--sentences",
     type=click.Choice(["split", "line"]),
     default="split",
     show_default=True,
-    help="Split paragraphs into sentences, or take each line as one.",
+    help="Split paragraphs into sentences, or treat each line as one sentence.",
 )
-@click.option("--shard-tokens", type=int, default=16_000_000, show_default=True, help="Tokens of a shard.")
-@click.option("--processes", type=int, help="Worker processes; all cores when left out.")
+@click.option("--shard-tokens", type=int, default=16_000_000, show_default=True, help="Tokens per shard.")
+@click.option("--processes", type=int, show_default="one per core", help="Worker processes.")
 @encoding_option
 @click.option(
     "--bad-bytes",
     type=click.Choice(["refuse", "replace"]),
     default="refuse",
     show_default=True,
-    help="Stop at a byte that is not of the encoding, or replace what is not UTF-8 and count the lines.",
+    help="Invalid bytes: stop with an error, or replace them and count the lines (UTF-8).",
 )
 @json_option
 def command(
@@ -44,7 +45,7 @@ def command(
     bad_bytes: str,
     as_json: bool,
 ) -> None:
-    """Raw text to shards for pretraining.
+    """Convert raw text to shards for pretraining.
 
     FILES are text files, plain, .gz or .xz, folders of them, or - for standard input. A blank line ends a document,
     every other line is a paragraph. The same command continues where it was stopped.
@@ -90,7 +91,7 @@ def command(
 _ODDITIES = {
     "bad_bytes": "lines with bytes that are not UTF-8, which were replaced",
     "control_characters": "control characters, which became spaces",
-    "split_lines": "lines too long to hold, which were split between words",
+    "split_lines": "lines too long for memory, which were split between words",
     "empty_sentences": "sentences without a token, which were left out",
     "empty_documents": "documents without a token, which were left out",
     "empty_files": "files without text",

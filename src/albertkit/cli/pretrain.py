@@ -6,75 +6,102 @@ from typing import Any
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import encoder_options, report_training, start_options
 
 
-@click.command(epilog="Example: albertkit pretrain --data shards --config albert-nano --tokens 50e6 --out runs/mine")
-@click.option("--data", required=True, help="The folder that albertkit prepare wrote.")
+@click.command(
+    cls=Command, epilog="Example: albertkit pretrain --data shards --config albert-nano --tokens 50e6 --out runs/mine"
+)
+@click.option("--data", required=True, help="Folder written by albertkit prepare.")
 @start_options
-@click.option("--out", "--output", "out", required=True, help="The run directory to make.")
-@click.option("--max-length", type=int, help="Longest sequence in tokens; the shards' own when left out.")
+@click.option("--out", "--output", "out", required=True, help="Run directory to create.")
+@click.option("--max-length", type=int, show_default="that of the shards", help="Longest sequence in tokens.")
 @click.option(
     "--stages",
     metavar="LxN:S,..",
-    help="Layers x length : share of the steps, such as 1x64:0.2,2x64:0.3,6x128:0.5; all layers when left out.",
+    help="Staged training, LAYERSxLENGTH:SHARE of the steps, such as 1x64:0.2,2x64:0.3,6x128:0.5.",
+    show_default="all layers at full length",
 )
 @click.option(
     "--init",
     type=click.Choice(["informed", "random"]),
     default="informed",
     show_default=True,
-    help="Fresh weights: from counts of the text, or random as Google's.",
+    help="New weights: from word counts of the text, or random like Google's.",
 )
-@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Tokens of one forward pass.")
-@click.option("--accumulate", type=int, default=1, show_default=True, help="Forward passes of one optimizer step.")
-@click.option("--optimizer", type=click.Choice(["adamw", "lamb"]), default="adamw", show_default=True)
+@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Tokens per forward pass.")
+@click.option(
+    "--accumulate",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Forward passes per optimizer step (gradient accumulation).",
+)
+@click.option(
+    "--optimizer", type=click.Choice(["adamw", "lamb"]), default="adamw", show_default=True, help="Optimizer."
+)
 @click.option(
     "--bias-correction/--no-bias-correction",
     default=True,
     show_default=True,
-    help="Without: Google's forms of the optimizers, made for large batches.",
+    help="Bias correction of the optimizer; off as in Google's code, which uses large batches.",
 )
-@click.option("--learning-rate", "--lr", "learning_rate", type=float, help="The highest rate.")
+@click.option(
+    "--learning-rate",
+    "--lr",
+    "learning_rate",
+    type=float,
+    show_default="by size and optimizer",
+    help="Peak learning rate.",
+)
 @click.option(
     "--schedule", type=click.Choice(["linear", "cooldown", "constant"]), default="linear", show_default=True,
-    help="cooldown stays at the highest rate and falls at the end; the model before the fall is kept, too.",
+    help="Learning rate schedule; cooldown holds the peak and falls at the end, and keeps the model from before.",
 )  # fmt: skip
-@click.option("--cooldown", type=float, default=0.3, show_default=True, help="Share of the steps that cool down.")
+@click.option(
+    "--cooldown",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Share of the steps in which the learning rate falls (--schedule cooldown).",
+)
 @click.option(
     "--mlm-probability", "--mask-share", type=float, default=0.15, show_default=True,
-    help="Share of tokens that are predicted.",
+    help="Share of tokens to mask and predict.",
 )  # fmt: skip
-@click.option("--max-ngram", type=int, default=3, show_default=True, help="Words of the longest masked n-gram.")
+@click.option("--max-ngram", type=int, default=3, show_default=True, help="Longest masked n-gram in words.")
 @click.option(
-    "--short-share", type=float, default=0.1, show_default=True, help="Share of sequences of a shorter random length."
+    "--short-share", type=float, default=0.1, show_default=True, help="Share of sequences with a random shorter length."
 )
 @click.option(
     "--spread-positions/--no-spread-positions",
     default=True,
     show_default=True,
-    help="Half of the sequences begin at a random position, so that short ones train those of long ones.",
+    help="Start half of the sequences at a random position, so that short sequences train late positions.",
 )
-@click.option("--google-quirks", is_flag=True, help="Make instances exactly as Google's code does, oddities included.")
+@click.option(
+    "--google-quirks", is_flag=True, help="Build training instances exactly like Google's code, bugs included."
+)
 @click.option(
     "--eval-tokens",
     type=int,
     default=100_000,
     show_default=True,
-    help="Held-out tokens scored on the way; all at the end.",
+    help="Held-out tokens to score during training; at the end all are scored.",
 )
 @click.option(
-    "--workers", type=int, help="Processes that build batches ahead; when left out some for a GPU, else none."
+    "--workers", type=int, show_default="0; several with a GPU", help="Processes that prepare batches in advance."
 )
-@click.option("--compile", is_flag=True, help="Compile the layers: for long runs on a GPU.")
+@click.option("--compile", is_flag=True, help="Compile the layers with torch.compile (long GPU runs).")
 @click.option(
     "--gradient-checkpointing", "--recompute", is_flag=True,
-    help="Less memory, a third more time: layers run again for their gradients.",
+    help="Compute the layers again for their gradients: less memory, about a third more time.",
 )  # fmt: skip
-@click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard, too.")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard event files.")
 @encoder_options(warmup=0.01, held_out=0.01, eval_share=0.05)
 def command(resume: bool, as_json: bool, **options: Any) -> None:
-    """Pretrain masked pieces and sentence order on your own text.
+    """Pretrain on your own text: masked words and sentence order.
 
     Several processes train together under torchrun: torchrun --nproc-per-node 2 -m albertkit pretrain ...
     """

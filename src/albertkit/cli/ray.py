@@ -17,7 +17,7 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
     try:
         report = run_job(job, address=address, workers=workers, threads=threads, progress=Console())
     except KeyboardInterrupt:
-        click.echo(f"stopped; the same command continues with the parts that {job.output} lacks", err=True)
+        click.echo(f"stopped; repeat the command to continue with the parts missing in {job.output}", err=True)
         raise SystemExit(130) from None
     what = "they have vectors" if job.verb == "embed" else "they have predictions"
     if report.blank:
@@ -33,5 +33,5 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
         return
     made = f"vectors of {report.dimensions}" if job.verb == "embed" else "predictions"
     parts = f"{report.parts} part" + "s" * (report.parts != 1)
-    there = "" if report.made == report.parts else f", {report.parts - report.made} of them there before"
+    there = "" if report.made == report.parts else f", {report.parts - report.made} of them already done"
     click.echo(f"{report.texts} {made} in {parts}{there}, {report.seconds} s: {job.output}")

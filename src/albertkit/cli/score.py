@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import data_options, json_option, print_json
 
 
-@click.command(epilog="Example: albertkit score squad/v1 --data-dir squad --predictions predictions.json --json")
+@click.command(
+    cls=Command, epilog="Example: albertkit score squad/v1 --data-dir squad --predictions predictions.json --json"
+)
 @click.argument("data")
-@click.option("--predictions", required=True, help="A file of ids and answers, labels, tags or choices.")
-@click.option("--split", help="Which split; dev where there is one.")
-@click.option("--prediction-column", help="Column of the predictions, where its name is no usual one.")
-@click.option("--null-odds", help="SQuAD 2.0: a JSON file of ids and the odds that there is no answer.")
+@click.option("--predictions", required=True, help="Prediction file with answers, labels, tags or choices.")
+@click.option("--split", show_default="dev if there is one", help="Split to score.")
+@click.option("--prediction-column", show_default="detected", help="Column with the predictions.")
+@click.option("--null-odds", show_default="none", help="SQuAD 2.0: JSON file of ids and no-answer odds.")
 @click.option(
     "--null-threshold",
     type=float,
-    help="SQuAD 2.0: above these odds an answer counts as none; the official 1.0 when left out.",
+    help="SQuAD 2.0: no-answer odds above which an answer counts as empty.",
+    show_default="1.0, as in the official script",
 )
-@click.option("--scheme", type=click.Choice(["IOB2", "IOBES"]), help="Tags: count entities in seqeval's strict mode.")
+@click.option(
+    "--scheme",
+    type=click.Choice(["IOB2", "IOBES"]),
+    show_default="seqeval's default mode",
+    help="Tags: score entities in seqeval's strict mode with this scheme.",
+)
 @data_options
 @json_option
 def command(
@@ -38,7 +47,7 @@ def command(
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
-    """The official scores of anybody's predictions."""
+    """Score a prediction file with the official metrics."""
     from rich.console import Console
 
     from albertkit.datasets import open_data

@@ -8,46 +8,65 @@ from pathlib import Path
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import execution_options, json_option, print_json
 
 KEY_VARIABLE = "ALBERTKIT_API_KEY"
 
 
-@click.command(epilog="Example: albertkit serve runs/polarity --port 8000")
+@click.command(cls=Command, epilog="Example: albertkit serve runs/polarity --port 8000")
 @click.argument("run")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
 @click.option(
     "--api-key-file",
     type=click.Path(),
-    help=f"A file with a key a line, of which clients must show one; or set {KEY_VARIABLE}.",
+    show_default=f"${KEY_VARIABLE}",
+    help="File with one API key per line; clients must send one of them.",
 )
 @click.option(
     "--allowed-host",
     "allowed",
     multiple=True,
     metavar="NAME",
-    help="A name in requests' Host header, besides localhost and --host, that is answered; repeatable. Others get 421. "
-    "Left out: any name, if there is a key or --host is no loopback address.",
+    help="Host name to accept in the Host header, besides localhost and --host; repeatable. Others get 421.",
+    show_default="any, if there is an API key or --host is not a loopback address",
 )
 @click.option(
     "--cors-origin",
     "origins",
     multiple=True,
     metavar="ORIGIN",
+    show_default="none",
     help="Origin of a web page, such as https://app.example, whose scripts may send requests (CORS); repeatable; * for "
-    "any. Left out: none.",
+    "any.",
 )
-@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Tokens of a forward pass at most.")
+@click.option("--batch-tokens", type=int, default=4096, show_default=True, help="Maximum tokens per forward pass.")
 @click.option(
-    "--batch-wait", type=float, default=2, show_default=True, help="Milliseconds that a pass waits to be filled."
+    "--batch-wait",
+    type=float,
+    default=2,
+    show_default=True,
+    help="Milliseconds to wait for more requests before a forward pass.",
 )
-@click.option("--queue", type=int, default=128, show_default=True, help="Requests accepted and not yet answered.")
-@click.option("--deadline", type=float, default=30, show_default=True, help="Seconds in which a request is answered.")
-@click.option("--max-body", type=int, default=1_000_000, show_default=True, help="Bytes of a request.")
-@click.option("--max-texts", type=int, default=64, show_default=True, help="Texts of a request.")
-@click.option("--max-characters", type=int, default=100_000, show_default=True, help="Characters of a text.")
-@click.option("--max-tokens", type=int, default=65_536, show_default=True, help="Tokens that are read for a request.")
+@click.option(
+    "--queue", type=int, default=128, show_default=True, help="Maximum number of requests in progress; more get 429."
+)
+@click.option(
+    "--deadline", type=float, default=30, show_default=True, help="Seconds until an unanswered request gets 504."
+)
+@click.option("--max-body", type=int, default=1_000_000, show_default=True, help="Maximum request body in bytes.")
+@click.option("--max-texts", type=int, default=64, show_default=True, help="Maximum texts per request.")
+@click.option("--max-characters", type=int, default=100_000, show_default=True, help="Maximum characters per text.")
+@click.option("--max-tokens", type=int, default=65_536, show_default=True, help="Maximum tokens per request.")
 @execution_options
 @json_option
 def command(
@@ -70,7 +89,7 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """A model behind HTTP, with a page to try it.
+    """Serve a model over HTTP, with a web page to try it.
 
     The page is at /, the paths are in /openapi.json. Logs are JSON lines on standard error and hold no texts. SIGTERM
     answers what was accepted and refuses the rest. On a processor in fp32 unless --precision says otherwise: in bf16
@@ -112,7 +131,7 @@ def command(
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     if not keys and not is_loopback(host):
         click.echo(
-            f"warning: {url} can be reached from other machines and asks for no key: set {KEY_VARIABLE} or give "
+            f"warning: {url} is reachable from other machines without an API key: set {KEY_VARIABLE} or pass "
             "--api-key-file",
             err=True,
         )
@@ -122,7 +141,7 @@ def command(
         if as_json:
             print_json({"url": url, "host": host, "port": port, "model": found["model"], "can": found["can"]})
         else:
-            click.echo(f"{found['model']} at {url} can {', '.join(found['can'])}; Ctrl+C stops")
+            click.echo(f"{found['model']} is served at {url} (routes: {', '.join(found['can'])}); press Ctrl+C to stop")
 
     hosts = allowed_hosts(host, given=allowed, has_keys=bool(keys))
     serve(
@@ -142,14 +161,14 @@ def _keys(path: str | None) -> list[str]:
     given = os.environ.get(KEY_VARIABLE)
     # An empty variable is a mistake of who set it, and would leave the server open; so is an empty file.
     if given is not None and not given.strip():
-        raise UsageError(f"{KEY_VARIABLE} is set and empty: give it a key, or unset it")
+        raise UsageError(f"{KEY_VARIABLE} is empty: set it to a key, or unset it")
     keys = [] if given is None else [given.strip()]
     if path is None:
         return keys
     try:
         found = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a file of keys ({error})") from error
+        raise UsageError(f"{path}: cannot be read as a key file ({error})") from error
     if not found:
-        raise UsageError(f"{path}: holds no key; write one a line")
+        raise UsageError(f"{path}: holds no key; write one key per line")
     return [*keys, *found]

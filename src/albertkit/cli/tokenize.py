@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
+
 
 @click.command(
     "tokenize",
+    cls=Command,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExample:\n  $ echo 'Unfriendly, (2)!' | albertkit tokenize\n  \u2581un friendly , \u2581 ( 2 ) !",
 )
-@click.option("--model", default="albert-nano", show_default=True, help="A known model, a directory, or a model file.")
+@click.option("--model", default="albert-nano", show_default=True, help="Known model, folder or tokenizer file.")
 @click.option(
     "--mode",
     type=click.Choice(["google", "tfhub", "huggingface", "keras", "julia"]),
-    help="Whose ids to reproduce; ids count from 0 in all of them.  [default: as recorded with the model, else google]",
+    help="Reproduce the ids of this library (ids start at 0).",
+    show_default="recorded with the model, else google",
 )
-@click.option("--keep-accents", is_flag=True, default=None, help="Do not drop accents.")
-@click.option("--specials", is_flag=True, help="Put [CLS] and [SEP] around each text.")
-@click.option("--pairs", is_flag=True, help="Each line is two texts: with a tab between, or a JSON list of two.")
-@click.option("--jsonl", is_flag=True, help="Each line is a JSON string, or a JSON list of two.")
-@click.option("--json", "as_json", is_flag=True, help="Print {ids, pieces, offsets}, one JSON document a line.")
+@click.option("--keep-accents", is_flag=True, default=None, help="Keep accents.")
+@click.option("--specials", is_flag=True, help="Add [CLS] and [SEP] to each text.")
+@click.option("--pairs", is_flag=True, help="Read two texts per line: separated by a tab, or a JSON list of two.")
+@click.option("--jsonl", is_flag=True, help="Read one JSON string per line (with --pairs: a JSON list of two).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document {ids, pieces, offsets} per line.")
 def command(
     *, model: str, mode: str | None, keep_accents: bool | None, specials: bool, pairs: bool, jsonl: bool, as_json: bool
 ) -> None:
-    """Lines of text to pieces, ids and offsets.
+    """Split lines of text into pieces, ids and offsets.
 
-    Reads standard input, writes one line a text. Plain input splits at line feeds alone. Offsets are [start, end) in
-    characters of the text as given.
+    Reads standard input and writes one line per text. Plain input splits only at line feeds. Offsets are [start, end)
+    in characters of the text as given.
     """
     import json
     import sys

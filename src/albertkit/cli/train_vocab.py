@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import click
 
+from albertkit.cli.help import Command
 from albertkit.cli.options import encoding_option, json_option, print_json
 
 
-@click.command(epilog="Example: albertkit train-vocab corpus.txt --size 30000 --out my-vocabulary")
+@click.command(cls=Command, epilog="Example: albertkit train-vocab corpus.txt --size 30000 --out my-vocabulary")
 @click.argument("files", nargs=-1, required=True, type=click.Path())
-@click.option("--size", type=int, required=True, help="Pieces of the vocabulary, the 13 fixed ones included.")
-@click.option("--out", "--output", "out", type=click.Path(), required=True, help="Folder to write, new or empty.")
+@click.option("--size", type=int, required=True, help="Vocabulary size, including the 13 fixed pieces.")
+@click.option("--out", "--output", "out", type=click.Path(), required=True, help="Folder to write; new or empty.")
 @click.option(
-    "--sentences", type=int, default=10_000_000, show_default=True, help="Draw so many, where there are more."
+    "--sentences", type=int, default=10_000_000, show_default=True, help="Maximum number of sentences to sample."
 )
-@click.option("--seed", type=int, default=12345, show_default=True, help="Seed of this draw.")
+@click.option("--seed", type=int, default=12345, show_default=True, help="Random seed of the sample.")
 @click.option(
     "--threads", type=int, default=16, show_default=True,
-    help="Threads of sentencepiece; another number rounds sums differently and gives slightly other pieces.",
+    help="SentencePiece threads; another number gives slightly different pieces (rounding).",
 )  # fmt: skip
 @encoding_option
 @json_option
@@ -31,7 +32,7 @@ def command(
     encoding: str | None,
     as_json: bool,
 ) -> None:
-    """A SentencePiece vocabulary with ALBERT's specials.
+    """Train a SentencePiece vocabulary with ALBERT's special tokens.
 
     FILES are text, best with a sentence a line. Text is put into lower case without accents first, as the
     tokenizer does; all settings are those of the official vocabulary. The folder that is written works wherever a

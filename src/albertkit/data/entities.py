@@ -115,7 +115,7 @@ def find_entities(tags: Sequence[str], *, scheme: str | None = None) -> list[Ent
     for index, tag in enumerate(tags):
         if not _TAG.fullmatch(tag) or tag[0] not in allowed:
             known = scheme or "IOB or IOBES or BILOU"
-            raise DataError(f'word {index}: "{tag:.40}" is no tag of {known} ({", ".join(allowed)})')
+            raise DataError(f'word {index}: "{tag:.40}" is not a tag of {known} ({", ".join(allowed)})')
         mark, type_ = _IOBES_MARK.get(tag[0], tag[0]), tag[2:] or "_"
         if mark in "IE" and is_open and found[-1].type == type_:
             found[-1] = found[-1]._replace(last=index)

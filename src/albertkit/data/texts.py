@@ -39,7 +39,7 @@ def checked_text(value: object, *, column: str) -> str:
         raise ValueError(f'"{column}" is {found}')
     lone = _SURROGATE.search(value)
     if lone:
-        raise ValueError(f'"{column}" holds U+{ord(lone.group()):04X}, half a surrogate pair, which is no character')
+        raise ValueError(f'"{column}" holds U+{ord(lone.group()):04X}, half a surrogate pair, which is not a character')
     return value
 
 
@@ -107,7 +107,7 @@ def texts_of(X: Any, *, name: str = "X", text_column: str | None = None) -> list
     """
     examples = examples_of(X, name=name, text_column=text_column)
     if examples and examples[0].pair is not None:
-        raise InputError(f"{name} holds pairs of texts, but each text gets a vector of its own; give one column")
+        raise InputError(f"{name} holds pairs of texts, but embedding takes one text per vector; give one column")
     return [example.text for example in examples]
 
 

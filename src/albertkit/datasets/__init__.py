@@ -132,18 +132,20 @@ def open_data(
     named = task is None and any(column is not None for column in columns.values())
     own = None if named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
     if own is None and not is_table(path) and not path.is_dir():
-        raise UsageError(
-            f'unknown data set "{name}"{did_you_mean(name, DATASETS)} (known: {", ".join(sorted(DATASETS))}; '
-            f"or the path of a table: {' '.join(TABLE_ENDINGS)}, of questions: .json, or of tags: "
-            f"{' '.join(COLUMN_ENDINGS)})"
+        known = (
+            f" (known: {', '.join(sorted(DATASETS))}; or the path of a table: {' '.join(TABLE_ENDINGS)}, "
+            f"of questions: .json, or of tags: {' '.join(COLUMN_ENDINGS)})"
         )
+        raise UsageError(f'unknown data set "{name}"{did_you_mean(name, DATASETS) or known}')
     if data_dir is not None:
-        raise UsageError(f"--data-dir goes with a known data set, but {name} is a path already; leave it out")
+        raise UsageError(f"--data-dir works only with a known data set, but {name} is a path; leave it out")
     if own is None:
         return open_tables(path, options=options)
     for option, value in columns.items():
         if value is not None:
-            raise UsageError(f'{option} "{value}" goes with a table of texts, but {name} is for {own}; leave it out')
+            raise UsageError(
+                f'{option} "{value}" works only with a table of texts, but {name} is for {own}; leave it out'
+            )
     return _open_own(own, path, options)
 
 
@@ -154,7 +156,9 @@ def _open_known(
 
     for option, value in given.items():
         if value is not None:
-            raise UsageError(f'{option} "{value}" goes with a table, but {name} is a known data set; leave it out')
+            raise UsageError(
+                f'{option} "{value}" works only with a table, but {name} is a known data set; leave it out'
+            )
     place = cached_dataset(name) if data_dir is None else Path(data_dir).expanduser()
     return DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
 
@@ -165,7 +169,9 @@ def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
 
         return open_tags(path, options=options)
     if options.labels:
-        raise UsageError(f'labels "{", ".join(options.labels)}" go with classes or tags, but {path} is for {task}')
+        raise UsageError(
+            f'labels "{", ".join(options.labels)}" are for classification or tagging, but {path} is for {task}'
+        )
     if task == "question_answering":
         from albertkit.datasets.question_tables import open_questions
 

@@ -69,7 +69,7 @@ def _rows(table: Table, keys: dict[str, str], bad: BadRows) -> list[ChoiceExampl
             if name is not None and keys["id"] == _PASSAGE_ID:
                 name = f"{name}-{seen[name]}"
             elif name is not None and name in seen:
-                raise ValueError(f'its id "{name:.60}" is there already; each question needs its own')
+                raise ValueError(f'its id "{name:.60}" is already used; each question needs its own')
             example = make_choice(
                 context=row.get("context") or "",
                 question=row["question"],

@@ -67,7 +67,7 @@ def make_choice(
         group: a part of the data set that is scored apart, too.
 
     Raises:
-        ValueError: one of them cannot be; the sentence is for `BadRows.add`.
+        ValueError: one of them is invalid; the sentence is for `BadRows.add`.
     """
     article, asked = checked_text(context, column="context"), checked_text(question, column="question")
     if not article.strip() and not asked.strip():

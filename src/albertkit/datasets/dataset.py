@@ -98,7 +98,7 @@ class Dataset:
             UsageError: `n` is below 1.
         """
         if n < 1:
-            raise UsageError(f"batches of {n} examples cannot be: give a number from 1 up")
+            raise UsageError(f"the batch size is {n}; it must be 1 or more")
         return (self.examples[start : start + n] for start in range(0, len(self.examples), n))
 
     def take(self, limit: int | None) -> Dataset:
@@ -110,7 +110,7 @@ class Dataset:
         if limit is None:
             return self
         if limit < 1:
-            raise UsageError(f"a limit of {limit} examples leaves nothing: give a number from 1 up")
+            raise UsageError(f"the limit is {limit}; it must be 1 or more examples")
         return replace(self, examples=self.examples[:limit])
 
 
@@ -146,9 +146,7 @@ class DataSource:
         if meant not in self.splits:
             there = ", ".join(self.splits) or "none"
             nearest = did_you_mean(name, self.splits)
-            raise UsageError(
-                f'{self.name} has no split "{name}"{self.hint}; the splits that are there: {there}{nearest}'
-            )
+            raise UsageError(f'{self.name} has no split "{name}"{self.hint}; available splits: {there}{nearest}')
         return self.load(meant)
 
 
@@ -169,7 +167,8 @@ def with_rows(
     rows = list(examples)
     skipped = bad.close()
     if not rows:
-        raise DataError(f"{bad.where}: no row that can be used ({len(skipped)} bad rows); the file needs rows")
+        why = f"no usable row ({len(skipped)} bad rows)" if skipped else "no rows"
+        raise DataError(f"{bad.where}: {why}; the file needs rows")
     found = empty.warnings if warnings is None else warnings.close()
     return replace(empty, examples=rows, skipped=skipped, warnings=found)
 
@@ -228,12 +227,12 @@ def divide(dataset: Dataset, *, fractions: Sequence[float], seed: int) -> list[D
     """
     for fraction in fractions:
         if not 0 < fraction < 1:
-            raise UsageError(f"a share of {fraction:g} cannot be: give a number between 0 and 1, such as 0.1")
+            raise UsageError(f"the share is {fraction:g}; it must be between 0 and 1, such as 0.1")
     if sum(fractions) >= 1:
         shares = " and ".join(f"{fraction:g}" for fraction in fractions)
         raise UsageError(f"shares of {shares} leave nothing to train on: together they must be below 1")
     if not 0 <= seed < 2**32:
-        raise UsageError(f"seed {seed} cannot be: give a whole number from 0 to {2**32 - 1}")
+        raise UsageError(f"the seed is {seed}; it must be a whole number from 0 to {2**32 - 1}")
     for level in (ARTICLE, PASSAGE, ROW):
         groups = [group_of(example, level) for example in dataset.examples]
         if level != ROW and any(group is None for group in groups):
@@ -301,7 +300,7 @@ def require_labelled(dataset: Dataset) -> None:
     if without:
         raise DataError(
             f"{dataset.name}, split {dataset.split}: {without} of {len(dataset)} rows have no label, "
-            "so there is nothing to learn or score; choose another split"
+            "so there is nothing to train on or score; choose another split"
         )
 
 
@@ -316,8 +315,8 @@ def require_two_labels(dataset: Dataset) -> None:
         if len(tags) < 2:
             only = ", ".join(f'"{dataset.labels[tag]}"' for tag in tags) or "no tag"
             raise DataError(
-                f"{dataset.name}, split {dataset.split}: every word has the tag {only}, so there is nothing to tell "
-                "apart; check the column of tags, or take more rows"
+                f"{dataset.name}, split {dataset.split}: every word has the tag {only}, so there is nothing to "
+                "learn; check the column of tags, or use more rows"
             )
         return
     if dataset.task != "classification":
@@ -326,6 +325,6 @@ def require_two_labels(dataset: Dataset) -> None:
     if len(seen) < 2:
         only = ", ".join(f'"{dataset.labels[label]}"' for label in seen if isinstance(label, int)) or "no label at all"
         raise DataError(
-            f"{dataset.name}, split {dataset.split}: all {len(dataset)} rows have {only}, but a classifier needs two "
-            "labels to tell apart; check the label column, or take more rows"
+            f"{dataset.name}, split {dataset.split}: all {len(dataset)} rows have {only}, but a classifier needs at "
+            "least two labels; check the label column, or use more rows"
         )

@@ -31,9 +31,9 @@ def data_warnings(train: Dataset, validation: Dataset | None, scored: Dataset) -
     if validation is None:
         warnings += tiny_split(scored, "give the score")
     elif validation is scored:
-        warnings += tiny_split(scored, "choose the epoch and give the score")
+        warnings += tiny_split(scored, "select the epoch and give the score")
     else:
-        warnings += tiny_split(validation, "choose the epoch")
+        warnings += tiny_split(validation, "select the epoch")
         warnings += tiny_split(scored, "give the score")
     chooses = train if validation is None else validation
     splits = {id(dataset): dataset for dataset in (train, chooses, scored)}.values()
@@ -86,8 +86,8 @@ def rare_labels(train: Dataset, splits: Iterable[Dataset]) -> list[str]:
     told = [_told(train.labels[index], counts[index], trained[index], frequent) for index in rare[:_SHOWN]]
     more = f"; and {len(rare) - _SHOWN} more" if len(rare) > _SHOWN else ""
     return [
-        f"rare labels, each a class of its own: {'; '.join(told)}{more}. A class needs some ten rows to be learned: "
-        "correct, merge or leave out these labels, or add rows"
+        f"rare labels, each treated as a class: {'; '.join(told)}{more}. A class needs about ten rows: correct, "
+        "merge or remove these labels, or add rows"
     ]
 
 

@@ -106,7 +106,7 @@ def infer_task(values: Iterable[Any]) -> str:
     finite = [text for text in texts if text.lower().lstrip("+-") not in _NOT_FINITE]
     if not finite or not all(_NUMBER.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text) for text in finite):
         return "classification"
-    # Beside numbers "inf" is one, too, and then refused by its row; it is no class.
+    # Among numbers "inf" is a number, too, and is refused by its row; it is not a class.
     fractions = len(finite) < len(texts) or any("," in text or not float(text).is_integer() for text in finite)
     return "regression" if fractions else "classification"
 
@@ -273,7 +273,7 @@ def parse_label(value: Any, *, task: str, labels: Sequence[str]) -> int | float 
     if not math.isfinite(number):
         raise ValueError(f"label {text} is not a finite number")
     if abs(number) > LARGEST:
-        raise ValueError(f"label {text} is too large to be learned; numbers up to {LARGEST:g} can be")
+        raise ValueError(f"label {text} is too large; the largest number allowed is {LARGEST:g}")
     return number
 
 

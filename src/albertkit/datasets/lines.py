@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from albertkit.errors import DataError
+from albertkit.errors import DataError, nearest_file
 from albertkit.io.decoding import BLOCK, TextForm, bare, file_blocks, text_form, text_lines
 
 
@@ -35,7 +35,7 @@ def require_file(path: Path) -> None:
             f"{path} is a folder; give one file: texts one per line, or a table (.csv .tsv .jsonl .parquet)"
         )
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
+        raise DataError(f"{path}: there is no such file{nearest_file(path)}")
 
 
 @contextmanager

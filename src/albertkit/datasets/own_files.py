@@ -9,7 +9,7 @@ from typing import Any
 
 from albertkit.datasets.dataset import SPLIT_ALIASES, STRUCTURED_METRICS, TASKS, WHOLE, Dataset, DataSource
 from albertkit.datasets.table_files import TABLE_ENDINGS, Table, open_table
-from albertkit.errors import DataError, UsageError, did_you_mean
+from albertkit.errors import DataError, UsageError, did_you_mean, nearest_file
 
 COLUMN_ENDINGS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes")
 """Endings of files with one word per line; .txt counts as one only if the task says so."""
@@ -97,7 +97,8 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
     endings = TABLE_ENDINGS if task is None else ENDINGS[task]
     if not path.is_dir():
         if not path.is_file():
-            raise DataError(f"{path} does not exist; give the path of a file ({', '.join(endings)})")
+            hint = nearest_file(path) or f"; give the path of a file ({', '.join(endings)})"
+            raise DataError(f"{path} does not exist{hint}")
         if path.suffix.lower() not in endings:
             raise DataError(f"{path}: a file for {task} ends in {', '.join(endings)}; rename or convert it")
         return {"train": path}
@@ -107,7 +108,7 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
         if split is None or file.suffix.lower() not in endings:
             continue
         if split in found:
-            raise DataError(f"{path}: both {found[split].name} and {file.name} would be the split {split}; keep one")
+            raise DataError(f"{path}: {found[split].name} and {file.name} are both the split {split}; keep one")
         found[split] = file
     if not found:
         what, which = ("table", "") if task is None else ("file", f" for {task}")
@@ -117,7 +118,7 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
         )
     if task is None and len({file.suffix.lower() for file in found.values()}) > 1:
         names = ", ".join(file.name for file in found.values())
-        raise DataError(f"{path}: {names} are not of one kind; make them so")
+        raise DataError(f"{path}: {names} have different file types; convert them to one type")
     return {split: found[split] for split in _SPLITS if split in found}
 
 

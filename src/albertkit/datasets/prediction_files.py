@@ -77,7 +77,7 @@ class Predictions:
             DataError: the rows have no ids.
         """
         if any(row.key is None for row in self.rows):
-            raise DataError(f"{self.where}: predictions are found by id here, but the rows have none; add a column id")
+            raise DataError(f"{self.where}: predictions are matched by id, but the rows have no id; add a column id")
         return {row.key: row for row in self.rows if row.key is not None}
 
     def in_order(self, ids: Sequence[str | None], *, what: str = "example") -> list[PredictedRow]:
@@ -123,7 +123,7 @@ class Predictions:
                     f'(the first is "{extra[0]:.60}" at {rows[extra[0]].place})'
                 )
             hint = "" if own else f" (the data has no ids of its own, so they are the numbers 0 to {len(ids) - 1})"
-            raise DataError(f"{self.where}: {' and '.join(parts)}{hint}; are the predictions of this split?")
+            raise DataError(f"{self.where}: {' and '.join(parts)}{hint}; are these predictions of this split?")
         return [rows[name] for name in names]
 
     def read(self, rows: Sequence[PredictedRow], read: Callable[[PredictedRow, int], Read]) -> list[Read]:
@@ -181,7 +181,9 @@ def read_tags(path: Path, *, column: str | None = None) -> Predictions:
     for row in found.rows:
         tags = row.value.split() if isinstance(row.value, str) else row.value
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise DataError(f'{found.where}, {row.place}: {row.value!r:.60} is no list of tags, such as ["B-PER", "O"]')
+            raise DataError(
+                f'{found.where}, {row.place}: {row.value!r:.60} is not a list of tags, such as ["B-PER", "O"]'
+            )
         rows.append(PredictedRow(row.place, row.key, tags))
     return Predictions(found.where, tuple(rows))
 
@@ -230,15 +232,15 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
         if len(seen) < len(pairs):
             counts = Counter(name for name, _ in pairs)
             twice = next(name for name in counts if counts[name] > 1)
-            raise DataError(f'{where}: the id "{twice:.60}" comes twice; keep one of its predictions')
+            raise DataError(f'{where}: the id "{twice:.60}" occurs twice; keep one of its predictions')
         return seen
 
     try:
         content = json.loads(text, object_pairs_hook=kept)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{where}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}); "
-            "JSON, or a table that ends in .csv, .tsv, .jsonl or .parquet, is needed"
+            f"{where}, line {error.lineno}: not JSON ({error.msg}, column {error.colno}); JSON, or a table that ends "
+            "in .csv, .tsv, .jsonl or .parquet, is needed"
         ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON that can be read ({error!s:.100})") from error
@@ -253,7 +255,9 @@ def _read_json(path: Path, *, column: str | None, columns: Sequence[str], what: 
     if len(objects) < len(content):
         if objects:
             number = next(number for number, entry in enumerate(content) if not isinstance(entry, dict))
-            raise DataError(f"{where}, entry {number}: {content[number]!r:.40} is no JSON object as the others are")
+            raise DataError(
+                f"{where}, entry {number}: {content[number]!r:.40} is not a JSON object, unlike the other entries"
+            )
         return Predictions(where, tuple(PredictedRow(f"entry {n}", None, entry) for n, entry in enumerate(content)))
     value = _column(where, tuple(objects[0]), column, columns, what)
     key = next((name for name in ID_COLUMNS if name in objects[0] and name != value), None)
@@ -315,7 +319,7 @@ def _column(where: str, there: Sequence[str], name: str | None, defaults: Sequen
 
 def _key(value: Any, where: str, place: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
-        raise DataError(f"{where}, {place}: the id {value!r:.40} is no text and no whole number")
+        raise DataError(f"{where}, {place}: the id {value!r:.40} is neither a string nor a whole number")
     return str(value).strip()
 
 
@@ -326,7 +330,7 @@ def _without_doubles(where: str, rows: Sequence[PredictedRow]) -> tuple[Predicte
             if row.key in seen:
                 before = seen[row.key]
                 raise DataError(
-                    f'{where}, {row.place}: the id "{row.key:.60}" is at {before} already; keep one of the two'
+                    f'{where}, {row.place}: the id "{row.key:.60}" is already at {before}; keep one of the two'
                 )
             seen[row.key] = row.place
     return tuple(rows)

@@ -30,8 +30,8 @@ _FOLDERS = (
     "squad", "squad1", "squad1.1", "squad2", "squad2.0", "squadv1", "squadv1.1", "squadv2", "squadv2.0", "v1.1", "v2.0",
     "dataset",
 )  # fmt: skip
-_MOVED = "answer(s) not at their answer_start, taken from the nearest place where they stand"
-_DROPPED = "answer(s) nowhere in their context, left out while other answers to the question stay"
+_MOVED = "answer(s) not at their answer_start, taken from the nearest place where they occur"
+_DROPPED = "answer(s) not found in their context and left out; other answers to the question are kept"
 _GUESSED = 'answer(s) marked "start_ambiguous": they occur more than once and the file says that their place is a guess'
 
 
@@ -152,7 +152,7 @@ class QuestionReader:
             raise ValueError(f'"id" is {key!r:.40}, neither a text nor a number')
         name = None if key is None else str(key)
         if name is not None and name in self._ids:
-            raise ValueError(f'its id "{name:.60}" is there already; each question needs its own')
+            raise ValueError(f'its id "{name:.60}" is already used; each question needs its own')
         title = row.get("title")
         answers = None
         if self._labelled and row.get("answers") is not None:

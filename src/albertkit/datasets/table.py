@@ -209,7 +209,7 @@ def _read(table: Table, options: ReadOptions) -> _Read:
     if label is not None and options.task is None and holds_list_texts(value for _, _, value in rows):
         notes.append(
             f'{table.where}: column "{label}" holds lists written as text, which are read as several labels per row; '
-            "--task classification takes each as one name"
+            "pass --task classification to read each as one name"
         )
     return _Read(table.where, table.columns, label, rows, bad, tuple(notes))
 

@@ -125,8 +125,8 @@ def require_distinct(labels: Iterable[str], *, where: str) -> None:
         other = seen.setdefault(label.casefold(), label)
         if other != label:
             raise DataError(
-                f'{where}: the tags "{other}" and "{label}" differ in capitals alone and would be two labels; '
-                "spell them alike"
+                f'{where}: the tags "{other}" and "{label}" differ only in capital letters and would become two '
+                "labels; spell them alike"
             )
 
 
@@ -145,7 +145,7 @@ def require_one_scheme(labels: Iterable[str], *, where: str) -> None:
         return
     shown = ", ".join(f"{label:.40}" for label in found[:8]) + (", ..." if len(found) > 8 else "")
     raise DataError(
-        f"{where}: the tags ({shown}) are not of one scheme; write all of them as O, B-TYPE and I-TYPE "
+        f"{where}: the tags ({shown}) do not follow one scheme; write all of them as O, B-TYPE and I-TYPE "
         "(or all in BIOES or BILOU), or all without prefixes"
     )
 

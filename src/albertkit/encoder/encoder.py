@@ -86,8 +86,8 @@ class Encoder(nn.Module):
         Args:
             batch: packed arrays, as a tokenizer gives them.
             input_ids: instead of `batch`: piece ids, `[batch, seq]`.
-            attention_mask: 1 for a token, 0 for padding, `[batch, seq]`; all tokens when left out.
-            token_type_ids: segments, `[batch, seq]`; all 0 when left out.
+            attention_mask: 1 for a token, 0 for padding, `[batch, seq]`; default: all tokens.
+            token_type_ids: segments, `[batch, seq]`; default: all 0.
             with_hidden_states: also return the states after the embeddings and after each layer.
 
         Raises:
@@ -151,7 +151,7 @@ class Encoder(nn.Module):
             if low < 0 or high >= limit:
                 raise UsageError(
                     f"{name} holds {low if low < 0 else high}, outside 0..{limit - 1}"
-                    + ("; cut the texts with max_length" if name == "positions" else "")
+                    + ("; truncate the texts with max_length" if name == "positions" else "")
                 )
 
 

@@ -45,7 +45,7 @@ _LOWEST = {"gelu": 0.17, "gelu_new": 0.17, "relu": 0.0}
 
 
 class _Watched:
-    """Stands in for a product of a depth and sees its inputs."""
+    """Replaces a product of a depth and sees its inputs."""
 
     def __init__(self, linear: Linear, *, tokens: int) -> None:
         self.linear, self.tokens = linear, tokens

@@ -82,7 +82,7 @@ def fit(
     splits = splits.noting(
         *([f"X: {len(blank)} texts are empty ({listed(blank, 'rows')})"] if blank else []),
         *([] if weights is None else [weights_note(weights, labels=labels)]),
-        *tiny_split(splits.validation, "choose the epoch"),
+        *tiny_split(splits.validation, "select the epoch"),
         *contradictions([splits.train, splits.validation]),
     )
     execution = training_execution(settings, to="train")

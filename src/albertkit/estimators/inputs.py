@@ -64,7 +64,7 @@ def classes_of(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.in
     except (ValueError, TypeError) as error:  # TypeError: words and numbers in one column cannot be sorted
         raise InputError(f"y cannot be read as classes: {error}") from error
     if len(classes) < 2:
-        raise InputError(f"y has the one class {classes.tolist()[0]!r}, but a classifier needs two to tell apart")
+        raise InputError(f"y has the one class {classes.tolist()[0]!r}, but a classifier needs at least two")
     return classes, numbers.astype(np.int64)
 
 

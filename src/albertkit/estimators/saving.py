@@ -78,12 +78,12 @@ def save_folder(model: Model, folder: str | os.PathLike[str], *, facts: Mapping[
     """Write the model as the folder that every command reads.
 
     Raises:
-        UsageError: something is there already.
+        UsageError: something already exists.
         WriteError: the system refused.
     """
     path = Path(folder)
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise UsageError(f"{path} is there already; name a folder that is not, or remove it first")
+        raise UsageError(f"{path} already exists; name a new folder, or remove it first")
     save_model(model, path, facts=facts)
 
 

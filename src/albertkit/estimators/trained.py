@@ -133,7 +133,7 @@ class TrainedEstimator(TextEstimator):
 
         Raises:
             NotFittedError: `fit` was not called.
-            UsageError: something is there already.
+            UsageError: something already exists.
             WriteError: the system refused.
         """
         check_is_fitted(self)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import UsageError
 from albertkit.io.files import atomic_file
+from albertkit.scoring.intervals import share_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,6 +101,14 @@ def draw_bins(axes: Axes, calibration: Calibration, *, colour: str, shares: bool
         linestyle=(0, (4, 2)) if outline else "-",
         zorder=3 if outline else 2,
     )
+
+
+def draw_intervals(axes: Axes, calibration: Calibration) -> Any:
+    """Draw the 95 % interval of each bin's accuracy as a vertical line and return the lines."""
+    filled = [entry for entry in calibration.bins if entry.examples]
+    ends = [share_interval(entry.accuracy or 0.0, entry.examples) for entry in filled]
+    places = [entry.confidence or 0.0 for entry in filled]
+    return axes.vlines(places, *zip(*ends, strict=True), color=INK, linewidth=0.9, zorder=3)
 
 
 def draw_reliability(axes: Axes, calibration: Calibration, *, colour: str, dashed: bool | None = None) -> Any:

@@ -63,7 +63,8 @@ def evaluate(
     started = time.perf_counter()
     task = predictor.model.task
     if task is None:
-        raise UsageError(f"{predictor.model.source} has no task head to score: fine-tune it first")
+        name = predictor.model.source
+        raise UsageError(f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA")
     if not isinstance(dataset, Dataset):
         dataset = load_dataset(dataset, task=task.data_task)
     require_labelled(dataset)

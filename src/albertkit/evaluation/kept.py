@@ -55,6 +55,6 @@ def check_kept(
     if before - after > most:
         raise MetricLostError(
             f"{metric} on {len(dataset):,} examples of {dataset.name} {dataset.split} falls from {before:.2f} to "
-            f"{after:.2f}, by more than {most:g}: nothing was kept; fp16 loses less"
+            f"{after:.2f}, by more than {most:g}: nothing was written; fp16 loses less"
         )
     return Kept(metric, before, after, len(dataset))

@@ -18,8 +18,10 @@ from albertkit.evaluation.drawing import (
     INK,
     MARKERS,
     add_legend,
+    add_title,
     curve,
     draw_bins,
+    draw_intervals,
     draw_line,
     draw_reliability,
     epoch_axis,
@@ -33,6 +35,9 @@ from albertkit.evaluation.drawing import (
 )
 from albertkit.scoring.metrics import metric_title
 
+LEAST_EXAMPLES = 100
+"""Fewer do not show whether a model is calibrated."""
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,13 +45,16 @@ if TYPE_CHECKING:
     from albertkit.scoring.calibration import Calibration
 
 
-def history_figure(epochs: Sequence[EpochScores], *, metric: str = "accuracy", best_epoch: int | None = None) -> Figure:
+def history_figure(
+    epochs: Sequence[EpochScores], *, metric: str = "accuracy", best_epoch: int | None = None, title: str = ""
+) -> Figure:
     """Draw loss and the main metric of training and validation by epoch.
 
     Args:
         epochs: scores of each epoch, the first first: {"train": {"loss": .., metric: ..}, "validation": {..}}.
         metric: the metric of the second panel.
         best_epoch: the epoch to mark, counted from 1.
+        title: text above the picture.
 
     Raises:
         UsageError: there are no epochs.
@@ -54,6 +62,7 @@ def history_figure(epochs: Sequence[EpochScores], *, metric: str = "accuracy", b
     if not epochs:
         raise UsageError("there is no history to plot: the report holds 0 epochs")
     figure = new_figure(9.0, 4.0)
+    add_title(figure, title)
     panels = figure.subplots(1, 2)
     for axes, name, label in zip(panels, ("loss", metric), ("loss", metric_title(metric)), strict=True):
         lines = [
@@ -79,9 +88,10 @@ def plot_history(
     path: str | os.PathLike[str],
     metric: str = "accuracy",
     best_epoch: int | None = None,
+    title: str = "",
 ) -> Path:
     """Write the picture of `history_figure` as PNG and return its path."""
-    return write_png(history_figure(epochs, metric=metric, best_epoch=best_epoch), path)
+    return write_png(history_figure(epochs, metric=metric, best_epoch=best_epoch, title=title), path)
 
 
 def runs_figure(reports: Mapping[str, Report]) -> Figure:
@@ -125,12 +135,13 @@ def plot_runs(reports: Mapping[str, Report], *, path: str | os.PathLike[str]) ->
     return write_png(runs_figure(reports), path)
 
 
-def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str]) -> Figure:
+def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], title: str = "") -> Figure:
     """Draw a confusion matrix: colour is the share of the true label's row, cells hold counts.
 
     Args:
         matrix: `[labels, labels]` counts, a row for each true label.
         labels: names of the labels.
+        title: text above the picture.
 
     Raises:
         DataError: the matrix is not square or has another size than the labels.
@@ -139,6 +150,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str]) 
     if not size or len(matrix) != size or any(len(row) != size for row in matrix):
         raise DataError(f"a confusion matrix of {size} labels needs {size} rows and columns, not {len(matrix)} rows")
     figure = new_figure(*(min(max(3.8 + 0.5 * size, 4.8), 14.0) - offset for offset in (0.0, 0.6)))
+    add_title(figure, title)
     axes = figure.subplots()
     shares = [[100 * count / max(sum(row), 1) for count in row] for row in matrix]
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
@@ -153,7 +165,7 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str]) 
     for row in range(size if size <= 20 else 0):
         for column in range(size):
             ink = "white" if shares[row][column] > 62 else INK
-            percent = f"\n{shares[row][column]:.0f} %" if size <= 10 else ""
+            percent = f"\n{shares[row][column]:.0f} %" if size <= 10 and any(matrix[row]) else ""
             cell = f"{matrix[row][column]:,}{percent}"
             axes.text(column, row, cell, ha="center", va="center", color=ink, fontsize=small)
     style_axes(axes, x="predicted label", y="true label", grid=False)
@@ -169,19 +181,25 @@ def confusion_figure(matrix: Sequence[Sequence[int]], *, labels: Sequence[str]) 
     return figure
 
 
-def plot_confusion(matrix: Sequence[Sequence[int]], *, labels: Sequence[str], path: str | os.PathLike[str]) -> Path:
+def plot_confusion(
+    matrix: Sequence[Sequence[int]], *, labels: Sequence[str], path: str | os.PathLike[str], title: str = ""
+) -> Path:
     """Write the picture of `confusion_figure` as PNG and return its path."""
-    return write_png(confusion_figure(matrix, labels=labels), path)
+    return write_png(confusion_figure(matrix, labels=labels, title=title), path)
 
 
-def reliability_figure(calibration: Calibration, *, before: Calibration | None = None) -> Figure:
+def reliability_figure(calibration: Calibration, *, before: Calibration | None = None, title: str = "") -> Figure:
     """Draw accuracy by confidence with the diagonal of perfect calibration, and how many examples each bin holds.
+
+    A vertical line on each bin is the 95 % interval of its accuracy: long in bins of few examples.
 
     Args:
         calibration: the bins and the error.
         before: the same without the model's temperature, drawn dashed.
+        title: text above the picture.
     """
     figure = new_figure(5.2, 5.6)
+    add_title(figure, title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     perfect = upper.plot([0, 100], [0, 100], color="#888888", linestyle="--", linewidth=1.2, zorder=3)[0]
     if before is None:
@@ -192,6 +210,7 @@ def reliability_figure(calibration: Calibration, *, before: Calibration | None =
             "before": draw_reliability(upper, before, colour=COLOURS[1], dashed=True),
             "calibrated": draw_reliability(upper, calibration, colour=COLOURS[0], dashed=False),
         }
+    drawn["95 % interval"] = draw_intervals(upper, calibration)
     draw_bins(lower, calibration, colour="#9AA5B1" if before is None else COLOURS[0], shares=True)
     if before is not None:
         draw_bins(lower, before, colour=COLOURS[1], shares=True, outline=True)
@@ -204,7 +223,8 @@ def reliability_figure(calibration: Calibration, *, before: Calibration | None =
     error = (
         f"expected calibration error {calibration.expected_calibration_error:.1f} points{errors}, {total:,} examples"
     )
-    upper.set_title(error, fontsize=9, color=INK, loc="left")
+    few = "\ntoo few examples to judge the calibration" if total < LEAST_EXAMPLES else ""
+    upper.set_title(f"{error}{few}", fontsize=9, color=INK, loc="left")
     drawn["perfect"] = perfect
     add_legend(figure, list(drawn.values()), list(drawn), loc="outside lower center", columns=3)
     return figure
@@ -215,9 +235,10 @@ def plot_reliability(
     *,
     path: str | os.PathLike[str],
     before: Calibration | None = None,
+    title: str = "",
 ) -> Path:
     """Write the picture of `reliability_figure` as PNG and return its path."""
-    return write_png(reliability_figure(calibration, before=before), path)
+    return write_png(reliability_figure(calibration, before=before, title=title), path)
 
 
 def _common_metric(reports: Mapping[str, Report]) -> str:
@@ -229,7 +250,7 @@ def _common_metric(reports: Mapping[str, Report]) -> str:
     metrics = {name: report.main_metric for name, report in reports.items()}
     if len(set(metrics.values())) > 1:
         pairs = ", ".join(f"{name}: {metric or 'none'}" for name, metric in metrics.items())
-        raise UsageError(f"runs with different main metrics do not share an axis ({pairs}); plot them apart")
+        raise UsageError(f"runs with different main metrics cannot share an axis ({pairs}); plot them separately")
     metric = next(iter(metrics.values()))
     if metric is None:
         raise UsageError(f"nothing to plot for {', '.join(reports)}: the report holds no metrics")

@@ -137,7 +137,9 @@ class Report:
         try:
             values = read_json(path)
         except FileNotFoundError as error:
-            raise RunError(f"{path}: not found; a finished run directory holds one") from error
+            raise RunError(
+                f"{path}: not found, so this is not the directory of a finished run; repeat its command with --resume"
+            ) from error
         except (OSError, ValueError) as error:
             raise RunError(f"{path}: cannot be read as JSON ({error}); run the training or evaluation again") from error
         return cls.from_dict(values, where=str(path))

@@ -34,7 +34,7 @@ def render(report: Report, *, console: Console) -> None:
     _line(console, f"Scores on {scored}")
     console.print(_scores(report))
     if report.teacher is not None:
-        _line(console, f"The model and its teacher, {report.teacher.model}")
+        _line(console, f"Model and teacher ({report.teacher.model})")
         console.print(_teacher(report))
     for sentence in _sentences(report):
         _line(console, sentence)
@@ -47,12 +47,10 @@ def render(report: Report, *, console: Console) -> None:
         console.print(_epochs(report))
         if len(report.epochs) > _MOST_EPOCHS:
             hidden = len(report.epochs) - len(_shown_epochs(report))
-            _line(
-                console, f"{hidden} of {len(report.epochs)} epochs are not shown; report.json holds all.", style="dim"
-            )
+            _line(console, f"{hidden} of {len(report.epochs)} epochs are not shown; report.json has all.", style="dim")
     if report.confusion is not None:
         if len(report.confusion.labels) <= _MOST_LABELS:
-            _line(console, f"Confusion on {scored}: rows are true labels, columns predicted ones")
+            _line(console, f"Confusion matrix on {scored} (rows: true labels, columns: predicted labels)")
             console.print(_confusion(report))
         else:
             count = len(report.confusion.labels)
@@ -132,7 +130,7 @@ def _sentences(report: Report) -> list[str]:
         scored += f" ({report.examples:,} examples)"
     if report.few_shot is None and report.chosen_by is not None and report.best_epoch is not None:
         chosen = report.chosen_by
-        scored += f"; epoch {report.best_epoch} was chosen by {chosen.metric} on {chosen.split}"
+        scored += f"; epoch {report.best_epoch} had the best {chosen.metric} on {chosen.split}"
     sentences.append(scored + ".")
     if report.calibration is not None and not report.too_few_examples:
         found = report.calibration
@@ -143,7 +141,7 @@ def _sentences(report: Report) -> list[str]:
     if report.calibration_before is not None and report.temperature is not None and not report.too_few_examples:
         before = report.calibration_before
         sentences.append(
-            f"Without the temperature of {report.temperature:.2f} the error would be "
+            f"Without temperature scaling ({report.temperature:.2f}) it would be "
             f"{before.expected_calibration_error:.1f} points (mean confidence {before.confidence:.1f} %)."
         )
     skipped = {split: count for split, count in report.skipped.items() if count}

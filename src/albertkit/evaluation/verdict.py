@@ -89,11 +89,12 @@ def judge(
     if baseline.trivial:
         return Verdict("trivial", f"The score is no better than {other} ({figures}).", **measured)
     if difference < -spread:
-        won = f"{other[0].upper()}{other[1:]} wins: {title} {best:.1f} against {score:.1f} of this model"
+        won = f"{other[0].upper()}{other[1:]} is better: {title} {best:.1f} against {score:.1f} for this model"
         trivial = [one.words for value, one in known if one.trivial and value >= score]
         return Verdict("worse", f"{won}, which is no better than {trivial[0]}." if trivial else f"{won}.", **measured)
     return Verdict(
         "tie",
-        f"No clear difference from {other} ({figures}): on {count} chance explains {spread:.1f} points.",
+        f"No clear difference from {other} ({figures}): with {count}, differences up to {spread:.1f} points can be "
+        "chance.",
         **measured,
     )

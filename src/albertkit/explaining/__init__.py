@@ -31,7 +31,7 @@ def explain(
         texts: a text, or several; a tuple of two texts is a pair.
         method: `occlusion` masks one word after the other, a forward pass each; `gradients` integrates the gradient
             from the masked text to the whole, at a cost that does not grow with the number of words.
-        label: whose probability is explained; each text's most probable label when left out.
+        label: whose probability is explained; default: each text's most probable label.
         progress: called with the number of texts just finished.
 
     Raises:

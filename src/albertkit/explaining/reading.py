@@ -79,7 +79,7 @@ def read_example(predictor: Predictor, example: TextExample) -> Reading:
     owners = []
     for sequence, numbers in zip(sequences, numbered.sequences, strict=True):
         read = numbers.input_ids >= 0
-        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token is where it should not be"
+        assert (known[numbers.input_ids[read]] == sequence.input_ids[read]).all(), "a token is in an unexpected place"
         owners.append(np.where(read, table[numbers.input_ids], -1))
     seen = sorted({int(number) for row in owners for number in row if number >= 0})
     place = np.full(len(words) + 1, -1, np.int64)
@@ -166,7 +166,8 @@ def require_labels(predictor: Predictor) -> ClassificationTask:
     """
     task = predictor.model.task
     if task is None:
-        raise UsageError(f"{predictor.model.source} has no task head to explain: fine-tune it first")
+        name = predictor.model.source
+        raise UsageError(f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA")
     if not isinstance(task, ClassificationTask):
         raise UsageError(
             f"explanations are for labels and values of whole texts, but {predictor.model.source} was trained for "

@@ -65,7 +65,7 @@ def export(
         accept: given the exported model before it is kept; an error that it raises is the export's.
 
     Raises:
-        UsageError: an unknown format or precision, a folder with something in it, a head that cannot be exported.
+        UsageError: an unknown format or precision, a folder with something in it, an unsupported head exported.
         MissingExtraError: onnx, onnxruntime or openvino is not installed.
         ExportError: the file gives other numbers than torch; nothing was written.
         WriteError: the system refused.
@@ -76,7 +76,7 @@ def export(
         raise UsageError(f'unknown precision "{precision}" of an export (known: {", ".join(PRECISIONS)})')
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(f"{target} is there already and not an empty folder; give another one")
+        raise UsageError(f"{target} already exists and is not an empty folder; give another one")
     from albertkit.exporting.difference import differences
 
     execution = Execution("cpu", "fp32", 1)
@@ -92,7 +92,7 @@ def export(
         if not worst.share <= LIMITS[precision]:  # nor nan
             raise ExportError(
                 f"{target}: the exported model's {worst.output} differs by {worst.largest:.3g} from the original's, "
-                f"more than {LIMITS[precision]:g}; it was not kept: run this model with torch"
+                f"more than {LIMITS[precision]:g}; it was deleted: run this model with torch"
             )
         largest = max(one.largest for one in found)
         dense = None if model.embedding is None else model.embedding.dense
@@ -133,7 +133,7 @@ def onnx_model(model: Model, *, precision: str = "fp32", loop: bool = True) -> A
         loop: run shared layers in a Loop; else each is written out, on the same weights.
 
     Raises:
-        UsageError: a head that cannot be exported, or a network beyond 2 GB, protobuf's limit.
+        UsageError: an unsupported head exported, or a network beyond 2 GB, protobuf's limit.
         MissingExtraError: onnx is not installed.
     """
     from albertkit.graphs.graph import Graph, check

@@ -44,7 +44,7 @@ class Execution:
         import torch
 
         if self.predicts_only:
-            raise UsageError(f"{self.precision} is to predict with; use --precision auto here")
+            raise UsageError(f"{self.precision} works only for prediction without early exits; use --precision auto")
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
@@ -64,7 +64,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     Args:
         device: `auto` takes a GPU where there is one; else a torch device name.
         precision: `auto` takes bf16 where a GPU or an x86 processor has bf16 products, else fp32.
-        threads: processor threads; torch's own choice when left out.
+        threads: processor threads; default: torch's own choice.
 
     Raises:
         UsageError: an unknown precision, a device that is not here, a precision that the processor has no products for,
@@ -90,13 +90,13 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
-        raise UsageError(f'unknown device "{device}" (cpu, cuda, cuda:1, mps)') from error
+        raise UsageError(f'unknown device "{device}"; use cpu, cuda, cuda:1 or mps') from error
     if kind == "meta":
-        raise UsageError('device "meta" keeps shapes and no numbers, so nothing runs there; use --device cpu')
+        raise UsageError('device "meta" holds no numbers, so nothing runs there; use --device cpu')
     if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f'device "{device}" is not here: torch sees no CUDA GPU; use --device cpu')
+        raise UsageError(f'device "{device}" is not available: torch sees no CUDA GPU; use --device cpu')
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError('device "mps" is not here; use --device cpu')
+        raise UsageError('device "mps" is not available; use --device cpu')
     if precision == "auto":
         good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().prepacked_bf16
         precision = "bf16" if good else "fp32"
@@ -107,13 +107,13 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
         )
     if precision == "bf16" and kind == "cpu" and not capabilities().bf16:
         raise UsageError(
-            "bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), which this one has not, or "
-            "must not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
+            "bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), which this one does not "
+            "have or may not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
         )
     if precision == "int8" and not (kind == "cpu" and capabilities().any_int8):
         raise UsageError(
-            "int8 needs a processor with int8 products (AMX, or AVX2 with FBGEMM in PyTorch), which this one has not, "
-            "or must not use (ALBERTKIT_PREPACKED); use --precision auto"
+            "int8 needs a processor with int8 products (AMX, or AVX2 with FBGEMM in PyTorch), which this one does not "
+            "have or may not use (ALBERTKIT_PREPACKED); use --precision auto"
         )
     return Execution(device, precision, torch.get_num_threads())
 
@@ -121,7 +121,7 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
 def _without_torch(device: str, precision: str, threads: int | None) -> Execution:
     """Return the execution of exported models without torch: on the processor, in fp32."""
     if device not in ("auto", "cpu") or precision not in ("auto", "fp32"):
-        raise UsageError("without torch models run on the processor in fp32 alone; leave --device and --precision out")
+        raise UsageError("without torch, models run only on the processor in fp32; leave out --device and --precision")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Execution("cpu", "fp32", threads or cores)
 

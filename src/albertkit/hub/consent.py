@@ -39,14 +39,9 @@ class Offer:
     def text(self) -> str:
         """Return the lines shown above the question."""
         return (
-            f"{self.name} is not on this machine. It can be downloaded:\n"
-            f"  {self.what:9} {self.name}\n"
-            f"  website   {self.website}\n"
-            f"  author    {self.author}\n"
-            f"  licence   {self.licence}\n"
-            f"  size      about {megabytes(self.size)}\n"
-            f"  from      {self.url}\n"
-            f"  to        {self.folder}\n"
+            f"{self.name} is not on this machine. It can be downloaded:\n  {self.what:9} {self.name}\n  website   "
+            f"{self.website}\n  author    {self.author}\n  licence   {self.licence}\n  size      about "
+            f"{megabytes(self.size)}\n  from      {self.url}\n  to        {self.folder}\n"
         )
 
 
@@ -77,8 +72,8 @@ def ask(offer: Offer) -> bool:
     """
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise DownloadError(
-            f"{offer.name} is not on this machine and there is no terminal to ask at: albertkit download {offer.name} "
-            f"--yes fetches it ({megabytes(offer.size)}, licence: {offer.licence})"
+            f"{offer.name} is not on this machine and there is no terminal to ask for consent. To download it, run: "
+            f"albertkit download {offer.name} --yes ({megabytes(offer.size)}, licence: {offer.licence})"
         )
     sys.stderr.write(f"{offer.text()}Download it now? [y/N] ")
     sys.stderr.flush()

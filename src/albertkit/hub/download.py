@@ -97,7 +97,7 @@ def fetch_model(
         offer,
         there=lambda: cached_model_folder(name, source=source),
         fetch=fetch,
-        by_hand=f"fetch them from {url} elsewhere and {where}",
+        by_hand=f"on another machine, download the files from {url}, then {where}",
         consent=consent or consent_by(yes=False),
         offline=offline,
         progress=progress,
@@ -137,7 +137,7 @@ def fetch_once(
     if found is not None:
         return found
     if is_offline() if offline is None else offline:
-        raise DownloadError(f"{offer.name} is not on this machine and downloads are switched off; {by_hand}")
+        raise DownloadError(f"{offer.name} is not on this machine and downloads are turned off; {by_hand}")
     if not consent(offer):
         raise DownloadError(f"{offer.name} was not downloaded, as you did not agree; {by_hand}")
     with _alone(offer, progress):
@@ -145,7 +145,7 @@ def fetch_once(
         if found is None:
             fetch()
             found = there()
-    assert found is not None, "a download that ended well is there"
+    assert found is not None, "a finished download is there"
     return found
 
 
@@ -195,7 +195,7 @@ def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, progres
     if wanted.sha256 is not None and found.sha256 not in (None, wanted.sha256):
         raise DownloadError(
             f"{url}: the server's file has the SHA-256 {found.sha256} where {wanted.sha256} was published, so it is "
-            "another one; nothing was kept, try another source"
+            "a different file; nothing was kept, try another source"
         )
     sha256 = wanted.sha256 or found.sha256
     return download_file(url, target, progress=progress, size=found.size, sha256=sha256, sha1=found.sha1)

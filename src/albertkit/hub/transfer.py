@@ -177,7 +177,7 @@ class _Part:
             )
             if span is None or int(span[1]) != have:
                 self.discard()
-                raise PassingError("the server sent another part than the one asked for")
+                raise PassingError("the server sent a different part of the file than requested")
             total = int(span[3])
         else:  # the whole file: a server without ranges, or the file has changed
             have = 0
@@ -185,8 +185,8 @@ class _Part:
         if self.size is not None and total not in (None, self.size):
             self.discard()
             raise DownloadError(
-                f"{self.url}: the server has a file of {total} bytes where {self.size} are expected, so it is another "
-                "one; nothing was kept, try again later or from another source"
+                f"{self.url}: the server has a file of {total} bytes where {self.size} are expected, so it is a "
+                "different file; nothing was kept, try again later or from another source"
             )
         limit = total if total is not None else self.size if self.size is not None else MAX_BYTES
         with self._writing():
@@ -210,7 +210,7 @@ class _Part:
             self.discard()
             raise DownloadError(f"{self.url}: the server sends more than the {limit} bytes expected; nothing was kept")
         if have < (total if total is not None else self.size or 0):
-            raise PassingError(f"the line was cut after {megabytes(have)}")
+            raise PassingError(f"the connection broke after {megabytes(have)}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -251,7 +251,7 @@ def _received(answer: Any) -> bytes:
     try:
         return bytes(answer.read(_CHUNK))
     except (OSError, http.client.HTTPException) as error:
-        raise PassingError(f"the line was cut ({str(error) or type(error).__name__})") from error
+        raise PassingError(f"the connection broke ({str(error) or type(error).__name__})") from error
 
 
 def _patiently(

@@ -80,7 +80,7 @@ def opened(url: str, *, method: str = "GET", headers: Mapping[str, str] | None =
         with answer:
             yield answer
         return
-    raise DownloadError(f"{url}: leads through more than {MAX_REDIRECTS} redirects; try another source")
+    raise DownloadError(f"{url}: goes through more than {MAX_REDIRECTS} redirects; try another source")
 
 
 def _check_address(url: str, *, http_allowed: bool) -> bool:
@@ -116,9 +116,9 @@ def _lost(url: str, error: Exception) -> None:
     if isinstance(reason, ssl.SSLCertVerificationError):
         raise DownloadError(f"{url}: the server's certificate is not valid ({reason.verify_message})") from error
     if isinstance(reason, socket.gaierror):
-        raise DownloadError(f"{url}: the server is not known here; is this machine on the network?") from error
+        raise DownloadError(f"{url}: unknown host; is this machine on the network?") from error
     if isinstance(error, ValueError):
-        raise DownloadError(f"{url}: is no address ({error})") from error
+        raise DownloadError(f"{url}: not a valid address ({error})") from error
     if isinstance(reason, TimeoutError):
         raise PassingError(f"no answer in {TIMEOUT:g} s") from error
     raise PassingError(f"no connection ({str(reason) or type(reason).__name__})") from error

@@ -47,9 +47,11 @@ class EarlyExitRuntime:
         self, network: Network, *, execution: Execution, task: Task, pooling: str, rule: ExitRule, source: str = "it"
     ) -> None:
         if EXITS not in network.heads:
-            raise UsageError(f"{source} has no exits to leave by: fine-tune it with --exits")
+            raise UsageError(f"{source} has no early exits: fine-tune it with --exits")
         if execution.precision == "int8":
-            raise UsageError("--precision int8 runs at full depth; leave it out, or --exit-patience and --entropy")
+            raise UsageError(
+                "--precision int8 cannot be used with early exits; leave it out, or --exit-patience and --entropy"
+            )
         rule.watch(task)  # or says why not
         self.whole = PyTorchRuntime(network, execution=execution, task=task, pooling=pooling)
         self.network = self.whole.network

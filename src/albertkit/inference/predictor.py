@@ -35,8 +35,8 @@ class Predictor:
 
     Args:
         model: network, tokenizer, task.
-        execution: device and precision; `auto` when left out.
-        runtime: what runs the network; torch when left out.
+        execution: device and precision; default: `auto`.
+        runtime: what runs the network; default: torch.
     """
 
     def __init__(self, model: Model, *, execution: Execution | None = None, runtime: Runtime | None = None) -> None:
@@ -84,7 +84,7 @@ class Predictor:
     def __repr__(self) -> str:
         task = self.model.task
         head = "no task head" if task is None else f"{task.name}, pooling={self.model.head.pooling!r}"
-        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})\n{self.model.network_or_export}"
+        return f"Predictor({self.model.source!r}, {head}, labels={self.model.labels})"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -201,7 +201,7 @@ class Predictor:
             text_column: of a table: the column of the text; one with a usual name if None.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
                 `default_pooling` when left out. A Dense map that the model declares follows the declared pooling only.
-            max_length: longest input in tokens; the model's own when left out.
+            max_length: longest input in tokens; default: the model's own.
             progress: called with the number of texts just finished.
 
         Raises:
@@ -248,14 +248,19 @@ class Predictor:
 
     def _task(self) -> Task:
         if self.model.task is None:
-            raise UsageError(f"{self.model.source} has no task head to predict with: fine-tune it first")
+            name = self.model.source
+            raise UsageError(
+                f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA"
+            )
         return self.model.task
 
     def _length(self, max_length: int | None) -> int:
         longest = self.model.config.max_position_embeddings
         chosen = self.model.max_length if max_length is None else max_length
         if chosen > longest:
-            raise UsageError(f"the max length is {chosen}, but {self.model.source} has {longest} positions")
+            raise UsageError(
+                f"the max length is {chosen}, but {self.model.source} has {longest} positions; give {longest} or less"
+            )
         return chosen
 
     def early_exit(self, rule: ExitRule) -> Predictor:
@@ -293,7 +298,7 @@ class Predictor:
         """Return a predictor with a fresh head on the same encoder and pooler.
 
         Raises:
-            UsageError: an unknown task or pooling, or a head that cannot be.
+            UsageError: an unknown task or pooling, or an unsupported head.
         """
         from albertkit.models.pretrained import with_task_head
 

@@ -86,7 +86,9 @@ def fill_masks(predictor: Predictor, text: str, *, pair: str | None = None, top:
     if top < 1:
         raise UsageError(f"--top is {top}; it must be 1 or more")
     if not any(MASK in each for each in (text, pair or "")):
-        raise UsageError(f'the text holds no {MASK}: write one where a piece is to be found, e.g. "a {MASK} of tea"')
+        raise UsageError(
+            f'the text holds no {MASK}: write one where the model should fill in a piece, e.g. "a {MASK} of tea"'
+        )
     masked = read_masks(model, text, pair)
     _warn_of_cut(model, masked.sequence)
     longest, found = model.config.max_position_embeddings, len(masked.positions)
@@ -204,7 +206,7 @@ def _warn_of_cut(model: Model, sequence: TokenSequence) -> None:
     if sequence.truncated:
         warnings.warn(
             f"the text is {sequence.truncated} tokens longer than the {model.config.max_position_embeddings} "
-            f"that {model.source} takes; its end was cut off",
+            f"that {model.source} takes; its end was truncated",
             CutTextWarning,
             stacklevel=3,
         )

@@ -51,7 +51,7 @@ class PyTorchRuntime:
         fixed_weights: bool = False,
     ) -> None:
         if execution.precision == "int8" and sample is None:
-            raise UsageError("int8 is to predict with, and not with early exits; use --precision auto here")
+            raise UsageError("int8 works only for prediction without early exits; use --precision auto")
         network.require_numbers()
         self.sample = sample
         self.fixed_weights = fixed_weights

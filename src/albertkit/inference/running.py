@@ -132,8 +132,8 @@ def run_outputs(
     Args:
         runtime: what runs the model.
         sequences: tokenised texts.
-        output: its name; the task head's `logits` when left out.
-        positions: of an output by token: the tokens of each sequence that are kept; all when left out.
+        output: its name; default: the task head's `logits`.
+        positions: of an output by token: the tokens of each sequence that are kept; default: all.
         batch_tokens: tokens per pass.
         progress: called with the number of sequences just finished.
     """

@@ -88,12 +88,12 @@ def read_members(
             if packed.kind != "file" or not wanted(member):
                 continue
             if _leads_out(packed.name):
-                raise error(f'{path}: member "{packed.name}" leads out of the archive, which no good archive does')
+                raise error(f'{path}: member "{packed.name}" points outside the archive')
             content = _whole(packed, max_bytes + 1)
             total += len(content)
             if len(content) > max_bytes or total > MAX_TOTAL_BYTES:
                 raise error(
-                    f'{path}: member "{packed.name}" passes the limit of {max_bytes} bytes, so the archive is not it'
+                    f'{path}: member "{packed.name}" passes the limit of {max_bytes} bytes, which no model needs'
                 )
             yield member, content
 
@@ -135,7 +135,7 @@ def unpack(
                 break
             place = _place(path, member, error)
             if place in seen and member.kind == "file":
-                raise error(f'{path}: holds "{place}" twice, so it cannot be told which one is meant; pack it again')
+                raise error(f'{path}: holds "{place}" twice, so it is ambiguous; pack it again')
             seen.add(place)
             if len(seen) > MAX_MEMBERS:
                 raise error(f"{path}: {_too_many()}")
@@ -169,9 +169,7 @@ def _place(path: Path, member: _Member, error: type[AlbertkitError]) -> PurePosi
         raise error(f"{path}: member {name!a} has a name with unprintable characters; pack it again under another name")
     place = PurePosixPath(name)
     if _leads_out(name) or (member.kind == "file" and not place.parts):
-        raise error(
-            f'{path}: member "{name}" leads out of the archive, which no good archive does; nothing was written'
-        )
+        raise error(f'{path}: member "{name}" points outside the archive; nothing was written')
     if len(place.parts) > MAX_DEPTH:
         raise error(f"{path}: a member lies {len(place.parts)} folders deep, more than {MAX_DEPTH}; pack it again")
     return place

@@ -50,7 +50,7 @@ def check_encoding(name: str) -> str:
     except (LookupError, ValueError):
         codec = None
     if codec is not None and not _is_of_files(codec):
-        raise UsageError(f'"{name:.40}" is no text encoding; give one such as utf-8, cp1252, latin-1, utf-16')
+        raise UsageError(f'"{name:.40}" is not a text encoding; give one such as utf-8, cp1252, latin-1, utf-16')
     if codec is None:
         known = encodings.aliases.aliases
         spelled = {each.replace("_", "-") for pair in known.items() if _is_known(pair[1]) for each in pair}

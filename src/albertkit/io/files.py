@@ -16,7 +16,7 @@ from albertkit.errors import AlbertkitError
 
 
 class WriteError(AlbertkitError):
-    """A file could not be written (full disk, no permission); what stood there before is untouched."""
+    """A file could not be written (full disk, no permission); the previous file is unchanged."""
 
 
 # What `atomic_file` and `atomic_folder` write under: .NAME.PID.tmp, .NAME.RANDOM.tmp, and .NAME.RANDOM.old.
@@ -27,7 +27,7 @@ def _describe(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
     if isinstance(error, FileExistsError):  # from mkdir: there is a file where a folder is needed
         reason = f"{error.filename} is a file, not a folder"
-    return f"{path}: cannot be written ({reason}); what stood there before is untouched"
+    return f"{path}: cannot be written ({reason}); the previous file is unchanged"
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def _parse(content: Any) -> Manifest:
     for name, record in content["files"].items():
         place = PurePosixPath(name)
         if place.is_absolute() or ".." in place.parts or "\\" in name or ":" in name or not place.parts:
-            raise ValueError("a name that leads out of the folder")
+            raise ValueError("a name that points outside the folder")
         files[name] = FileRecord(str(record["url"]), int(record["size"]), str(record["sha256"]))
     revision = content["revision"]
     return Manifest(str(content["name"]), str(content["source"]), None if revision is None else str(revision), files)

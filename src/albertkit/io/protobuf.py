@@ -80,7 +80,7 @@ def read_fields(data: bytes, *, where: str = "message") -> Iterator[Field]:
         key, position = read_varint(data, position, where=where)
         number, wire_type = key >> 3, key & 7
         if not 1 <= number <= _LARGEST_NUMBER:
-            raise ProtobufError(f"{where}: field number {number} at byte {start} cannot be; the file is corrupt")
+            raise ProtobufError(f"{where}: field number {number} at byte {start} does not exist; the file is corrupt")
         if wire_type == VARINT:
             value, position = read_varint(data, position, where=where)
             yield Field(number, wire_type, value)
@@ -90,7 +90,7 @@ def read_fields(data: bytes, *, where: str = "message") -> Iterator[Field]:
         elif wire_type in _FIXED:
             length = _FIXED[wire_type]
         else:
-            raise ProtobufError(f"{where}: wire type {wire_type} at byte {start} cannot be; the file is corrupt")
+            raise ProtobufError(f"{where}: wire type {wire_type} at byte {start} does not exist; the file is corrupt")
         if length > len(data) - position:
             raise ProtobufError(
                 f"{where}: field {number} at byte {start} claims {length} bytes, {len(data) - position} are left; "
@@ -114,5 +114,5 @@ def read_float(value: int | bytes, *, where: str = "message") -> float:
         ProtobufError: the value is neither 4 nor 8 bytes.
     """
     if not isinstance(value, bytes) or len(value) not in (4, 8):
-        raise ProtobufError(f"{where}: a number was expected where {value!r:.40} stands; the file is corrupt")
+        raise ProtobufError(f"{where}: expected a number, found {value!r:.40}; the file is corrupt")
     return float(struct.unpack("<f" if len(value) == 4 else "<d", value)[0])

@@ -243,8 +243,8 @@ def question_vector(
     cosine = float(unit(vectors[0]) @ unit(first[0])) if first else 1.0
     if cosine < _SAME:
         raise DataError(
-            f"{file.path}: not the vectors that {model} gives (cosine {cosine:.2f} for the first text): it was trained "
-            "since, or is another model; embed the texts again, or name the right one with --model"
+            f"{file.path}: not the vectors that {model} gives (cosine {cosine:.2f} for the first text): the model "
+            "was trained since then, or is another one; embed the texts again, or name the right model with --model"
         )
     found: FloatArray = np.asarray(vector, np.float32)
     return found
@@ -304,7 +304,9 @@ def _parts(folder: Path) -> list[Path]:
         if not names or any(Path(name).name != name for name in names):
             raise ValueError("no parts, or parts of another folder")
     except FileNotFoundError as error:
-        raise DataError(f"{folder}: no {PARTS_MANIFEST} in it: it is no folder of vectors, or not whole yet") from error
+        raise DataError(
+            f"{folder}: no {PARTS_MANIFEST} in it: it is not a folder of vectors, or is incomplete"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{folder / PARTS_MANIFEST}: not what albertkit wrote ({error!s:.100})") from error
     return [folder / name for name in names]

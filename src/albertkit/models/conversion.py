@@ -73,7 +73,7 @@ def convert(
     """
     format_to = FORMATS[to]
     if format_to.writes is None:
-        raise UsageError(f'"{to}" is read and not written; formats that are written: {", ".join(writable_formats())}')
+        raise UsageError(f'"{to}" can be read but not written; choose one of {", ".join(writable_formats())}')
     if mode is not None:
         normalization(mode)  # tells an unknown one before there is work to lose
     place = Path(target)
@@ -81,10 +81,10 @@ def convert(
     checkpoint = read_model(source, options)
     if to in _WITHOUT_EXITS and "exits" in checkpoint.heads:
         kept = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith("heads.exits.")}
-        told = f"{to} has no place for the exits after each layer: the model is converted without them"
+        told = f"{to} cannot store the exits after each layer: the model is converted without them"
         checkpoint = replace(checkpoint, state=kept, notes=(*checkpoint.notes, told))
     if to != "huggingface" and checkpoint.dense is not None:
-        told = f"{to} has no place for the Dense map of the vectors: embed and similarity give other numbers without it"
+        told = f"{to} cannot store the Dense map of the vectors: embed and similarity will give other numbers"
         task = dict(checkpoint.task or {})
         if isinstance(task.get("embedding"), dict):
             task["embedding"] = {key: value for key, value in task["embedding"].items() if key != "dense"}
@@ -125,14 +125,19 @@ def _compare(source: Checkpoint, written: Checkpoint, tokenizer: AnyTokenizer) -
         )
     told = []
     if source.labels and written.labels != source.labels:
-        told.append(f"{written.source_format} has no place for the labels {', '.join(source.labels)}: note them")
+        told.append(
+            f"{written.source_format} format cannot store label names; keep this list: {', '.join(source.labels)}"
+        )
     if source.problem_type == "multi_label_classification" and written.problem_type != source.problem_type:
-        told.append(f"{written.source_format} does not say that several labels may apply: read from it, one label wins")
+        told.append(
+            f"{written.source_format} cannot store that several labels may apply: a model read from it predicts one "
+            "label"
+        )
     settings = set(source.task or {}) - set(written.task or {}) - _SAID_ELSEWHERE
     if settings:
-        told.append(f"{written.source_format} has no place for {', '.join(sorted(settings))} of task.json")
+        told.append(f"{written.source_format} cannot store {', '.join(sorted(settings))} of task.json")
     if not isinstance(tokenizer, MissingTokenizer) and not written.tokenizer_files:
-        told.append(f"{written.source_format} has no place for the tokenizer: keep {source.source} beside it")
+        told.append(f"{written.source_format} cannot store the tokenizer: keep {source.source} with it")
     return told
 
 
@@ -152,4 +157,4 @@ def _check_free(place: Path, *, kind: str, overwrite: bool) -> None:
     if kind == "folder" and place.is_file():
         raise RunError(f"{place} is a file, and this format is a folder; name a folder")
     if not overwrite and (place.is_file() or (place.is_dir() and any(place.iterdir()))):
-        raise RunError(f"{place} is there already and stays as it is; name another place, or add --overwrite")
+        raise RunError(f"{place} already exists; give another path, or add --overwrite to replace it")

@@ -100,8 +100,8 @@ class Model:
         """
         if isinstance(self.network_or_export, ExportedNetwork):
             raise UsageError(
-                f"{self.network_or_export.folder} is an exported model, which predicts, embeds and evaluates and no "
-                "more; give the model that it was exported from"
+                f"{self.network_or_export.folder} is an exported model, which can only predict, embed and "
+                "evaluate; give the model it was exported from"
             )
         return self.network_or_export
 
@@ -161,7 +161,9 @@ def read_task_values(values: Mapping[str, Any], *, positions: int, where: str, d
     names = label_names(labels, where=f"{where}: task.json: labels")
     max_length = values.get("max_length", positions)
     if type(max_length) is not int or max_length < 3:  # [CLS], a piece, [SEP]
-        raise CheckpointError(f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens from 3 up")
+        raise CheckpointError(
+            f"{where}: task.json: max_length is {max_length!r:.40}, not a number of tokens of 3 or more"
+        )
     if "task" not in values and not {"head", "labels"}.isdisjoint(values):
         raise CheckpointError(f'{where}: task.json has a head or labels and no "task"; restore the file')
     task, head = (None, HeadSpec()) if "task" not in values else _task_from(values, where=where)

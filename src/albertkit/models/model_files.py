@@ -26,9 +26,7 @@ def model_path(name: str | os.PathLike[str]) -> Path | None:
     if str(name) in PUBLISHED:
         return None
     near = nearest_model(str(name))
-    raise UsageError(
-        f'model "{name}" is neither a path that is there nor a known name{near}; albertkit models lists them'
-    )
+    raise UsageError(f'No model "{name}": not a path, and not listed by `albertkit models`{near}')
 
 
 def model_source(name: str | os.PathLike[str]) -> Path:

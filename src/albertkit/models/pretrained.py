@@ -75,7 +75,7 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     if task is not None and task.head not in found.heads:
         raise CheckpointError(
             f"{found.source}: task.json names the task {task.name}, but no file holds heads.{task.head}; "
-            "bring head.safetensors back, or remove task.json to use the encoder alone"
+            "restore head.safetensors, or remove task.json to use only the encoder"
         )
     with torch.device("meta"), _WithoutNumbers():  # no memory either: every tensor comes from the files
         heads: dict[str, nn.Module] = pretraining_heads(found.config, found.heads)
@@ -88,10 +88,10 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
-        notes.append(f"{found.source}: the head {', '.join(other)} has no task here and is passed over")
+        notes.append(f"{found.source}: the head {', '.join(other)} is ignored: albertkit has no task for it")
     state = {key: value for key, value in found.state.items() if not any(key.startswith(f"heads.{h}.") for h in other)}
     if not found.has_pooler:
-        notes.append(f"{found.source}: holds no pooler; a fresh one is used")
+        notes.append(f"{found.source}: holds no pooler; a new, untrained one is used")
         state |= _fresh_pooler(found.config)
     _check_head(network, state, where=f"{found.source}: {'the configuration' if found.task is None else 'task.json'}")
     network.take_canonical(state)
@@ -175,7 +175,8 @@ def _check_exits(checkpoint: Checkpoint) -> None:
     if len(own) != checkpoint.config.num_hidden_layers - 1:  # before so many heads are built
         raise CheckpointError(
             f"{checkpoint.source}: holds exits of {len(own)} layers, and a network of "
-            f"{checkpoint.config.num_hidden_layers} layers has one fewer than layers; the files are not of one model"
+            f"{checkpoint.config.num_hidden_layers} layers has one fewer than layers; the files are not from the "
+            "same model"
         )
 
 
@@ -214,11 +215,11 @@ def with_task_head(
 ) -> Model:
     """Return the model with a fresh head for `task`; encoder and pooler are the same objects, other heads are dropped.
 
-    The new model's notes say that the head is fresh. A head that compares the vectors which the model declares keeps
-    the declared map.
+    The new model's notes say that the head is untrained. A head that compares the vectors which the model declares
+    keeps the declared map.
 
     Raises:
-        UsageError: an unknown task, or a head that cannot be.
+        UsageError: an unknown task, or an unsupported head.
     """
     chosen: Task = TASKS[task]
     spec = head_on(head or HeadSpec(), task=chosen, embedding=model.embedding)
@@ -229,9 +230,10 @@ def with_task_head(
     fresh = objective_of(chosen).build(config, chosen.num_outputs(labels), spec)
     torch.random.set_rng_state(state)
     network = Network(model.network.encoder, {chosen.head: fresh.to(model.network.encoder.pooler.weight.device)})
-    widths = "-".join(map(str, (spec.width(config.hidden_size), *spec.hidden, chosen.num_outputs(labels))))
-    reads = "" if spec.pooling == "pooler" else f", pooling {spec.pooling}"
-    note = f"the {task} head ({widths}{reads}) is fresh: random until it is trained"
+    facts = [f"{len(labels)} labels"] * bool(labels)
+    facts += [f"hidden layers {'-'.join(map(str, spec.hidden))}"] * bool(spec.hidden)
+    size = f" ({', '.join(facts)})" if facts else ""
+    note = f"Adding a new, untrained {task.replace('_', ' ')} layer{size}."
     notes = (*model.notes, note)
     return Model(
         network, model.tokenizer, chosen, tuple(labels), spec, model.max_length, model.source, notes, embedding
@@ -250,7 +252,9 @@ def with_exits(model: Model, *, seed: int = 0) -> Model:
     """
     objective = None if model.task is None else objective_of(model.task)
     if model.task is None or not isinstance(objective, ClassificationObjective):
-        raise UsageError(f"exits are for classification, regression and multilabel, which {model.source} is not")
+        raise UsageError(
+            f"early exits work for classification, regression and multilabel; {model.source} is none of these"
+        )
     network = model.network
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)

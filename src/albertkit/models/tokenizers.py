@@ -35,8 +35,8 @@ def load_tokenizer(
     Args:
         name: a known name, a model in any format, a run directory, a folder with only a tokenizer, or a tokenizer file
             (a SentencePiece model, a vocab.txt or a tokenizer.json).
-        mode: the implementation whose ids to reproduce; what the files record when left out, else google.
-        keep_accents: do not drop accents; what the files record when left out.
+        mode: the implementation whose ids to reproduce; default: what the files record, else google.
+        keep_accents: do not drop accents; default: what the files record.
 
     Raises:
         UsageError: an unknown name, or a mode that does not go with the vocabulary.
@@ -97,7 +97,7 @@ def tokenizer_of(
 
     Args:
         checkpoint: the model.
-        mode: the implementation whose ids to reproduce; what the checkpoint says when left out.
+        mode: the implementation whose ids to reproduce; default: what the checkpoint says.
         keep_accents: what the checkpoint says when left out.
 
     Raises:
@@ -112,7 +112,7 @@ def tokenizer_of(
         official = _official(mode, keep_accents)
         if official.vocab_size == embeddings:
             return official, () if source == str(cached_model_folder(SHIPPED_MODEL)) else (assumed,)
-        reason = f"{source}: holds no tokenizer; put the spiece.model (or vocab.txt) of the model beside it"
+        reason = f"{source}: holds no tokenizer; copy the model's spiece.model (or vocab.txt) into its folder"
         return MissingTokenizer(reason), (reason,)
     own = None if vocabulary == WORDPIECE_FILE else checkpoint.tokenizer_mode
     try:
@@ -126,7 +126,7 @@ def tokenizer_of(
     if not embeddings - _PADDING < found <= embeddings or found < 0.9 * embeddings:
         reason = (
             f"{files[vocabulary]}: has {found} pieces, the network {embeddings} embeddings, so it is not the model's "
-            "tokenizer and is passed over; bring the right one"
+            "tokenizer and is ignored; replace it with the right one"
         )
         return MissingTokenizer(reason), (reason,)
     return tokenizer, (*said, *self_test(tokenizer, files[vocabulary].parent))

@@ -61,7 +61,7 @@ def share(
     gpus = sum(int(gpu) for _, gpu in nodes)
     use_gpu = device.startswith("cuda") or (device == "auto" and gpus > 0)
     if use_gpu and not gpus:
-        raise UsageError(f'device "{device}" is not here: no node of the Ray cluster has a GPU; use --device cpu')
+        raise UsageError(f'device "{device}" is not available: no node of the Ray cluster has a GPU; use --device cpu')
     places = [(int(cpus), int(gpu) if use_gpu else sys.maxsize) for cpus, gpu in nodes if cpus >= 1]
     wanted = workers or (gpus if use_gpu else len(places)) or 1
 

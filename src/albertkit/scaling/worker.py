@@ -92,7 +92,7 @@ class PartWorker:
     def _require_shared(self) -> None:
         """Raise an error at once if this node does not see the files that the driver sees."""
         node = socket.gethostname()
-        shared = "input and output must lie on a file system that all nodes share, under the same path"
+        shared = "input and output must lie on a file system that all nodes share under the same path"
         try:
             size = self.job.input.stat().st_size
         except OSError as error:

@@ -37,7 +37,7 @@ class Baseline:
     notes: tuple[str, ...] = ()
     """Sentences: what was done otherwise than planned."""
     words: str = field(default="", compare=False)
-    """What the baseline does, for the verdict: "always giving the same answer"."""
+    """What the baseline does, for the verdict: "always predicting the same answer"."""
     trivial: bool = field(default=False, compare=False)
     """Whether it answers without a model of the texts."""
 
@@ -78,7 +78,7 @@ def majority_baseline(
         answer = train.mean()
     outputs = np.broadcast_to(answer, test.shape)
     found = score(metrics, task=task, labels_true=test, outputs=outputs, num_labels=num_labels)
-    words = "always giving the same answer"
+    words = "always predicting the same answer"
     return Baseline("majority", found.metrics, time.perf_counter() - started, found.notes, words, trivial=True)
 
 
@@ -164,7 +164,7 @@ def _features(train_texts: Sequence[Text], test_texts: Sequence[Text], *, notes:
         except ValueError:  # scikit-learn's answer to an empty vocabulary, or to min_df above the number of texts
             continue
         if min_df == 1:
-            notes.append("no word stands in two training texts, so TF-IDF kept the words of single texts")
+            notes.append("no word occurs in two training texts, so TF-IDF kept words that occur in one")
         return features, vectorizer.transform(map(_joined, test_texts))
     notes.append("the training texts hold no words, so TF-IDF has no features")
     return csr_matrix((len(train_texts), 1), dtype=np.float32), csr_matrix((len(test_texts), 1), dtype=np.float32)

@@ -262,7 +262,7 @@ def check_labels(
 
     Raises:
         UsageError: an unknown task.
-        DataError: no rows, a shape that does not fit, or a value that cannot be.
+        DataError: no rows, a shape that does not fit, or an invalid value.
     """
     _check_task(task)
     array = np.asarray(labels)

@@ -104,8 +104,8 @@ class ScoreOptions:
             UsageError: an option is given that is not known.
         """
         given: dict[str, tuple[Any, str]] = {
-            "null_odds": (self.null_odds, "--null-odds goes with SQuAD 2.0"),
-            "scheme": (self.scheme, "--scheme goes with tags"),
+            "null_odds": (self.null_odds, "--null-odds works only with SQuAD 2.0"),
+            "scheme": (self.scheme, "--scheme works only with tags"),
         }
         for name, (value, words) in given.items():
             if value is not None and name not in known:

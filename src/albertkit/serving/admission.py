@@ -71,7 +71,7 @@ class Observer:
         except Exception as error:
             log("failure", level=logging.ERROR, request_id=visit.id, **where(error))
             if not visit.status:
-                await refuse(send_named, Refusal(500, "the server failed; its log says where"), visit)
+                await refuse(send_named, Refusal(500, "internal server error; see the server's log"), visit)
         finally:
             visit.status = visit.status or 499
             fields = visit.fields()
@@ -131,7 +131,7 @@ class Admission:
         if self.hosts and asked is not None and host_name(asked) not in self.hosts:
             raise Refusal(
                 421,
-                "the Host header names a host that this server does not answer for (it does for "
+                "the Host header names a host that this server does not serve (it serves "
                 f"{', '.join(self.hosts)}); start it with --allowed-host NAME to add one",
                 headers={"Connection": "close"},
             )
@@ -146,7 +146,7 @@ class Admission:
         if not any(matches):
             raise Refusal(
                 401,
-                "this server wants a key: send it as Authorization: Bearer KEY, or as X-API-Key",
+                "this server needs an API key: send it as Authorization: Bearer KEY, or as X-API-Key",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
@@ -207,8 +207,7 @@ class Admission:
         if not left and not scope[VISIT].status:
             raise Refusal(
                 504,
-                f"there was no answer within {self.service.limits.deadline:g} seconds; send fewer or shorter texts, or "
-                "try again",
+                f"no answer within {self.service.limits.deadline:g} seconds; send fewer or shorter texts, or try again",
             )
 
 

@@ -38,18 +38,18 @@ _POLICY = (
 _FREE = {*PAGE, "/health", "/ready", "/openapi.json"}
 """Paths that need no key: they tell nothing of the model, and the page asks for the key itself."""
 _STATUSES: dict[int, str] = {
-    400: "No HTTP, or a body that is no text in UTF-8",
-    401: "A key is wanted",
+    400: "Invalid HTTP, or a body that is not UTF-8",
+    401: "An API key is required",
     408: "The body did not arrive in time",
-    409: "The model that is loaded cannot do this; the sentence names what it can",
+    409: "The loaded model does not support this route; the message names the supported ones",
     413: "The body is too large",
     415: "The body is compressed",
-    421: "The Host header names a host that this server does not answer for",
-    422: "The body is no JSON of this form, or asks for too much; the sentence says what",
-    429: "All slots are taken; Retry-After says when to try again",
-    500: "The server failed",
-    503: "The model is being loaded, the server is about to stop, or it has too many connections",
-    504: "There was no answer before the deadline",
+    421: "The Host header names a host that this server does not serve",
+    422: "The body does not match the schema or exceeds a limit; the message says which",
+    429: "The server is busy; retry after the time in Retry-After",
+    500: "Internal server error",
+    503: "The model is loading, the server is shutting down, or it has too many connections",
+    504: "The request took longer than the deadline",
 }
 
 
@@ -88,7 +88,7 @@ def make_app(
     app = FastAPI(
         title="albertkit",
         version=__version__,
-        description="A model behind HTTP. GET /model says what it can do.",
+        description="An albertkit model over HTTP. GET /model lists the routes that the model supports.",
         lifespan=lifespan,
         docs_url=None,  # they load scripts from another host
         redoc_url=None,
@@ -164,18 +164,25 @@ def _body(forms: Sequence[Endpoint]) -> type[BaseModel]:
 
 
 def _add_plain_paths(app: FastAPI, service: Service, secured: Sequence[Any]) -> None:
-    @app.get("/health", summary="Whether the process lives", response_model=State, responses=_responses(400, 421, 503))
+    @app.get(
+        "/health", summary="Whether the process is alive", response_model=State, responses=_responses(400, 421, 503)
+    )
     async def health() -> Response:
         return JSONResponse({"status": "alive"})
 
-    @app.get("/ready", summary="Whether requests are taken", response_model=State, responses=_responses(400, 421, 503))
+    @app.get(
+        "/ready",
+        summary="Whether the server accepts requests",
+        response_model=State,
+        responses=_responses(400, 421, 503),
+    )
     async def ready() -> Response:
         service.check_ready()
         return JSONResponse({"status": "ready"})
 
     @app.get(
         "/model",
-        summary="What is served, and what it can do",
+        summary="The served model and its routes",
         response_model=Described,
         responses=_responses(400, 401, 421, 500, 503, keys=bool(secured)),
         dependencies=secured,
@@ -275,8 +282,8 @@ async def _refused(request: Request, error: Any) -> Response:
 
 async def _no_such_path(request: Request, error: Any) -> Response:
     sentences = {
-        404: "there is no such path; GET /model says what this server can do, GET /openapi.json how to ask",
-        405: "this path takes another method; GET /openapi.json says which",
+        404: "no such path; GET /model lists this server's routes, GET /openapi.json describes them",
+        405: "this path does not support this method; GET /openapi.json lists the methods",
         400: "the body cannot be read; send JSON in UTF-8",
     }
     return _problem(request, error.status_code, sentences.get(error.status_code, str(error.detail)), error.headers)
@@ -292,17 +299,19 @@ async def _invalid(request: Request, error: Any) -> Response:
         form = forms[place.pop(0)]
         request.scope[VISIT].problem = form.dialect.problem
     if first["type"] == "json_invalid":
-        sentence = f"the body is no JSON (character {place[0] if place else 0}); send an object such as the example's"
+        sentence = (
+            f"the body is not valid JSON (character {place[0] if place else 0}); send an object such as the example's"
+        )
     elif not place:
         sentence = "the body must be a JSON object, with Content-Type: application/json"
     elif first["type"] == "missing":
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
         fields = ", ".join(form.body.model_fields)
-        sentence = f"the body holds a field that is not known here; the fields are {fields}"
+        sentence = f"the body has an unknown field; the fields are {fields}"
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
-        sentence = f'the field "{place[0]}" must be a text or a list of texts, which may not be empty'
+        sentence = f'the field "{place[0]}" must be a text or a non-empty list of texts'
     else:
         where = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in place[:3])
         sentence = f'the field "{where}": {first["msg"][:1].lower()}{first["msg"][1:]}'
-    return _problem(request, 422, f"{sentence}; GET /openapi.json shows the form")
+    return _problem(request, 422, f"{sentence}; GET /openapi.json shows the schema")

@@ -51,7 +51,10 @@ class Capabilities:
             Refusal: 409; its sentence names what it can.
         """
         if route not in self.names:
-            raise Refusal(409, f"this server runs {self.name}, which cannot {route}; it can {', '.join(self.names)}")
+            raise Refusal(
+                409,
+                f"this server runs {self.name}, which does not support {route}; it supports {', '.join(self.names)}",
+            )
 
     def size(self, values: Mapping[str, Any], *, names: Mapping[str, str]) -> int:
         """Return the characters of a request's texts, see `Limits.check_texts`.
@@ -86,7 +89,7 @@ class Capabilities:
         self.require(route)
         texts, pairs = values.get("text"), values.get("pair")
         if texts is not None and pairs is not None and len(texts) != len(pairs):
-            raise Refusal(422, f'"text" holds {len(texts)} and "pair" {len(pairs)}: give as many of both')
+            raise Refusal(422, f'"text" holds {len(texts)} and "pair" {len(pairs)}: give the same number of both')
         if self.task_route is not None and self.task_route.name == route:
             work: Work[Results] = self._predict(self.task_route, values)
         else:
@@ -120,7 +123,7 @@ class Capabilities:
         task, label, labels = require_labels(self.predictor), values.get("label"), self.model.labels
         if label is not None and label not in labels:
             known = f"the labels are {', '.join(labels)}" if labels else "a regression has none"
-            raise Refusal(422, f'the field "label" names no label of the model{did_you_mean(label, labels)} ({known})')
+            raise Refusal(422, f'the field "label" is not a label of the model{did_you_mean(label, labels)} ({known})')
         readings = []
         tokens = 0
         for text, pair in text_pairs(values):
@@ -135,7 +138,9 @@ class Capabilities:
         for number, text in enumerate(values["text"]):
             if MASK not in text:
                 raise Refusal(
-                    422, f'text {number} holds no {MASK}; write one where a piece is to be found: "a {MASK} of tea"'
+                    422,
+                    f'text {number} holds no {MASK}; write one where the model should fill in a piece: "a {MASK} of '
+                    'tea"',
                 )
             texts.append(read_masks(self.model, text))
             if texts[-1].beyond:
@@ -144,7 +149,9 @@ class Capabilities:
                 )
         masks = sum(len(one.positions) for one in texts)
         if masks > MOST_MASKS:
-            raise Refusal(422, f"there are {masks} {MASK} and a request may hold {MOST_MASKS}; send several requests")
+            raise Refusal(
+                422, f"there are {masks} {MASK} and the limit per request is {MOST_MASKS}; send several requests"
+            )
         return filling(self.model, texts, top=values["top"]).then(
             lambda found: [
                 {"masks": [asdict(fill) for fill in fills], "cut_tokens": one.sequence.truncated}

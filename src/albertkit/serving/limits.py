@@ -23,7 +23,7 @@ class Limits:
     """The bounds of a server.
 
     Raises:
-        UsageError: a number that cannot be.
+        UsageError: an invalid number.
     """
 
     batch_tokens: int = BATCH_TOKENS
@@ -74,7 +74,8 @@ class Limits:
             if len(texts) > self.max_texts:
                 raise Refusal(
                     422,
-                    f'"{name}" holds {len(texts)} texts and a request may hold {self.max_texts}; send several requests',
+                    f'"{name}" holds {len(texts)} texts and the limit per request is {self.max_texts}; send several '
+                    "requests",
                 )
             for number, text in enumerate(texts):
                 which = f'the "{name}"' if len(texts) == 1 else f'text {number} of "{name}"'
@@ -90,7 +91,7 @@ class Limits:
     def _characters(self, text: str, which: str) -> int:
         if len(text) > self.max_characters:
             raise Refusal(
-                422, f"{which} has {len(text):,} characters and may have {self.max_characters:,}; send it in parts"
+                422, f"{which} has {len(text):,} characters; the limit is {self.max_characters:,}; send it in parts"
             )
         if text.isascii():
             return len(text)
@@ -114,6 +115,6 @@ class Limits:
         if tokens > self.max_tokens:
             raise Refusal(
                 422,
-                f"{tokens:,} tokens would be read for this request and {self.max_tokens:,} may be; "
-                "send fewer or shorter texts",
+                f"{tokens:,} tokens exceed the limit of {self.max_tokens:,} tokens per request; send fewer or "
+                "shorter texts",
             )

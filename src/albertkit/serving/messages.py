@@ -20,23 +20,25 @@ class FillBody(Body):
     """Texts with masks."""
 
     text: Texts = Field(
-        description="A text that holds [MASK] once or more, or a list of such.", examples=["A [MASK] of tea."]
+        description="A text with at least one [MASK], or a list of such texts.", examples=["A [MASK] of tea."]
     )
-    top: int = Field(5, ge=1, le=100, description="How many candidates for each mask.")
+    top: int = Field(5, ge=1, le=100, description="Number of candidates per mask.")
 
 
 class EmbedBody(TextBody):
     """Texts that become vectors."""
 
     pooling: Pooling | None = Field(
-        None, description="Mean of the last states, the first token's, or the pooler's output; left out: the model's."
+        None,
+        description="mean of the last hidden states, the first token's state (cls), or the pooler's output; "
+        "default: the model's own.",
     )
 
 
 class TokenizeBody(PairBody):
     """Texts that become tokens."""
 
-    specials: bool = Field(False, description="Put [CLS] and [SEP] around each text.")
+    specials: bool = Field(False, description="Add [CLS] and [SEP] to each text.")
 
 
 Result = TypeVar("Result")
@@ -45,7 +47,7 @@ Result = TypeVar("Result")
 class Answer(BaseModel, Generic[Result]):
     """What every route answers."""
 
-    results: list[Result] = Field(description="One for each text (or question), in their order.")
+    results: list[Result] = Field(description="One result per text (or question), in order.")
 
 
 class Piece(BaseModel):
@@ -58,7 +60,7 @@ class Piece(BaseModel):
 class Mask(BaseModel):
     """Pieces for one mask."""
 
-    position: int = Field(description="Its index among the tokens, [CLS] being 0.")
+    position: int = Field(description="Index of the mask among the tokens; [CLS] is 0.")
     candidates: list[Piece]
 
 
@@ -87,17 +89,17 @@ class Word(BaseModel):
     start: int
     end: int
     field: Literal["text", "pair"]
-    score: float = Field(description="How much higher the output is with the word than without it.")
+    score: float = Field(description="How much the word raises the output (negative: lowers it).")
 
 
 class Explained(BaseModel):
     """Which words moved the label."""
 
-    label: str | None = Field(description="The label that is explained; null for a regression, whose value is.")
+    label: str | None = Field(description="The explained label; null for a regression.")
     method: str
     base: float = Field(description="The label's probability for the whole text, or the regression's value.")
     words: list[Word]
-    unread: int = Field(description="Words at the text's end that the model did not read.")
+    unread: int = Field(description="Number of words at the end of the text that the model did not read.")
 
 
 class Tokens(BaseModel):
@@ -105,14 +107,14 @@ class Tokens(BaseModel):
 
     ids: list[int]
     pieces: list[str]
-    offsets: list[tuple[int, int]] = Field(description="Start and end of each, in characters of its own text.")
+    offsets: list[tuple[int, int]] = Field(description="Start and end of each piece, in characters of its text.")
 
 
 class Problem(BaseModel):
     """Why a request was refused."""
 
     status: int
-    message: str = Field(description="One sentence: what was wrong, and what to do.")
+    message: str = Field(description="One sentence: what was wrong and what to do.")
     request_id: str
 
 
@@ -128,8 +130,8 @@ class Described(BaseModel):
     model: str
     task: str | None
     labels: list[str]
-    can: list[str] = Field(description="The routes that this model can answer: POST /<route>.")
-    max_length: int = Field(description="Tokens that it reads of a text at most.")
+    can: list[str] = Field(description="Routes that this model supports: POST /<route>.")
+    max_length: int = Field(description="Longest input in tokens.")
     device: str
     precision: str
     version: str = Field(description="Of albertkit.")

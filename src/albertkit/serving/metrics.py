@@ -15,19 +15,19 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "albertkit_requests", "Requests that have ended, 499 where the client left.", ["path", "status"],
+            "albertkit_requests", "Finished requests; status 499 if the client disconnected.", ["path", "status"],
             registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "albertkit_request_seconds", "Seconds from a request's first byte to its end.", ["path"],
+            "albertkit_request_seconds", "Seconds from a request's first byte to the end of its response.", ["path"],
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         self.waited = Histogram(
             "albertkit_queue_seconds", "Seconds that a request waited for the model.", buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
-        self.open = Gauge("albertkit_open_requests", "Requests accepted and not yet answered.", registry=registry)
-        self.waiting = Gauge("albertkit_waiting_requests", "Requests that wait for the model.", registry=registry)
+        self.open = Gauge("albertkit_open_requests", "Requests accepted but not yet answered.", registry=registry)
+        self.waiting = Gauge("albertkit_waiting_requests", "Requests waiting for the model.", registry=registry)
         self.batch_seconds = Histogram(
             "albertkit_batch_seconds", "Seconds of a forward pass.", buckets=_SECONDS, registry=registry
         )
@@ -39,12 +39,13 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.dropped = Counter(
-            "albertkit_dropped_requests", "Requests dropped unread: the client left or the deadline passed.",
+            "albertkit_dropped_requests",
+            "Requests dropped before the model ran: the client disconnected or the deadline passed.",
             registry=registry,
         )  # fmt: skip
-        self.ready = Gauge("albertkit_ready", "1 while new requests are taken.", registry=registry)
+        self.ready = Gauge("albertkit_ready", "1 while the server accepts new requests.", registry=registry)
         self.model = Gauge(
-            "albertkit_model_info", "What is served; always 1.", ["task", "device", "precision", "version"],
+            "albertkit_model_info", "The served model; always 1.", ["task", "device", "precision", "version"],
             registry=registry,
         )  # fmt: skip
 

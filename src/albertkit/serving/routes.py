@@ -17,7 +17,7 @@ def routes() -> tuple[Route, ...]:
 OF_ENCODERS = (
     Route(
         "explain",
-        "The words that moved a label",
+        "Word scores that explain a prediction",
         m.ExplainBody,
         m.Explained,
         {"text": "Oil prices rose."},
@@ -31,7 +31,7 @@ OF_ENCODERS = (
     ),
     Route(
         "fill",
-        "The best pieces for each [MASK]",
+        "Most probable pieces for each [MASK]",
         m.FillBody,
         m.Filled,
         {"text": "A [MASK] of tea.", "top": 1},
@@ -39,7 +39,7 @@ OF_ENCODERS = (
     ),
     Route(
         "order",
-        "How likely the second text follows the first",
+        "Probability that the second text follows the first",
         TwoTextsBody,
         m.Ordered,
         {"text": "She opened the door.", "pair": "Nobody was there."},
@@ -47,7 +47,7 @@ OF_ENCODERS = (
     ),
     Route(
         "embed",
-        "One vector for each text",
+        "One vector per text",
         m.EmbedBody,
         m.Embedded,
         {"text": ["Oil prices rose.", "Crude became dearer."]},
@@ -55,7 +55,7 @@ OF_ENCODERS = (
     ),
     Route(
         "tokenize",
-        "Pieces, ids and offsets",
+        "Pieces, ids and offsets of a text",
         m.TokenizeBody,
         m.Tokens,
         {"text": "Oil prices"},

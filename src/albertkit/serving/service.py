@@ -37,7 +37,7 @@ class Service:
     Args:
         load: gives the model; called in a thread.
         limits: limits of requests and of the queue.
-        metrics: counters; fresh ones when left out.
+        metrics: counters; default: fresh ones.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Service:
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
         self.open = 0
-        """Requests accepted and not yet answered."""
+        """Requests accepted but not yet answered."""
         self.failure: BaseException | None = None
         """Why the model could not be loaded."""
         self.crowded: Callable[[], bool] = lambda: False
@@ -108,9 +108,9 @@ class Service:
             Refusal: 503: it is not loaded, or the server is about to stop.
         """
         if self._draining:
-            raise Refusal(503, "the server is about to stop; try again", headers={**RETRY, "Connection": "close"})
+            raise Refusal(503, "the server is shutting down; try again", headers={**RETRY, "Connection": "close"})
         if self._capabilities is None:
-            raise Refusal(503, "the model is being loaded; try again", headers=RETRY)
+            raise Refusal(503, "the model is loading; try again", headers=RETRY)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -134,7 +134,7 @@ class Service:
         if self.open >= self.limits.queue:
             raise Refusal(
                 429,
-                f"{self.open} requests are being answered already; try again",
+                f"{self.open} requests are already being processed; try again",
                 headers={"Retry-After": str(self._seconds_to_wait())},
             )
         self.open += 1

@@ -25,7 +25,7 @@ class ExitRule:
     """One of two rules: `patience`, with a `tolerance` where answers are numbers, or `entropy`.
 
     Raises:
-        UsageError: none or both of the rules, or a number that cannot be.
+        UsageError: none or both of the rules, or an invalid number.
     """
 
     patience: int | None = None
@@ -37,11 +37,9 @@ class ExitRule:
 
     def __post_init__(self) -> None:
         if (self.patience is None) == (self.entropy is None):
-            raise UsageError("a text leaves early by --exit-patience or by --entropy: give one of the two")
+            raise UsageError("give either --exit-patience or --entropy, not both")
         if self.patience is not None and self.patience < 1:
-            raise UsageError(
-                f"--exit-patience is {self.patience}; it must be 1 or more layers that agree with the one before"
-            )
+            raise UsageError(f"--exit-patience is {self.patience}; it must be 1 or more layers")
         if self.entropy is not None and not 0 < self.entropy < float("inf"):
             raise UsageError(f"--entropy is {self.entropy:g}; it must be above 0 nats, such as 0.2")
         if self.tolerance is not None and not 0 < self.tolerance < float("inf"):
@@ -59,16 +57,16 @@ class ExitRule:
             UsageError: a rule that this task cannot follow.
         """
         if not isinstance(task, ClassificationTask):
-            raise UsageError(f"texts leave early in classification, regression and multilabel, not in {task.name}")
+            raise UsageError(f"early exits work for classification, regression and multilabel, not for {task.name}")
         if self.entropy is not None and task.name != "classification":
-            raise UsageError(f"--entropy needs one label a text, and this is {task.name}; use --exit-patience")
+            raise UsageError(f"--entropy needs one label per text, but this is {task.name}; use --exit-patience")
         if self.tolerance is None and self.patience is not None and task.name == "regression":
             raise UsageError(
-                "numbers hardly ever agree exactly: --exit-patience with a regression needs --tolerance, "
-                "the difference by which two layers may differ, such as 0.1"
+                "--exit-patience with a regression needs --tolerance, the largest difference at which two layers "
+                "agree, such as 0.1"
             )
         if self.tolerance is not None and task.name != "regression":
-            raise UsageError(f"--tolerance is for a regression, and this is {task.name}; leave it out")
+            raise UsageError(f"--tolerance works only for regression, but this is {task.name}; leave it out")
         return Watch(self, task)
 
 

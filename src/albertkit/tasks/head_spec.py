@@ -29,12 +29,12 @@ class HeadSpec:
     """What it reads of each sequence: `pooler`, `cls`, `mean` or `pair`, as `albertkit.tasks.pooling` says."""
 
     dense: Dense | None = None
-    """A fixed map of what it reads, for heads that compare vectors: the model's files hold it once, beside the head."""
+    """A fixed map of what it reads, for heads that compare vectors: the model stores it once, with the head."""
 
     def __post_init__(self) -> None:
         check_pooling(self.pooling, HEAD_POOLINGS)
         if len(self.hidden) > MOST_BLOCKS:
-            raise UsageError(f"a head of {len(self.hidden)} hidden blocks was asked for; at most {MOST_BLOCKS} work")
+            raise UsageError(f"a head cannot have {len(self.hidden)} hidden blocks; at most {MOST_BLOCKS} work")
         for width in self.hidden:
             if type(width) is not int or not 1 <= width <= WIDEST:
                 raise UsageError(

@@ -33,14 +33,14 @@ class Body(BaseModel):
 class TextBody(Body):
     """One text or several."""
 
-    text: Texts = Field(description="A text, or a list of texts.", examples=["Oil prices rose again on Friday."])
+    text: Texts = Field(description="A text or a list of texts.", examples=["Oil prices rose again on Friday."])
 
 
 class PairBody(TextBody):
     """Texts, each with a second one where the model is for pairs."""
 
     pair: Texts | None = Field(
-        None, description="The second text of each text, for a model of pairs: as many as there are texts."
+        None, description="The second text of each pair, for models of text pairs; same length as text."
     )
 
 
@@ -48,14 +48,16 @@ class TwoTextsBody(TextBody):
     """Two texts, or as many first as second ones."""
 
     pair: Texts = Field(
-        description="The second text of each text: as many as there are texts.", examples=["Crude became dearer."]
+        description="The second text of each pair; same length as text.", examples=["Crude became dearer."]
     )
 
 
 class Cut(BaseModel):
     """Says what was not read."""
 
-    cut_tokens: int = Field(description="Tokens at the text's end that the model did not read; 0: it read the whole.")
+    cut_tokens: int = Field(
+        description="Number of tokens at the end of the text that the model did not read; 0: it read everything."
+    )
 
 
 @dataclass(frozen=True)

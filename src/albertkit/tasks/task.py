@@ -221,7 +221,7 @@ class Task(ABC):
             MissingExtraError: Parquet without pyarrow.
         """
         del path, options
-        raise UsageError(f"{dataset.name} is a {dataset.task} data set, which no file of predictions is scored for")
+        raise UsageError(f"{dataset.name} is a {dataset.task} data set, for which prediction files cannot be scored")
 
     def prediction_ending(self, dataset: Dataset) -> str:
         """Return the ending of the file that the predictions for a split go into."""

@@ -13,7 +13,7 @@ def window_notes(split: str, encoded: Encoded) -> tuple[str, ...]:
     >>> from albertkit.batching.batch import Sequence
     >>> two = Sequence(np.array([2, 3]), np.zeros(2, int))
     >>> window_notes("dev", Encoded([two] * 4, np.ones(4, int), np.array([0, 1, 1, 1])))
-    ('dev: 1 of 2 examples are longer than an input and were read in 3 windows (at most 3 each)',)
+    ('dev: 1 of 2 examples are longer than one input and were read in 3 windows (at most 3 each)',)
 
     Args:
         split: its name.
@@ -26,6 +26,6 @@ def window_notes(split: str, encoded: Encoded) -> tuple[str, ...]:
     if not len(long):
         return ()
     return (
-        f"{split}: {len(long):,} of {len(counts):,} examples are longer than an input and were read in "
+        f"{split}: {len(long):,} of {len(counts):,} examples are longer than one input and were read in "
         f"{long.sum():,} windows (at most {long.max():,} each)",
     )

@@ -216,7 +216,7 @@ class AnyTokenizer(ABC):
 
         Args:
             texts: any number.
-            threads: number of threads of the library; all that this process may use when left out.
+            threads: number of threads of the library; default: all that this process may use.
 
         Raises:
             TextError: a text is not a str, or has a lone surrogate; the sentence holds its number, from 0.
@@ -237,7 +237,7 @@ class AnyTokenizer(ABC):
             texts: the (first) texts; one str counts as a list of one.
             pairs: the second texts, as many, or None.
             max_length: tokens of a sequence at most, the longer text losing tokens first; None for no limit.
-            threads: threads of sentencepiece; all that this process may use when left out. The tokenizers library,
+            threads: threads of sentencepiece; default: all that this process may use. The tokenizers library,
                 which splits WordPiece, counts its own.
 
         Raises:

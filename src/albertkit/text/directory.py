@@ -32,7 +32,7 @@ def read_directory(
 
     Args:
         folder: the directory.
-        mode: the implementation whose ids to reproduce; what the directory records when left out, else google.
+        mode: the implementation whose ids to reproduce; default: what the directory records, else google.
         keep_accents: what the directory records when left out.
 
     Raises:
@@ -58,7 +58,7 @@ def read_tokenizer_files(
         files: name in a Hugging Face directory -> path; of `spiece.model`, `30k-clean.model`, `vocab.txt` and
             `tokenizer.json` the first counts, unless tokens were added that only `tokenizer.json` holds, and
             `tokenizer_config.json`, where it is among them, says what it says.
-        mode: the implementation whose ids to reproduce; what the settings record when left out, else google.
+        mode: the implementation whose ids to reproduce; default: what the settings record, else google.
         keep_accents: what the settings record when left out.
 
     Raises:
@@ -69,7 +69,7 @@ def read_tokenizer_files(
     """
     name = next((name for name in VOCABULARIES if name in files), None)
     if name is None:
-        raise CheckpointError(f"no tokenizer among {', '.join(files) or 'no files'}; bring spiece.model or vocab.txt")
+        raise CheckpointError(f"no tokenizer among {', '.join(files) or 'no files'}; add spiece.model or vocab.txt")
     added = added_tokens(files)
     if name == JSON_FILE and not _is_official(files[JSON_FILE], added):
         return _read_json(files, added, mode=mode)
@@ -97,7 +97,7 @@ def _is_official(path: Path, added: Mapping[str, int]) -> bool:
 def _read_json(files: Mapping[str, Path], added: Mapping[str, int], *, mode: str | None) -> JsonTokenizer:
     path = files[JSON_FILE]
     if mode is not None:
-        raise UsageError(f"{path}: its ids are those of the file, which knows no modes; leave the mode out")
+        raise UsageError(f"{path}: this tokenizer file has no modes; leave the mode out")
     tokenizer = JsonTokenizer.from_file(path)
     for piece, number in added.items():
         if not 0 <= number < tokenizer.vocab_size or tokenizer.all_pieces[number] != piece:
@@ -118,7 +118,7 @@ def _read_vocabulary(
         mode = own["mode"]
         if not isinstance(mode, str) or mode not in MODES:
             raise CheckpointError(
-                f"{where}: records the tokenizer mode {mode!r:.40}, which is none of {', '.join(MODES)}; correct it"
+                f"{where}: records the tokenizer mode {mode!r:.40}, which is not one of {', '.join(MODES)}; correct it"
             )
     recorded = own.get("keep_accents", settings.get("keep_accents", settings.get("strip_accents") is False))
     accents = bool(recorded) if keep_accents is None else keep_accents
@@ -132,7 +132,7 @@ def _read_vocabulary(
         return WordPieceTokenizer.from_file(files[name], mode=mode or "google", lower=lower, keep_accents=accents)
     if mode is None and settings.get("do_lower_case") is False:
         raise CheckpointError(
-            f"{where}: do_lower_case false fits no mode for certain; name one (keras splits the text as it is)"
+            f"{where}: do_lower_case false does not determine the mode; give one (keras keeps the case)"
         )
     if name == JSON_FILE:
         return Tokenizer.official(mode=mode or "google", keep_accents=accents)

@@ -101,6 +101,6 @@ def checked_text(text: str, *, number: int) -> str:
         except UnicodeEncodeError as error:
             raise TextError(
                 f"text {number} (counted from 0), character {error.start}: the lone surrogate "
-                f"U+{ord(text[error.start]):04X} stands for no character; replace it, e.g. with U+FFFD"
+                f"U+{ord(text[error.start]):04X} is not a character; replace it, e.g. with U+FFFD"
             ) from error
     return text

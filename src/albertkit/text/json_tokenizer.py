@@ -56,7 +56,7 @@ class JsonTokenizer(AnyTokenizer):
         known = whole.get_vocab(with_added_tokens=False)
         kinds = [kind for kind in (SPECIALS, WORDPIECE_SPECIALS) if all(piece in known for piece in kind)]
         if not kinds:
-            raise CheckpointError(f"{where}: its vocabulary has no {' '.join(SPECIALS)}, so it cannot serve ALBERT")
+            raise CheckpointError(f"{where}: its vocabulary has no {' '.join(SPECIALS)}, so ALBERT cannot use it")
         self.specials = kinds[0]
         self._scores = _scores_of(content)
         own = [each for each in content.get("added_tokens") or [] if each["content"] not in self.specials]
@@ -99,7 +99,7 @@ class JsonTokenizer(AnyTokenizer):
             UsageError: a vocabulary without scores.
         """
         if self._scores is None:
-            raise UsageError(f"{self.where}: the pieces of its vocabulary have no scores; those of spiece.model do")
+            raise UsageError(f"{self.where}: this vocabulary has no scores; only spiece.model does")
         return np.array([*self._scores, *[0.0] * (self.vocab_size - len(self._scores))])
 
     def special_id(self, piece: str) -> int:
@@ -110,7 +110,7 @@ class JsonTokenizer(AnyTokenizer):
         """
         number = self._splitter.token_to_id(piece)
         if number is None:
-            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so it cannot serve ALBERT")
+            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so ALBERT cannot use it")
         return int(number)
 
     def tokenize(self, text: str) -> list[str]:

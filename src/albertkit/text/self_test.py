@@ -89,11 +89,11 @@ def _against_record(tokenizer: AnyTokenizer, record: dict[str, Any], folder: Pat
     first = next((text for text, digest in pairs if digest_of(tokenizer.plain_ids(text)) != digest), None)
     if first is None and not exchanged:
         return []
-    example = f"; {_shown(first)} becomes other ids now" if first is not None else ""
+    example = f"; {_shown(first)} now gets other ids" if first is not None else ""
     if exchanged:
         return [f"{folder}: {file} is not the file that was saved with this model{example}; restore it"]
     return [
-        f"{folder}: the tokenizer is not set as it was when this model was saved{example}; restore "
+        f"{folder}: the tokenizer's settings differ from when this model was saved{example}; restore "
         "tokenizer_config.json, whose mode or accents were changed"
     ]
 
@@ -106,8 +106,8 @@ def _against_google(tokenizer: AnyTokenizer) -> list[str]:
     for text, ids in zip(SELF_TEST_TEXTS, GOOGLE_IDS, strict=True):
         if tokenizer.vocabulary.split(google.apply(text), digit_comma=True)[0] != list(ids):
             return [
-                f"{tokenizer.vocabulary.where}: has the pieces of the official vocabulary and splits {_shown(text)} "
-                "otherwise than Google's code does with it; restore the published spiece.model"
+                f"{tokenizer.vocabulary.where}: has the pieces of the official vocabulary but splits {_shown(text)} "
+                "differently from Google's code; restore the published spiece.model"
             ]
     return []
 
@@ -163,9 +163,9 @@ def _against_tokenizer_json(tokenizer: AnyTokenizer, folder: Path) -> list[str]:
             f"name the mode {fitting[0]} if the model was trained with this file"
         ]
     return [
-        f"{path}: gives other ids for {_shown(first)} than the vocabulary beside it in mode {tokenizer.mode}, which "
-        "is used, so transformers and albertkit read texts differently here; software that builds this file from "
-        "spiece.model is known to do this, and a folder saved by albertkit holds a right one"
+        f"{path}: gives other ids for {_shown(first)} than the vocabulary in its folder in mode {tokenizer.mode}, "
+        "which albertkit uses, so transformers and albertkit read texts differently here; some software builds this "
+        "file from spiece.model wrongly, and a folder saved by albertkit holds a correct one"
     ]
 
 
@@ -181,8 +181,9 @@ def _against_its_pieces(tokenizer: AnyTokenizer, path: Path) -> list[str]:
     for number, piece in enumerate(tokenizer.all_pieces):
         if ids.get(piece) != number:
             return [
-                f'{path}: gives the piece "{piece:.60}" the id {ids.get(piece)!s:.40}, and the vocabulary beside it, '
-                f"which is used, {number}; transformers uses tokenizer.json: remove the file that is not the model's"
+                f'{path}: gives the piece "{piece:.60}" the id {ids.get(piece)!s:.40}, but the vocabulary in its '
+                f"folder, which albertkit uses, gives {number}; transformers uses tokenizer.json: remove the file "
+                "that is not the model's"
             ]
     return []
 

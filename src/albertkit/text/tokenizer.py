@@ -158,6 +158,6 @@ def with_sentencepiece(tokenizer: AnyTokenizer) -> Tokenizer:
     if not isinstance(tokenizer, Tokenizer):
         raise UsageError(
             f"pretraining needs a SentencePiece vocabulary, and this model has a {tokenizer.vocabulary_file}; "
-            "take an English model, or albertkit train-vocab for one of your own"
+            "use an English model, or train your own with albertkit train-vocab"
         )
     return tokenizer

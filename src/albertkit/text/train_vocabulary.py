@@ -120,7 +120,7 @@ def train_vocabulary(
 
     Raises:
         WriteError: `out` exists and is not empty, or cannot be written.
-        UsageError: a number that cannot be, or a size that is too large or too small for this text.
+        UsageError: an invalid number, or a size that is too large or too small for this text.
         DataError: a file that is not there or not of its encoding, or files without text.
     """
     started = time.perf_counter()

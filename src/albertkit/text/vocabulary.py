@@ -107,7 +107,7 @@ class Vocabulary:
         """
         number = int(self._processor.PieceToId(piece))
         if number == self.unk_id and piece != self.pieces[self.unk_id]:
-            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so it cannot serve ALBERT")
+            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so ALBERT cannot use it")
         return number
 
     def ids(self, pieces: Iterable[str]) -> list[int]:
@@ -146,7 +146,7 @@ class Vocabulary:
         Args:
             texts: after `Normalization.apply`.
             digit_comma: follow Google's rule for pieces that end in a digit and a comma.
-            threads: threads of the library; all that this process may use when left out.
+            threads: threads of the library; default: all that this process may use.
         """
         count = 1 if len(texts) < _THREADS_FROM else threads or _available_threads()
         rows: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=count)

@@ -70,8 +70,8 @@ class WordPieceTokenizer(AnyTokenizer):
     ) -> None:
         if mode not in WORDPIECE_MODES:
             raise UsageError(
-                f'{where}: mode "{mode}" does not go with a WordPiece vocabulary{did_you_mean(mode, WORDPIECE_MODES)} '
-                f"(it can be split as {' or '.join(WORDPIECE_MODES)})"
+                f'{where}: mode "{mode}" does not work with a WordPiece '
+                f"vocabulary{did_you_mean(mode, WORDPIECE_MODES)} (its modes: {' or '.join(WORDPIECE_MODES)})"
             )
         self.model = model
         self.mode = mode
@@ -113,7 +113,7 @@ class WordPieceTokenizer(AnyTokenizer):
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{self.where}: the pieces of a WordPiece vocabulary have no scores; those of spiece.model do")
+        raise UsageError(f"{self.where}: WordPiece vocabularies have no scores; only spiece.model does")
 
     def special_id(self, piece: str) -> int:
         """Return the id of a special piece.
@@ -122,7 +122,7 @@ class WordPieceTokenizer(AnyTokenizer):
             CheckpointError: the vocabulary has no such piece.
         """
         if piece not in self._numbers:
-            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so it cannot serve ALBERT")
+            raise CheckpointError(f"{self.where}: the vocabulary has no piece {piece}, so ALBERT cannot use it")
         return self._numbers[piece]
 
     def tokenize(self, text: str) -> list[str]:

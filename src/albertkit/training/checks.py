@@ -24,8 +24,8 @@ def check_alone(command: str) -> None:
     world = os.environ.get("WORLD_SIZE", "1")
     if "RANK" in os.environ and world != "1":
         raise UsageError(
-            f"{command} trains in one process, and torchrun started {world} that would write into the same run "
-            f"directory; start albertkit {command} without torchrun (pretrain alone shares its work)"
+            f"{command} trains in one process, but torchrun started {world}, which would write into the same run "
+            f"directory; start albertkit {command} without torchrun (only pretrain supports it)"
         )
 
 
@@ -42,7 +42,7 @@ def training_execution(settings: SharedSettings, *, to: str, refused: tuple[str,
     """
     execution = choose_execution(device=settings.device, precision=settings.precision, threads=settings.threads)
     if execution.predicts_only or execution.precision in refused:
-        raise UsageError(f"{execution.precision} is to predict with; {to} with --precision auto")
+        raise UsageError(f"{execution.precision} works only for prediction; {to} with --precision auto")
     return execution
 
 
@@ -61,12 +61,14 @@ def check_head(task: str, settings: FinetuneSettings, train: Dataset) -> None:
     """
     reads_tokens = objective_of(TASKS[task]).reads == "tokens"
     if settings.freeze_encoder and (reads_tokens or TASKS[task].trains_vectors):
-        why = "a head on whole texts" if reads_tokens else "a head that learns"
+        why = "a head that reads whole texts" if reads_tokens else "a head that learns"
         raise UsageError(f"--freeze-encoder needs {why}; leave it out for {task}")
     if settings.pooling not in (None, "pooler") and reads_tokens:
-        raise UsageError(f"--pooling is for heads on whole texts; leave it out for {task}")
+        raise UsageError(f"--pooling needs a head that reads whole texts; leave it out for {task}")
     if settings.pooling == "pair" and not train.is_pair and train.task != "multiple_choice":
-        raise UsageError(f"--pooling pair reads two texts, and {train.name} has one a row; name its --pair-column")
+        raise UsageError(
+            f"--pooling pair needs two texts per row, but {train.name} has one; name its --pair-column, or leave it out"
+        )
 
 
 def check_length(settings: FinetuneSettings, base: Model) -> None:
@@ -77,4 +79,7 @@ def check_length(settings: FinetuneSettings, base: Model) -> None:
     """
     longest = base.config.max_position_embeddings
     if settings.max_length is not None and settings.max_length > longest:
-        raise UsageError(f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions")
+        raise UsageError(
+            f"--max-length is {settings.max_length}, but {settings.model} has {longest} positions; give {longest} or "
+            "less, or --long windows"
+        )

@@ -58,7 +58,7 @@ def class_weights(
         if name not in labels:
             known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
             hint = did_you_mean(name, labels)
-            raise UsageError(f'--class-weights names the label "{name:.60}", but there are: {known}{hint}')
+            raise UsageError(f'--class-weights names the label "{name:.60}", but the labels are: {known}{hint}')
         weights[list(labels).index(name)] = weight
     return weights if task.name == "classification" else np.stack([np.ones_like(weights), weights])
 

@@ -14,6 +14,7 @@ from albertkit.datasets.dataset import Dataset
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs, run_per_sequence
 from albertkit.io.progress import Progress, counted
+from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import DeepHead
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.objective import Objective
@@ -108,7 +109,12 @@ def _encoded(
 def truncation_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
     """Return of each split how many texts were cut to the longest input, or read in windows and cut after the last."""
     notes = []
-    windows = resolved.windows is not None
+    if resolved.windows is not None:
+        advice = "raise --max-windows"
+    elif isinstance(resolved.task, ClassificationTask):
+        advice = "raise --max-length or use --long windows"
+    else:
+        advice = "raise --max-length"
     for split in splits:
         name = split.dataset.split
         several = split.encoded.counts[split.encoded.counts > 1]
@@ -119,7 +125,7 @@ def truncation_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
             )
         cut = Truncation.of(split.encoded, max_length=resolved.max_length).note(resolved.task)
         if cut is not None:
-            notes.append(f"{name}: {cut} ({'--max-windows' if windows else '--max-length'})")
+            notes.append(f"{name}: {cut}; {advice}")
     return notes
 
 
@@ -129,7 +135,7 @@ def question_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
     if resolved.task.setting_notes() and splits.validation is splits.test:
         missing = [name for name in ("validation", "test") if getattr(resolved.settings, name) is None]
         notes.append(
-            "the threshold for no answer was not tuned, since no split is left that is not scored; add "
+            "the threshold for no answer was not tuned, since the only labelled split is the scored one; add "
             + " ".join(f"--{name} 0.2" for name in missing)
         )
     return notes

@@ -80,8 +80,8 @@ class EpochState(State[Step]):
         best = folder.load_checkpoint(name=BEST)
         if best is None:
             raise RunError(
-                f"{folder.path / 'checkpoints' / 'best.pt'} is missing, and the weights of the best epoch "
-                f"({self.best_epoch}) with it; start the run again, with another --out"
+                f"{folder.path / 'checkpoints' / 'best.pt'} is missing, which held the weights of the best epoch "
+                f"({self.best_epoch}); start the run again, with another --out"
             )
         # A stop between the two checkpoints of an epoch leaves a best one that is ahead of the last.
         try:

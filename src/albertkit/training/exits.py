@@ -23,9 +23,12 @@ def check_exits(task: Task, settings: FinetuneSettings) -> None:
     if not isinstance(task, ClassificationTask):
         raise UsageError(f"--exits is for classification, regression and multilabel; leave it out for {task.name}")
     if settings.freeze_encoder:
-        raise UsageError("--exits trains the layers under them, so the encoder cannot be frozen; leave one of them out")
+        raise UsageError(
+            "--exits also trains the layers below, so the encoder cannot be frozen; leave out --exits or "
+            "--freeze-encoder"
+        )
     if settings.head_norm != "none":
-        raise UsageError("--exits goes without batch normalization; leave --head-norm out")
+        raise UsageError("--exits cannot be used with batch normalization; leave out --head-norm")
 
 
 class ExitInputs(TextInputs):

@@ -73,14 +73,22 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         command=settings.to_dict(),
     )
     if settings.plots:
-        _draw(report, scored, splits.train.metrics[0], folder=folder / "plots")
+        _draw(report, scored, splits.train.metrics[0], folder=folder)
     report.write(folder)  # last: its presence says that the run is complete
     return report
 
 
 def _draw(report: Report, scored: Score, metric: str, *, folder: Path) -> None:
-    plot_history(report.epochs, path=folder / "history.png", metric=metric, best_epoch=report.best_epoch)
+    plots, title = folder / "plots", f"{folder.name}: {Path(report.model).name} on {Path(report.data).name}"
+    scored_title = f"{title}, {report.split}"
+    plot_history(report.epochs, path=plots / "history.png", metric=metric, best_epoch=report.best_epoch, title=title)
     if scored.confusion is not None and len(scored.confusion.labels) <= 30:
-        plot_confusion(scored.confusion.matrix, labels=scored.confusion.labels, path=folder / "confusion.png")
+        matrix, labels = scored.confusion.matrix, scored.confusion.labels
+        plot_confusion(matrix, labels=labels, path=plots / "confusion.png", title=scored_title)
     if scored.calibration is not None:
-        plot_reliability(scored.calibration, before=scored.calibration_before, path=folder / "reliability.png")
+        plot_reliability(
+            scored.calibration,
+            before=scored.calibration_before,
+            path=plots / "reliability.png",
+            title=scored_title,
+        )

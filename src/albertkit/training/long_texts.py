@@ -44,8 +44,8 @@ def windows_of(settings: FinetuneSettings, *, task: Task, max_length: int) -> Wi
     room = max_length - 2  # [CLS] and [SEP]
     if settings.stride is not None and settings.stride > room:
         raise UsageError(
-            f"--stride is {settings.stride}, but an input of {max_length} tokens holds {room} of a text, so "
-            f"tokens between two windows would be passed over; give {room} or less"
+            f"--stride is {settings.stride}, but an input of {max_length} tokens holds {room} of a text, so windows "
+            f"would skip tokens; give {room} or less"
         )
     stride = settings.stride or max(max_length // 2, 1)
     return Windows(min(stride, max(room, 1)), settings.max_windows or MOST)

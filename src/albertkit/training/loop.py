@@ -261,8 +261,8 @@ def train_steps(
 def diverged(what: str, step: int, learning_rate: float) -> str:
     """Return the sentence on a training whose numbers are no longer finite; `step` counts from 1."""
     return (
-        f"{what} at step {step} (learning rate {learning_rate:.2g}): the training diverged; "
-        "start again with a learning rate a third of this one, or --precision fp32"
+        f"{what} at step {step} (learning rate {learning_rate:.2g}): the training diverged; start again with a third "
+        "of the learning rate, or --precision fp32"
     )
 
 

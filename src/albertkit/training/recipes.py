@@ -23,7 +23,7 @@ class Recipe:
     max_length: int | None = None
     """Longest input in tokens; that of the task if None."""
     pooling: str = "mean"
-    """What a head on whole texts reads of each; where each has a second text, `pair` takes the place of `mean`."""
+    """What a head that reads whole texts reads of each; for two texts, `pair` instead of `mean`."""
 
 
 # google-research/albert run_glue.sh (v2 models; learning rate, batch size, steps, warm-up steps; 512 tokens).

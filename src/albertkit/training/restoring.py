@@ -38,7 +38,7 @@ def whole_number(value: Any) -> int:
         ValueError: it is no whole number from 0 up.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError(f"{value!r:.40} is no count")
+        raise ValueError(f"{value!r:.40} is not a count")
     return value
 
 
@@ -94,7 +94,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -
             raise ValueError(f"the optimizer's state is {sorted(map(str, state))}")
         for name in _AVERAGES:
             if not isinstance(state[name], Tensor) or not state[name].is_floating_point():
-                raise ValueError(f"the optimizer's {name} is no tensor")
+                raise ValueError(f"the optimizer's {name} is not a tensor")
             if state[name].shape != parameters[number].shape:
                 raise ValueError(f"the optimizer's {name} is of another shape")
             if parameters[number].is_contiguous() and not state[name].is_contiguous():
@@ -102,5 +102,5 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -
         if isinstance(optimizer, UncorrectedAdamW):
             whole_number(state["step"])
         elif not isinstance(state["step"], Tensor) or not 0 <= state["step"].item() < math.inf:
-            raise ValueError("the optimizer's step is no count")
+            raise ValueError("the optimizer's step is not a count")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from albertkit.data.columns import named
 from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.errors import DataError, UsageError
@@ -27,7 +26,7 @@ def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
     try:
         return FinetuneSettings.from_dict(dict(read_json(Path(run) / CONFIG)))
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"{run} is no run directory of finetune ({CONFIG} cannot be read)") from error
+        raise UsageError(f"{run} is not a run directory of finetune ({CONFIG} cannot be read)") from error
 
 
 def recorded_inputs(run: str | os.PathLike[str]) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def open_for_run(
     try:
         return open_data(data, task=task if own else None, labels=names or None, **every)
     except DataError:
-        from albertkit.datasets.csv_files import named
+        from albertkit.data.columns import named
 
         there = _columns(data, options.get("encoding")) if before else None
         if there is None:

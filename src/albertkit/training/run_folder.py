@@ -86,7 +86,7 @@ class RunFolder:
             run.continues = True
             return run
         if not is_vacant(run.path, first_file=CONFIG):
-            hint = " or --resume to go on" if run.is_begun else ""
+            hint = " or --resume to continue" if run.is_begun else ""
             raise RunError(f"{run.path} exists and is not empty; give another --out{hint}")
         return run
 
@@ -128,12 +128,12 @@ class RunFolder:
             raise RunError(f'{config}: "{INPUTS}" is not a mapping; {_START_AGAIN}')
         if different := input_changes(inputs, self._inputs):
             raise RunError(
-                f"{self.path}: what the run reads has changed since it started: {'; '.join(different)}; bring it back, "
+                f"{self.path}: the run's inputs have changed since it started: {'; '.join(different)}; bring it back, "
                 "or start a new run with another --out"
             )
         if self._inputs.keys() - inputs.keys():
             self.notes = (
-                "an older albertkit began this run and did not record its data, so nothing tells whether they changed",
+                "an older albertkit started this run and did not record its data, so changes cannot be detected",
             )
 
     def _other_duration(self, before: Mapping[str, Any], settings: Mapping[str, Any], *, changed: list[str]) -> str:
@@ -159,7 +159,7 @@ class RunFolder:
             complete, reason = False, str(error)
         if not complete:
             raise RunError(f"{report}: damaged ({reason}); delete it, and --resume writes it again")
-        raise RunError(f"{self.path}: this run is complete (report.json is there); nothing to go on with")
+        raise RunError(f"{self.path}: this run is complete (report.json exists); nothing is left to do")
 
     def log(self, event: Mapping[str, Any]) -> None:
         """Append one event as a line of `metrics.jsonl`.
@@ -172,8 +172,8 @@ class RunFolder:
                 file.write(json.dumps(event) + "\n")
         except OSError as error:
             raise WriteError(
-                f"{self._events}: cannot be written ({error.strerror or error}); "
-                "--resume continues from the last checkpoint"
+                f"{self._events}: cannot be written ({error.strerror or error}); --resume continues from the last "
+                "checkpoint"
             ) from error
 
     def save_checkpoint(self, state: Mapping[str, Any], *, name: str = LAST) -> None:
@@ -189,8 +189,8 @@ class RunFolder:
             except RuntimeError as error:  # torch's own writer does not raise OSError when the disk is full
                 reason = str(error).splitlines()[0]
                 raise WriteError(
-                    f"{path}: cannot be written (is the disk full? torch says: {reason}); "
-                    "what stood there before is untouched"
+                    f"{path}: cannot be written (is the disk full? torch says: {reason}); the previous file is "
+                    "unchanged"
                 ) from error
 
     def load_checkpoint(self, *, name: str = LAST) -> dict[str, Any] | None:

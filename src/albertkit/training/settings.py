@@ -29,16 +29,16 @@ class FinetuneSettings(SharedSettings):
     out: str
     """The run directory to make."""
     task: str | None = None
-    """classification, regression or multilabel; the data set's own when left out."""
+    """classification, regression or multilabel; default: the data set's own."""
     data_dir: str | None = None
     """Local copy of a known data set: a folder or an archive."""
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
     labels: tuple[str, ...] | None = None
-    """Names of the classes of a table in the order of their indices; those of the training file when left out."""
+    """Names of the classes of a table in the order of their indices; default: those of the training file."""
     encoding: str | None = None
-    """Of a text file; what its byte order mark says, else UTF-8, when left out."""
+    """Of a text file; default: what its byte order mark says, else UTF-8."""
     skip_bad_rows: bool = False
     """Count malformed rows and go on, instead of stopping at the first."""
     train_split: str = "train"
@@ -59,7 +59,7 @@ class FinetuneSettings(SharedSettings):
     exits: bool = False
     """Also train a head after every layer before the last, so that texts can leave early."""
     pooling: str | None = None
-    """What the head reads of each row: `mean`, `pair` (two texts), `pooler` or `cls`; the recipe says when left out."""
+    """What the head reads of each row: `mean`, `pair` (two texts), `pooler` or `cls`; default: from the recipe."""
     epochs: int | None = None
     batch_size: int | None = None
     """Examples of one optimizer step."""
@@ -78,9 +78,9 @@ class FinetuneSettings(SharedSettings):
     long: str = "truncate"
     """What becomes of longer texts: `truncate` cuts them, `windows` reads them in several overlapping inputs."""
     stride: int | None = None
-    """Tokens from one window to the next; half of max_length when left out."""
+    """Tokens from one window to the next; default: half of max_length."""
     max_windows: int | None = None
-    """Windows of a text at most; 8 when left out."""
+    """Windows of a text at most; default: 8."""
     class_weights: str | dict[str, float] | None = None
     """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
@@ -115,11 +115,11 @@ class FinetuneSettings(SharedSettings):
     def _problems(self) -> list[str]:
         problems = super()._problems()
         if self.epochs is not None and self.steps is not None:
-            problems.append("epochs and steps are both given; give one of them")
+            problems.append("epochs and steps are both given; leave one of them out")
         if self.validation is not None and self.validation_split is not None:
-            problems.append("validation (a share of train) and validation-split are both given; give one of them")
+            problems.append("validation (a share of train) and validation-split are both given; leave one of them out")
         if self.test is not None and self.test_split is not None:
-            problems.append("test (a share of train) and test-split are both given; give one of them")
+            problems.append("test (a share of train) and test-split are both given; leave one of them out")
         if self.long not in LONG:
             problems.append(f'long is "{self.long}"; it must be {" or ".join(LONG)}')
         elif self.long != "windows" and (self.stride is not None or self.max_windows is not None):
@@ -140,7 +140,7 @@ class FinetuneSettings(SharedSettings):
         given = {"unlabelled": self.unlabelled, "teacher-weight": self.teacher_weight, "temperature": self.temperature}
         lonely = [name for name, value in given.items() if value is not None]
         if self.teacher is None and lonely:
-            problems.append(f"{' and '.join(lonely)} without a teacher; add --teacher RUN, a model that is trained")
+            problems.append(f"{' and '.join(lonely)} without a teacher; add --teacher RUN, a trained model")
         if self.temperature is not None and not 0 < self.temperature <= 100:
             problems.append(f"temperature is {self.temperature}; it must be above 0 and at most 100, such as 2")
         if self.teacher_weight is not None and not 0 < self.teacher_weight <= 1:

@@ -15,7 +15,7 @@ class SharedSettings:
     """One run; a subclass says what it trains.
 
     Raises:
-        UsageError: values that cannot be, all of them in one sentence.
+        UsageError: invalid values, all of them in one sentence.
     """
 
     BOUNDS: ClassVar[Mapping[str, float]] = {}

@@ -41,7 +41,7 @@ class Splits:
 
         Args:
             train: what trains.
-            held_out: the examples that choose the epoch; without any the last epoch is kept.
+            held_out: the examples that select the epoch; without any the last epoch is kept.
         """
         empty = replace(train, split="test", examples=[])
         return cls(train, replace(train, split="validation", examples=list(held_out)), empty)
@@ -83,21 +83,21 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         test = split(settings.test_split)
         if test.split == train.split:
             raise UsageError(
-                f'the split "{train.split}" cannot both train and score; give another --test-split, '
-                "or --test 0.2 to score on a share of it"
+                f'the split "{train.split}" cannot be used for both training and scoring; '
+                "give another --test-split, or --test 0.2 to hold out a share of it"
             )
     elif settings.test is None:
         name = next((name for name in ("test", "dev") if usable(name)), None)
         test = None if name is None else split(name)
 
     validation: Dataset | None = None
-    share = settings.validation
+    share, by_default = settings.validation, False
     if settings.validation_split is not None:
         validation = split(settings.validation_split)
         if validation.split == train.split:
             raise UsageError(
-                f'the split "{train.split}" cannot both train and choose; give another --validation-split, '
-                "or --validation 0.1 to choose on a share of it"
+                f'the split "{train.split}" cannot be used for both training and validation; '
+                "give another --validation-split, or --validation 0.1 to hold out a share of it"
             )
     elif settings.few_shot:
         pass  # cross-validation on the training rows chooses
@@ -105,7 +105,7 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         validation = split("dev")
     elif share is None and len(train) >= 20:
         share = SHARES.get(source.name, DEFAULT_SHARE)
-        notes.append(f"{share:.0%} of {source.name} {settings.train_split} (seed {settings.seed}) chose the epoch")
+        by_default = True
     whole = train
     if settings.test is not None and share is not None:
         train, test, validation = divide(whole, fractions=(settings.test, share), seed=settings.seed)
@@ -113,6 +113,8 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
         train, test = divide(whole, fractions=(settings.test,), seed=settings.seed)
     elif share is not None:
         train, validation = divide(whole, fractions=(share,), seed=settings.seed)
+    if by_default and share is not None and validation is not None:
+        notes.append(f"Held out {len(validation):,} rows ({100 * share:.0f} %) to pick the best epoch.")
 
     if validation is None:
         validation = train if test is None or settings.few_shot else test
@@ -121,19 +123,20 @@ def choose_splits(source: DataSource, settings: FinetuneSettings) -> Splits:
     cross_validated = settings.few_shot and test is train
     if cross_validated:
         notes.append(
-            "no other labelled split is there: the scores are cross-validated on the training rows; --test 0.2 scores "
-            "on a share of them instead"
+            "no other labelled split: the scores are cross-validated on the training rows; --test 0.2 holds out a "
+            "share of them instead"
         )
     elif test is train:
         notes.append(
-            "no other labelled split is there: the scores are those of the training examples themselves, "
-            "which shows that the network can learn them and nothing else"
+            "no other labelled split: the scores are on the training examples, so they only show that the network "
+            "can fit them"
         )
     elif test is validation:
         asked = settings.validation is not None or settings.validation_split is not None
-        hint = "--test 0.2 scores on a share of train" if asked else "--validation 0.1 chooses on a share of train"
+        hint = "use --test 0.2" if asked else "use --validation 0.1"
         notes.append(
-            f"the split {test.split} both chose the epoch and scored, so the figure is a little high; {hint} instead"
+            f"the split {test.split} both selected the epoch and gave the score, so the score is slightly "
+            f"optimistic; {hint} for separate rows"
         )
     if settings.train_limit is not None and settings.train_limit < len(train):
         notes.append(
@@ -174,7 +177,7 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
     splits = choose_splits(source, settings)
     if settings.few_shot and splits.test is splits.train:
         raise UsageError(
-            f"{run} held no rows out: its score is cross-validated on the training rows; give --split and other data"
+            f"{run} held out no rows: its score is cross-validated on the training rows; give --split and other data"
         )
     from albertkit.training.digest import input_changes, split_digest  # here, since exported models run without torch
 

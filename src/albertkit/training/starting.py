@@ -34,5 +34,5 @@ def with_pretraining_heads(model: Model, heads: Sequence[str], *, seed: int) -> 
     missing = tuple(name for name in heads if name not in model.network.heads)
     torch.manual_seed(seed)
     there = {**dict(model.network.heads), **pretraining_heads(model.config, missing)}
-    notes = (f"{model.source} has no head {' and '.join(missing)}: fresh ones are trained",) if missing else ()
+    notes = (f"{model.source} has no {' and '.join(missing)} head: adding a new, untrained one",) if missing else ()
     return Network(model.network.encoder, {name: there[name] for name in heads}), notes

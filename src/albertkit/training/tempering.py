@@ -24,11 +24,12 @@ def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple
         return None, None
     # A temperature fitted on the scored examples would flatter the report, one on training examples the model.
     if validation is splits.test or validation is splits.train:
-        return None, "the probabilities are not calibrated: that takes a validation split of its own"
+        return None, "the probabilities are not calibrated: calibration needs a separate validation split"
     dataset = validation.dataset
     if len(dataset) < LEAST_EXAMPLES:
         return None, (
-            f"the probabilities are not calibrated: that takes {LEAST_EXAMPLES} validation examples, not {len(dataset)}"
+            f"the probabilities are not calibrated: calibration needs {LEAST_EXAMPLES} validation examples, not "
+            f"{len(dataset)}"
         )
     outputs = split_outputs(predictor, validation)
     found = fit_temperature(
@@ -37,7 +38,7 @@ def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple
     )
     if found is None:
         return None, (
-            f"the probabilities are not calibrated: {dataset.split} asks for a temperature outside "
-            f"{RANGE[0]:g} to {RANGE[1]:g} (the answers are all right, or no better than chance)"
+            f"the probabilities are not calibrated: {dataset.split} needs a temperature outside "
+            f"{RANGE[0]:g} to {RANGE[1]:g} (the predictions are all correct, or no better than chance)"
         )
     return found, None

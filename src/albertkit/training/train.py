@@ -59,7 +59,7 @@ def train(
         model: what to start from; its encoder is changed.
         splits: what trains, what chooses the epoch, and what gives the score; the last two may be without rows.
         resolved: every choice, from `resolve`.
-        run: where it computes, writes and reports; on the settings' device, in memory and silently when left out.
+        run: where it computes, writes and reports; default: on the settings' device, in memory and silently.
         teacher: whose answers are learned, too.
 
     Raises:

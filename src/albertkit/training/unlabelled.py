@@ -62,11 +62,11 @@ def with_unlabelled(splits: Splits, settings: FinetuneSettings) -> Splits:
             seen.add(key)
             kept.append(example)
     counts = (
-        (held, "the validation or scored split has them, too"),
+        (held, "they are also in the validation or scored split"),
         (again, "they are labelled training texts or repeat an earlier text"),
         (empty, "they are empty"),
     )
-    notes += [f"{SPLIT}: {count:,} of {len(given):,} texts left out, since {why}" for count, why in counts if count]
+    notes += [f"{SPLIT}: left out {count:,} of {len(given):,} texts: {why}" for count, why in counts if count]
     if not kept:
         raise DataError(
             f"{', '.join(settings.unlabelled)}: none of the {len(given):,} unlabelled texts is left, since all of them "

@@ -88,8 +88,8 @@ def stuck_at(epochs: Epochs, *, reference: float) -> str | None:
     if best < 0.98 * reference:
         return None
     return (
-        f"The training loss is stuck at {best:.3f}: always giving the same answer has {reference:.3f}, so the model "
-        "has learned nothing from the texts."
+        f"The training loss is stuck at {best:.3f}: a constant prediction has {reference:.3f}, so the model has "
+        "learned nothing from the texts."
     )
 
 
@@ -144,10 +144,10 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     last_is_best = run.best_epoch == len(run.losses)
     unfinished = last_is_best and run.still_falling
     if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
-        found.append(f"{run.rows // run.classes:,} rows per class are few: train with --few-shot")
+        found.append(f"{run.rows // run.classes:,} rows per class are few: use --few-shot")
     if few or unfinished or (last_is_best and len(run.losses) == 1):
-        why = f"it made only {run.steps:,} steps" if few else "the last epoch was the best"
-        why = "the loss still fell in the last epoch" if unfinished else why
+        why = f"only {run.steps:,} training steps" if few else "the last epoch was the best"
+        why = "the loss was still falling in the last epoch" if unfinished else why
         found.append(f"{why}: train longer ({_longer(run)})")
     rate = settings.learning_rate or 0.0
     higher = _rounded(3 * rate)
@@ -155,14 +155,14 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     if run.is_stuck and not unfinished:
         found.append(f"another learning rate (--learning-rate {higher:g} or {_rounded(rate / 3):g})")
     elif may_rise and (few or unfinished):
-        found.append(f"a higher rate (--learning-rate {higher:g})")
+        found.append(f"a higher learning rate (--learning-rate {higher:g})")
     if run.pools and settings.pooling in ("pooler", "cls"):
-        found.append("the mean of all tokens (--pooling mean)")
+        found.append("mean pooling (--pooling mean)")
     if settings.freeze_encoder:
-        found.append("train the encoder, too (without --freeze-encoder)")
+        found.append("train the encoder too (leave out --freeze-encoder)")
     if not last_is_best and not few:
         found.append(
-            f"epoch {run.best_epoch} of {len(run.losses)} was the best: more epochs will not help, more rows may"
+            f"epoch {run.best_epoch} of {len(run.losses)} was the best: more epochs will not help; more rows may"
         )
     if run.is_small:
         found.append("a larger model (--model albert-base-v2)")

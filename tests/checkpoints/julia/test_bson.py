@@ -82,7 +82,7 @@ def test_the_outputs_of_google_s_code(shared: Path) -> None:
     assert set(checkpoint.heads) == {"mlm", "sop"}
     assert (checkpoint.config.hidden_act, checkpoint.tokenizer_mode) == ("gelu_new", "google")
     assert checkpoint.tokenizer_files == {}
-    assert "the vocabulary of 173 pieces was not carried" in checkpoint.notes[-1]
+    assert "the vocabulary of 173 pieces was not converted" in checkpoint.notes[-1]
     state = checkpoint.state
     encoder = Encoder(checkpoint.config).eval()
     encoder.load_state_dict({name: tensor for name, tensor in state.items() if not name.startswith("heads.")})
@@ -195,7 +195,7 @@ def test_counters_and_strangers(tmp_path: Path) -> None:
     changed(path, change)
     checkpoint = read_checkpoint(path)
     assert checkpoint.unexpected == ("bert/stranger",)
-    assert checkpoint.notes[0] == "2 values of the training were passed over"
+    assert checkpoint.notes[0] == "2 values of the training run were ignored"
 
 
 def test_plain_vectors_and_references(tmp_path: Path) -> None:
@@ -219,9 +219,9 @@ def test_plain_vectors_and_references(tmp_path: Path) -> None:
     [
         (tiny(hidden_act="gelu"), "made here: its activation is the erf form of gelu"),
         (tiny(layer_norm_eps=1e-5), "made here: layer_norm_eps is 1e-05"),
-        (tiny("tags"), 'made here: its head "tags" has no place'),
-        (tiny("choice"), 'made here: its head "choice" has no place'),
-        (replace(tiny("classifier"), task={"head": {"pooling": "mean"}}), 'its head "classifier" has no place'),
+        (tiny("tags"), 'made here: its head "tags" cannot be stored'),
+        (tiny("choice"), 'made here: its head "choice" cannot be stored'),
+        (replace(tiny("classifier"), task={"head": {"pooling": "mean"}}), 'its head "classifier" cannot be stored'),
         (replace(tiny(), config=replace(CONFIG, hidden_size=16)), "made here: 19 tensors do not fit"),
     ],
 )
@@ -262,11 +262,11 @@ POOLER = "bert/pooler/dense/kernel"
     "change, expected",
     [
         (lambda document: document.pop("weights"), "holds no weights but config, vocab"),
-        (lambda document: document.update(weights=7), "weights is no dictionary"),
-        (lambda document: document["weights"]["data"][0].pop(), "weights is no dictionary"),
-        (lambda document: document["weights"]["data"][0].__setitem__(0, 7), "weights is no dictionary"),
-        (lambda document: document.update(vocab=[1]), "vocab holds something else than lines of text"),
-        (lambda document: document.update(vocab="a"), "vocab is no list of values"),
+        (lambda document: document.update(weights=7), "weights is not a dictionary"),
+        (lambda document: document["weights"]["data"][0].pop(), "weights is not a dictionary"),
+        (lambda document: document["weights"]["data"][0].__setitem__(0, 7), "weights is not a dictionary"),
+        (lambda document: document.update(vocab=[1]), "vocab holds something other than lines of text"),
+        (lambda document: document.update(vocab="a"), "vocab is not a list of values"),
         (
             lambda document: document.update(
                 _backrefs=[{"tag": "backref", "ref": 1}], weights={"tag": "backref", "ref": 1}
@@ -281,7 +281,7 @@ POOLER = "bert/pooler/dense/kernel"
         (edit(POOLER, type={"tag": "datatype", "name": ["Core", "Any"], "params": []}), "is an array of Any"),
         (edit(POOLER, data=[1, 2]), "is an array of Float32, not of"),
         (edit(POOLER, size=[7, 28]), "pooler.weight (bert/pooler/dense/kernel in the file) [7, 28], expected [14, 14]"),
-        (put("weights", POOLER, 7), f"{POOLER} is no array of numbers"),
+        (put("weights", POOLER, 7), f"{POOLER} is not an array of numbers"),
         (put_sizes(num_hidden_layers=900, num_hidden_groups=900), "too few for the layers of its config"),
         (put_sizes(num_hidden_layers=10**6), "num_hidden_layers is 1000000, not a whole number from 1 to 1000"),
         (put_sizes(inner_group_num=99), "too few for the layers of its config"),

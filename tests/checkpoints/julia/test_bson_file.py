@@ -89,7 +89,7 @@ def nested(depth: int) -> bytes:
         (document(b"\x07a\0\x01\0"), "has an element of type 7"),
         (document(b"\x0aa\0", b"\x0aa\0"), 'holds "a" twice in one document'),
         (document(b"\x0aaaaa")[:-1] + b"a", "a name at byte 5 does not end"),
-        (document(b"\x0a\xff\0"), "has text at byte 5 that is no UTF-8"),
+        (document(b"\x0a\xff\0"), "has text at byte 5 that is not UTF-8"),
         (nested(100), "is nested more than 64 deep"),
         (nested(20_000), "is nested more than 64 deep"),
     ],

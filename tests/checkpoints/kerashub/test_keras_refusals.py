@@ -26,7 +26,7 @@ from tests.checkpoints.kerashub.presets import CONFIG, change_json, refusal, tin
         (tiny(hidden_act="relu"), "made here: hidden_act is relu, and KerasHub's ALBERT always has gelu_new"),
         (tiny(hidden_act="gelu"), "made here: hidden_act is gelu, "),
         (tiny(layer_norm_eps=1e-5), "made here: layer_norm_eps is 1e-05, "),
-        (tiny(num_hidden_groups=4), "num_hidden_layers 6 is no multiple of num_hidden_groups 4"),
+        (tiny(num_hidden_groups=4), "num_hidden_layers 6 is not a multiple of num_hidden_groups 4"),
         (
             replace(tiny(), state={k: v for k, v in tiny().state.items() if not k.startswith("pooler")}),
             "made here: has no pooler",
@@ -43,7 +43,7 @@ def test_what_kerashub_cannot_be(tmp_path: Path, checkpoint: Checkpoint, expecte
 @pytest.mark.parametrize(
     "change, expected",
     [
-        ({"class_name": "BertBackbone"}, "describes BertBackbone, and albertkit reads KerasHub's AlbertBackbone alone"),
+        ({"class_name": "BertBackbone"}, "describes BertBackbone, but albertkit reads only KerasHub's AlbertBackbone"),
         ({"config": 7}, "describes AlbertBackbone"),
         ({"num_groups": 4}, "num_groups 4 does not divide num_layers 6"),
         ({"num_heads": 7}, "has 2 attention heads in layers/transformer_encoder"),
@@ -174,7 +174,7 @@ def test_content_that_keras_does_not_write(tmp_path: Path, kind: str, expected: 
 @pytest.mark.parametrize(
     "content, expected",
     [
-        (b"", "this is no HDF5 file"),
+        (b"", "this is not an HDF5 file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "this is a Git LFS pointer"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "the HDF5 library says"),
     ],

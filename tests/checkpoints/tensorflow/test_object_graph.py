@@ -64,7 +64,7 @@ def test_dots_and_slashes_within_an_attribute() -> None:
         (message(1, message(1, number(1, 9) + message(2, "x"))), "names object 9 of 1"),
         (message(1, message(1, number(1, 2**63) + message(2, "x"))), "names object 9223372036854775808 of 1"),
         (message(1, message(1, message(2, b"\xff"))), "is not UTF-8"),
-        (message(1, number(1, 5)), "a number stands in place of a message"),
+        (message(1, number(1, 5)), "a number where a message belongs"),
         (message(1, message(1, message(1, "x"))), "a number is of the wrong kind"),
         (message(1, b"")[:-1] + b"\x09", "the file is cut off or corrupt"),
     ],

@@ -41,7 +41,7 @@ def test_a_model_without_signatures_and_one_that_nothing_tells_the_activation_of
     library += function("encoder", *(node(str(i), "PartitionedCall", calls="layer") for i in range(3)))
     checkpoint = read_checkpoint(make(graph_def=message(2, library)))
     assert (checkpoint.config.num_hidden_layers, checkpoint.config.hidden_act) == (3, "gelu_new")
-    assert [note for note in checkpoint.notes if "do not tell the activation" in note] == list(checkpoint.notes)
+    assert [note for note in checkpoint.notes if "do not record the activation" in note] == list(checkpoint.notes)
 
 
 def test_settings_of_keras_serve_where_the_graph_does_not(make: Made, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_signatures_that_disagree_are_not_believed(make: Made) -> None:
 
 def test_damaged_settings_of_keras_are_passed_over(make: Made) -> None:
     folder = make(keras=b"\xff\xff")
-    assert [note.endswith("(it was passed over)") for note in read_checkpoint(folder).notes] == [True]
+    assert [note.endswith("(it was ignored)") for note in read_checkpoint(folder).notes] == [True]
     deep = '{"class_name": "AlbertEncoder", "config": ' + "[" * 200_000
     (folder / "keras_metadata.pb").write_bytes(message(1, message(5, deep)))
     assert read_checkpoint(folder).notes == ()

@@ -52,7 +52,9 @@ def test_outputs_are_those_of_google(shared: Path, name: str) -> None:
 
 def test_what_the_files_say(shared: Path) -> None:
     checkpoint = read_checkpoint(shared / "fixtures" / "tf1_mlm_sop")
-    assert checkpoint.notes == ("65 variables were passed over that belong to the training (optimizer, step counter)",)
+    assert checkpoint.notes == (
+        "65 variables were ignored, since they belong to the training run (optimizer, step counter)",
+    )
     assert checkpoint.config == AlbertConfig(
         vocab_size=173,
         embedding_size=12,
@@ -134,7 +136,7 @@ def test_variables_without_files() -> None:
         state, unexpected = to_canonical_state(each)
         assert_same_state(state, checkpoint.state)
         assert unexpected == ("more/of/it",)
-    with pytest.raises(CheckpointError, match="stand for one tensor"):
+    with pytest.raises(CheckpointError, match="are the same tensor"):
         to_canonical_state({**google, **moved}, where="both")
 
 
@@ -195,13 +197,14 @@ def test_several_checkpoints(tmp_path: Path) -> None:
     (folder / "checkpoint").write_text('model_checkpoint_path: "/gone/run\\\\x/model.ckpt-900"\n')
     assert bias() == 900
     assert (
-        'model.ckpt-900 was read, which is the one that the file "checkpoint" names' in read_checkpoint(folder).notes[0]
+        'model.ckpt-900 was read, one of 2 checkpoints in the folder: it is the one that the file "checkpoint" names'
+        in read_checkpoint(folder).notes[0]
     )
     (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-7"\n')
     assert bias() == 1000
     (folder / "checkpoint").unlink()
     assert bias() == 1000
-    assert "of 2 checkpoints in the folder model.ckpt-1000 was read" in read_checkpoint(folder).notes[0]
+    assert "model.ckpt-1000 was read, one of 2 checkpoints in the folder" in read_checkpoint(folder).notes[0]
     change_best = made().state["pooler.bias"][0]
     TF1.write(made(), folder)
     (folder / "checkpoint").unlink()
@@ -221,8 +224,8 @@ def test_slots_and_unknown_variables(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(folder)
     assert checkpoint.unexpected == tuple(f"bert/stranger_{number}" for number in range(5))
     assert checkpoint.notes == (
-        "9 variables were passed over that belong to the training (optimizer, step counter)",
-        '5 variables were passed over that have no place in ALBERT: "bert/stranger_0", "bert/stranger_1", '
+        "9 variables were ignored, since they belong to the training run (optimizer, step counter)",
+        '5 variables were ignored, since ALBERT has no such variables: "bert/stranger_0", "bert/stranger_1", '
         '"bert/stranger_2", ..',
     )
 
@@ -241,7 +244,7 @@ def test_a_longer_table_of_positions(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(folder)
     assert checkpoint.config.max_position_embeddings == 13
     assert checkpoint.notes == (
-        "the table of positions has 13 rows and the configuration says 7; the table was followed",
+        "the table of positions has 13 rows and the configuration says 7; the table's size is used",
     )
     change_config(folder, max_position_embeddings=17)
     assert "[13, 5], expected [17, 5]" in refusal(folder)
@@ -263,7 +266,7 @@ def test_keys_of_other_software(tmp_path: Path) -> None:
     folder = written(tmp_path, made())
     change_config(folder, pooler_type="first_token_transform", ln_type="postln", layers_to_keep=[])
     assert read_checkpoint(folder).notes == (
-        "albert_config.json: keys that say nothing about the network were passed over: pooler_type",
+        "albert_config.json: keys that do not describe the network were ignored: pooler_type",
     )
 
 
@@ -295,7 +298,7 @@ def test_vocabularies(tmp_path: Path, files: tuple[str, ...], name: str | None, 
     checkpoint = read_checkpoint(folder)
     assert checkpoint.tokenizer_files == ({name: folder / str(found)} if name else {})
     assert checkpoint.notes == (
-        () if name else ("several files could be the vocabulary, none was taken: one.model, two.model",)
+        () if name else ("several files could be the vocabulary, so none was used: one.model, two.model",)
     )
     copied = written(tmp_path / "copy", checkpoint)
     if name:

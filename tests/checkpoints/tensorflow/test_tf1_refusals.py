@@ -104,8 +104,8 @@ def deep() -> Checkpoint:
 
 
 REFUSED: dict[str, tuple[Callable[[], Checkpoint], str]] = {
-    "deep": (deep, 'its deep head "classifier" has no place'),
-    "tags": (lambda: made("tags"), 'its head "tags" has no place'),
+    "deep": (deep, 'its deep head "classifier" cannot be stored'),
+    "tags": (lambda: made("tags"), 'its head "tags" cannot be stored'),
     "both": (lambda: made("classifier", "choice"), "have one name"),
     "erf": (lambda: made(hidden_act="gelu"), "convert with --activation gelu_new"),
     "epsilon": (lambda: made(layer_norm_eps=1e-5), "layer_norm_eps is 1e-05"),

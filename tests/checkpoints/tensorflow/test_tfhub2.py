@@ -148,7 +148,7 @@ def test_options_win_and_the_notes_say_so(make: Made) -> None:
     folder = make(keras=settings(num_layers=7))
     said = read_checkpoint(folder)
     assert said.config.num_hidden_layers == 5
-    assert said.notes == ("Keras's settings say 7 layers, the graph applies 5; the graph is believed",)
+    assert said.notes == ("Keras's settings say 7 layers, the graph applies 5; the graph's number is used",)
     asked = read_checkpoint(folder, ReadOptions(num_layers=2, num_heads=3, activation="relu"))
     assert asked.config == replace(said.config, num_hidden_layers=2, num_attention_heads=3, hidden_act="relu")
     assert asked.notes == (
@@ -160,7 +160,9 @@ def test_options_win_and_the_notes_say_so(make: Made) -> None:
 
 def test_an_unknown_number_of_layers(make: Made) -> None:
     folder = make(graph_def=b"")
-    with pytest.raises(CheckpointError, match="hidden_size 6 is no published one; give the number with --num-layers"):
+    with pytest.raises(
+        CheckpointError, match="no published model has hidden_size 6; give the number with --num-layers"
+    ):
         read_checkpoint(folder)
     assert read_checkpoint(folder, ReadOptions(num_layers=4)).config.num_hidden_layers == 4
 
@@ -169,7 +171,7 @@ def test_the_published_number_of_layers(make: Made) -> None:
     config = replace(CONFIG, hidden_size=1024, num_attention_heads=16, intermediate_size=2)
     checkpoint = read_checkpoint(make(config=config, graph_def=b""))
     assert checkpoint.config.num_hidden_layers == 24
-    assert "the files do not tell the number of layers; 24, published for this width, is used" in checkpoint.notes
+    assert "the files do not record the number of layers; 24, published for this width, is used" in checkpoint.notes
 
 
 def test_variables_of_no_albert_and_of_the_training(make: Made) -> None:
@@ -184,8 +186,8 @@ def test_variables_of_no_albert_and_of_the_training(make: Made) -> None:
     checkpoint = read_checkpoint(make(more=more, keys={"pooler_transform/kernel/m": slot}))
     assert checkpoint.unexpected == ("do_lower_case",)
     assert checkpoint.notes == (
-        "4 variables of the training (optimizer slots, counters) were passed over",
-        'passed over, as no ALBERT has it: "do_lower_case"',
+        "4 variables of the training (optimizer slots, counters) were ignored",
+        'ignored, since no ALBERT has it: "do_lower_case"',
     )
 
 
@@ -269,7 +271,7 @@ def test_missing_files(make: Made) -> None:
     with pytest.raises(CheckpointError, match="holds no graph of a SavedModel"):
         read_checkpoint(folder)
     (folder / "saved_model.pb").unlink()
-    with pytest.raises(CheckpointError, match="no model in a known format"):
+    with pytest.raises(CheckpointError, match="not a model in a known format"):
         read_checkpoint(folder)
 
 

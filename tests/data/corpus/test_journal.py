@@ -142,7 +142,7 @@ def test_what_changed_is_said(files: list[Path], tmp_path: Path, tokenizer: Toke
         files[0].write_bytes(before)  # another time, the same content
         heard = Heard()
         report = prepare(files, out=out, tokenizer=tokenizer, progress=heard, **SMALL)
-        assert [("complete already" in said, "going on behind shard" in said) for said in heard.sentences] == [
+        assert [("already complete" in said, "continuing after shard" in said) for said in heard.sentences] == [
             (complete, not complete)
         ]
         assert report["shards"] == len(Corpus.open(out, verify=True).manifest["shards"])
@@ -153,10 +153,10 @@ def test_shards_that_went_missing(files: list[Path], tmp_path: Path, tokenizer: 
     with pytest.raises(Stopped):
         prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
     (tmp_path / "s" / "00001.tokens.npy").unlink()
-    with pytest.raises(RunError, match=r"00001\.tokens\.npy is missing; remove the folder and begin again"):
+    with pytest.raises(RunError, match=r"00001\.tokens\.npy is missing; remove the folder and start again"):
         prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
     (tmp_path / "s" / "progress.json").write_text("{")
-    with pytest.raises(RunError, match=r"progress\.json: cannot be read .*; remove the folder and begin again"):
+    with pytest.raises(RunError, match=r"progress\.json: cannot be read .*; remove the folder and start again"):
         prepare(files, out=tmp_path / "s", tokenizer=tokenizer, **SMALL)
 
 

@@ -141,7 +141,7 @@ def test_refusals_leave_nothing(files: list[Path], tmp_path: Path, tokenizer: To
         with pytest.raises(UsageError, match=words):
             prepare(files, **{"out": out, "tokenizer": tokenizer, **SMALL, **options})
     (tmp_path / "n.txt").write_bytes(b" \n\xcc\x81\n\n")
-    with pytest.raises(DataError, match=r"n\.txt: no token in 6 bytes; give files with text"):
+    with pytest.raises(DataError, match=r"n\.txt: no tokens in 6 bytes; give files with text"):
         prepare(tmp_path / "n.txt", out=out, tokenizer=tokenizer, **SMALL)
     with pytest.raises(DataError, match="there is no such file"):
         prepare([files[0], tmp_path / "no.txt"], out=out, tokenizer=tokenizer)

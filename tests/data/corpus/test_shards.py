@@ -96,7 +96,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_folders_that_are_no_corpus(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(DataError, match=r"no: there is no such folder; make one with albertkit prepare"):
         Corpus.open(tmp_path / "no")
-    with pytest.raises(DataError, match=r"holds no manifest\.json, so it is no prepared corpus"):
+    with pytest.raises(DataError, match=r"holds no manifest\.json, so it is not a prepared corpus"):
         Corpus.open(tmp_path)
     (tmp_path / "progress.json").write_text("{}")
     with pytest.raises(DataError, match="not finished; the same albertkit prepare command again continues"):
@@ -202,7 +202,7 @@ def test_what_does_not_add_up(folder: Path, tokenizer: Tokenizer) -> None:
     edit(folder, documents=5)
     Corpus.open(folder)
     (folder / "tokenizer" / "spiece.model").write_bytes(tokenizer.model + b"!")
-    with pytest.raises(DataError, match=r"spiece\.model: not the vocabulary that split this text"):
+    with pytest.raises(DataError, match=r"spiece\.model: not the vocabulary that this text was tokenized with"):
         Corpus.open(folder)
 
 

@@ -174,10 +174,12 @@ def test_pieces_that_start_words() -> None:
 
 def test_what_cannot_be() -> None:
     for share in (0.0, 1.0, -0.1):
-        with pytest.raises(UsageError, match=f"a masked share of {share} cannot be; give a number between 0 and 1"):
+        with pytest.raises(UsageError, match=f"the masked share is {share}; it must be between 0 and 1"):
             some_rule(share=share)
-    with pytest.raises(UsageError, match="n-grams of 0 words cannot be; give 1 or more"):
+    with pytest.raises(UsageError, match="max_ngram is 0 words; it must be 1 or more"):
         some_rule(max_ngram=0)
-    with pytest.raises(UsageError, match=r"a masked share of 0.5 leaves no context; give at most 0.4"):
+    with pytest.raises(
+        UsageError, match=r"the masked share is 0.5, which leaves too little context; it must be at most 0.4"
+    ):
         some_rule(share=0.5)
     assert some_rule(share=0.5, max_ngram=1).probabilities.tolist() == [1.0]

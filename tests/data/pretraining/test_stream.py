@@ -193,7 +193,7 @@ def test_a_position_behind_the_last_pool_is_the_next_epoch() -> None:
 @pytest.mark.parametrize("kind,lengths", [(InstanceStream, [[1], [], [1, 0]]), (GoogleStream, [[], [0]])])
 def test_no_text_at_all(kind: Any, lengths: list[list[int]]) -> None:
     stream = stream_of(MemoryCorpus(lengths), kind=kind)
-    with pytest.raises(UsageError, match="the documents hold no two words side by side: nothing to pretrain on"):
+    with pytest.raises(UsageError, match="the documents have no two adjacent words: there is nothing to pretrain on"):
         next(stream.batches())
 
 
@@ -223,7 +223,7 @@ def test_held_out_documents_are_never_trained_on() -> None:
 
 def test_what_cannot_be_held_out() -> None:
     for share in (-0.1, 1.0):
-        with pytest.raises(UsageError, match=f"a held-out share of {share} cannot be; give a number from 0 to 1"):
+        with pytest.raises(UsageError, match=f"the held-out share is {share}; it must be from 0 to 1"):
             held_out_documents(10, share=share, seed=1)
     with pytest.raises(UsageError, match=r"1 document cannot be divided .* or --held-out 0"):
         held_out_documents(1, share=0.01, seed=1)

@@ -138,7 +138,7 @@ def test_the_loss_of_validation_conditions_on_a_beam(objective: AnswerObjective,
 
 
 def test_without_token_types_it_does_not_guess(objective: AnswerObjective, head: nn.Module) -> None:
-    with pytest.raises(AssertionError, match="pass their token types"):
+    with pytest.raises(AssertionError, match="pass token_type_ids"):
         objective.outputs(head, states(), lengths=LENGTHS)
 
 

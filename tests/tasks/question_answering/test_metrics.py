@@ -103,7 +103,7 @@ def test_refusals() -> None:
         span_scores([SpanExample("?", "c", None, "q9")], predictions={"q9": ""})
     with pytest.raises(DataError, match=r'1 of 8 predictions have no null odds \(the first is "q2"\)'):
         span_scores(ALL, predictions=GIVEN, null_odds={key: odds for key, odds in ODDS.items() if key != "q2"})
-    with pytest.raises(UsageError, match=r"null odds go with SQuAD 2\.0"):
+    with pytest.raises(UsageError, match=r"null odds work only with SQuAD 2\.0"):
         span_scores(ANSWERED, predictions=GIVEN, null_odds=ODDS)
     with pytest.raises(UsageError, match=r'version "3\.0"; known: 1\.1, 2\.0'):
         span_scores(ANSWERED, predictions=GIVEN, version="3.0")

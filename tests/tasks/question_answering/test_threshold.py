@@ -73,7 +73,7 @@ def test_a_task_is_tuned_on_its_outputs() -> None:
     assert tuned.null_threshold == 3.0  # of 0, 2 | 6, 8: one above 2
     answers = [row["answer"] for row in tuned.predictions(outputs, encoded, examples, labels=())]
     assert answers == ["red house", "red house", "", ""]
-    assert tuned.setting_notes() == ("a question counts as having no answer where the log odds of that are above 3",)
+    assert tuned.setting_notes() == ("a question counts as unanswerable if the log odds of that exceed 3",)
     # nothing to tune
     assert QUESTION_ANSWERING.tuned(outputs, encoded, examples) is QUESTION_ANSWERING
     assert task.tuned(outputs[:2], encoded, examples[:2]) is task
@@ -84,7 +84,7 @@ def test_a_threshold_of_the_user_s() -> None:
     task = with_null_threshold(QUESTION_ANSWERING_NULL, 1.5)
     assert isinstance(task, QuestionAnsweringTask)
     assert task.null_threshold == 1.5
-    with pytest.raises(UsageError, match="goes with question answering, but this is a classification model"):
+    with pytest.raises(UsageError, match="works only for question answering, but this is a classification model"):
         with_null_threshold(TASKS["classification"], 1.5)
     with pytest.raises(UsageError, match="null_threshold is nan"):
         with_null_threshold(QUESTION_ANSWERING_NULL, float("nan"))

@@ -39,7 +39,7 @@ def test_positives_have_accuracy_and_mean_reciprocal_rank() -> None:
     assert found["nearest/mrr"] == pytest.approx(100 * (1 + 1 / 2 + 1 + 1 / 4) / 4)
     both = stats.spearmanr([1] * 4 + [0] * 4, [0.9, 0.5, 0.8, 0.1, 0.1, 0.6, 0.2, 0.3]).statistic
     assert found["spearman"] == pytest.approx(100 * both)
-    assert "belong together" in notes[0]
+    assert "count as matching" in notes[0]
 
 
 def test_shared_words_by_hand() -> None:

@@ -136,7 +136,7 @@ def test_refusals() -> None:
         SIMILARITY.encode(tokenizer, [GRADED[0], TextExample("alone")], max_length=9)
     with pytest.raises(DataError, match="example 0 has no number"):
         SIMILARITY.unit_targets(encoded, [TextExample("a", "b"), GRADED[0]], num_labels=0)
-    with pytest.raises(DataError, match=r"all 2 pairs have the number 0\.0, so there is nothing to tell apart"):
+    with pytest.raises(DataError, match=r"all 2 pairs have the number 0\.0, so there is nothing to learn"):
         SIMILARITY.unit_targets(encoded, [TextExample("a", "b", 0.0)] * 2, num_labels=0)
     with pytest.raises(UsageError, match="leave --head-hidden and --head-norm out"):
         OBJECTIVE.build(AlbertConfig(), 1, HeadSpec((4,)))

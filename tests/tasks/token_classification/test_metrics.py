@@ -90,7 +90,7 @@ def test_nothing_to_find_is_said() -> None:
 def test_parts_of_speech_are_words_alone() -> None:
     found = tag_scores([["NN", "VB"]], tags_predicted=[["NN", "NN"]])
     assert (found.metrics, found.parts) == ({"accuracy": 50.0}, {})
-    assert "accuracy counts words, and there are no entities" in found.notes[0]
+    assert "accuracy is per word, and there are no entities" in found.notes[0]
     assert marks_entities(["O", "B"])
     assert not marks_entities(["NN", "VB"])
 
@@ -100,9 +100,9 @@ def test_refusals() -> None:
         tag_scores([["O"], ["O", "O"]], tags_predicted=[["O"], ["O"]])
     with pytest.raises(DataError, match="1 predicted texts against 2"):
         tag_scores([["O"], ["O"]], tags_predicted=[["O"]])
-    with pytest.raises(DataError, match='text 0, word 1: "X-PER" is no tag of IOB or IOBES'):
+    with pytest.raises(DataError, match='text 0, word 1: "X-PER" is not a tag of IOB or IOBES'):
         tag_scores([["O", "O"]], tags_predicted=[["O", "X-PER"]])
-    with pytest.raises(DataError, match='word 0: "S-PER" is no tag of IOB2'):
+    with pytest.raises(DataError, match='word 0: "S-PER" is not a tag of IOB2'):
         find_entities(["S-PER"], scheme="IOB2")
     with pytest.raises(UsageError, match='unknown scheme "BIO"; known: IOB2, IOBES'):
         tag_scores([["O"]], tags_predicted=[["O"]], scheme="BIO")
@@ -150,6 +150,6 @@ def test_the_labels_say_what_the_tags_are() -> None:
     # A split of which no word is outside: its tags are still entities.
     found = tag_scores([["PER", "PER"]], tags_predicted=[["PER", "O"]], labels=("O", "LOC", "PER"))
     assert found.metrics == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "accuracy": 50.0}
-    assert "a run of words with the same tag counts as one entity" in found.notes[0]
+    assert "adjacent words with the same tag count as one entity" in found.notes[0]
     found = tag_scores([["3", "0"]], tags_predicted=[["3", "3"]])
-    assert found.notes[0].endswith("write their names (O, B-PER, I-PER) into the data")
+    assert found.notes[0].endswith("write the tag names (O, B-PER, I-PER) into the data")

@@ -240,7 +240,7 @@ def test_every_word_of_conll_has_a_token(shared: Path) -> None:
 def test_one_tag_for_every_word_is_found() -> None:
     true = ["O"] + ["B-X"] * 22
     assert one_tag([true], [["O"] * 22 + ["B-X"]]) == (
-        'The score is hardly better than predicting no entity: 22 of 23 words got the tag "O", and 22 have another.'
+        'The score is hardly better than predicting no entity: 22 of 23 words were tagged "O", but 22 have another tag.'
     )
     assert one_tag([true], [["O"] * 21 + ["B-X"] * 2]) is None
     assert one_tag([], []) is None

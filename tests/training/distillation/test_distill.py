@@ -270,7 +270,7 @@ def test_other_texts_or_another_teacher_are_refused_on_resume(tmp_path: Path, mo
         with pytest.raises(KeyboardInterrupt):
             distill(settings)
     data.write_text(data.read_text().replace("film", "plot"))
-    with pytest.raises(RunError, match="what the run reads has changed since it started: the content of the texts"):
+    with pytest.raises(RunError, match="the run's inputs have changed since it started: the content of the texts"):
         distill(settings, resume=True)
     with pytest.raises(RunError, match=r"teacher was .* and is"):
         distill(tiny_teacher.settings(tmp_path / "run", data=str(data), teacher=str(tiny_folder())), resume=True)
@@ -278,7 +278,7 @@ def test_other_texts_or_another_teacher_are_refused_on_resume(tmp_path: Path, mo
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.Schedule, "__call__", lambda *_: float("inf"))
-    with pytest.raises(RunError, match="the loss of step 2 is no finite number; start again with a lower"):
+    with pytest.raises(RunError, match="the loss of step 2 is not finite; start again with a lower"):
         distill(tiny_teacher.settings(tmp_path / "run"))
 
 
@@ -292,7 +292,7 @@ def test_a_locked_folder_is_refused(tmp_path: Path) -> None:
     [
         ({"max_length": 100}, "max-length is 100, and the student has 64 positions"),
         ({"config": "albert-nan"}, 'did you mean "albert-nano"'),
-        ({"teacher": "nowhere"}, 'model "nowhere" is neither a path'),
+        ({"teacher": "nowhere"}, 'No model "nowhere": not a path'),
         ({"data": ()}, "--data is missing"),
         ({"precision": "int8"}, "int8"),
         ({"schedule": "steep"}, 'unknown schedule "steep"'),

@@ -40,7 +40,7 @@ def test_runs_of_sentences_have_many_lengths() -> None:
     text = " ".join(f"The film of {number} was good." for number in "one two three four five six seven eight".split())
     found = prepared(*(f"{text} Number {number}." for number in range(9)), max_length=64, by_sentence=True)
     assert len({text.count(".") for text in found.texts}) > 2
-    assert any("count once" in note for note in found.notes)
+    assert any("are used once" in note for note in found.notes)
     again = prepared(*(f"{text} Number {number}." for number in range(9)), max_length=64, by_sentence=True)
     assert again.texts == found.texts
 
@@ -51,7 +51,7 @@ def test_given_vectors_keep_texts_whole() -> None:
     assert len(found.tokens[0]) == 13
     assert found.notes == (
         "2 texts are longer than 16 tokens and were truncated",
-        "1 texts are there more than once and count once",
+        "1 texts are duplicates and are used once",
     )
 
 

@@ -206,7 +206,7 @@ def test_the_mean_carries_the_content_and_masked_words_remain(groups: int, monke
     ("changes", "dimensions", "wanted", "message"),
     [
         ({"embedding_size": 16}, 12, 3, r"as wide as its layers \(16\) and not projected.*--start teacher or"),
-        ({}, 12, 13, "extra-dimensions is 13; the student can get at most 12: t has vectors of 12 dimensions"),
+        ({}, 12, 13, "extra-dimensions is 13; the student can have at most 12: t has vectors of 12 dimensions"),
         ({"intermediate_size": 7}, 12, 4, "at most 3: each takes 2 of the student's 7 feed-forward units"),
         ({}, 99, 15, "at most 14: hidden states have 16 dimensions"),
         ({"num_hidden_groups": 2}, 99, 14, "at most 13: hidden states"),
@@ -258,7 +258,7 @@ def test_a_stopped_run_ends_with_the_same_bits(tmp_path: Path, monkeypatch: pyte
 def test_a_run_says_its_dimensions_and_warns_of_a_high_rate(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     report = distill(settings(tmp_path / "run", extra_dimensions=None, pretraining=False, steps=1, learning_rate=1e-3))
-    assert any("a learning rate of 0.001 soon undoes what --start widen brings" in note for note in report.notes)
+    assert any("a learning rate of 0.001 soon undoes the effect of --start widen" in note for note in report.notes)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["extra_dimensions"] == 6
 
 
@@ -269,7 +269,7 @@ def test_a_run_says_its_dimensions_and_warns_of_a_high_rate(tmp_path: Path) -> N
         ({"start": "keep"}, "extra-dimensions belongs to --start widen"),
         ({"extra_dimensions": 0}, "extra-dimensions is 0; it must be 1 or more"),
         ({"teacher": "vectors.npy"}, "holds vectors and cannot embed the student's pieces; pass --start keep"),
-        ({"extra_dimensions": 13}, "extra-dimensions is 13; the student can get at most 12"),
+        ({"extra_dimensions": 13}, "extra-dimensions is 13; the student can have at most 12"),
     ],
 )
 def test_refuses_before_anything_is_written(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -134,7 +134,7 @@ def test_without_another_split_the_score_is_cross_validated(tmp_path: Path) -> N
     assert report.few_shot is not None
     assert report.few_shot.baseline is not None
     assert tfidf.metrics["accuracy"] == pytest.approx(report.few_shot.baseline.score)
-    with pytest.raises(UsageError, match="held no rows out: its score is cross-validated"):
+    with pytest.raises(UsageError, match="held out no rows: its score is cross-validated"):
         scored_part(tmp_path / "run", albertkit.datasets.open_data(str(data)))
 
 
@@ -239,5 +239,5 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(case: str, tmp_p
 def test_full_training_on_few_rows_names_few_shot(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "t.csv", keyword_rows(30))
     report = finetune(settings(data, tmp_path / "run", few_shot=False, steps=1, baseline=False))
-    assert any("below some 100, --few-shot is usually better" in note for note in report.notes)
+    assert any("below about 100, --few-shot is usually better" in note for note in report.notes)
     assert report.few_shot is None

@@ -80,7 +80,7 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
 def test_the_folder_goes_on_with_the_same_settings_alone(tmp_path: Path) -> None:
     first = settings(tmp_path, out=str(tmp_path / "out"), tasks=("rte",))
     begin(first, resume=False)
-    with pytest.raises(RunError, match="give another --out or --resume to go on"):
+    with pytest.raises(RunError, match="give another --out or --resume to continue"):
         begin(first, resume=False)
     begin(settings(tmp_path, seeds=3, threads=1), resume=True)
     with pytest.raises(RunError, match="limit was None and is 9"):

@@ -49,7 +49,7 @@ def test_each_return_halves_the_rate_and_says_so() -> None:
     guard = DivergenceGuard()
     guard.is_good(3.0, 1.0)
     sentence = guard.go_back(step=507, good_step=400, rate=2e-3)
-    assert sentence == ("the loss ran away at step 507; going back to step 400 with 0.5 of the learning rate (0.001)")
+    assert sentence == ("the loss diverged at step 507; going back to step 400 with 0.5 of the learning rate (0.001)")
     assert (guard.factor, guard.returns) == (0.5, 1)
     assert guard.is_good(9.0, 1.0)  # what the loss was before the return is forgotten
     guard.go_back(step=600, good_step=400, rate=1e-3)
@@ -61,7 +61,7 @@ def test_it_gives_up_in_the_end() -> None:
     for number in range(RETURNS):
         guard.go_back(step=number, good_step=0, rate=1.0)
     with pytest.raises(
-        RunError, match=r"ran away again at step 77, after 6 returns .* \(now 0\.016\).*a rate of a tenth"
+        RunError, match=r"diverged again at step 77, after 6 returns .* \(now 0\.016\).*a tenth of the learning rate"
     ):
         guard.go_back(step=77, good_step=0, rate=0.0156)
 

@@ -124,7 +124,7 @@ def test_goes_back_when_the_loss_runs_away(tmp_path: Path, monkeypatch: pytest.M
     out = tmp_path / "run"
     report = pretrain(tiny_corpus.settings(out, schedule="constant", warmup=0), progress=progress)
     assert report.returns == 1
-    assert any("ran away at step 4; going back to step 0 with 0.5 of the learning rate" in line for line in said)
+    assert any("diverged at step 4; going back to step 0 with 0.5 of the learning rate" in line for line in said)
     assert rates == [5e-3] * 4 + [2.5e-3] * 12
     assert [event["step"] for event in _events(out)] == list(range(1, 13))
     assert np.isfinite(report.mlm_loss)
@@ -137,7 +137,7 @@ def test_gives_up_when_the_loss_always_runs_away(tmp_path: Path, monkeypatch: py
         return train_step(*arguments, **options)
 
     monkeypatch.setattr(module, "train_step", step)
-    with pytest.raises(RunError, match=r"after 6 returns.*start again with a rate of a tenth"):
+    with pytest.raises(RunError, match=r"after 6 returns.*start again with a tenth of the learning rate"):
         pretrain(tiny_corpus.settings(tmp_path / "run"))
 
 
@@ -154,7 +154,7 @@ def test_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
 
 def test_says_when_heads_are_fresh(tmp_path: Path) -> None:
     settings = tiny_corpus.settings(tmp_path / "run", config=None, model=str(tiny_folder()), steps=1)
-    assert any("no head mlm and sop: fresh ones are trained" in note for note in pretrain(settings).notes)
+    assert any("no mlm and sop head: adding a new, untrained one" in note for note in pretrain(settings).notes)
 
 
 def test_a_dense_map_is_left_out(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_without_held_out_documents_the_report_says_so(tmp_path: Path) -> None:
         ({"data": "nowhere"}, "nowhere"),
         ({"stages": "3x32"}, "a stage has 3 layers; the network has 1 to 2"),
         ({"stages": "1x32"}, "it must train all 2"),
-        ({"max_length": 100}, "sequences of 100 tokens; they have 8 to 64 here"),
+        ({"max_length": 100}, "sequences of 100 tokens; the length must be 8 to 64"),
         ({"batch_tokens": 20}, "--batch-tokens 20 is less than one sequence of 32 tokens"),
         ({"init": "zero"}, 'unknown init "zero"'),
         ({"config": "albert-nan"}, 'did you mean "albert-nano"'),
@@ -245,7 +245,7 @@ def test_other_shards_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         [tiny_corpus.write_documents(tmp_path / "text.txt", seed=6)],
         out=data, tokenizer=Tokenizer.official(), max_length=32, processes=1,
     )  # fmt: skip
-    with pytest.raises(RunError, match="what the run reads has changed since it started: the shards changed; bring it"):
+    with pytest.raises(RunError, match="the run's inputs have changed since it started: the shards changed; bring it"):
         pretrain(settings, resume=True)
 
 

@@ -113,7 +113,7 @@ def test_an_error_of_one_is_an_error_of_all() -> None:
         ({}, (False, False), None),
         ({"out": "elsewhere", "threads": 4}, (True, False), None),
         ({"seed": 3}, (False, False), "seed is 12345 for process 0 on .* and 3 for process 1 on "),
-        ({}, (False, True), "process 1 on .* sees the run to go on with, but process 0 on .* does not"),
+        ({}, (False, True), "process 1 on .* sees the run to resume, but process 0 on .* does not"),
     ],
 )
 def test_processes_compare_what_they_are_about_to_do(
@@ -161,6 +161,6 @@ def test_a_checkpoint_travels_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_finetune_is_not_for_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    with pytest.raises(UsageError, match="finetune trains in one process, and torchrun started 2"):
+    with pytest.raises(UsageError, match="finetune trains in one process, but torchrun started 2"):
         finetune(FinetuneSettings(model="albert-nano", data="polarity", out=str(tmp_path / "run")))
     assert not (tmp_path / "run").exists()

@@ -46,7 +46,7 @@ def test_shares_that_make_no_whole_are_refused(text: str, sum_of_shares: str) ->
     [
         ("7x64", "a stage has 7 layers; the network has 1 to 6"),
         ("0x64:.5,6x64", "a stage has 0 layers"),
-        ("6x7", "sequences of 7 tokens; they have 8 to 512 here"),
+        ("6x7", "sequences of 7 tokens; the length must be 8 to 512"),
         ("6x513", "sequences of 513 tokens"),
         ("6x512", "--batch-tokens 511 is less than one sequence of 512 tokens"),
         ("6x64:.5,3x64", "the last stage has 3 layers; it must train all 6"),
@@ -60,7 +60,7 @@ def test_what_the_network_cannot_do_is_refused(text: str, sentence: str) -> None
 def test_layers_grow_only_where_weights_are_shared() -> None:
     groups = replace(NANO, num_hidden_groups=2)
     Stages.parse("6x64:.5,6x128").check(groups, batch_tokens=4096)
-    with pytest.raises(UsageError, match="all of them share one group"):
+    with pytest.raises(UsageError, match="all layers share one group"):
         Stages.parse("3x64:.5,6x128").check(groups, batch_tokens=4096)
     Stages.parse("3x64:.5,6x128").check(NANO, batch_tokens=4096)
 

@@ -163,7 +163,7 @@ def test_other_shapes_start_too(changes: dict[str, int]) -> None:
 
 def test_what_cannot_hold_a_rotation_is_refused() -> None:
     narrow = replace(NANO, hidden_size=32, num_attention_heads=32, intermediate_size=32)
-    with pytest.raises(UsageError, match="too narrow for an informed start; use --init random"):
+    with pytest.raises(UsageError, match="too narrow for --init from counts; use --init random"):
         started(narrow)
     with pytest.raises(UsageError, match="embeddings of 224 are wider than the layers' 64"):
         started(replace(NANO, hidden_size=64))

@@ -73,10 +73,10 @@ class BSONFormat:
         check_state(config, state, where=str(path), heads=heads, pooler=pooler, name_in_file=TABLE.to_foreign)
         classifier = state.get("heads.classifier.bias")
         if len(weights) > len(variables) + len(unexpected):
-            notes.append(f"{len(weights) - len(variables) - len(unexpected)} values of the training were passed over")
+            notes.append(f"{len(weights) - len(variables) - len(unexpected)} values of the training run were ignored")
         lines = julia.items(document.get("vocab", []), what="vocab")
         if not all(isinstance(line, str) for line in lines):
-            raise julia.error("vocab holds something else than lines of text")
+            raise julia.error("vocab holds something other than lines of text")
         files, keeper = tokenizer_files(lines, config.vocab_size, notes)
         return Checkpoint(
             config=config,
@@ -102,7 +102,7 @@ class BSONFormat:
             WriteError: the system refused.
         """
         if target.suffix not in _SUFFIXES:
-            raise UsageError(f"{target}: a BSON model is known by its ending; name it {target.name}.bson")
+            raise UsageError(f"{target}: a BSON model needs the extension .bson; name it {target.name}.bson")
         where, heads = checkpoint.source, checkpoint.heads
         pooler = checkpoint.has_pooler or any(head in _POOLED_HEADS for head in heads)
         check_state(checkpoint.config, checkpoint.state, where=where, heads=heads, pooler=pooler)
@@ -110,7 +110,7 @@ class BSONFormat:
             reads_else = head == "classifier" and checkpoint.pooling != "pooler"
             if head not in _HEADS or is_deep(checkpoint.state, head) or reads_else:
                 raise CheckpointError(
-                    f'{where}: its head "{head}" has no place in Google\'s names, which ALBERT.jl uses; '
+                    f'{where}: its head "{head}" cannot be stored under Google\'s names, which ALBERT.jl uses; '
                     "convert to huggingface instead"
                 )
         config = {**tf1_config_values(checkpoint.config, where=where), "filename": target.stem}

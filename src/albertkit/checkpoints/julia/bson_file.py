@@ -127,7 +127,7 @@ class _Reader:
         try:
             return self.data[start:stop].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise self.error(f"has text at byte {start} that is no UTF-8") from error
+            raise self.error(f"has text at byte {start} that is not UTF-8") from error
 
     def value(self, kind: int, end: int) -> Any:
         if kind == STRING:

@@ -72,7 +72,7 @@ class JuliaValues:
                 inner = self.array(found, what=what).reshape(-1).tolist()
             return [self.resolved(item) for item in inner]
         if not isinstance(found, list):
-            raise self.error(f"{what} is no list of values")
+            raise self.error(f"{what} is not a list of values")
         return [self.resolved(item) for item in found]
 
     def mapping(self, value: Any, *, what: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class JuliaValues:
                 keys, values = (self.items(part, what=what) for part in data)
                 if len(keys) == len(values) == len({key for key in keys if isinstance(key, str)}):
                     return dict(zip(keys, values, strict=True))
-        raise self.error(f"{what} is no dictionary from names to values")
+        raise self.error(f"{what} is not a dictionary of names and values")
 
     def array(self, value: Any, *, what: str) -> np.ndarray[Any, Any]:
         """Return an array of numbers as C orders it: the indices of Julia's in reverse, a view of the file.
@@ -100,7 +100,7 @@ class JuliaValues:
         """
         found = self.resolved(value)
         if not isinstance(found, dict) or found.get("tag") != "array":
-            raise self.error(f"{what} is no array of numbers")
+            raise self.error(f"{what} is not an array of numbers")
         kind, data = self.type_name(found.get("type")), self.resolved(found.get("data"))
         if kind not in _NUMBERS or not isinstance(data, memoryview):
             raise self.error(f"{what} is an array of {kind or 'something'}, not of {', '.join(_NUMBERS)}")

@@ -57,7 +57,7 @@ def read_pieces(path: Path) -> list[tuple[str, float]]:
                 score = read_float(inner[2].value) if 2 in inner and inner[2].wire_type == FIXED32 else 0.0
                 pieces.append(((piece if isinstance(piece, bytes) else b"").decode("utf-8"), score))
     except (ProtobufError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: is no SentencePiece model ({error}); copy or download it again") from error
+        raise CheckpointError(f"{path}: is not a SentencePiece model ({error}); copy or download it again") from error
     return pieces
 
 
@@ -80,8 +80,9 @@ def tokenizer_files(lines: Sequence[str], vocab_size: int, notes: list[str]) -> 
         return {"vocab.txt": keeper.folder / "vocab.txt"}, keeper
     else:
         notes.append(
-            f"the vocabulary of {len(lines)} pieces was not carried: its lines are no WordPiece vocabulary and not the "
-            "official one, and do not say how a text is normalized; put the spiece.model beside the converted model"
+            f"the vocabulary of {len(lines)} pieces was not converted: its lines are not a WordPiece vocabulary and "
+            "not the official one, and do not say how a text is normalized; copy the spiece.model into the folder "
+            "of the converted model"
         )
     return {}, None
 

@@ -222,7 +222,7 @@ def _list_shards(index: Path) -> Arrays:
             raise CheckpointError(f'{index}: names the file "{name:.60}", which is not a plain name inside its folder')
         more, more_names = list_hdf5(index.parent / name)
         if twice := sorted(datasets.keys() & more.keys()):
-            raise CheckpointError(f"{index}: {twice[0]} stands in two of its files; download them again")
+            raise CheckpointError(f"{index}: {twice[0]} is in two of its files; download them again")
         datasets |= more
         names |= more_names
     return datasets, names

@@ -90,7 +90,11 @@ def list_hdf5(path: Path) -> tuple[dict[str, Dataset], dict[str, str]]:
         raise CheckpointError(f"{path}: cannot be opened ({error.strerror}); copy or download the file") from error
     if start != b"\x89HDF\r\n\x1a\n":
         lfs = start.startswith(b"version ")
-        what = "a Git LFS pointer (git lfs pull fetches the file)" if lfs else "no HDF5 file; copy or download it again"
+        what = (
+            "a Git LFS pointer (git lfs pull fetches the file)"
+            if lfs
+            else "not an HDF5 file; copy or download it again"
+        )
         raise CheckpointError(f"{path}: this is {what}")
     answer = _ask(path)
     if "refused" in answer:
@@ -166,4 +170,4 @@ def write_hdf5(path: Path, tensors: Mapping[str, torch.Tensor], names: Mapping[s
                     else:
                         file.create_dataset(inner, data=flat.numpy())
         except RuntimeError as error:  # h5py's way of telling of a full disk when it closes a file
-            raise WriteError(f"{path}: cannot be written ({error}); what stood there before is untouched") from error
+            raise WriteError(f"{path}: cannot be written ({error}); the previous file is unchanged") from error

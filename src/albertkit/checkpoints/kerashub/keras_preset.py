@@ -63,12 +63,12 @@ def read_backbone(values: Mapping[str, Any], extras: Mapping[str, Any], *, where
 
     Raises:
         CheckpointError: another model, settings that are missing, or layers that the groups do not divide.
-        ConfigError: a value that cannot be.
+        ConfigError: an invalid value.
     """
     settings = values.get("config")
     if class_of(values) != "AlbertBackbone" or not isinstance(settings, dict):
         found = f"{class_of(values):.60}"
-        raise CheckpointError(f"{where}: describes {found}, and albertkit reads KerasHub's AlbertBackbone alone")
+        raise CheckpointError(f"{where}: describes {found}, but albertkit reads only KerasHub's AlbertBackbone")
     if lacking := [name for name in _FIELDS if name not in settings and name not in ("dropout", "num_segments")]:
         raise CheckpointError(f"{where}: does not say {', '.join(lacking)}; save the preset again")
     own = {published: settings[name] for name, published in _FIELDS.items() if name in settings}
@@ -117,11 +117,11 @@ def read_task(
         with the classifier's dropout.
 
     Raises:
-        ConfigError: a dropout that cannot be.
+        ConfigError: an invalid dropout.
     """
     name = class_of(values)
     if name not in TASKS:
-        notes.append(f"{where.name} describes {name:.60}, which is no task of KerasHub's ALBERT, and was passed over")
+        notes.append(f"{where.name} describes {name:.60}, which is not a task of KerasHub's ALBERT, and was ignored")
         return None, None, config
     settings = values.get("config")
     settings = settings if isinstance(settings, dict) else {}
@@ -151,7 +151,7 @@ def unsayable(config: AlbertConfig, *, where: str) -> None:
             )
     if config.num_hidden_layers % config.num_hidden_groups:
         raise CheckpointError(
-            f"{where}: num_hidden_layers {config.num_hidden_layers} is no multiple of num_hidden_groups "
+            f"{where}: num_hidden_layers {config.num_hidden_layers} is not a multiple of num_hidden_groups "
             f"{config.num_hidden_groups}, as KerasHub's ALBERT needs it; write another format"
         )
 

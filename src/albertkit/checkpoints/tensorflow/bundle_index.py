@@ -67,8 +67,8 @@ def read_header(table: Mapping[bytes, bytes], where: str) -> int:
     numbers = {field.number: _number(field, where) for field in fields if field.number in (1, 2)}
     if numbers.get(2, 0) != 0:
         raise CheckpointError(
-            f"{where}: was written on a big-endian machine, which is not read; "
-            "load it with TensorFlow on any other machine and save it again"
+            f"{where}: was written on a big-endian machine, which is not read; load it with TensorFlow on any other "
+            "machine and save it again"
         )
     for field in fields:
         if field.number == 3:  # VersionDef: 1 producer, 2 min_consumer
@@ -137,7 +137,7 @@ def _read_extents(data: bytes, where: str) -> Iterator[tuple[int, int]]:
 def _number(field: Field, where: str) -> int:
     # Negative numbers arrive as those from 2**63 on; no size or place here can be either.
     if field.wire_type != VARINT or not isinstance(field.value, int) or field.value >> 63:
-        raise CheckpointError(f"{where}: a number of field {field.number} cannot be; {_AGAIN}")
+        raise CheckpointError(f"{where}: field {field.number} holds an impossible number; {_AGAIN}")
     return field.value
 
 

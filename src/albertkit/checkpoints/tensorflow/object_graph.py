@@ -53,7 +53,9 @@ class MessageReader:
             for field in read_fields(data, where=self.where):
                 self._left -= 1
                 if self._left < 0:
-                    raise CheckpointError(f"{self.where}: has more parts than any ALBERT has; it is not a model of one")
+                    raise CheckpointError(
+                        f"{self.where}: has more parts than any ALBERT has; it is not an ALBERT model"
+                    )
                 yield field
         except ProtobufError as error:
             raise CheckpointError(f"{error}; copy or download it again") from error
@@ -65,7 +67,7 @@ class MessageReader:
             CheckpointError: it holds a number.
         """
         if field.wire_type != BYTES or not isinstance(field.value, bytes):
-            raise CheckpointError(f"{self.where}: a number stands in place of a message; copy or download it again")
+            raise CheckpointError(f"{self.where}: a number where a message belongs; copy or download it again")
         return field.value
 
     def messages(self, data: bytes, number: int) -> Iterator[bytes]:

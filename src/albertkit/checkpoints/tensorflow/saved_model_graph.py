@@ -74,7 +74,7 @@ def read_saved_model(folder: Path) -> SavedModelGraph:
             for node in reader_there.messages(_content(metadata), 1):
                 keras += list(reader_there.messages(node, 5))
         except CheckpointError as error:  # nothing in it is needed
-            notes.append(f"{error} (it was passed over)")
+            notes.append(f"{error} (it was ignored)")
     return SavedModelGraph(
         objects=objects,
         assets=assets,
@@ -88,10 +88,10 @@ def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise CheckpointError(f"{path}: has {size} bytes, more than any ALBERT's; it is not a model of one")
+            raise CheckpointError(f"{path}: has {size} bytes, more than any ALBERT's; it is not an ALBERT model")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing; copy it beside the folder variables") from error
+        raise CheckpointError(f"{path}: the file is missing; copy it next to the folder variables") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 

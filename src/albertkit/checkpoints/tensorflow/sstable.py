@@ -77,9 +77,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(LARGEST_TABLE + 1)
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: the file is missing; copy it beside the other files of the checkpoint"
-        ) from error
+        raise CheckpointError(f"{path}: the file is missing; copy it into the folder of the checkpoint") from error
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
@@ -135,7 +133,7 @@ def _entries(block: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
         own, position = read_varint(block, position)
         size, position = read_varint(block, position)
         if shared > len(key) or shared + own > _LARGEST_KEY or own + size > len(block) - position:
-            raise CheckpointError(f"{path}: an entry has lengths that cannot be; {_AGAIN}")
+            raise CheckpointError(f"{path}: an entry has impossible lengths; {_AGAIN}")
         key = key[:shared] + block[position : position + own]
         position += own
         yield key, block[position : position + size]

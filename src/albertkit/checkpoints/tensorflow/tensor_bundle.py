@@ -222,7 +222,7 @@ def _shards(prefix: Path, count: int, index: Path) -> Iterator[tuple[Path, int]]
         path = prefix.with_name(f"{prefix.name}.data-{number:05d}-of-{count:05d}")
         try:
             if not path.is_file():
-                raise CheckpointError(f"{path}: the file is missing; copy it beside {index.name}")
+                raise CheckpointError(f"{path}: the file is missing; copy it next to {index.name}")
             yield path, path.stat().st_size
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
@@ -231,7 +231,7 @@ def _shards(prefix: Path, count: int, index: Path) -> Iterator[tuple[Path, int]]
 def _check_place(key: bytes, entry: BundleEntry, shards: list[tuple[Path, int]], index: Path) -> None:
     shown = key[:200].decode("utf-8", "replace")
     if entry.shard_id >= len(shards):
-        raise CheckpointError(f'{index}: "{shown}" stands in data file {entry.shard_id} of {len(shards)}; {_AGAIN}')
+        raise CheckpointError(f'{index}: "{shown}" is in data file {entry.shard_id} of {len(shards)}; {_AGAIN}')
     path, held = shards[entry.shard_id]
     end = entry.offset + entry.size
     if end > held:

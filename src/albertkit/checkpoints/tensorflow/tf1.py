@@ -133,8 +133,8 @@ def read_variables(
     known = [name for name in network if TABLE.to_canonical(plain_name(name)) is not None]
     if not known and _OBJECT_GRAPH in entries:
         raise CheckpointError(
-            f"{index}: is a checkpoint of TensorFlow 2's objects without Google's names; "
-            "give the folder of the saved model, or export the model as one"
+            f"{index}: is a checkpoint of TensorFlow 2's objects without Google's names; give the folder of the "
+            "saved model, or export the model as one"
         )
     layers = config.num_hidden_groups * config.inner_group_num
     if layers > len(entries):  # before a list of that many names is made
@@ -145,10 +145,10 @@ def read_variables(
     state, _ = to_canonical_state({name: bundle.tensor(name) for name in known}, where=str(index))
     unexpected = tuple(name for name in network if TABLE.to_canonical(plain_name(name)) is None)
     if passed := len(entries) - len(network):
-        notes.append(f"{_variables(passed)} passed over that belong to the training (optimizer, step counter)")
+        notes.append(f"{_variables(passed)} ignored, since they belong to the training run (optimizer, step counter)")
     if unexpected:
         names = ", ".join(f'"{name}"' for name in unexpected[:3]) + (", .." if len(unexpected) > 3 else "")
-        notes.append(f"{_variables(len(unexpected))} passed over that have no place in ALBERT: {names}")
+        notes.append(f"{_variables(len(unexpected))} ignored, since ALBERT has no such variables: {names}")
     state, problem_type = _one_output(state, bundle, notes)
     heads = heads_of(state)
     pooler = any(head in _POOLED_HEADS for head in heads) or any(name.startswith("pooler.") for name in state)
@@ -196,8 +196,8 @@ def _one_output(
     if _holds(bundle.prefix.with_name(bundle.prefix.name + ".meta"), _RACE):
         return {name.replace("heads.classifier.", "heads.choice."): tensor for name, tensor in state.items()}, None
     notes.append(
-        "the classifier has one output and was read as the regression of STS-B; "
-        "a RACE model is told from it by the .meta file alone"
+        "the classifier has one output and was read as the regression of STS-B; only the .meta file tells a RACE "
+        "model from it"
     )
     return state, "regression"
 
@@ -216,8 +216,8 @@ def _refuse_foreign_heads(checkpoint: Checkpoint) -> None:
         if head not in HEADS or is_deep(checkpoint.state, head):
             kind = "deep " if is_deep(checkpoint.state, head) else ""
             raise CheckpointError(
-                f'{source}: its {kind}head "{head}" has no place in Google\'s code, which knows {", ".join(HEADS)}; '
-                "convert to huggingface instead"
+                f'{source}: its {kind}head "{head}" cannot be stored in Google\'s format, which has '
+                f"{', '.join(HEADS)}; convert to huggingface instead"
             )
     if {"classifier", "choice"} <= set(heads):
         raise CheckpointError(

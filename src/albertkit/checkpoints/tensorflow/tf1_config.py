@@ -30,7 +30,7 @@ def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list
 
     Raises:
         CheckpointError: an activation, a layer normalization or a choice of layers that albertkit does not have.
-        ConfigError: a value that cannot be.
+        ConfigError: an invalid value.
     """
     known = {entry.name for entry in fields(AlbertConfig)}
     own = {key: value for key, value in values.items() if key in known or key == "net_structure_type"}
@@ -46,7 +46,7 @@ def read_tf1_config(values: Mapping[str, Any], options: ReadOptions, notes: list
             raise CheckpointError(f"{where}: {key} is {values[key]!r}, only {usual!r} is supported")
     if passed := sorted(values.keys() - known - _PLAIN - {"ln_type", "layers_to_keep"}):
         shown = ", ".join(passed[:10]) + (", .." if len(passed) > 10 else "")
-        notes.append(f"{where.name}: keys that say nothing about the network were passed over: {shown}")
+        notes.append(f"{where.name}: keys that do not describe the network were ignored: {shown}")
     config = options.applied(AlbertConfig.from_dict(own, where=str(where)))
     if groups_differ(config):
         notes.append(

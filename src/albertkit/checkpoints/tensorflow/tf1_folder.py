@@ -52,7 +52,7 @@ def find_prefix(path: Path, notes: list[str]) -> Path:
                 raise CheckpointError(_first_format(file))
         raise CheckpointError(
             f"{path}: holds no weights; expected model.ckpt-best.index and model.ckpt-best.data-00000-of-00001 "
-            "(or of another name) beside albert_config.json"
+            "(or of another name) next to albert_config.json"
         )
     if len(prefixes) == 1:
         return prefixes[0]
@@ -62,7 +62,7 @@ def find_prefix(path: Path, notes: list[str]) -> Path:
         found, why = max(prefixes, key=_rank), "is the best or newest by its name"
     else:
         why = 'is the one that the file "checkpoint" names'
-    notes.append(f"of {len(prefixes)} checkpoints in the folder {found.name} was read, which {why}")
+    notes.append(f"{found.name} was read, one of {len(prefixes)} checkpoints in the folder: it {why}")
     return found
 
 
@@ -78,7 +78,7 @@ def find_config(folder: Path) -> Path:
         return others[0]
     if not path.is_file():
         raise CheckpointError(
-            f"{path}: the file is missing, and the weights alone do not say the network's shape; "
+            f"{path}: the file is missing, and the weights do not determine the network's shape; "
             "copy it there from the archive of the pretrained model"
         )
     return path
@@ -98,7 +98,7 @@ def find_tokenizer_files(folder: Path, notes: list[str]) -> dict[str, Path]:
                 return {name: files[0]}
             if files:
                 names = ", ".join(file.name for file in files[:5])
-                notes.append(f"several files could be the vocabulary, none was taken: {names}")
+                notes.append(f"several files could be the vocabulary, so none was used: {names}")
                 return {}
     return {}
 

@@ -124,7 +124,7 @@ def to_canonical_state(
         if is_bookkeeping(name, variables):
             continue
         if (plain := plain_name(name)) in names:
-            raise CheckpointError(f'{where}: "{names[plain]}" and "{name}" stand for one tensor; remove one of the two')
+            raise CheckpointError(f'{where}: "{names[plain]}" and "{name}" are the same tensor; remove one of the two')
         names[plain] = name
     turned = {
         plain: _turned(variables[name]) if name.endswith("/kernel") else variables[name]

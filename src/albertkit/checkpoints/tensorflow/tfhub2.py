@@ -56,7 +56,7 @@ class TfHub2Format:
         Raises:
             CheckpointError: another kind of model, a corrupt file, missing or mis-shaped weights, or a number of layers
                 that nothing tells.
-            ConfigError: sizes that cannot be.
+            ConfigError: invalid sizes.
         """
         graph = read_saved_model(path)
         bundle = read_bundle(path / "variables" / "variables")
@@ -137,11 +137,11 @@ def _sort_keys(
             )
         keys[canonical], names[canonical] = key, name
     if of_training:
-        notes.append(f"{of_training} variables of the training (optimizer slots, counters) were passed over")
+        notes.append(f"{of_training} variables of the training (optimizer slots, counters) were ignored")
     if unexpected:
         more = f" and {len(unexpected) - 3} more" if len(unexpected) > 3 else ""
         listed = ", ".join(f'"{name[:80]}"' for name in unexpected[:3])
-        notes.append(f"passed over, as no ALBERT has it: {listed}{more}")
+        notes.append(f"ignored, since no ALBERT has it: {listed}{more}")
     return keys, names, tuple(unexpected)
 
 
@@ -193,17 +193,19 @@ def _layers(hidden: int, graph: SavedModelGraph, options: ReadOptions, notes: li
         return options.num_layers
     if counted:
         if said not in (0, counted):
-            notes.append(f"Keras's settings say {said} layers, the graph applies {counted}; the graph is believed")
+            notes.append(f"Keras's settings say {said} layers, the graph applies {counted}; the graph's number is used")
         return counted
     if said:
         return said
     published = {config.hidden_size: config.num_hidden_layers for config in PUBLISHED.values()}
     if hidden not in published:
         raise CheckpointError(
-            f"{where}: nothing tells how often the shared layer is applied, and hidden_size {hidden} is no published "
-            "one; give the number with --num-layers"
+            f"{where}: the files do not record how often the shared layer is applied, and no published model has "
+            f"hidden_size {hidden}; give the number with --num-layers"
         )
-    notes.append(f"the files do not tell the number of layers; {published[hidden]}, published for this width, is used")
+    notes.append(
+        f"the files do not record the number of layers; {published[hidden]}, published for this width, is used"
+    )
     return published[hidden]
 
 
@@ -217,7 +219,9 @@ def _heads(shapes: Shapes, graph: SavedModelGraph, options: ReadOptions, notes: 
     if shown is None and type(said) is int:
         return said
     if shown is None:
-        raise CheckpointError(f"{where}: its kernels are flat and tell no number of heads; give it with --num-heads")
+        raise CheckpointError(
+            f"{where}: its kernels are flat, so the number of heads is unknown; give it with --num-heads"
+        )
     return shown
 
 
@@ -240,7 +244,7 @@ def _activation(graph: SavedModelGraph, options: ReadOptions, notes: list[str], 
             notes.append(f"the graph computes {found[0]}; {options.activation}, as asked for, is used")
         return options.activation
     if not found:
-        notes.append("the files do not tell the activation; gelu_new, that of all published models of TF Hub, is used")
+        notes.append("the files do not record the activation; gelu_new is used, as in all published TF Hub models")
     return found[0] if found else "gelu_new"
 
 

@@ -86,7 +86,7 @@ class Journal:
             journal._restore(journal._read_progress(), progress=progress)
             journal._check_shards()
             progress.report(
-                f"{folder}: going on behind shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens"
+                f"{folder}: continuing after shard {len(journal.shards)}, {journal.totals['tokens']:,} tokens"
             )
         elif folder.exists() and (not folder.is_dir() or any(not _is_ours(path) for path in folder.iterdir())):
             raise RunError(f"{folder} exists and is not a folder of shards; give another --out")
@@ -156,7 +156,7 @@ class Journal:
                 raise ValueError("position")
             versions = content["format"], content["albertkit"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read ({error!r}); remove the folder and begin again") from error
+            raise RunError(f"{path}: cannot be read ({error!r}); remove the folder and start again") from error
         if versions != (FORMAT, __version__):
             raise RunError(f"{path}: begun by albertkit {versions[1]}, this is {__version__}; {_WAY_OUT}")
         return content
@@ -192,7 +192,7 @@ class Journal:
         if source.path is not None and entry.get("modified") == _modified(source):
             return
         if source.size > 1 << 28:
-            progress.report(f"{source.path}: reading it again to see whether it is the same")
+            progress.report(f"{source.path}: reading it again to check that it is unchanged")
         with InputReader(source) as reader:
             if reader.record().sha256 != entry["sha256"]:
                 raise RunError(f"{source.path or 'standard input'}: its content has changed; {_WAY_OUT}")
@@ -202,7 +202,7 @@ class Journal:
         for record in self.shards:
             problem = shard_problem(self.folder, record, dtype=dtype)
             if problem is not None:
-                raise RunError(f"{self.folder}: {problem}; remove the folder and begin again")
+                raise RunError(f"{self.folder}: {problem}; remove the folder and start again")
 
 
 _WAY_OUT = "give another --out, or remove that folder"

@@ -98,7 +98,9 @@ def prepare(
     if bad_bytes not in BAD_BYTES:
         raise UsageError(f'bad-bytes is "{bad_bytes}"; it must be {" or ".join(BAD_BYTES)}')
     if bad_bytes == "replace" and encoding is not None and check_encoding(encoding) != "utf-8":
-        raise UsageError(f"bad-bytes replace is for UTF-8, but the encoding is {encoding}; give one of the two")
+        raise UsageError(
+            f"bad-bytes replace works only with UTF-8, but the encoding is {encoding}; leave out one of the two"
+        )
     rules = TextRules(encoding, bad_bytes == "replace")
     for piece in SPECIALS:
         tokenizer.vocabulary.special_id(piece)
@@ -119,7 +121,7 @@ def prepare(
     with locked(out):
         journal = Journal.open(Path(out), settings=settings, sources=sources, progress=progress)
         if journal.complete:
-            progress.report(f"{out}: complete already, from the same text with the same settings")
+            progress.report(f"{out}: already complete, from the same text with the same settings")
         else:
             tokenizer.save(journal.folder / "tokenizer")
             _write_shards(
@@ -180,7 +182,7 @@ def _write_shards(
         with suppress(OSError):  # it held something before
             journal.folder.rmdir()
         where = f"{journal.sources[0].path or 'standard input'}" + " and the other files" * (len(journal.sources) > 1)
-        raise DataError(f"{where}: no token in {journal.totals['bytes']} bytes; give files with text")
+        raise DataError(f"{where}: no tokens in {journal.totals['bytes']} bytes; give files with text")
     journal.finish()
 
 

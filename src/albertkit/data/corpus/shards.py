@@ -93,7 +93,9 @@ class Corpus:
                     raise _broken(path / MANIFEST, f"{manifest[total]} {total} in all, yet {found} in its shards")
             digest = sha256_of(path / "tokenizer" / "spiece.model")
             if digest != manifest["tokenizer"]["sha256"]:
-                raise _broken(path / "tokenizer" / "spiece.model", "not the vocabulary that split this text")
+                raise _broken(
+                    path / "tokenizer" / "spiece.model", "not the vocabulary that this text was tokenized with"
+                )
             return cls(path, manifest)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _broken(path / MANIFEST, f"an entry is missing or malformed ({error!r:.200})") from error
@@ -266,7 +268,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         if (folder / PROGRESS).is_file():
             raise DataError(f"{folder}: not finished; the same albertkit prepare command again continues with it")
-        what = f"holds no {MANIFEST}, so it is no prepared corpus" if folder.is_dir() else "there is no such folder"
+        what = f"holds no {MANIFEST}, so it is not a prepared corpus" if folder.is_dir() else "there is no such folder"
         raise DataError(f"{folder}: {what}; make one with albertkit prepare FILES --model M --out FOLDER")
     try:
         manifest = read_json(path)
@@ -292,7 +294,7 @@ def check_record(record: dict[str, Any]) -> None:
     for name in ("documents", "sentences", "tokens"):
         _check_count(record[name])
     if not _NAME.fullmatch(record["name"]):
-        raise ValueError(f"{record['name']!r:.80} is no name of a shard")
+        raise ValueError(f"{record['name']!r:.80} is not a shard name")
 
 
 def _check_manifest(manifest: dict[str, Any]) -> None:
@@ -307,7 +309,7 @@ def _check_manifest(manifest: dict[str, Any]) -> None:
 
 def _check_count(count: Any) -> None:
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= _LARGEST:
-        raise ValueError(f"{count!r:.80} is no count")
+        raise ValueError(f"{count!r:.80} is not a count")
 
 
 def _open_shard(folder: Path, record: dict[str, Any], *, dtype: np.dtype[Any], verify: bool) -> _Shard:

@@ -116,8 +116,8 @@ def _next(ready: Any, process: Any) -> list[tuple[PendingBatch, Position]]:
             if process.is_alive():
                 continue
             raise RunError(
-                f"a process that builds batches ended (exit code {process.exitcode}); "
-                "go on with --resume, with fewer --workers if memory was short"
+                f"a process that builds batches ended (exit code {process.exitcode}); continue with --resume, and "
+                "fewer --workers if memory was short"
             ) from None
         if isinstance(found, Exception):
             raise found

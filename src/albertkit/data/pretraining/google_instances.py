@@ -106,7 +106,7 @@ def google_instances(
     if masking.max_ngram < 1 or masking.max_predictions < 1 or not 0 < masking.masked_lm_prob < 1:
         raise UsageError(
             f"max_ngram {masking.max_ngram}, max_predictions {masking.max_predictions} and masked_lm_prob "
-            f"{masking.masked_lm_prob} cannot be: the first two are 1 or more, the last is between 0 and 1"
+            f"{masking.masked_lm_prob} are invalid: the first two must be 1 or more, the last between 0 and 1"
         )
     # Google draws n from NumPy's global generator, which nothing seeds.
     rng, ngram_rng = random.Random(seed), np.random.RandomState(seed % 2**32)

@@ -64,11 +64,13 @@ class MaskingRule:
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
-            raise UsageError(f"a masked share of {self.share} cannot be; give a number between 0 and 1, such as 0.15")
+            raise UsageError(f"the masked share is {self.share}; it must be between 0 and 1, such as 0.15")
         if self.max_ngram < 1:
-            raise UsageError(f"n-grams of {self.max_ngram} words cannot be; give 1 or more")
+            raise UsageError(f"max_ngram is {self.max_ngram} words; it must be 1 or more")
         if self.share * _mean_length(self.max_ngram) > 0.8:
-            raise UsageError(f"a masked share of {self.share} leaves no context; give at most 0.4")
+            raise UsageError(
+                f"the masked share is {self.share}, which leaves too little context; it must be at most 0.4"
+            )
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:

@@ -129,7 +129,7 @@ class Stream(ABC):
                 for index in range(first, len(pool)):
                     yield pool[index], Position(epoch, number, index + 1)
             if not found:
-                raise UsageError("the documents hold no two words side by side: nothing to pretrain on")
+                raise UsageError("the documents have no two adjacent words: there is nothing to pretrain on")
             epoch += 1
 
 
@@ -236,12 +236,12 @@ def held_out_documents(num_documents: int, *, share: float, seed: int) -> tuple[
         UsageError: the share leaves nothing on one side.
     """
     if not 0 <= share < 1:
-        raise UsageError(f"a held-out share of {share} cannot be; give a number from 0 to 1, such as 0.01")
+        raise UsageError(f"the held-out share is {share}; it must be from 0 to 1, such as 0.01")
     count = max(1, round(num_documents * share)) if share else 0
     if count >= num_documents:
         raise UsageError(
             f"{num_documents} document cannot be divided into a part to train on and one to hold out; "
-            "give more documents (a blank line stands between two), or --held-out 0"
+            "give more documents (separated by blank lines), or --held-out 0"
         )
     order = np.random.default_rng((seed, _HELD_OUT)).permutation(num_documents)
     return np.sort(order[count:]), np.sort(order[:count])

@@ -4,15 +4,15 @@ let key = "";
 
 const PANELS = [
   {
-    route: "classify", title: "What is it?", action: "Tell",
+    route: "classify", title: "Classify text", action: "Classify",
     fields: [
       { name: "text", label: "Text", rows: 4, value: "A small wonder of a film, funny and moving." },
-      { name: "pair", label: "Second text", hint: "only for a model of pairs", rows: 1, optional: true },
+      { name: "pair", label: "Second text", hint: "for models of text pairs", rows: 1, optional: true },
     ],
     show: showLabels,
   },
   {
-    route: "answer", title: "Ask a passage", action: "Ask",
+    route: "answer", title: "Answer a question", action: "Answer",
     fields: [
       { name: "context", label: "Passage", rows: 6,
         value: "Ada Lovelace wrote the first published program in 1843. It told Charles Babbage's Analytical Engine how to compute Bernoulli numbers." },
@@ -21,22 +21,22 @@ const PANELS = [
     show: showAnswer,
   },
   {
-    route: "tag", title: "Names in a text", action: "Find",
+    route: "tag", title: "Tag words", action: "Tag",
     fields: [{ name: "text", label: "Text", rows: 3, value: "Ada Lovelace met Charles Babbage in London in June 1833." }],
     show: showNames,
   },
   {
-    route: "choose", title: "Which option?", action: "Choose",
+    route: "choose", title: "Multiple choice", action: "Choose",
     fields: [
       { name: "context", label: "Passage", rows: 4, value: "Ada wrote the letter in May. It rained the whole month." },
       { name: "question", label: "Question", rows: 1, value: "When did Ada write the letter?" },
-      { name: "options", label: "Options", hint: "one a line", rows: 3, value: "In May\nIn June\nIn winter", lines: true },
+      { name: "options", label: "Options", hint: "one per line", rows: 3, value: "In May\nIn June\nIn winter", lines: true },
     ],
     show: (result, sent) => [bars(sent.options.map((option, i) => [option, result.probabilities[i]])), cut(result)],
   },
   {
-    route: "fill", title: "Fill a mask", action: "Fill",
-    fields: [{ name: "text", label: "Text", hint: "[MASK] stands for a piece", rows: 2, value: "She drank a [MASK] of tea." }],
+    route: "fill", title: "Fill in a mask", action: "Fill in",
+    fields: [{ name: "text", label: "Text", hint: "[MASK] marks the missing piece", rows: 2, value: "She drank a [MASK] of tea." }],
     show: showMasks,
   },
   {
@@ -47,23 +47,23 @@ const PANELS = [
     ],
     show: (result) => [
       node("p", { class: "big" }, `Similarity ${result.similarity.toFixed(3)}`),
-      node("p", { class: "hint" }, "Cosine of their vectors, 1 at most. Unrelated texts are rarely near 0: weigh similarities against each other."),
+      node("p", { class: "hint" }, "Cosine similarity, at most 1. Unrelated texts are rarely near 0, so compare similarities with each other."),
       bars([["Similarity", Math.max(0, result.similarity), result.similarity.toFixed(3)]]), cut(result),
     ],
   },
   {
-    route: "order", title: "Does the second text follow the first?", action: "Tell", two: true,
+    route: "order", title: "Sentence order", action: "Check", two: true,
     fields: [
       { name: "text", label: "First text", rows: 2, value: "She opened the door." },
       { name: "pair", label: "Second text", rows: 2, value: "Nobody was there." },
     ],
     show: (result) => [
-      bars([["In this order", result.probability_in_order], ["The other way round", 1 - result.probability_in_order]]),
+      bars([["Second follows first", result.probability_in_order], ["First follows second", 1 - result.probability_in_order]]),
       cut(result),
     ],
   },
   {
-    route: "tokenize", title: "Pieces of a text", action: "Cut",
+    route: "tokenize", title: "Tokenize text", action: "Tokenize",
     fields: [{ name: "text", label: "Text", rows: 2, value: "Unfriendly weather, isn't it?" }],
     show: (result) => [pieces(result)],
   },
@@ -109,7 +109,7 @@ function bars(rows) {
 
 function cut(result) {
   return result.cut_tokens
-    ? node("p", { class: "hint" }, `The last ${result.cut_tokens} tokens were not read: the text is longer than the model takes.`)
+    ? node("p", { class: "hint" }, `The text is too long for the model: its last ${result.cut_tokens} tokens were not read.`)
     : null;
 }
 
@@ -142,10 +142,10 @@ async function showLabels(result, sent, can) {
   parts.push(cut(result));
   if (can.includes("explain")) {
     try { parts.push(...words((await ask("explain", sent)).results[0], sent)); }
-    catch (error) { parts.push(node("p", { class: "hint" }, `No words: ${error.message}`)); }
+    catch (error) { parts.push(node("p", { class: "hint" }, `No explanation: ${error.message}`)); }
   }
   const tokens = (await ask("tokenize", { text: sent.text })).results[0];
-  parts.push(node("h3", {}, "Pieces"), pieces(tokens));
+  parts.push(node("h3", {}, "Tokens"), pieces(tokens));
   return parts;
 }
 
@@ -164,7 +164,7 @@ function words(found, sent) {
     node("h3", {}, found.label == null ? "Words that moved the value" : `Words that moved “${found.label}”`),
     show("text"), sent.pair ? show("pair") : null,
     node("p", { class: "hint" }, strongest.map((word) => `${word.text} ${signed(word.score)}`).join(" · ")),
-    node("p", { class: "hint" }, "How much lower it is with the word masked. Shaded speaks for it, dotted underline against it."),
+    node("p", { class: "hint" }, "Each score is how much the output drops when the word is masked. Shaded words raise it, dotted words lower it."),
   ];
 }
 
@@ -173,8 +173,8 @@ function showAnswer(result, sent) {
     ? marked(sent.context, [result], (_, text) => node("mark", { class: "found" }, text))
     : node("p", { class: "text" }, sent.context);
   return [
-    node("p", { class: "big" }, result.answer || "The passage holds no answer."), shown,
-    node("h3", {}, "Considered"),
+    node("p", { class: "big" }, result.answer || "No answer in the passage."), shown,
+    node("h3", {}, "Candidates"),
     bars(result.n_best.map((one) => [one.answer || "(no answer)", one.probability])),
   ];
 }
@@ -182,14 +182,14 @@ function showAnswer(result, sent) {
 function showNames(result, sent) {
   if (!result.entities.length) {
     const words = result.words.map(([start, end], i) => ({ start, end, type: result.tags[i] }));
-    if (words.every((word) => word.type === "O")) return [node("p", { class: "big" }, "No names.")];
+    if (words.every((word) => word.type === "O")) return [node("p", { class: "big" }, "No entities.")];
     return [marked(sent.text, words, (word, text) =>
       node("mark", { class: "entity" }, text, node("span", { class: "type" }, word.type)))];
   }
   return [
     marked(sent.text, result.entities, (entity, text) =>
       node("mark", { class: "entity" }, text, node("span", { class: "type" }, entity.type))),
-    node("h3", {}, "Names"),
+    node("h3", {}, "Entities"),
     bars(result.entities.map((entity) => [`${entity.text} (${entity.type})`, entity.probability])),
   ];
 }
@@ -217,7 +217,11 @@ function panel(plan, can) {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
     });
     const hint = field.hint ? node("span", { class: "hint" }, ` (${field.hint})`) : null;
-    return node("div", {}, node("label", { for: id(field.name) }, field.label, hint), area);
+    const parts = [node("label", { for: id(field.name) }, field.label, hint), area];
+    // Most models read one text: the field for another stays folded.
+    return field.optional
+      ? node("details", {}, node("summary", {}, `Add a ${field.label.toLowerCase()}`), ...parts)
+      : node("div", {}, ...parts);
   }));
   const buttons = node("div", { class: "row" }, button);
   // The page itself says what is missing: the browser's own bubble takes blanks for a text, and leaves after a moment.
@@ -239,7 +243,7 @@ function panel(plan, can) {
     if (empty.length) {
       for (const field of empty) form.elements[field.name].setAttribute("aria-invalid", "true");
       answer.replaceChildren(node("p", { class: "problem" },
-        `Nothing to read: write something into ${empty.map((field) => `“${field.label}”`).join(" and ")}.`));
+        `Enter a text: ${empty.map((field) => `“${field.label}”`).join(" and ")} is empty.`));
       form.elements[empty[0].name].focus();
       return;
     }
@@ -285,7 +289,7 @@ async function start() {
   document.title = `${model.model} · albertkit`;
   document.getElementById("model").textContent = model.model;
   const labels = model.labels.length ? `, labels: ${model.labels.slice(0, 12).join(", ")}${model.labels.length > 12 ? " …" : ""}` : "";
-  facts.textContent = `${model.task ? model.task.replaceAll("_", " ") : "pretrained, no task"}${labels}. Reads ${model.max_length} tokens at once.`;
+  facts.textContent = `${model.task ? model.task.replaceAll("_", " ") : "pretrained, no task"}${labels}. Reads up to ${model.max_length} tokens.`;
   const plans = PANELS.filter((plan) => model.can.includes(plan.route));
   document.getElementById("panels").replaceChildren(...plans.map((plan) => panel(plan, model.can)));
   document.getElementById("index").replaceChildren(

@@ -57,7 +57,7 @@ class ClassificationTask(Task):
         if self.temperature is None:
             return
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < float("inf")):
-            raise UsageError(f"a temperature of {self.temperature!r} cannot be: it is a number above 0")
+            raise UsageError(f"the temperature is {self.temperature!r}; it must be above 0")
 
     @property
     def objective(self) -> str:  # type: ignore[override]  # it depends on the name
@@ -69,7 +69,7 @@ class ClassificationTask(Task):
         """How long texts are read; None where they are cut.
 
         Raises:
-            UsageError: a number that cannot be.
+            UsageError: an invalid number.
         """
         if self.window_stride is None:
             return None
@@ -174,8 +174,8 @@ class ClassificationTask(Task):
             return [{"value": float(value)} for value in logits[:, 0]]
         if logits.shape[1] != len(labels):
             raise CheckpointError(
-                f"the model gives {logits.shape[1]} numbers for a text and names {len(labels)} labels; "
-                "its files are not of one model"
+                f"the model gives {logits.shape[1]} numbers per text but has {len(labels)} labels; "
+                "its files are not from the same model"
             )
         rows: list[Mapping[str, Any]] = []
         for probabilities, choice in zip(self.probabilities(logits), self.predicted(logits), strict=True):
@@ -204,7 +204,7 @@ class ClassificationTask(Task):
             return super().truncation_note(counts)
         return (
             f"{counts.truncated:,} of {counts.examples:,} texts are longer than {self.windows.most} windows; "
-            f"{counts.unread / counts.truncated:,.0f} tokens of each on average were not read"
+            f"on average {counts.unread / counts.truncated:,.0f} tokens per text were not read"
         )
 
     def score_outputs(

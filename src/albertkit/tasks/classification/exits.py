@@ -40,7 +40,7 @@ def build_exits(
         UsageError: a network of one layer.
     """
     if config.num_hidden_layers < 2:
-        raise UsageError("exits need a network of two layers or more: this one has one, after which there is no other")
+        raise UsageError("early exits need a network of two layers or more; this one has one layer")
     return nn.ModuleList(objective.build(config, num_outputs, spec) for _ in range(config.num_hidden_layers - 1))
 
 

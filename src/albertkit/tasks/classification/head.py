@@ -104,7 +104,7 @@ def build_head(
     if norm not in NORMS:
         raise UsageError(f'unknown head norm "{norm}" (known: {", ".join(NORMS)})')
     if norm != "none" and not hidden:
-        raise UsageError(f"--head-norm {norm} needs --head-hidden: a linear head has nothing to normalize")
+        raise UsageError(f"--head-norm {norm} needs --head-hidden: a linear head has no hidden layer to normalize")
     if any(width < 1 for width in hidden):
         raise UsageError(f"--head-hidden is {','.join(map(str, hidden))}; every width must be 1 or more")
     if hidden:
@@ -120,7 +120,7 @@ class ClassificationObjective(Objective):
 
     Args:
         task: `classification`, `regression` or `multilabel`.
-        weights: weights of the labels, see `example_losses`; all 1 when left out.
+        weights: weights of the labels, see `example_losses`; default: all 1.
     """
 
     averages = True

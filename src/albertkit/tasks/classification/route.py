@@ -11,14 +11,14 @@ class Classified(Cut):
     """One of three forms: a label, several labels, or a value."""
 
     label: str | None = Field(None, description="The most probable label.")
-    labels: list[str] | None = Field(None, description="Of a model with several labels a text: those it has.")
-    probabilities: dict[str, float] | None = Field(None, description="Label to probability, in [0, 1].")
-    value: float | None = Field(None, description="Of a regression: the number.")
+    labels: list[str] | None = Field(None, description="Multi-label models: the predicted labels.")
+    probabilities: dict[str, float] | None = Field(None, description="Probability of each label, in [0, 1].")
+    value: float | None = Field(None, description="Regression models: the predicted number.")
 
 
 CLASSIFY = Route(
     "classify",
-    "Labels with probabilities",
+    "Labels and probabilities of a text",
     PairBody,
     Classified,
     {"text": "Oil prices rose again on Friday."},

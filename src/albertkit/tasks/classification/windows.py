@@ -49,7 +49,7 @@ class Windows:
     def __post_init__(self) -> None:
         for name, value in (("window_stride", self.stride), ("max_windows", self.most)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UsageError(f"{name} is {value!r:.40}; it must be a whole number from 1 up")
+                raise UsageError(f"{name} is {value!r:.40}; it must be a whole number of 1 or more")
 
 
 def window_spans(tokens: int, room: int, *, windows: Windows) -> list[tuple[int, int]]:

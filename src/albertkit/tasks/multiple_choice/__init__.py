@@ -87,7 +87,8 @@ class MultipleChoiceTask(Task):
         for number, example in enumerate(examples):
             if len(example.options) < 2:
                 raise DataError(
-                    f"example {example.id or number} has {len(example.options)} options; a choice needs at least two"
+                    f"example {example.id or number} has {len(example.options)} options; a multiple choice needs at "
+                    "least two"
                 )
         # Questions share their contexts: each is tokenised once.
         contexts = {text: number for number, text in enumerate(dict.fromkeys(example.context for example in examples))}
@@ -115,8 +116,8 @@ class MultipleChoiceTask(Task):
         for number, example in enumerate(examples):
             if example.label is None or not 0 <= example.label < len(example.options):
                 raise DataError(
-                    f"example {example.id or number}: the right option is {example.label}, "
-                    f"and there are {len(example.options)}; this split cannot be trained on or scored"
+                    f"example {example.id or number}: the right option is {example.label}, and there are "
+                    f"{len(example.options)}; this split cannot be trained on or scored"
                 )
         return np.array([example.label for example in examples], np.int64)
 

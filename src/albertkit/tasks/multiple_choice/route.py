@@ -16,14 +16,14 @@ class ChooseBody(Body):
     """A question about a passage, with its options."""
 
     context: str = Field(description="The passage.", examples=["Ada wrote the letter in May."])
-    question: str = Field(description='The question; "_" in it is where the option goes.', examples=["Ada wrote in _."])
+    question: str = Field(description='The question; "_" marks the place of the option.', examples=["Ada wrote in _."])
     options: list[str] = Field(min_length=2, description="The options.", examples=[["May", "June"]])
 
 
 class Chosen(Cut):
     """The right option."""
 
-    choice: int = Field(description="Its number, from 0.")
+    choice: int = Field(description="Index of the chosen option, from 0.")
     option: str
     probabilities: list[float]
 
@@ -35,7 +35,7 @@ def _examples(task: Task, values: Mapping[str, Any]) -> list[ChoiceExample]:
 
 CHOOSE = Route(
     "choose",
-    "Which of several options answers a question",
+    "Choose the option that answers a question",
     ChooseBody,
     Chosen,
     {"context": "Ada wrote the letter in May.", "question": "Ada wrote in _.", "options": ["May", "June"]},

@@ -108,10 +108,7 @@ class QuestionAnsweringTask(Task):
 
     def truncation_note(self, counts: Truncation) -> str:
         """Return the sentence about questions that were cut; contexts are read in windows."""
-        return (
-            f"{counts.truncated:,} of {counts.examples:,} questions are too long to leave room for a context and were "
-            "truncated"
-        )
+        return f"{counts.truncated:,} of {counts.examples:,} questions left no room for a context and were truncated"
 
     def unit_targets(self, encoded: Encoded, examples: Sequence[SpanExample], *, num_labels: int) -> npt.NDArray[Any]:
         """Return the rows of the first and the last token of the answer in each window; see `window_targets`."""
@@ -155,9 +152,7 @@ class QuestionAnsweringTask(Task):
         """Return a note with the log odds above which there is no answer."""
         if self.null_threshold is None:
             return ()
-        return (
-            f"a question counts as having no answer where the log odds of that are above {self.null_threshold:.4g}",
-        )
+        return (f"a question counts as unanswerable if the log odds of that exceed {self.null_threshold:.4g}",)
 
     def tuned(self, outputs: Sequence[FloatArray], encoded: Encoded, examples: Sequence[SpanExample]) -> Task:
         """Return the task with the threshold that has the best F1 on these questions.
@@ -192,7 +187,7 @@ class QuestionAnsweringTask(Task):
         ]
         if any(not example.answers for example in examples):
             nothing = [{"answer": ""} for _ in examples]
-            words = "never giving an answer"
+            words = "never answering"
             found.append(
                 predicted_baseline(self, "no_answer", lambda: nothing, scored=scored, words=words, trivial=True)
             )
@@ -230,7 +225,9 @@ def with_null_threshold(task: Task | None, threshold: float) -> Task:
     """
     if not isinstance(task, QuestionAnsweringTask):
         name = "a model without a task" if task is None else f"a {task.name} model"
-        raise UsageError(f"a threshold for no answer goes with question answering, but this is {name}; leave it out")
+        raise UsageError(
+            f"a threshold for no answer works only for question answering, but this is {name}; leave it out"
+        )
     return replace(task, null_threshold=threshold)
 
 

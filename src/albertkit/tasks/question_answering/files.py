@@ -53,7 +53,7 @@ def score_answers(dataset: Dataset, path: Path, options: ScoreOptions) -> Score:
     if found.extra:
         notes.append(f"{len(found.extra)} predictions belong to no question of the split (the first: {found.extra[0]})")
     if found.thresholds:
-        notes.append("best_exact and best_f1 use a threshold chosen on the very split that they score")
+        notes.append("best_exact and best_f1 use a threshold chosen on the same split that they score")
     return replace(found, notes=tuple(notes))
 
 
@@ -86,5 +86,5 @@ def answer_files(dataset: Dataset, predictions: Predictions) -> dict[str, Any]:
 
 def _answer(row: PredictedRow, _: int) -> str:
     if not isinstance(row.value, str):
-        raise ValueError(f"the answer {row.value!r:.40} is no text")
+        raise ValueError(f"the answer {row.value!r:.40} is not a text")
     return row.value

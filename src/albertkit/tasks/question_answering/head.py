@@ -244,7 +244,7 @@ def choosable(lengths: IntArray, segments: IntArray | None) -> Tensor:
         lengths: tokens of each window.
         segments: token type of each token, `[tokens]`.
     """
-    assert segments is not None, "this head has to know which tokens are the context's: pass their token types"
+    assert segments is not None, "this head needs to know which tokens belong to the context: pass token_type_ids"
     allowed = segments == 1
     ends = np.cumsum(lengths)
     allowed[ends - 1] = False

@@ -119,7 +119,9 @@ def span_scores(
     if version not in VERSIONS:
         raise UsageError(f'there is no SQuAD script of version "{version}"; known: {", ".join(VERSIONS)}')
     if null_odds is not None and version == "1.1":
-        raise UsageError("null odds go with SQuAD 2.0, but every question of version 1.1 has an answer; leave them out")
+        raise UsageError(
+            "null odds work only with SQuAD 2.0, since every question of version 1.1 has an answer; leave them out"
+        )
     answered = [key for key in answers if key in predictions]
     if not answered:
         first, other = next(iter(answers)), next(iter(predictions), None)

@@ -15,24 +15,24 @@ from albertkit.tasks.task import Task
 class AnswerBody(Body):
     """Questions about one passage."""
 
-    question: Texts = Field(description="A question, or a list of them.", examples=["Who wrote the letter?"])
+    question: Texts = Field(description="A question or a list of questions.", examples=["Who wrote the letter?"])
     context: str = Field(description="The passage.", examples=["Ada wrote the letter in May."])
 
 
 class Candidate(BaseModel):
     """Words of the passage; "" says that it holds no answer."""
 
-    answer: str = Field(description="Characters of the passage.")
-    start: int = Field(description="The first one's place in the passage.")
-    end: int = Field(description="The place after the last one.")
+    answer: str = Field(description="The answer, copied from the passage.")
+    start: int = Field(description="Index of its first character in the passage.")
+    end: int = Field(description="Index after its last character.")
     probability: float
 
 
 class Answered(Candidate):
     """The words of the passage that answer."""
 
-    n_best: list[Candidate] = Field(description="Up to five, the likeliest first.")
-    no_answer_odds: float = Field(description="How much more likely no answer is than the best one, a logarithm.")
+    n_best: list[Candidate] = Field(description="Up to five candidates, the most probable first.")
+    no_answer_odds: float = Field(description="Log odds of no answer against the best answer.")
 
 
 def _examples(task: Task, values: Mapping[str, Any]) -> list[SpanExample]:
@@ -42,7 +42,7 @@ def _examples(task: Task, values: Mapping[str, Any]) -> list[SpanExample]:
 
 ANSWER = Route(
     "answer",
-    "The words of a passage that answer a question",
+    "Answer a question from a passage",
     AnswerBody,
     Answered,
     {"question": "Who wrote the letter?", "context": "Ada wrote the letter in May."},

@@ -57,7 +57,7 @@ def _best_scores(
     )
     thresholds = " and ".join(f"{value:.4g}" for value in found.thresholds.values())
     note = (
-        f"best_exact and best_f1 use thresholds ({thresholds}) chosen on the very split that they score; "
-        "compare them only with published best figures"
+        f"best_exact and best_f1 use thresholds ({thresholds}) chosen on the same split that they score; compare "
+        "them only with published best scores"
     )
     return {name: found.metrics[name] for name in ("best_exact", "best_f1")}, (note,)

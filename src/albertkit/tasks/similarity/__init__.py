@@ -59,7 +59,7 @@ class SimilarityTask(Task):
             UsageError: there is no second text.
         """
         if pair is None:
-            raise UsageError("similarity is of two texts: give a second text (--pair, or --pair-column of a table)")
+            raise UsageError("similarity needs two texts: give a second text (--pair, or --pair-column of a table)")
         return TextExample(text, pair)
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
@@ -72,7 +72,7 @@ class SimilarityTask(Task):
         for number, example in enumerate(examples):
             if example.pair is None:
                 raise DataError(
-                    f"example {example.id or number} has one text, but similarity is of two; name the column of the "
+                    f"example {example.id or number} has one text, but similarity needs two; name the column of the "
                     "second with --pair-column"
                 )
             texts += [example.text, example.pair]
@@ -98,8 +98,8 @@ class SimilarityTask(Task):
             return np.array([example.label for example in examples], np.float32)
         if float(np.array(examples[0].label)) <= 0:
             raise DataError(
-                f"all {len(examples)} pairs have the number {examples[0].label}, so there is nothing to tell apart; "
-                "give pairs that belong together a 1, or give numbers that differ"
+                f"all {len(examples)} pairs have the number {examples[0].label}, so there is nothing to learn; give "
+                "pairs that belong together a 1, or use different numbers"
             )
         known: dict[bytes, int] = {}
         ids = [known.setdefault(one.input_ids.tobytes(), len(known)) for one in encoded.sequences]

@@ -24,8 +24,8 @@ _ROUNDING = 1e-6  # equal texts have vectors that differ by less, depending on t
 _BLOCK = 512
 
 POSITIVES_NOTE = (
-    "all pairs have the same number: they belong together, and pearson and spearman are those with 1 for a text's own "
-    "partner and 0 for the partner of the next pair"
+    "all pairs have the same number, so they count as matching; pearson and spearman compare 1 for a text's own "
+    "partner with 0 for the partner of the next pair"
 )
 
 

@@ -10,12 +10,12 @@ from albertkit.tasks.route import Cut, Route, TwoTextsBody, pair_examples
 class Compared(Cut):
     """How near two texts are."""
 
-    similarity: float = Field(description="Cosine of their vectors, in [-1, 1].")
+    similarity: float = Field(description="Cosine similarity of their vectors, in [-1, 1].")
 
 
 COMPARE = Route(
     "compare",
-    "How near two texts are",
+    "Similarity of two texts",
     TwoTextsBody,
     Compared,
     {"text": "Oil prices rose.", "pair": "Crude became dearer."},

@@ -83,7 +83,7 @@ class TokenClassificationTask(Task):
         ((0, 2), (2, 3), (4, 7))
         """
         if pair is not None:
-            raise UsageError("tags are of one text; leave the second one out, or give it as a text of its own")
+            raise UsageError("tagging takes one text; leave out the second one, or pass it as a separate text")
         return TokenExample(text, split_words(text) if self.word_joins is None else self.word_joins.split(text))
 
     def learned_from(self, examples: Sequence[TokenExample]) -> TokenClassificationTask:
@@ -221,7 +221,7 @@ class TokenClassificationTask(Task):
                 "commonest_tag_of_each_word",
                 lambda: commonest_tags(train, scored.of(TokenExample)),
                 scored=scored,
-                words="giving each word its commonest tag",
+                words="giving each word its most frequent tag",
             )
         ]
 
@@ -259,7 +259,7 @@ def one_tag(tags_true: Sequence[Sequence[str]], tags_predicted: Sequence[Sequenc
     # Fewer than one in twenty of the words that should have another tag got one.
     if 20 * (words - count) >= others:
         return None
-    figures = f'{count:,} of {words:,} words got the tag "{tag}", and {others:,} have another'
+    figures = f'{count:,} of {words:,} words were tagged "{tag}", but {others:,} have another tag'
     what = "predicting no entity" if tag == OUTSIDE else "giving every word the same tag"
     than = "no better than" if count == words else "hardly better than"
     return f"The score is {than} {what}: {figures}."

@@ -78,13 +78,18 @@ def tag_scores(
     accuracy = 100 * right / words
     intervals = {"accuracy": share_interval(accuracy, words)}
     if kind == "plain" and scheme is None:
-        note = "the tags have no B- or I-, so they are classes: accuracy counts words, and there are no entities"
+        note = (
+            "the tags have no B- or I- prefixes, so they count as classes: accuracy is per word, and there are no "
+            "entities"
+        )
         if all(tag.isdecimal() for tags in tags_true for tag in tags):
-            note += "; if these numbers mean tags of entities, write their names (O, B-PER, I-PER) into the data"
+            note += "; if the numbers encode entity tags, write the tag names (O, B-PER, I-PER) into the data"
         return Score({"accuracy": accuracy}, (note,), intervals)
     notes = []
     if reading == "IO":
-        notes.append("the tags have no B- or I- beside O, so a run of words with the same tag counts as one entity")
+        notes.append(
+            "the tags have no B- or I- prefixes besides O, so adjacent words with the same tag count as one entity"
+        )
     for what, counted, name in (("true", wanted, "recall"), ("predicted", given, "precision")):
         if not counted.total():
             notes.append(f"{name} is undefined and given as 0: there is no {what} entity")

@@ -20,14 +20,14 @@ class Entity(BaseModel):
 class Tagged(BaseModel):
     """Tags of the words, and the names that they make."""
 
-    tags: list[str] = Field(description="One for each word.")
+    tags: list[str] = Field(description="One tag per word.")
     words: list[tuple[int, int]] = Field(description="Start and end of each word, in characters of the text.")
     entities: list[Entity]
 
 
 TAG = Route(
     "tag",
-    "Tags of words, and names",
+    "Tag words and find entities",
     TextBody,
     Tagged,
     {"text": "Ada lives in Bath."},

@@ -33,7 +33,7 @@ class CachedTeacher:
     Args:
         name: a known model's name, or a path.
         execution: device to run on, in fp32.
-        workers: processes; one per core when left out; on a GPU only this one.
+        workers: processes; default: one per core; on a GPU only this one.
 
     Raises:
         UsageError, CheckpointError, MissingExtraError: see `open_teacher`.

@@ -202,7 +202,7 @@ class _Distillation:
             self.checkpoint.cpu()  # a GPU needs it no longer
         if settings.model is not None:  # fresh vectors are alike in all directions
             if self.first_map is not None:
-                run.note([f"the map into the teacher's space begins as that of {settings.model}"])
+                run.note([f"the map into the teacher's space starts from that of {settings.model}"])
             fit_maps(objective, plain, execution=run.execution, mean=self.first_map)
 
     def _masked(self, batches: DistillBatches, share: float) -> DistillBatches:
@@ -227,7 +227,7 @@ class _Distillation:
             )
             if not step.is_finite:
                 raise RunError(
-                    f"{settings.out}: the loss of step {state.step + 1:,} is no finite number; start again with a "
+                    f"{settings.out}: the loss of step {state.step + 1:,} is not finite; start again with a "
                     f"lower --learning-rate, such as {settings.learning_rate / 3:.1g}, and another --out"
                 )
             yield step

@@ -52,8 +52,8 @@ def read_given(teacher: str, rows: list[Row]) -> tuple[list[Row], npt.NDArray[np
         other = next((row for row, text in zip(rows, texts, strict=True) if row.text != text), None)
         if other is not None:
             raise DataError(
-                f"{other.place}: the text is not that of the same row of {path}; leave --data out, since the file has "
-                "its own texts"
+                f"{other.place}: the text is not that of the same row of {path}; leave out --data, since the file "
+                "has its own texts"
             )
     own = [Row(text, f"{path}, row {number}") for number, text in enumerate(texts, 1)]
     return own, np.concatenate(parts)

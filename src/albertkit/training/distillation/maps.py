@@ -37,7 +37,7 @@ def fit_maps(
         objective: network and maps, on the device.
         plain: texts without masks; the first `TEXTS` are used.
         execution: device and precision.
-        mean: the map to begin with for the mean, from an earlier distillation; fitted when left out.
+        mean: the map to begin with for the mean, from an earlier distillation; default: fitted.
     """
     own: dict[str, list[Tensor]] = {name: [] for name in objective.maps}
     targets: list[Tensor] = []

@@ -34,7 +34,7 @@ class DistillSettings(TokenSettings):
     text_column: str | None = None
     """Column of the text, where `data` is a table."""
     encoding: str | None = None
-    """Of text files; the byte order mark says it, else it is UTF-8, when left out."""
+    """Of text files; default: the byte order mark says it, else it is UTF-8."""
     start: str | None = None
     """`teacher`, `widen` or `keep`. None: `teacher` for fresh weights whose teacher can embed pieces; else `keep`."""
     extra_dimensions: int | None = None

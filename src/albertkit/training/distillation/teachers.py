@@ -88,7 +88,7 @@ class _TransformersTeacher:
         if not any((inner / name).is_file() for name in _TOKENIZER_FILES):
             raise CheckpointError(
                 f"{folder}: holds no tokenizer ({', '.join(_TOKENIZER_FILES[:3])}, ..); copy the tokenizer's files "
-                "beside the weights"
+                "into it"
             )
         if not any(inner.glob("*.safetensors")):
             raise CheckpointError(

@@ -120,7 +120,7 @@ def prepare_texts(
         what = "truncated" if whole else "cut into several"
         notes.append(f"{cut:,} texts are longer than {max_length} tokens and were {what}")
     if again:
-        notes.append(f"{again:,} texts are there more than once and count once")
+        notes.append(f"{again:,} texts are duplicates and are used once")
     return Texts(texts, tokens, ends, np.array(numbers, np.int64), tuple(notes))
 
 

@@ -97,7 +97,7 @@ def extra_dimensions(config: AlbertConfig, dimensions: int, *, teacher: str, wan
     if wanted is None:
         wanted = max(1, min(round(SHARE * config.hidden_size), most))
     if wanted > most:
-        raise UsageError(f"extra-dimensions is {wanted}; the student can get at most {most}: {reason}")
+        raise UsageError(f"extra-dimensions is {wanted}; the student can have at most {most}: {reason}")
     if config.embedding_size + wanted == config.hidden_size and not config.project_equal_widths:
         raise UsageError(
             f"extra-dimensions is {wanted}, which makes the word embeddings as wide as the layers "
@@ -116,8 +116,8 @@ def notes_on_rate(learning_rate: float) -> tuple[str, ...]:
     if learning_rate <= GENTLE_RATE:
         return ()
     return (
-        f"a learning rate of {learning_rate:g} soon undoes what --start widen brings; --learning-rate 1e-4 "
-        "--word-rate 5 --relation-weight 0 keeps it",
+        f"a learning rate of {learning_rate:g} soon undoes the effect of --start widen; use --learning-rate 1e-4 "
+        "--word-rate 5 --relation-weight 0",
     )
 
 
@@ -224,7 +224,7 @@ def _write_nothing(linear: nn.Linear, along: Tensor, read: Tensor | None = None)
     Args:
         linear: the map, changed in place.
         along: the columns.
-        read: what finds the part in the output: read^T along is the identity; the same columns when left out.
+        read: what finds the part in the output: read^T along is the identity; default: the same columns.
     """
     read = along if read is None else read
     for tensor in (linear.weight, linear.bias):

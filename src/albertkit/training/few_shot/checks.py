@@ -101,12 +101,12 @@ def amount_note(train: Dataset, task: str, settings: FinetuneSettings) -> list[s
     rows = rows_per_label(train)
     if rows < FEW and not settings.few_shot:
         return [
-            f"{train.split} has {rows} rows per label (median); below some {FEW}, --few-shot is usually better and "
+            f"{train.split} has {rows} rows per label (median); below about {FEW}, --few-shot is usually better and "
             "takes seconds"
         ]
     if rows >= FEW and settings.few_shot:
         return [
-            f"{train.split} has {rows} rows per label (median); from some {FEW} on, training without --few-shot is "
+            f"{train.split} has {rows} rows per label (median); from about {FEW} on, training without --few-shot is "
             "usually better"
         ]
     return []

@@ -108,7 +108,7 @@ class FewShotTraining:
             RunError: features or loss are not finite numbers.
         """
         if self.run.folder.continues:
-            self.run.progress.report("few-shot training takes seconds, so it starts over")
+            self.run.progress.report("few-shot training takes seconds, so it starts from the beginning")
         self.run.folder.begin(self.settings.to_dict(), step=0)
         problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
         usual = TRIED_POOLINGS["pairs" if dataset.is_pair else "texts"]
@@ -162,7 +162,7 @@ class FewShotTraining:
         """Return one row per text (of one in windows the mean), all of finite numbers."""
         features = unit_logits(list(rows), self.train.encoded)
         if not np.isfinite(features).all():
-            raise RunError("the encoder gives numbers that are not finite; try --precision fp32, or another --model")
+            raise RunError("the encoder's outputs are not finite; try --precision fp32, or another --model")
         return features
 
     def _frozen_way(self, rows: FloatArray, pooling: str) -> Way:
@@ -263,10 +263,14 @@ def _temperature(
 ) -> tuple[float | None, str | None]:
     """Fit the temperature to the cross-validated logits: no row's own head saw it."""
     if scores_itself:
-        return None, "the probabilities are not calibrated: that takes rows to score on, such as --test 0.2"
+        return None, "the probabilities are not calibrated: calibration needs held-out rows, such as --test 0.2"
     if len(targets) < LEAST_EXAMPLES:
-        return None, f"the probabilities are not calibrated: that takes {LEAST_EXAMPLES} rows, not {len(targets)}"
+        return (
+            None,
+            f"the probabilities are not calibrated: calibration needs {LEAST_EXAMPLES} rows, not {len(targets)}",
+        )
     found = fit_temperature(logits, labels_true=targets)
     return found, None if found is not None else (
-        "the probabilities are not calibrated: the cross-validated answers are all right, or no better than chance"
+        "the probabilities are not calibrated: the cross-validated predictions are all correct, or no better than "
+        "chance"
     )

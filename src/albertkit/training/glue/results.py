@@ -108,7 +108,7 @@ def _numbers(report: Report, run: PlannedRun) -> dict[str, float]:
     found = {name: math.nan if value is None else float(value) for name, value in report.metrics.items()}
     wrong = [name for name, value in found.items() if not math.isfinite(value)]
     if wrong:
-        raise RunError(f"{run.folder}: the report's {wrong[0]} is no number; move the run away to run it again")
+        raise RunError(f"{run.folder}: the report's {wrong[0]} is not a number; move the run away to run it again")
     return found
 
 

@@ -56,7 +56,7 @@ def _run_all(settings: GlueSettings, *, resume: bool, progress: Progress) -> Glu
         load_model(str(name))  # report a wrong name now, not after hours
     begin(settings, resume=resume)
     for entry in plan.missing:
-        progress.report(f"{entry.name} is left out: {entry.reason}")
+        progress.report(f"{entry.name} is skipped: {entry.reason}")
     finished: list[FinishedRun] = []
     failed: list[str] = []
     for number, run in enumerate(plan.runs, start=1):
@@ -131,7 +131,7 @@ def _predict_dev(finished: FinishedRun, execution: Execution, progress: Progress
 
 def _notes(settings: GlueSettings, finished: list[FinishedRun]) -> Iterator[str]:
     if finished:
-        yield "Each run's best epoch was chosen on dev, which also scores, as in the published rows"
+        yield "Each run's best epoch was selected on dev, which is also the scored split, as in the published rows"
     started = sorted(
         {f"{run.run.task} from {run.run.settings.model}" for run in finished if _is_from_nli(run, settings)}
     )

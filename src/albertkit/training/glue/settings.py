@@ -74,7 +74,7 @@ def begin(settings: GlueSettings, *, resume: bool) -> None:
     out = Path(settings.out)
     kept = out / FILE_NAME
     if not is_vacant(out, first_file=FILE_NAME):
-        hint = " or --resume to go on" if kept.is_file() else ""
+        hint = " or --resume to continue" if kept.is_file() else ""
         if not resume or not kept.is_file():
             raise RunError(f"{out} exists and is not empty; give another --out{hint}")
         _check(kept, settings.to_dict())

@@ -119,7 +119,7 @@ def write_submission(
             _majority(result, notes)
         texts[file.name] = path.read_text(encoding="utf-8")
         if len(dataset) != file.rows:
-            skipped = f", {len(dataset.skipped)} broken rows passed over" if dataset.skipped else ""
+            skipped = f", {len(dataset.skipped)} broken rows skipped" if dataset.skipped else ""
             problems.append(
                 f"{file.name} has {len(dataset):,} rows{skipped}; the official test split has {file.rows:,}"
             )

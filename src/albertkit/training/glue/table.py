@@ -102,7 +102,7 @@ class GlueTable:
         """Return the sentences that the numbers need."""
         said = [f"{entry.name} is missing: {entry.reason}." for entry in self.missing]
         if self.average is None:
-            said.append("There is no average, since not every number of the nine tasks is there.")
+            said.append("There is no average, since some of the nine tasks have no score.")
         for result in self.results:
             if len(result.runs) > 1:
                 values = "; ".join(
@@ -117,7 +117,9 @@ class GlueTable:
         elif self.submission.complete:
             said.append(f"For the server: {self.submission.path}.")
         else:
-            said.append(f"{self.submission.path} is not what the server takes: {'; '.join(self.submission.problems)}.")
+            said.append(
+                f"{self.submission.path} is not valid for the GLUE server: {'; '.join(self.submission.problems)}."
+            )
         return said
 
     def markdown(self) -> str:

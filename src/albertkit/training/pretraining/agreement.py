@@ -68,8 +68,8 @@ def check_agreement(
     elsewhere = [other["name"] for other in everyone if other["begun"]]
     if elsewhere and not first["begun"]:
         raise RunError(
-            f"{settings.out}: {elsewhere[0]} sees the run to go on with, but {first['name']}, which reads and writes "
-            "it now, does not; share that folder between the machines, or copy it there"
+            f"{settings.out}: {elsewhere[0]} sees the run to resume, but {first['name']}, which now reads and writes "
+            "it, does not; share that folder between the machines, or copy it there"
         )
 
 
@@ -89,6 +89,6 @@ def _compare(first: dict[str, Any], other: dict[str, Any]) -> None:
             key = next(key for key in value if theirs.get(key) != value[key])
             what, ours, others = f"{name}'s {key}", value[key], theirs.get(key)
         raise UsageError(
-            f"{what} is {ours} for {first['name']} and {others} for {other['name']}; "
-            "start every process with the same command and the same files"
+            f"{what} is {ours} for {first['name']} and {others} for {other['name']}; start every process with the "
+            "same command and the same files"
         )

@@ -45,7 +45,7 @@ def word_vectors(
 
     matrix = _positive_information(texts, vocab_size, progress)
     if not matrix.nnz:
-        raise DataError("the text is too short to count which pieces stand together; use --init random")
+        raise DataError("the text is too short to count which pieces occur together; use --init random")
     left, values, _ = randomized_svd(matrix, n_components=dimensions, n_iter=4, random_state=seed)
     return np.asarray(left * np.sqrt(values), dtype=np.float32)
 

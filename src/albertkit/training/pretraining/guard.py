@@ -67,13 +67,14 @@ class DivergenceGuard:
         self.returns += 1
         if self.returns > RETURNS:
             raise RunError(
-                f"the loss ran away again at step {step}, after {RETURNS} returns to the last good checkpoint with a "
-                f"lower rate each time (now {rate:.2g}); start again with a rate of a tenth, or --precision fp32"
+                f"the loss diverged again at step {step}, after {RETURNS} returns to the last good checkpoint, each "
+                f"with a lower learning rate (now {rate:.2g}); start again with a tenth of the learning rate, or "
+                "--precision fp32"
             )
         self.factor *= SLOWER
         self.begin_stage()
         return (
-            f"the loss ran away at step {step}; going back to step {good_step} with {SLOWER:g} of the learning rate "
+            f"the loss diverged at step {step}; going back to step {good_step} with {SLOWER:g} of the learning rate "
             f"({rate * SLOWER:.2g})"
         )
 
@@ -88,6 +89,6 @@ class DivergenceGuard:
             LookupError, ValueError, TypeError, ArithmeticError: it is malformed.
         """
         if not 0 < state["factor"] <= 1:
-            raise ValueError(f"{state['factor']!r:.40} is no factor of a learning rate")
+            raise ValueError(f"{state['factor']!r:.40} is not a factor of a learning rate")
         self.factor, self.returns = float(state["factor"]), int(state["returns"])
         self.mean, self.lowest = float(state["mean"]), float(state["lowest"])

@@ -42,7 +42,10 @@ def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:
     embedding = model.embedding
     if embedding is not None and embedding.dense is not None:
         embedding = replace(embedding, dense=None)
-        notes = (*notes, f"the Dense map of the vectors of {settings.model} is left out: it fits the untrained weights")
+        notes = (
+            *notes,
+            f"the Dense map of the vectors of {settings.model} is dropped: it fits only the untrained weights",
+        )
     return replace(model, network_or_export=network, task=None, labels=(), notes=notes, embedding=embedding)
 
 

@@ -28,7 +28,7 @@ _INTERFACES = "name the network interface that joins the machines in GLOO_SOCKET
 
 
 class _Slot(NamedTuple):
-    """Stands for a tensor that is sent on its own."""
+    """Marks the place of a tensor that is sent separately."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -107,7 +107,9 @@ class Processes:
             dist.init_process_group(backend, store=own, rank=self.rank, world_size=self.world)
             dist.barrier()
         except RuntimeError as error:
-            raise RunError(f"{self.name} does not reach the others ({_first_line(error)}); {_INTERFACES}") from error
+            raise RunError(
+                f"{self.name} cannot reach the other processes ({_first_line(error)}); {_INTERFACES}"
+            ) from error
 
     def sums(self, values: Sequence[float] | Tensor, *, device: torch.device | str = "cpu") -> list[float]:
         """Add numbers up over all processes."""
@@ -207,7 +209,7 @@ def join_processes() -> Iterator[Processes]:
     try:
         store, rank, world = next(rendezvous("env://"))
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"the processes do not meet at {place} ({_first_line(error)}); {_INTERFACES}") from error
+        raise RunError(f"the processes cannot connect at {place} ({_first_line(error)}); {_INTERFACES}") from error
     processes = Processes(rank, world, store)
     try:
         yield processes
@@ -215,8 +217,8 @@ def join_processes() -> Iterator[Processes]:
         if not _is_of_another(error):
             raise
         raise RunError(
-            f"{processes.name} lost the others ({_first_line(error)}); the one that ended first says why; "
-            "the same command with --resume continues from the last checkpoint"
+            f"{processes.name} lost the other processes ({_first_line(error)}); the output of the process that ended "
+            "first says why; the same command with --resume continues from the last checkpoint"
         ) from error
     finally:
         if dist.is_initialized():

@@ -30,9 +30,9 @@ class PretrainSettings(TokenSettings):
     init: str = "informed"
     """How fresh weights begin: `informed` or `random`."""
     stages: str | None = None
-    """LAYERSxLENGTH:SHARE,.. ; one stage of all layers at `max_length` when left out."""
+    """LAYERSxLENGTH:SHARE,.. ; default: one stage of all layers at `max_length`."""
     max_length: int | None = None
-    """Longest sequence in tokens; the shards' own when left out."""
+    """Longest sequence in tokens; default: the shards' own."""
     batch_tokens: int = 4096
     """Tokens of one forward pass of one process, about."""
     accumulate: int = 1
@@ -69,7 +69,7 @@ class PretrainSettings(TokenSettings):
 
 
 # Highest rates for AdamW at some thousand tokens a step, by hidden size; nano's by trial (docs/nano.md), the
-# others follow the fall of the rates that ALBERT's authors fine-tune with, and want a trial of one's own.
+# others follow the fall of the rates that ALBERT's authors fine-tune with, and need a separate trial.
 RATES: Mapping[int, float] = {256: 2e-3, 768: 5e-4, 1024: 3e-4, 2048: 1e-4, 4096: 5e-5}
 CONTINUED = 0.25
 """Share of the learning rate when training continues from a trained checkpoint, to prevent forgetting."""

@@ -68,11 +68,11 @@ class Stages:
             if layers < 1 or layers > config.num_hidden_layers:
                 raise UsageError(f"a stage has {layers} layers; the network has 1 to {config.num_hidden_layers}")
             if layers != config.num_hidden_layers and config.num_hidden_groups > 1:
-                raise UsageError("layers grow only where all of them share one group of weights")
+                raise UsageError("the number of layers can grow only if all layers share one group of weights")
             if length < LEAST_LENGTH or length > config.max_position_embeddings:
                 raise UsageError(
-                    f"a stage has sequences of {length} tokens; they have {LEAST_LENGTH} to "
-                    f"{config.max_position_embeddings} here"
+                    f"a stage has sequences of {length} tokens; the length must be {LEAST_LENGTH} to "
+                    f"{config.max_position_embeddings}"
                 )
             if batch_tokens < length:
                 raise UsageError(f"--batch-tokens {batch_tokens} is less than one sequence of {length} tokens")

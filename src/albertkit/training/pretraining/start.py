@@ -103,7 +103,7 @@ def informed_start(
     config = network.config
     places = min(config.embedding_size // 4, config.hidden_size // config.num_attention_heads) // 2 * 2
     if places < 2:
-        raise UsageError("heads of this network are too narrow for an informed start; use --init random")
+        raise UsageError("this network's attention heads are too narrow for --init from counts; use --init random")
     if config.embedding_size > config.hidden_size:
         raise UsageError(
             f"embeddings of {config.embedding_size} are wider than the layers' {config.hidden_size}: "
