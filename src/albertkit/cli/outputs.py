@@ -39,7 +39,7 @@ def open_predictions(path: str) -> Iterator[Callable[[Piece, Predictions], None]
     if ending in WRITABLE:
         with open_table_writer(Path(path)) as add:
             yield lambda piece, predictions: add(
-                {**piece.columns, **prediction_columns(predictions, beside=piece.columns, without=piece.same)}
+                {**piece.columns, **prediction_columns(predictions, existing=piece.columns, without=piece.same)}
             )
         return
     with line_writer(path) as write:

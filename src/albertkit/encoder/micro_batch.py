@@ -65,7 +65,7 @@ class MicroBatch:
 
 
 def rounded_rows(tokens: int, dtype: torch.dtype) -> int:
-    """Round a number of rows up, so that batches have few different shapes; not beside weights in fp16.
+    """Round a number of rows up, so that batches have few different shapes; not with weights in fp16.
 
     oneDNN makes code for every shape of a bf16 product that it meets, some hundred kilobytes each, and keeps it.
     FBGEMM's products have one code for all.

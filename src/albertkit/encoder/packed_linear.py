@@ -44,7 +44,7 @@ def pack(weight: Tensor, bias: Tensor, *, dtype: torch.dtype) -> Linear:
 
 
 def states_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return the type of inputs and outputs where the weights have this type: fp32 beside weights in fp16."""
+    """Return the type of inputs and outputs where the weights have this type: fp32 with weights in fp16."""
     return torch.float32 if dtype is torch.float16 else dtype
 
 

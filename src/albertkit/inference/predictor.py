@@ -183,7 +183,7 @@ class Predictor:
         if found is None:
             raise InputError(f"frame is a {type(frame).__name__}; give a table, or call predict for a list of texts")
         rows = self.predict(frame, text_column=text_column, pair_column=pair_column, progress=progress)
-        return found.with_columns(prediction_columns(rows, beside=found.names))
+        return found.with_columns(prediction_columns(rows, existing=found.names))
 
     def embed(
         self,

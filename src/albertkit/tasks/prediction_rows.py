@@ -32,18 +32,18 @@ def json_lines(rows: Sequence[Mapping[str, Any]]) -> str:
 def prediction_columns(
     predictions: Sequence[Mapping[str, Any]],
     *,
-    beside: Collection[str] = (),
+    existing: Collection[str] = (),
     without: Collection[str] = ("text", "pair"),
 ) -> dict[str, Any]:
     """Return the columns that a table of predictions has: "probability_" and the label for each probability.
 
     >>> row = {"text": "a", "label": "pos", "probabilities": {"neg": 0.25, "pos": 0.75}}
-    >>> list(prediction_columns([row], beside=["review", "label"]))
+    >>> list(prediction_columns([row], existing=["review", "label"]))
     ['predicted_label', 'probability_neg', 'probability_pos']
 
     Args:
         predictions: of each row.
-        beside: columns that are there; a prediction with the name of one gets "predicted_" before it.
+        existing: columns that are there; a prediction with the name of one gets "predicted_" before it.
         without: keys that are left out.
     """
     found: dict[str, Any] = {}
@@ -54,4 +54,4 @@ def prediction_columns(
             found |= {f"probability_{label}": np.array(each, np.float64) for label, each in shares.items()}
         else:
             found[key] = np.array(values, np.float64) if all(isinstance(each, float) for each in values) else values
-    return {f"predicted_{key}" if key in beside else key: values for key, values in found.items()}
+    return {f"predicted_{key}" if key in existing else key: values for key, values in found.items()}
