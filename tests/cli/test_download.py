@@ -79,9 +79,9 @@ def test_the_shipped_model_and_unknown_names(albertkit: Runner) -> None:
 
 def test_a_data_set(albertkit: Runner, hub: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"an archive"
-    (file,) = sources.DATASET_DOWNLOADS["glue/rte"].files
+    ((name, file),) = sources.DATASET_DOWNLOADS["glue/rte"].files.items()
     ours = replace(file, size=len(content), sha256=hashlib.sha256(content).hexdigest())
-    download = replace(sources.DATASET_DOWNLOADS["glue/rte"], files=(ours,))
+    download = replace(sources.DATASET_DOWNLOADS["glue/rte"], files={name: ours})
     monkeypatch.setitem(sources.DATASET_DOWNLOADS, "glue/rte", download)  # type: ignore[arg-type]
     hub.paths[f"/{file.url.removeprefix('https://')}"] = Served(content)
     summary = albertkit("download", "glue/rte", "--yes", "--json").json

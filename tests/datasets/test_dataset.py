@@ -70,7 +70,7 @@ def test_a_source_names_its_splits() -> None:
     )  # fmt: skip
     assert len(source.split("validation")) == len(source.split("dev_matched")) == len(source.split("val")) == 3
     with pytest.raises(
-        UsageError, match=r'toy has no split "tran" \(no file\); ; available splits: train, dev; did you mean "train"'
+        UsageError, match=r'toy has no split "tran" \(no file\); available splits: train, dev; did you mean "train"'
     ):
         source.split("tran")
 

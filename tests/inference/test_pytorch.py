@@ -115,7 +115,7 @@ def test_a_network_on_the_meta_device_is_one_sentence() -> None:
     moved = network()
     runtime = PyTorchRuntime(moved, execution=Execution("cpu", "fp32", 1))
     moved.to("meta")
-    words = 'the network is on the device "meta", which holds no numbers'
+    words = 'the network is on the device "meta", which keeps shapes and no numbers'
     with pytest.raises(UsageError, match=words):
         runtime.run(batch_of(7, 31), outputs=["pooled_output"])
     with pytest.raises(UsageError, match=words):

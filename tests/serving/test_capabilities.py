@@ -153,7 +153,7 @@ def test_what_a_model_cannot_is_refused_with_what_it_can(task: str) -> None:
             for route in {"classify", "answer", "tag", "choose", "fill", "order", "explain"} - set(can):
                 response = await client.post(f"/{route}", content="not even JSON")
                 assert response.status_code == 409
-                assert f"cannot {route}; it supports {', '.join(can)}" in response.json()["error"]["message"]
+                assert f"does not support {route}; it supports {', '.join(can)}" in response.json()["error"]["message"]
 
     asyncio.run(main())
 

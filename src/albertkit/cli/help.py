@@ -12,7 +12,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("data", "input_path", "text_column", "pair_column", "label_column", "pair", "task", "data_dir", "split"),
         *("validation", "test", "train_split", "validation_split", "test_split", "as_trained", "held_out"),
         *("tasks", "predictions", "prediction_column", "null_odds", "null_threshold", "scheme"),
-        *("labels", "limit", "train_limit", "unlabelled", "sentences", "by_sentence", "encoding"),
+        *("input_format", "labels", "limit", "train_limit", "unlabelled", "sentences", "by_sentence", "encoding"),
         *("skip_bad_rows", "bad_bytes", "pairs", "jsonl", "quick"),
     ),
     "Model": (
@@ -29,7 +29,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("relation_weight", "pooler_weight", "pretraining", "pretraining_weight", "word_rate", "layer_rate"),
         *("eval_share", "eval_tokens", "no_baseline"),
     ),
-    "Server": ("host", "port", "api_key_file", "allowed"),
+    "Server": ("host", "port", "api_key_file", "allowed", "origins"),
     "Limit": ("queue", "deadline", "batch_wait", "max_body", "max_texts", "max_characters", "max_tokens"),
     "Download": ("source", "yes", "offline", "verify"),
     "Output": (

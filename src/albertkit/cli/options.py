@@ -135,7 +135,8 @@ encoding_option = click.option(
 input_format_option = click.option(
     "--input-format",
     type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
-    help="What standard input (--input -) holds; lines of text when left out. A file says it by its ending.",
+    show_default="lines",
+    help="Format of standard input (--input -); files are recognized by their endings.",
 )
 
 data_options = _several(

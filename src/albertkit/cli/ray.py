@@ -19,10 +19,10 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
     except KeyboardInterrupt:
         click.echo(f"stopped; repeat the command to continue with the parts missing in {job.output}", err=True)
         raise SystemExit(130) from None
-    what = "they have vectors" if job.verb == "embed" else "they have predictions"
+    what = "their vectors" if job.verb == "embed" else "their predictions"
     if report.blank:
         click.echo(
-            f"note: {report.blank:,} of {report.texts:,} texts are empty or blank; {what}, which mean nothing", err=True
+            f"note: {report.blank:,} of {report.texts:,} texts are empty or blank; {what} mean nothing", err=True
         )
     if (truncated := report.truncation.note()) is not None:
         click.echo(f"note: {truncated}", err=True)

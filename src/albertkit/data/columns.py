@@ -117,7 +117,7 @@ def refuse_doubles(columns: Sequence[str], *, where: str) -> None:
     """
     twice = sorted(f'"{name:.40}"' for name, count in Counter(columns).items() if count > 1 and name)
     if twice:
-        raise DataError(f"{where}: column {', '.join(twice[:5])} is there more than once; rename all but one")
+        raise DataError(f"{where}: column {', '.join(twice[:5])} occurs more than once; rename all but one")
 
 
 def named(columns: Sequence[str], *, shown: int = 20) -> str:

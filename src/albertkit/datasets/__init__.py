@@ -102,7 +102,7 @@ def open_data(
         given = {**columns, "labels": None if labels is None else ", ".join(labels), "encoding": encoding}
         source = _open_known(name, data_dir=data_dir, skip_bad_rows=skip_bad_rows, given=given)
         if task not in (None, source.task):
-            raise UsageError(f'task "{task}" does not go with {name}, which is a {source.task} data set; leave it out')
+            raise UsageError(f'task "{task}" does not fit {name}, which is a {source.task} data set; leave it out')
         return source
     # Here, since a known data set needs none of these files.
     from albertkit.datasets.own_files import COLUMN_ENDINGS, ENDINGS, ReadOptions, task_of

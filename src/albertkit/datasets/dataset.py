@@ -167,7 +167,7 @@ def with_rows(
     rows = list(examples)
     skipped = bad.close()
     if not rows:
-        why = f"no usable row ({len(skipped)} bad rows)" if skipped else "no rows"
+        why = f"no usable row ({len(skipped)} bad rows)" if skipped else "no usable row"
         raise DataError(f"{bad.where}: {why}; the file needs rows")
     found = empty.warnings if warnings is None else warnings.close()
     return replace(empty, examples=rows, skipped=skipped, warnings=found)

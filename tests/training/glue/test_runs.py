@@ -80,7 +80,7 @@ def test_every_run_has_its_folder_and_its_start(whole: tuple[GlueTable, Path, li
     assert from_mnli == ["stsb", "rte"]
     assert [result.task for result in table.results] == list(DONE)
     assert said[:4] == [
-        f"{name} is left out: no folder {name} with its files under {reports['rte'].command['data_dir']}"
+        f"{name} is skipped: no folder {name} with its files under {reports['rte'].command['data_dir']}"
         for name in ("SST-2", "MRPC", "QQP", "QNLI")
     ]
     done = [line for line in said if line.startswith("[") and line.endswith(" s)")]

@@ -160,7 +160,7 @@ def test_says_when_heads_are_fresh(tmp_path: Path) -> None:
 def test_a_dense_map_is_left_out(tmp_path: Path) -> None:
     save_model(dense_model(), tmp_path / "dense")
     report = pretrain(tiny_corpus.settings(tmp_path / "run", config=None, model=str(tmp_path / "dense"), steps=1))
-    assert any("the Dense map of the vectors of" in note and "is left out" in note for note in report.notes)
+    assert any("the Dense map of the vectors of" in note and "is dropped" in note for note in report.notes)
     assert load_model(tmp_path / "run").embedding == EmbeddingSpec("mean")
 
 

@@ -179,7 +179,7 @@ def _with_longer_positions(config: AlbertConfig, bundle: Bundle, known: list[str
         return config
     notes.append(
         f"the table of positions has {shape[0]} rows and the configuration says {config.max_position_embeddings}; "
-        "the table was followed"
+        "the table's size is used"
     )
     return replace(config, max_position_embeddings=shape[0])
 
