@@ -128,7 +128,13 @@ def test_info(task: str, kind: Any) -> None:
 @pytest.mark.parametrize(
     ("task", "path", "body", "status", "words"),
     [
-        ("pretrained", "/predict", {"inputs": "a"}, 409, "which does not support classify; it supports fill, order, embed"),
+        (
+            "pretrained",
+            "/predict",
+            {"inputs": "a"},
+            409,
+            "which does not support classify; it supports fill, order, embed",
+        ),
         ("classification", "/predict", {"inputs": [["a"], ["a", "b"]]}, 422, "it mixes texts and pairs"),
         ("classification", "/predict", {"inputs": ["a", "b", "c"]}, 422, "it must be a text, a pair"),
         ("classification", "/predict", {"inputs": []}, 422, "it is an empty list"),

@@ -72,7 +72,7 @@ def test_named_weights_of_several_labels_are_torch_s_positive_weights() -> None:
 @pytest.mark.parametrize(
     ("asked", "task", "words"),
     [
-        ({"spam": 2.0, "hma": 1.0}, "classification", r'"hma", but the labels are: ham, news, spam; did you mean "ham"'),
+        ({"spam": 2.0, "hma": 1.0}, "classification", r'"hma", but the labels are: ham, news, spam; did you mean "ham'),
         ("balanced", "regression", "is for classification and multilabel; leave it out for regression"),
         ({"a": 1.0}, "question_answering", r"leave it out for question_answering"),
     ],
