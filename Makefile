@@ -12,6 +12,7 @@ demo: .venv/.demo
 	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 1 --pooling mean --out runs/demo
 	$(BIN)/albertkit predict runs/demo \
 	  "A warm, funny and beautifully acted film." \
+	  "Two hours of my life that I will never get back." \
 	  "Boring, predictable and far too long."
 	@echo "plots: runs/demo/plots/; model (a Hugging Face folder): runs/demo/model"
 

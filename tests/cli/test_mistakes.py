@@ -146,7 +146,7 @@ MISTAKES = [
     ),
     (
         "finetune --data head.csv",
-        "head.csv: no rows; the file needs rows",
+        "head.csv: no usable row; the file needs rows",
     ),
     (
         "finetune --data named.csv --class-weights goood=2",

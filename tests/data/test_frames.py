@@ -88,5 +88,5 @@ def test_names_of_classes() -> None:
 
 def test_two_columns_of_one_name() -> None:
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(DataError, match=r'^X: column "a" is there more than once; rename all but one$'):
+    with pytest.raises(DataError, match=r'^X: column "a" occurs more than once; rename all but one$'):
         frame_of(pandas.DataFrame([["x", "y"]], columns=["a", "a"]), name="X")

@@ -56,7 +56,7 @@ def test_splits_by_name() -> None:
             {},
             r'row 1: the label in column "label" is missing',
         ),
-        (pandas.DataFrame([["x", "y"]], columns=["a", "a"]), {}, 'column "a" is there more than once'),
+        (pandas.DataFrame([["x", "y"]], columns=["a", "a"]), {}, 'column "a" occurs more than once'),
         (["a", "b"], {}, "^data is a list; give a known name, a path, a table"),
         ({"train": ["a"]}, {}, "^data is a list train; give a known name"),
         ({}, {}, "^dict is empty"),
