@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 demo: .venv/.demo
 	rm -rf runs/demo
-	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 1 --pooling mean --out runs/demo
+	$(BIN)/albertkit finetune --model albert-nano --data polarity --epochs 1 --batch-size 16 --learning-rate 3e-4 \
+	  --out runs/demo
 	$(BIN)/albertkit predict runs/demo \
 	  "A warm, funny and beautifully acted film." \
 	  "Two hours of my life that I will never get back." \
