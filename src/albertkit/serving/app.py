@@ -27,7 +27,8 @@ from albertkit.serving.openai import OPENAI, Models, models
 from albertkit.serving.paths import paths as all_paths
 from albertkit.serving.refusals import Problem, Refusal, own_problem, refusal_body
 from albertkit.serving.service import Service
-from albertkit.serving.tei import TEI, Info, info
+from albertkit.serving.tei import TEI, info
+from albertkit.serving.tei_messages import Info
 
 PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
