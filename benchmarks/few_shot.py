@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def measure(data: Path, way: str, *, model: str, seed: int, threads: int | None)
         report = finetune(settings)
     found: dict[str, Any] = {"accuracy": report.metrics["accuracy"], "processor_seconds": time.process_time() - started}
     if report.few_shot is not None:
-        found |= {"chosen": report.few_shot.chosen, "candidates": report.few_shot.to_dict()["candidates"]}
+        found |= {"chosen": report.few_shot.chosen, "candidates": [asdict(one) for one in report.few_shot.candidates]}
     if way != "few-shot":  # full fine-tuning holds rows out, and so would its baseline
         return {way: found}
     (tfidf,) = (baseline for baseline in report.baselines if baseline.name.startswith("tfidf"))

@@ -12,7 +12,7 @@ from albertkit.serving.endpoints import Dialect, Endpoint, Told
 from albertkit.serving.inputs import check_dimensions, unit_vectors
 from albertkit.serving.limits import Limits
 from albertkit.serving.refusals import Refusal
-from albertkit.serving.tei_messages import is_single, rows_of, (
+from albertkit.serving.tei_messages import (
     EmbedBody,
     PredictBody,
     Rank,
@@ -22,6 +22,8 @@ from albertkit.serving.tei_messages import is_single, rows_of, (
     SimilarityBody,
     Token,
     TokenizeBody,
+    is_single,
+    rows_of,
 )
 
 Asked = tuple[str, Mapping[str, Any]]
