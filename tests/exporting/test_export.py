@@ -106,6 +106,14 @@ def test_heads_on_two_texts(task: str) -> None:
     assert_equal(model(task, head=HeadSpec(pooling="pair")))
 
 
+def test_an_exported_head_on_two_texts_refuses_one(tmp_path: Path) -> None:
+    export(model("classification", head=HeadSpec(pooling="pair")), tmp_path / "made")
+    predictor = Predictor.load(tmp_path / "made")
+    assert len(predictor.predict([("a text", "another")])) == 1
+    with pytest.raises(UsageError, match="compares two texts: give a second text with each"):
+        predictor.predict(["a text"])
+
+
 @pytest.mark.parametrize("task", sorted(LABELS))
 def test_every_task(task: str) -> None:
     made = model(task, head=HeadSpec(pooling="mean") if task == "similarity" else None)

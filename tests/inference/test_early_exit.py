@@ -12,6 +12,7 @@ import torch
 from tests.tiny import CONFIG, execution, keyword_rows, tiny_network
 
 from albertkit.batching.batch import Batch
+from albertkit.config import HEAD_POOLINGS
 from albertkit.errors import UsageError
 from albertkit.inference import early_exit, pytorch
 from albertkit.inference.predictor import Predictor
@@ -41,14 +42,15 @@ def with_heads(*, pooling: str = "pooler", task: str = "classification", exits: 
 def sequences_of(predictor: Predictor) -> list[Any]:
     task = predictor.model.task
     assert task is not None
-    return predictor.encode([task.example_of(text) for text in TEXTS]).sequences
+    pair = "so so" if predictor.model.head.pooling == "pair" else None
+    return predictor.encode([task.example_of(text, pair) for text in TEXTS]).sequences
 
 
 def logits_of(predictor: Predictor, sequences: list[Any], *, batch_tokens: int = 4096) -> np.ndarray[Any, Any]:
     return np.stack(run_outputs(predictor.runtime, sequences, batch_tokens=batch_tokens))
 
 
-@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
+@pytest.mark.parametrize("pooling", HEAD_POOLINGS)
 @pytest.mark.parametrize("prepared", [True, False])
 def test_leaving_a_batch_is_leaving_alone(pooling: str, prepared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not prepared:
@@ -68,7 +70,7 @@ def test_leaving_a_batch_is_leaving_alone(pooling: str, prepared: bool, monkeypa
     assert (left > 0).sum() >= 2
 
 
-@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
+@pytest.mark.parametrize("pooling", HEAD_POOLINGS)
 def test_patience_of_all_layers_is_full_depth(pooling: str) -> None:
     predictor = Predictor(with_heads(pooling=pooling), execution=execution())
     sequences = sequences_of(predictor)

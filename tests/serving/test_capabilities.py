@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from tests.checkpoints.sentence_folders import OUT
 from tests.serving.asking import OF_TASK, ask, predictor_of, served, tiny_model
-from tests.tiny import keyword_rows
+from tests.tiny import execution, keyword_rows
 
 from albertkit.data.examples import ChoiceExample
 from albertkit.explaining import explain
+from albertkit.inference.predictor import Predictor
 from albertkit.inference.pretraining_predictor import fill_masks, sentence_order
 from albertkit.models.loaded import ExportedNetwork
+from albertkit.models.pretrained import with_task_head
 from albertkit.serving.limits import Limits
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 
 TEXTS = [text for text, _ in keyword_rows(24)] + ["", "a", "long " * 70]
 PASSAGE = "Ada wrote the letter in May. Charles read it in June, at home in London. " * 6
@@ -142,6 +145,22 @@ def test_a_label_can_be_explained_alone() -> None:
     found = ask("classification", "explain", {"text": "a splendid film", "pair": "so so", "label": "bad"})
     assert found[0]["label"] == "bad"
     assert {word["field"] for word in found[0]["words"]} == {"text", "pair"}
+
+
+def test_a_head_on_two_texts_refuses_one() -> None:
+    model = with_task_head(
+        tiny_model("classification"), task="classification", labels=("a", "b"), head=HeadSpec(pooling="pair")
+    )
+
+    async def main() -> None:
+        async with served(Predictor(model, execution=execution())) as (client, _):
+            both = await client.post("/classify", json={"text": "a film", "pair": "a book"})
+            assert both.status_code == 200
+            one = await client.post("/classify", json={"text": "a film"})
+            assert one.status_code == 422
+            assert "compares two texts: give a second text" in one.json()["error"]["message"]
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("task", [*OF_TASK, "pretrained"])

@@ -85,5 +85,5 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
 def test_a_pair_of_one_text_is_refused() -> None:
     network = tiny_network().eval()
     single = Batch.pack([Sequence(np.array([2, 9, 3]), np.zeros(3, np.int64))])
-    with pytest.raises(UsageError, match="compares two texts: give a second text"):
+    with pytest.raises(UsageError, match="reads two texts, but a sequence holds one"):
         pooled_features(network(single), pooling="pair")

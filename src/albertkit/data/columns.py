@@ -16,6 +16,7 @@ PAIR_COLUMNS = (
     ("sentence_a", "sentence_b"),
     ("text_a", "text_b"),
     ("text1", "text2"),
+    ("text", "pair"),
 )
 """Columns taken as a pair of texts where both are there and none was named, the first match first."""
 

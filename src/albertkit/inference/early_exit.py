@@ -21,7 +21,7 @@ from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.tasks.classification.exits import EXITS, every_head
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.network import Network
-from albertkit.tasks.pooling import head_states
+from albertkit.tasks.pooling import FIRST, head_states
 from albertkit.tasks.task import Task
 
 _PART_TOKENS = 1024
@@ -35,7 +35,7 @@ class EarlyExitRuntime:
         network: with the head of the task and `exits`; put onto the device, see `PyTorchRuntime`.
         execution: device, precision, threads.
         task: classification, regression or multilabel.
-        pooling: what the heads read: `pooler`, `cls` or `mean`.
+        pooling: what the heads read, of `albertkit.config.HEAD_POOLINGS`.
         rule: when a text leaves.
         source: the model's name, for messages.
 
@@ -91,7 +91,7 @@ class EarlyExitRuntime:
                 return leave_early(EncoderWalk(network.encoder, batch, pooled=pooled), decide=self._decide(heads))
 
     def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList, *, pooled: bool) -> Left:
-        first_only = self.pooling != "mean"
+        first_only = self.pooling in FIRST
         threads = self.execution.threads
         parts = cut_evenly(batch.lengths, max_tokens=_PART_TOKENS, workers=threads)
 

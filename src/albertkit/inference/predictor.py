@@ -106,10 +106,15 @@ class Predictor:
         """Return examples as the task has them tokenised.
 
         Raises:
-            UsageError: the model has no task head, or max_length is more than its positions.
+            UsageError: the model has no task head, its head reads two texts and an example has one, or max_length is
+                more than its positions.
         """
         length = self._length(max_length)
         encoded = self._task().encode(self.model.tokenizer, examples, max_length=length)
+        if self.model.head.pooling == "pair" and not all(one.token_type_ids.any() for one in encoded.sequences):
+            raise UsageError(
+                "this model compares two texts: give a second text with each (pair, or in a table the pair column)"
+            )
         self.truncation += Truncation.of(encoded, max_length=length)
         return encoded
 

@@ -76,7 +76,7 @@ def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "s
     text_of_row = 2 * sequence_of_row + encoded.segments  # [tokens]
     counts = torch.bincount(text_of_row, minlength=2 * len(lengths))
     if not counts.all():
-        raise UsageError("this model compares two texts: give a second text with each (--pair, or --pair-column)")
+        raise UsageError("pooling pair reads two texts, but a sequence holds one")
     sums = hidden.new_zeros((len(counts), hidden.shape[1]), dtype=torch.float32)
     means = sums.index_add(0, text_of_row, hidden.float()) / counts[:, None]
     first, second = means.view(len(lengths), 2, hidden.shape[1]).unbind(dim=1)

@@ -40,10 +40,12 @@ def prediction_columns(
     >>> row = {"text": "a", "label": "pos", "probabilities": {"neg": 0.25, "pos": 0.75}}
     >>> list(prediction_columns([row], existing=["review", "label"]))
     ['predicted_label', 'probability_neg', 'probability_pos']
+    >>> list(prediction_columns([row], existing=["label", "predicted_label", "probability_neg"]))[:2]
+    ['predicted_predicted_label', 'predicted_probability_neg']
 
     Args:
         predictions: of each row.
-        existing: columns that are there; a prediction with the name of one gets "predicted_" before it.
+        existing: columns that are there; a prediction with the name of one gets "predicted_" before it, so that no column is lost.
         without: keys that are left out.
     """
     found: dict[str, Any] = {}
@@ -54,4 +56,8 @@ def prediction_columns(
             found |= {f"probability_{label}": np.array(each, np.float64) for label, each in shares.items()}
         else:
             found[key] = np.array(values, np.float64) if all(isinstance(each, float) for each in values) else values
-    return {f"predicted_{key}" if key in existing else key: values for key, values in found.items()}
+    return {_free(key, existing): values for key, values in found.items()}
+
+
+def _free(name: str, existing: Collection[str]) -> str:
+    return name if name not in existing else _free(f"predicted_{name}", existing)
