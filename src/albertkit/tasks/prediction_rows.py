@@ -45,7 +45,8 @@ def prediction_columns(
 
     Args:
         predictions: of each row.
-        existing: columns that are there; a prediction with the name of one gets "predicted_" before it, so that no column is lost.
+        existing: columns that are there; a prediction with the name of one gets "predicted_" before it, so that no
+            column is lost.
         without: keys that are left out.
     """
     found: dict[str, Any] = {}
