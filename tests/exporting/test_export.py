@@ -162,7 +162,7 @@ def test_a_row_of_padding_is_numbers_and_leaves_the_others_as_they_are(task: str
             return list(session.run(["sequence_output", "pooled_output", "logits"], feeds))
     else:
         export(made, tmp_path / "made", to=to)
-        compiled = Predictor.load(tmp_path / "made", execution=execution()).runtime.file.opened  # type: ignore[attr-defined]
+        compiled = Predictor.load(tmp_path / "made", execution=execution()).runtime.file.opened  # type: ignore[attr-defined]  # of an OpenVINO runtime only
 
         def run(feeds: dict[str, Any]) -> list[Any]:
             found = compiled(feeds)

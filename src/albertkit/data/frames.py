@@ -6,15 +6,16 @@ through Arrow's PyCapsule interface (`__arrow_c_stream__`, such as DuckDB's resu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from albertkit.data.columns import refuse_doubles
 from albertkit.errors import MissingExtraError
+from albertkit.io.tables import python_values
 
 _TO_LIST = ("to_pylist", "to_list", "tolist")
-"""Of a column; the first that it has is called."""
+"""What columns have and tables do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Frame:
     def column(self, name: str) -> list[Any]:
         """Return the values of a column as Python has them; numbers of Hugging Face's ClassLabel as their names."""
         key = self.keys[self.names.index(name)]
-        values = _values(self.source[key])
+        values = python_values(self.source[key])
         features = getattr(self.source, "features", None)
         classes = getattr(features.get(key), "names", None) if isinstance(features, Mapping) else None
         if not classes:
@@ -51,7 +52,7 @@ class Frame:
             return type(found)({**{key: found[key] for key in self.keys}, **columns})
         for name, values in columns.items():  # Hugging Face, or pyarrow
             add = found.add_column if hasattr(found, "features") else found.append_column
-            found = add(name, _values(values) if add.__name__ == "add_column" else [_values(values)])
+            found = add(name, python_values(values) if add.__name__ == "add_column" else [python_values(values)])
         return found
 
 
@@ -83,9 +84,3 @@ def frame_of(value: Any, *, name: str) -> Frame | None:
     names = tuple(map(str, found))
     refuse_doubles(names, where=name)
     return Frame(value, names, found)
-
-
-def _values(column: Any) -> list[Any]:
-    method = next((method for method in _TO_LIST if hasattr(column, method)), None)
-    found: Sequence[Any] = column if method is None else getattr(column, method)()
-    return list(found)

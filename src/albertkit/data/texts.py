@@ -99,7 +99,7 @@ def examples_of(
     return examples
 
 
-def texts_of(X: Any, *, name: str = "X", text_column: str | None = None) -> list[str]:  # noqa: N803
+def texts_of(X: Any, *, name: str = "X", text_column: str | None = None) -> list[str]:  # noqa: N803 - scikit-learn's name
     """Return the texts of X.
 
     Raises:
@@ -147,7 +147,7 @@ def text_columns(
         raise InputError(str(error)) from error
 
 
-def _rows(X: Any, name: str, text_column: str | None, pair_column: str | None) -> Iterable[Any]:  # noqa: N803
+def _rows(X: Any, name: str, text_column: str | None, pair_column: str | None) -> Iterable[Any]:  # noqa: N803 - scikit-learn's name
     frame = frame_of(X, name=name)
     if frame is not None:
         text, pair = text_columns(frame, name=name, text_column=text_column, pair_column=pair_column)

@@ -10,19 +10,18 @@ after reading all rows before it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from albertkit.data.columns import Columns, choose_texts
-from albertkit.datasets.lines import Slice, is_plain, lines_of, read_errors, require_file
+from albertkit.datasets.line_slices import slices_of_lines
+from albertkit.datasets.lines import Slice, is_plain, lines_of, require_file
 from albertkit.datasets.parquet_slices import ParquetSlices
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
 from albertkit.datasets.table_files import Table, is_table, open_table
 from albertkit.errors import DataError, UsageError
-from albertkit.io.decoding import bare
 from albertkit.io.parquet import parquet_errors
 
 ROWS = 2048
@@ -158,9 +157,8 @@ class TextFile:
             for start in range(0, total, ROWS):
                 yield Slice(start, min(start + ROWS, total), start + 1), min(ROWS, total - start)
             return
-        require_file(self.path)
-        with read_errors(self.path):
-            yield from self._cut_lines()
+        column = None if self.columns is None else self.columns.text
+        yield from slices_of_lines(self.path, column=column, rows=ROWS, characters=CHARACTERS)
 
     @property
     def _is_parquet(self) -> bool:
@@ -223,57 +221,6 @@ class TextFile:
             except ValueError as error:
                 bad.add(f"row {number}", str(error))
         return values
-
-    def _cut_lines(self) -> Iterator[tuple[Slice, int]]:
-        start = end = rows = 0
-        first = number = 1
-        size = 0  # bytes of the piece; a character has one at least, so few bytes need no counting
-        characters: int | None = None
-        with self.path.open("rb") as file:
-            for line in file:
-                end += len(line)
-                number += 1
-                if self._is_blank(line, first=number == 2):
-                    continue
-                rows += 1
-                size += len(line)
-                if characters is not None:
-                    characters += self._characters(line)
-                elif size >= CHARACTERS:
-                    characters = self._recount(Slice(start, end, first))
-                if rows == ROWS or (characters or 0) >= CHARACTERS:
-                    yield Slice(start, end, first), rows
-                    start, first, rows, size, characters = end, number, 0, 0, None
-        if rows:
-            yield Slice(start, end, first), rows
-
-    def _is_blank(self, line: bytes, *, first: bool) -> bool:
-        """Return whether a line of .jsonl holds no row."""
-        if self.columns is None or line.lstrip()[:1] == b"{":
-            return False
-        return not line.decode("utf-8-sig" if first else "utf-8", "replace").strip()
-
-    def _recount(self, part: Slice) -> int:
-        """Count the characters of a piece's texts up to here; read again, so that none is held meanwhile."""
-        count, left = 0, part.end - part.start
-        with self.path.open("rb") as file:
-            file.seek(part.start)
-            for line in file:
-                if not self._is_blank(line, first=False):
-                    count += self._characters(line)
-                left -= len(line)
-                if left <= 0:
-                    break
-        return count
-
-    def _characters(self, line: bytes) -> int:
-        """Return the characters of a row's text; 0 of a row that cannot be used."""
-        try:
-            if self.columns is None:
-                return len(bare(line.decode()))
-            return len(json.loads(line.decode("utf-8-sig"))[self.columns.text])
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return 0
 
 
 def open_texts(

@@ -169,7 +169,8 @@ class EncoderWalk:
         self._encoder, self._pooled = encoder, pooled
         rows = self._lay_out(batch)
         ids = (batch.input_ids, batch.token_type_ids, batch.positions)
-        self._hidden: Tensor = encoder.embeddings(*(self._tensor(array, rows) for array in ids))
+        words, self._segments, positions = (self._tensor(array, rows) for array in ids)
+        self._hidden: Tensor = encoder.embeddings(words, self._segments, positions)
         self._groups = [(group, group.shared()) for group in encoder.groups if isinstance(group, Group)]
 
     @property
@@ -186,14 +187,14 @@ class EncoderWalk:
         """Return the states after the layers so far."""
         first = distinct_rows(self._hidden, self._tensor(self.batch.starts))
         pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
-        lengths, segments = self._tensor(self.batch.lengths), self._tensor(self.batch.token_type_ids)
-        return EncoderOutput(self.hidden, pooled, lengths, segments)
+        return EncoderOutput(self.hidden, pooled, self._tensor(self.batch.lengths), self._segments[: self.batch.tokens])
 
     def keep(self, numbers: IntArray) -> None:
         """Continue with these sequences of the batch, numbered in ascending order."""
         kept = self.batch.rows_of(numbers)
         rows = self._lay_out(self.batch.take(numbers))
-        self._hidden = self._hidden.index_select(0, self._tensor(kept, rows))
+        kept_rows = self._tensor(kept, rows)
+        self._hidden, self._segments = (each.index_select(0, kept_rows) for each in (self._hidden, self._segments))
 
     def _lay_out(self, batch: Batch) -> int:
         """Plan attention for a batch; return its number of rows, spare ones included."""

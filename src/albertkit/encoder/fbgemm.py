@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,7 +31,23 @@ LARGEST_WEIGHT = 127
 _lock = threading.RLock()  # the engine belongs to the process
 
 
-class Fp16Linear:
+class _Product(ABC):
+    """What follows a product; FBGEMM has no operator that does both."""
+
+    @abstractmethod
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Return the linear map of `[T, in]`."""
+
+    def activated(self, hidden: Tensor, activation: str) -> Tensor:
+        """Return the activation of the linear map."""
+        return activate(self(hidden), activation)
+
+    def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
+        """Return the linear map plus `residual` `[T, out]`."""
+        return self(hidden).add_(residual)
+
+
+class Fp16Linear(_Product):
     """`x @ weight.T + bias` with the weight in fp16; inputs, sums and outputs are fp32.
 
     Args:
@@ -57,14 +74,6 @@ class Fp16Linear:
         """Return the linear map of `[T, in]`."""
         return self.product(hidden, self.weight)
 
-    def activated(self, hidden: Tensor, activation: str) -> Tensor:
-        """Return the activation of the linear map."""
-        return activate(self(hidden), activation)
-
-    def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
-        """Return the linear map plus `residual` `[T, out]`."""
-        return self(hidden).add_(residual)
-
 
 class Int8Weight:
     """A weight `[out, in]` of int8 products, with a scale for each output, and a bias `[out]`."""
@@ -79,7 +88,7 @@ class Int8Weight:
             self.packed = torch.ops.quantized.linear_prepack(whole, bias.detach().float())
 
 
-class Int8Linear:
+class Int8Linear(_Product):
     """`x @ weight.T + bias` with an int8 weight, and inputs rounded on the way in; outputs are fp32.
 
     Args:
@@ -114,14 +123,6 @@ class Int8Linear:
         if self.range is not None:
             even = even.clamp(*self.range)
         return self.product(even, self.scale, self.zero, self.weight)
-
-    def activated(self, hidden: Tensor, activation: str) -> Tensor:
-        """Return the activation of the linear map."""
-        return activate(self(hidden), activation)
-
-    def added(self, hidden: Tensor, residual: Tensor) -> Tensor:
-        """Return the linear map plus `residual` `[T, out]`."""
-        return self(hidden).add_(residual)
 
 
 def input_levels() -> int:

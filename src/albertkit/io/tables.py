@@ -77,11 +77,10 @@ def json_value(value: Any) -> Any:
 
 
 def python_values(values: Any) -> list[Any]:
-    """Return the values of a sequence, a NumPy array or a pyarrow array as Python has them."""
-    for method in ("to_pylist", "tolist"):
+    """Return the values of a sequence, an array or a column of another library (pyarrow, polars) as Python has them."""
+    for method in ("to_pylist", "to_list", "tolist"):
         if hasattr(values, method):
-            found: list[Any] = getattr(values, method)()
-            return found
+            return list(getattr(values, method)())
     return list(values)
 
 

@@ -41,16 +41,10 @@ class Task(ABC):
     """The name in the registry, in data sets and in `task.json`."""
     head: str
     """Name of the head in canonical state: `heads.<head>.*`."""
-    objective: str
-    """Where the head and the loss are: "module:attribute" of an `Objective`."""
     problem_type: str | None
     """What a classifier's outputs mean in the words of a Hugging Face configuration; None for other heads."""
-    onnx_head: str = ""
-    """Where the head in ONNX is: "module:function" of a `graphs.heads.OnnxHead`; "" where it cannot be exported."""
     route: str = ""
     """Where the HTTP route is: "module:attribute" of a `tasks.route.Route`; "" where the server offers none."""
-    fewest_tokens: int = 1
-    """Tokens of a sequence below which the head's outputs mean nothing."""
     trains_vectors: bool = False
     """Whether the outputs are the pooled vectors themselves, so that the head has no weights."""
     default_length: int = 128
@@ -63,6 +57,21 @@ class Task(ABC):
     """Epochs for albert-nano; on film-review snippets it reaches 76 % accuracy in three."""
     score_options: tuple[str, ...] = ()
     """Fields of `ScoreOptions` that `score_file` reads, besides the column."""
+
+    @property
+    @abstractmethod
+    def objective(self) -> str:
+        """Where the head and the loss are: "module:attribute" of an `Objective`."""
+
+    @property
+    def onnx_head(self) -> str:
+        """Where the head in ONNX is: "module:function" of a `graphs.heads.OnnxHead`; "" where it cannot be exported."""
+        return ""
+
+    @property
+    def fewest_tokens(self) -> int:
+        """Tokens of a sequence below which the head's outputs mean nothing."""
+        return 1
 
     @property
     def data_task(self) -> str:

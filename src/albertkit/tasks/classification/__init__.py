@@ -60,7 +60,7 @@ class ClassificationTask(Task):
             raise UsageError(f"the temperature is {self.temperature!r}; it must be above 0")
 
     @property
-    def objective(self) -> str:  # type: ignore[override]  # it depends on the name
+    def objective(self) -> str:
         """Where the head and the loss are."""
         return f"albertkit.tasks.classification.head:{self.name.upper()}"
 

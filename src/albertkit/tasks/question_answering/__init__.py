@@ -65,17 +65,17 @@ class QuestionAnsweringTask(Task):
             raise UsageError(f"null_threshold is {value!r:.40}; it is a number, log odds such as 0.0, or null")
 
     @property
-    def objective(self) -> str:  # type: ignore[override]  # it depends on the head
+    def objective(self) -> str:
         """Where the head and the loss are."""
         return f"albertkit.tasks.question_answering.head:{self.head.upper()}"
 
     @property
-    def onnx_head(self) -> str:  # type: ignore[override]  # it depends on the head
+    def onnx_head(self) -> str:
         """Where the head in ONNX is."""
         return ONNX_HEADS[self.head]
 
     @property
-    def fewest_tokens(self) -> int:  # type: ignore[override]  # it depends on the head
+    def fewest_tokens(self) -> int:
         """Of a window with fewer tokens than the answer head follows starts, the columns of the others mean nothing."""
         return BEAMS if self.head == "answer" else 1
 
