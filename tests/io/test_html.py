@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from albertkit.io.html import Html, joined, page, section, table, tag
 
-NASTY = '<script>alert("1")</script> & \'x\''
+NASTY = "<script>alert(\"1\")</script> & 'x'"
 
 
 def parsed(markup: str) -> ElementTree.Element:

@@ -1,6 +1,6 @@
 """HTML pages in one file each: every text escaped, nothing loaded from elsewhere, light and dark, narrow and wide.
 
-    page("Scores", section("Model & data", tag("p", "a < b"), table(["", "accuracy"], [["dev", "84.5"]])))
+page("Scores", section("Model & data", tag("p", "a < b"), table(["", "accuracy"], [["dev", "84.5"]])))
 """
 
 from __future__ import annotations

@@ -220,10 +220,17 @@ class ClassificationTask(Task):
         """Return `score_logits` of each example's logits, the mean over its sequences."""
         del data
         targets = self.targets(examples, num_labels=max(len(labels), 1))
-        return self.score_logits(unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
+        logits = unit_logits(outputs, encoded)
+        return self.score_logits(logits, targets=targets, labels=labels, metrics=metrics, examples=examples)
 
     def score_logits(
-        self, logits: FloatArray, *, targets: npt.NDArray[Any], labels: Sequence[str], metrics: Sequence[str]
+        self,
+        logits: FloatArray,
+        *,
+        targets: npt.NDArray[Any],
+        labels: Sequence[str],
+        metrics: Sequence[str],
+        examples: Sequence[TextExample] = (),
     ) -> Score:
         """Compute metrics and, for classification, confusion and calibration.
 
@@ -232,6 +239,7 @@ class ClassificationTask(Task):
             targets: what `targets` gave for the same examples.
             labels: names of the classes.
             metrics: names, the main one first.
+            examples: the texts, to show those that went wrong; empty shows none.
 
         Raises:
             DataError: no examples.
@@ -239,10 +247,15 @@ class ClassificationTask(Task):
         from albertkit.scoring.calibration import calibration
         from albertkit.scoring.metrics import confusion_matrix, score
         from albertkit.scoring.score import Confusion
+        from albertkit.tasks.classification.mistakes import label_mistakes
 
         num_labels = max(len(labels), 1)
         predicted = self.predicted(logits)
         found = score(metrics, task=self.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
+        if examples:
+            shares = None if self.name == "regression" else self.probabilities(logits)
+            wrong = label_mistakes(examples, targets=targets, predicted=predicted, probabilities=shares, labels=labels)
+            found = replace(found, mistakes=wrong)
         if self.name != "classification":
             return replace(found, logits=logits)
         matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)
