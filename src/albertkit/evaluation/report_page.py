@@ -21,6 +21,15 @@ _STYLE = """
 .matrix td { text-align: center; background: rgba(var(--mark), var(--a)); border: 1px solid var(--line); }
 .right { font-weight: 600; }
 details { margin: .75rem 0; }
+@media (max-width: 40rem) {
+  .mistakes thead { display: none; }
+  .mistakes tr { display: block; border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .mistakes th, .mistakes td { display: block; border: 0; padding: .1rem 0; }
+  .mistakes th { color: var(--faint); font-size: .875rem; }
+  .mistakes td:nth-child(3)::before { content: "expected: "; color: var(--faint); }
+  .mistakes td:nth-child(4)::before { content: "predicted: "; color: var(--faint); }
+  .mistakes td:nth-child(5)::before { content: "probability: "; color: var(--faint); }
+}
 """
 
 
