@@ -44,6 +44,9 @@ class ClassificationTask(Task):
     """Classification: what logits are divided by before they become probabilities, fitted after training so that 90 %
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
 
+    takes_pairs: bool | None = field(default=None, metadata=SAVED)
+    """Whether it was trained on pairs of texts; None where nobody knows."""
+
     head = "classifier"
     onnx_head = "albertkit.tasks.classification.onnx_head:classifier"
     route = "albertkit.tasks.classification.route:CLASSIFY"
@@ -54,6 +57,8 @@ class ClassificationTask(Task):
             1 if self.window_stride is None else self.window_stride,
             MOST if self.max_windows is None else self.max_windows,
         )
+        if not isinstance(self.takes_pairs, bool | None):
+            raise UsageError(f"takes_pairs is {self.takes_pairs!r:.40}; it must be true or false")
         if self.temperature is None:
             return
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < float("inf")):
@@ -96,8 +101,18 @@ class ClassificationTask(Task):
         """Return a text or a pair without a label."""
         return TextExample(text, pair)
 
+    def learned_from(self, examples: Sequence[TextExample]) -> ClassificationTask:
+        """Return the task that knows whether these examples are pairs."""
+        return replace(self, takes_pairs=any(example.pair is not None for example in examples))
+
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
-        """Tokenise texts or pairs: one sequence each, or with `windows` as many as a long one needs."""
+        """Tokenise texts or pairs: one sequence each, or with `windows` as many as a long one needs.
+
+        Raises:
+            UsageError: a pair of texts, and the model was trained on single texts.
+        """
+        if self.takes_pairs is False and any(example.pair is not None for example in examples):
+            raise UsageError("this model was trained on single texts; leave out the second text of each (pair)")
         if self.windows is not None:
             return encode_windows(tokenizer, examples, max_length=max_length, windows=self.windows)
         return Encoded.one_each(self.sequences(tokenizer, examples, max_length=max_length))
