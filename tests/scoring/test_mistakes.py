@@ -96,3 +96,11 @@ def test_pairs_that_are_far_from_their_place() -> None:
     together = [TextExample("a", "b", 1.0), TextExample("c", "d", 1.0)]
     found = SIMILARITY.mistakes([{"similarity": 0.1, "rank": 2}, {"similarity": 0.2, "rank": 1}], together)
     assert found == (Mistake("0", "a", "nearest of all", "place 2", "b"),)
+
+
+def test_of_many_wrong_tags_the_first_are_listed() -> None:
+    words = tuple((2 * number, 2 * number + 1) for number in range(12))
+    (one,) = TOKEN_CLASSIFICATION.mistakes(
+        [{"tags": ["O"] * 12}], [TokenExample("a " * 12, words, (1,) * 12)], labels=("O", "B-X")
+    )
+    assert one.predicted == ", ".join(["a O"] * 10) + " and 2 more"

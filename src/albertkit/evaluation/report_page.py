@@ -100,7 +100,7 @@ def _result(report: Report) -> Iterator[Html]:
     metric = report.main_metric
     value = None if metric is None else report.metrics[metric]
     if metric is not None and value is not None and not report.too_few_examples:
-        yield tag("p", f"{metric_title(metric).removesuffix(', %')} {value:.1f}", class_="headline")
+        yield tag("p", f"{value:.1f} ", tag("span", metric_title(metric), class_="faint"), class_="headline")
     if report.verdict is not None:
         yield tag("p", tag("strong", report.verdict.sentence))
         yield from (tag("p", line) for line in report.verdict.lines[1:])

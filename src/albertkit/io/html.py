@@ -26,7 +26,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; font-weight: normal; }
 thead th { color: var(--faint); vertical-align: bottom; }
 th:first-child, td:first-child, .texts th, .texts td { text-align: left; }
-.texts th, .texts td { overflow-wrap: anywhere; vertical-align: top; }
+.texts th, .texts td { vertical-align: top; } .texts td { overflow-wrap: anywhere; }
 tr.bold > * { font-weight: 600; } tr.faint > * { color: var(--faint); }
 figure { margin: 0; } figcaption { color: var(--faint); font-size: .875rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1.5rem; }

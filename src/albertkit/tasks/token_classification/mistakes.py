@@ -9,6 +9,9 @@ from albertkit.scoring.mistakes import Mistake, worst
 from albertkit.tasks.prediction_rows import keys_of
 from albertkit.tasks.token_classification.files import words_of
 
+MOST_WORDS = 10
+"""Words of a text that are listed; the others are counted."""
+
 
 def tag_mistakes(
     examples: Sequence[TokenExample], predicted: Sequence[Sequence[str]], *, labels: Sequence[str]
@@ -27,8 +30,10 @@ def tag_mistakes(
             wrong = [row for row, (one, other) in enumerate(zip(wanted, given, strict=True)) if one != other]
             if wrong:
                 words = words_of(example)
+                more = f" and {len(wrong) - MOST_WORDS} more" if len(wrong) > MOST_WORDS else ""
                 expected, answer = (
-                    ", ".join(f"{words[row]} {tags[row]}" for row in wrong) for tags in (wanted, list(given))
+                    ", ".join(f"{words[row]} {tags[row]}" for row in wrong[:MOST_WORDS]) + more
+                    for tags in (wanted, list(given))
                 )
                 yield len(wrong), Mistake(key, example.text, expected, answer)
 
