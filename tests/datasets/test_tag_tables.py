@@ -80,6 +80,7 @@ def test_words_of_other_scripts() -> None:
         ({"tokens": ["a", None], "tags": ["O", "O"]}, '"tokens" is missing'),
         ({"tokens": ["a"], "tags": None}, '"tags" is missing, not a list'),
         ({"tokens": ["a"], "tags": [""]}, "the label is missing"),
+        ({"tokens": ["a", "b"], "tags": ["O", -100]}, "the tag -100 marks a token without a tag"),
         ({"text": " ", "spans": []}, "the text holds no word"),
         ({"text": "Ada", "spans": [[0, 3, "PER"]]}, r"a span is \[0, 3, 'PER'\], not an object"),
         ({"text": "Ada", "spans": [{"start": 0, "end": 9, "label": "PER"}]}, "from 0 to 9 does not lie in the text"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, write_csv
+from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, without_pictures, write_csv
 
 from albertkit.errors import RunError
 from albertkit.models.loaded import Model
@@ -48,8 +48,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and cost more than these trainings."""
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -207,7 +207,7 @@ def command(
     """Fine-tune a classifier, regressor, tagger or question answerer.
 
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
-    metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
+    metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.html, report.json and plots/.
     """
     from pathlib import Path
 

@@ -210,7 +210,7 @@ def report_training(
         render(shown, console=terminal)
     else:
         shown.render(terminal)
-    click.echo(f"run directory: {settings.out} (model/, report.json, plots/)")
+    click.echo(f"run directory: {settings.out} (report.html, report.json, model/, plots/)")
 
 
 def say_truncation(predictor: Any) -> None:

@@ -17,6 +17,7 @@ from albertkit.io.files import read_json, write_json
 from albertkit.scoring.baseline import Baseline
 from albertkit.scoring.calibration import Calibration
 from albertkit.scoring.intervals import Interval, says_nothing
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Confusion
 
 FILE_NAME = "report.json"
@@ -88,6 +89,8 @@ class Report:
     """Settings of the command, as given or by default."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Metric name -> 95 % interval of the value, where it is known."""
+    mistakes: Sequence[Mistake] = ()
+    """Examples of the scored split that went wrong, the worst first, at most 20."""
 
     @property
     def main_metric(self) -> str | None:

@@ -20,6 +20,7 @@ from albertkit.inference.exported import exported_folder, load_exported
 from albertkit.inference.running import FloatArray, Progress, Runtime, run_outputs, run_per_sequence
 from albertkit.io.vectors import unit
 from albertkit.models.loaded import ExportedNetwork, Model, announce
+from albertkit.models.trained_columns import trained_columns
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
@@ -143,8 +144,9 @@ class Predictor:
         Args:
             texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair. Or a
                 table (pandas, polars, pyarrow, Hugging Face datasets) of texts, or of pairs in two columns.
-            text_column: of a table: the column of the (first) text; one with a usual name if None.
-            pair_column: of a table: the column of the second text.
+            text_column: of a table: the column of the (first) text; if None that of the run's training, else one with
+                a usual name.
+            pair_column: of a table: the column of the second text; the same.
             progress: called with the number of texts just finished.
 
         Raises:
@@ -156,6 +158,7 @@ class Predictor:
             name="texts",
             text_column=text_column,
             pair_column=pair_column,
+            trained=None if isinstance(texts, str | list | tuple) else trained_columns(self.model.source),
         )
         task = self._task()
         decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
@@ -329,10 +332,31 @@ def _sample(model: Model) -> Batch:
     return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
 
 
-def load(name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
+def load(
+    name: str | os.PathLike[str],
+    *,
+    device: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+    execution: Execution | None = None,
+) -> Predictor:
     """Load a run directory, a model folder or a known model, ready for text.
 
+    Args:
+        name: what to load.
+        device: as `choose_execution`; the best one if None.
+        precision: as `choose_execution`.
+        threads: as `choose_execution`.
+        execution: all three at once, from `choose_execution`.
+
     Raises:
+        UsageError: an unknown device or precision, or one of them together with an execution.
         UsageError, CheckpointError: as `albertkit.models.pretrained.load_model`.
     """
+    chosen: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
+    given = {key: value for key, value in chosen.items() if value is not None}
+    if given and execution is not None:
+        raise UsageError(f"{' and '.join(given)} and an execution are both given; leave one of them out")
+    if given:
+        execution = choose_execution(**given)
     return Predictor.load(name, execution=execution)

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
+from albertkit.errors import did_you_mean
 from albertkit.serving.admission import VISIT, Admission, Observer
 from albertkit.serving.endpoints import OWN, Dialect, Endpoint
 from albertkit.serving.messages import Described, State
@@ -309,7 +310,9 @@ async def _invalid(request: Request, error: Any) -> Response:
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
         fields = ", ".join(form.body.model_fields)
-        sentence = f"the body has an unknown field; the fields are {fields}"
+        unknown = str(place[-1])
+        hint = did_you_mean(unknown, form.body.model_fields)
+        sentence = f'the body has an unknown field "{unknown:.40}"{hint.rstrip("?")}; the fields are {fields}'
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
         sentence = f'the field "{place[0]}" must be a text or a non-empty list of texts'
     else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from albertkit.errors import UsageError
+from albertkit.errors import UsageError, check_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,11 @@ class SharedSettings:
     threads: int | None = None
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
+
+    def __new__(cls, *_: Any, **named: Any) -> Any:
+        """Refuse a misspelt setting before `__init__` does, by the nearest name."""
+        check_arguments(named, [entry.name for entry in fields(cls)], of=cls.__name__)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         if problems := self._problems():

@@ -19,11 +19,13 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
 from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Score
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.classification.files import fits_cells, label_files
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.similarity.metrics import only_positives, partner_ranks, shared_words, similarity_scores
+from albertkit.tasks.similarity.mistakes import pair_mistakes
 from albertkit.tasks.task import Predictions, Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 
@@ -140,6 +142,14 @@ class SimilarityTask(Task):
         """Return `similarity_scores`."""
         del labels, data
         return similarity_scores(examples, predictions)
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[TextExample], *, labels: Sequence[str] = ()
+    ) -> tuple[Mistake, ...]:
+        """Return the pairs whose places by number and by cosine differ most; of pairs that just belong together those
+        whose partner is furthest from being the nearest."""
+        del labels
+        return pair_mistakes(examples, predictions)
 
     def baselines(
         self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None

@@ -36,6 +36,7 @@ from albertkit.training.distillation.steps import (
 from albertkit.training.distillation.student import begin_with_pieces, check_dimensions, starting_student
 from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, notes_on_rate, widened
 from albertkit.training.optimizers import build_optimizer
+from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder
 from albertkit.training.schedules import Schedule, check_schedule
@@ -186,7 +187,8 @@ class _Distillation:
             command=settings.to_dict(),
             **shared_figures(state, run),
         )
-        finish(report, run, save=partial(self._save, objective))
+        command = repeating_command("distill", settings)
+        finish(report, run, save=partial(self._save, objective), command=command)
         return report
 
     def _fill(self, objective: DistillObjective, plain: DistillBatches) -> None:

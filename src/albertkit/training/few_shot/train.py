@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import RunError
 from albertkit.evaluation.few_shot import FewShotChoice
@@ -137,7 +138,13 @@ class FewShotTraining:
         temperature, reason = _temperature(chosen.logits, targets, scores_itself=scores_itself)
         task, labels, scored = final.model.task, final.labels, None
         if scores_itself and isinstance(task, ClassificationTask):
-            scored = task.score_logits(chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
+            scored = task.score_logits(
+                chosen.logits,
+                targets=targets,
+                labels=labels,
+                metrics=dataset.metrics,
+                examples=dataset.of(TextExample),
+            )
         return FewShot(
             predictor=final,
             choice=choice,

@@ -27,6 +27,7 @@ from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, resolve
 from albertkit.training.pretraining.start import STARTS, begin
 from albertkit.training.pretraining.state import PretrainState
+from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
 from albertkit.training.run_folder import InMemory, RunFolder
 from albertkit.training.token_report import finish, shared_figures
@@ -157,5 +158,6 @@ def _trained(training: Pretraining) -> PretrainReport:
         **shared_figures(loop.state, run, processes=processes.world),
     )
     if processes.is_main:
-        finish(report, run, save=lambda folder: save_model(model, folder))
+        command = repeating_command("pretrain", settings)
+        finish(report, run, save=lambda folder: save_model(model, folder), command=command)
     return report
