@@ -13,6 +13,7 @@ import numpy.typing as npt
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
+from albertkit.tasks import TASKS
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
@@ -74,6 +75,11 @@ class ClassificationTask(Task):
         if self.window_stride is None:
             return None
         return Windows(self.window_stride, MOST if self.max_windows is None else self.max_windows)
+
+    def suited_to(self, examples: Sequence[TextExample]) -> Task:
+        """Return similarity for pairs that just belong together, which all have a 1."""
+        matched = all(example.pair is not None and example.label == 1 for example in examples)
+        return TASKS["similarity"] if self.name == "regression" and matched else self
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output.
