@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,14 @@ class Vectors(Predictor):
         self.width = width
 
     def embed(self, texts: Any, **options: Any) -> Any:
-        """Return a random vector per text, always the same."""
+        """Return a random vector per text, always the same; that of "about A" is near that of A."""
         del options
-        seeds = [sum(text.encode()) * 31 + len(text) for text in texts]
-        rows = [np.random.RandomState(seed).randn(self.width) for seed in seeds]
+        rows = [self.random(text.removeprefix("about ")) + 0.4 * self.random(text) for text in texts]
         return np.array(rows, np.float32).reshape(-1, self.width)
+
+    def random(self, text: str) -> Any:
+        """Return a random vector."""
+        return np.random.RandomState(zlib.crc32(text.encode())).randn(self.width)
 
 
 def corpus_and_pairs() -> tuple[list[str], list[tuple[str, str]]]:
@@ -77,7 +81,7 @@ def test_the_triplets_are_those_of_sentence_transformers(options: dict[str, Any]
 
 def test_the_triplets_by_hand() -> None:
     corpus, pairs = corpus_and_pairs()
-    found = mine(Vectors(), pairs, corpus=corpus, settings=MiningSettings(negatives=2, margin=0.2))
+    found = mine(Vectors(), pairs, corpus=corpus, settings=MiningSettings(negatives=2, margin=0.2, range_max=300))
     expected = []
     texts = list(dict.fromkeys([*(pair for _, pair in pairs), *corpus]))
     for anchor in dict.fromkeys(anchor for anchor, _ in pairs):
@@ -85,8 +89,8 @@ def test_the_triplets_by_hand() -> None:
         vectors = Vectors().embed([anchor, *texts])
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         cosines = dict(zip(texts, vectors[1:] @ vectors[0], strict=True))
-        best = max(cosines[one] for one in own)
-        limit = min(best - 0.2, best - 0.05 * abs(best))
+        least = min(cosines[one] for one in own)
+        limit = min(least - 0.2, least - 0.05 * abs(least))
         right = sorted(
             (text for text in texts if text not in own and cosines[text] <= limit), key=lambda t: -cosines[t]
         )

@@ -74,7 +74,7 @@ def test_it_learns_from_triplets(tmp_path: Path) -> None:
     assert report.task == "similarity"
     assert report.epochs[-1]["train"]["loss"] < report.epochs[0]["train"]["loss"]
     assert report.metrics["triplet/accuracy"] > 60
-    with pytest.raises(UsageError, match=r"holds triplets, which train vectors; pass --task similarity"):
+    with pytest.raises(DataError, match=r"the rows are triplets, which only --task similarity reads"):
         finetune(settings(data, tmp_path / "other", task="regression"))
 
 

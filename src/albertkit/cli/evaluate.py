@@ -92,6 +92,10 @@ def command(
         "--predictions": searches and predictions,
         "--as-trained": searches and as_trained,
         "--null-threshold": searches and null_threshold is not None,
+        "a column": searches and (text_column or pair_column or label_column),
+        "--labels": searches and labels,
+        "--data-dir": searches and data_dir,
+        "--encoding": searches and encoding,
         "--exit-patience and --entropy": searches and not (patience is None and entropy is None),
         "--dimensions": not searches and dimensions,
     }.items():

@@ -99,7 +99,7 @@ def mine(
     """Return triplets for pairs that belong together.
 
     A text that any pair names as the anchor's positive, and the anchor itself, are no negatives. An anchor with several
-    positives is compared with the nearest of them.
+    positives is compared with the farthest of them, to be on the safe side.
 
     Args:
         predictor: whose vectors are compared.
@@ -132,10 +132,10 @@ def mine(
     triplets: list[Triplet] = []
     too_near = without = 0
     for number, anchor in enumerate(anchors):
-        nearest = float(np.max(own[[rows[one] for one in positives[anchor]]] @ questions[number]))
+        least = float(np.min(own[[rows[one] for one in positives[anchor]]] @ questions[number]))
         others = ~np.isin(best.rows[number], known[number])
         candidates, cosines = best.rows[number][others], best.cosines[number][others]
-        right = _within(cosines, nearest, settings)
+        right = _within(cosines, least, settings)
         too_near += int((~right).sum())
         chosen = candidates[right][: settings.range_max][settings.range_min :]
         if settings.sampling == "random":

@@ -60,11 +60,9 @@ def check_head(task: str, settings: FinetuneSettings, train: Dataset) -> None:
     """Refuse settings that the task's head cannot follow.
 
     Raises:
-        UsageError: a frozen encoder under a head on tokens or without weights, a pooling where nothing is pooled, one
-            of two texts where each row has one, or triplets where no vectors are trained.
+        UsageError: a frozen encoder under a head on tokens or without weights, a pooling where nothing is pooled, or
+            one of two texts where each row has one.
     """
-    if not TASKS[task].trains_vectors and any(getattr(example, "negatives", ()) for example in train.examples):
-        raise UsageError(f"{train.name} holds triplets, which train vectors; pass --task similarity")
     reads_tokens = objective_of(TASKS[task]).reads == "tokens"
     if settings.freeze_encoder and (reads_tokens or TASKS[task].trains_vectors):
         why = "a head that reads whole texts" if reads_tokens else "a head that learns"

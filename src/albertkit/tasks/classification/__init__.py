@@ -123,8 +123,10 @@ class ClassificationTask(Task):
         """Return `[n]` label numbers (int64), `[n]` numbers (float32) or `[n, labels]` zeros and ones (float32).
 
         Raises:
-            DataError: an example has no label.
+            DataError: an example has no label, or is a triplet.
         """
+        if any(example.negatives for example in examples):
+            raise DataError("the rows are triplets, which only --task similarity reads; it trains vectors")
         for row, example in enumerate(examples):
             if example.label is None:
                 raise DataError(f"example {example.id or row} has no label; this split cannot be trained on or scored")
