@@ -88,19 +88,25 @@ def command(
     from albertkit.training.splits import scored_part
 
     searches = is_collection(Path(data))
-    for option, given in {
-        "--predictions": searches and predictions,
-        "--as-trained": searches and as_trained,
-        "--null-threshold": searches and null_threshold is not None,
-        "a column": searches and (text_column or pair_column or label_column),
-        "--labels": searches and labels,
-        "--data-dir": searches and data_dir,
-        "--encoding": searches and encoding,
-        "--exit-patience and --entropy": searches and not (patience is None and entropy is None),
-        "--dimensions": not searches and dimensions,
-    }.items():
-        if given:
-            kind = "a folder in BEIR's layout" if searches else "data with labels"
+    kind = "data with labels"
+    unfit: dict[str, Any] = {"--dimensions": dimensions}
+    if searches:
+        kind = "a folder in BEIR's layout"
+        unfit = {
+            "--predictions": predictions,
+            "--as-trained": as_trained or None,
+            "--null-threshold": null_threshold,
+            "--exit-patience": patience,
+            "--entropy": entropy,
+            "--data-dir": data_dir,
+            "--text-column": text_column,
+            "--pair-column": pair_column,
+            "--label-column": label_column,
+            "--labels": labels,
+            "--encoding": encoding,
+        }
+    for option, given in unfit.items():
+        if given is not None:
             raise click.UsageError(f"{option} cannot be used with {kind}; leave it out")
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
