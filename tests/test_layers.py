@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "registry",
         "batching",
+        "io",
         "text",
         "encoder",
         "checkpoints",

@@ -13,7 +13,8 @@ from tests.written_vectors import write_vectors
 
 from albertkit.errors import DataError, MissingExtraError, UsageError
 from albertkit.io.files import WriteError
-from albertkit.io.vectors import MadeBy, VectorFile, nearest, open_vectors, question_vector
+from albertkit.io.nearest import nearest, question_vector
+from albertkit.io.vectors import MadeBy, VectorFile, open_vectors
 
 VECTORS = np.arange(6, dtype=np.float32).reshape(2, 3)
 

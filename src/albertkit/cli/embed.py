@@ -48,6 +48,12 @@ from albertkit.config import POOLINGS
     "the model declares applies only to its declared pooling.",
     show_default="the model's own, else mean",
 )
+@click.option(
+    "--dimensions",
+    type=click.IntRange(min=1),
+    show_default="all",
+    help="Cut the vectors to this size; the model must have been trained for it (finetune --dimensions).",
+)
 @click.option("--text-column", show_default="detected", help="Column with the text, if --input is a table.")
 @encoding_option
 @click.option(
@@ -66,6 +72,7 @@ def command(
     input_format: str | None,
     output_path: str | None,
     pooling: str | None,
+    dimensions: int | None,
     text_column: str | None,
     encoding: str | None,
     max_length: int | None,
@@ -104,6 +111,7 @@ def command(
             input_path,
             output_path,
             pooling=pooling,
+            dimensions=dimensions,
             text_column=text_column,
             max_length=max_length,
             execution=(device, precision, threads),
@@ -142,23 +150,21 @@ def command(
     with notes_on_stderr():
         predictor = Predictor.load(model, execution=execution)
     pooling = pooling or predictor.default_pooling
-    dimensions = predictor.dimensions(pooling)
     path = model_path(model)
     length = predictor.model.max_length if max_length is None else max_length
     made_by = MadeBy(model if path is None else str(Path(model).resolve()), pooling, length)
-    predictor.embed(
-        [], pooling=pooling, max_length=max_length
-    )  # report an impossible length before the command creates any file
+    # Report an impossible length or size before the command creates any file.
+    width = predictor.embed([], pooling=pooling, dimensions=dimensions, max_length=max_length).shape[1]
     started = time.perf_counter()
     count = blank = 0
     with (
         Console().bar("embedding", total=total) as advance,
-        nullcontext(_print)
-        if target is None
-        else open_vectors(target, dimensions=dimensions, made_by=made_by) as write,
+        nullcontext(_print) if target is None else open_vectors(target, dimensions=width, made_by=made_by) as write,
     ):
         for piece in pieces:
-            vectors = predictor.embed(piece.texts, pooling=pooling, max_length=max_length, progress=counted(advance))
+            vectors = predictor.embed(
+                piece.texts, pooling=pooling, dimensions=dimensions, max_length=max_length, progress=counted(advance)
+            )
             write(vectors, piece.texts, piece.others)
             count += len(piece.texts)
             blank += sum(not text.strip() for text in piece.texts)
@@ -167,11 +173,11 @@ def command(
     say_truncation(predictor)
     if target is None:
         return
-    summary = {"texts": count, "dimensions": dimensions, "seconds": round(time.perf_counter() - started, 3)}
+    summary = {"texts": count, "dimensions": width, "seconds": round(time.perf_counter() - started, 3)}
     if as_json:
         print_json(summary)
     else:
-        click.echo(f"{count} vectors of {dimensions} in {summary['seconds']} s: {output_path}")
+        click.echo(f"{count} vectors of {width} in {summary['seconds']} s: {output_path}")
 
 
 def _print(vectors: Any, texts: Sequence[str], _: Mapping[str, Any]) -> None:
@@ -185,6 +191,7 @@ def _on_ray(
     output_path: str | None,
     *,
     pooling: str | None,
+    dimensions: int | None,
     text_column: str | None,
     max_length: int | None,
     execution: tuple[str, str, int | None],
@@ -206,7 +213,7 @@ def _on_ray(
     columns = open_texts(source, text_column=text_column).columns
     with notes_on_stderr():  # what is wrong with the model is told before Ray begins
         predictor = Predictor.load(model, execution=choose_execution(device="cpu", precision="fp32"))
-    predictor.embed("", pooling=pooling, max_length=max_length)
+    predictor.embed("", pooling=pooling, dimensions=dimensions, max_length=max_length)
     device, precision, threads = execution
     job = Job(
         verb="embed",
@@ -215,6 +222,7 @@ def _on_ray(
         output=folder,
         columns=columns,
         pooling=pooling or predictor.default_pooling,
+        dimensions=dimensions,
         max_length=predictor.model.max_length if max_length is None else max_length,
         device=device,
         precision=precision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ PAIR_COLUMNS = (
     ("text_a", "text_b"),
     ("text1", "text2"),
     ("text", "pair"),
+    ("anchor", "positive"),
+    ("query", "positive"),
 )
 """Columns taken as a pair of texts where both are there and none was named, the first match first."""
 
@@ -25,6 +28,9 @@ TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
 """Columns taken as the label where none was named."""
+
+POSITIVE, NEGATIVE = "positive", "negative"
+"""Columns of the text that belongs to the first one, and (also with a number behind it) of texts that do not."""
 
 _DEFAULTS = {"text": TEXT_COLUMNS, "label": LABEL_COLUMNS, "pair": ()}
 
@@ -105,6 +111,15 @@ def choose_label(columns: Sequence[str], *, where: str, label_column: str | None
         return require_column(columns, label_column, where=where, use="label")
     lower = _by_lower(columns)
     return next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+
+
+def choose_negatives(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the texts that do not belong to the first one.
+
+    >>> choose_negatives(["anchor", "positive", "Negative_1", "negative_2", "negatives"])
+    ('Negative_1', 'negative_2')
+    """
+    return tuple(name for name in columns if re.fullmatch(rf"{NEGATIVE}(_?\d+)?", name.lower()))
 
 
 def require_column(columns: Sequence[str], name: str | None, *, where: str, use: str) -> str:

@@ -48,6 +48,8 @@ class Task(ABC):
     """Where the HTTP route is: "module:attribute" of a `tasks.route.Route`; "" where the server offers none."""
     trains_vectors: bool = False
     """Whether the outputs are the pooled vectors themselves, so that the head has no weights."""
+    dimensions: tuple[int, ...] | None = None
+    """Sizes that vectors were also trained to be cut to (Matryoshka), of a task that trains vectors."""
     default_length: int = 128
     """Longest input in tokens, where neither the user nor a published recipe says one."""
     default_pooling: Pooling | None = None

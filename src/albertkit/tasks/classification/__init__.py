@@ -13,6 +13,7 @@ import numpy.typing as npt
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
+from albertkit.tasks import TASKS
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
@@ -80,6 +81,11 @@ class ClassificationTask(Task):
             return None
         return Windows(self.window_stride, MOST if self.max_windows is None else self.max_windows)
 
+    def suited_to(self, examples: Sequence[TextExample]) -> Task:
+        """Return similarity for pairs that just belong together, which all have a 1."""
+        matched = all(example.pair is not None and example.label == 1 for example in examples)
+        return TASKS["similarity"] if self.name == "regression" and matched else self
+
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output.
 
@@ -132,8 +138,10 @@ class ClassificationTask(Task):
         """Return `[n]` label numbers (int64), `[n]` numbers (float32) or `[n, labels]` zeros and ones (float32).
 
         Raises:
-            DataError: an example has no label.
+            DataError: an example has no label, or is a triplet.
         """
+        if any(example.negatives for example in examples):
+            raise DataError("the rows are triplets, which only --task similarity reads; it trains vectors")
         for row, example in enumerate(examples):
             if example.label is None:
                 raise DataError(f"example {example.id or row} has no label; this split cannot be trained on or scored")
