@@ -74,7 +74,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     )
     if settings.plots:
         _draw(report, scored, splits.train.metrics[0], folder=folder)
-    report.write(folder)  # last: its presence says that the run is complete
+    run.complete(report)
     return report
 
 

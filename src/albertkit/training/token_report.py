@@ -43,6 +43,11 @@ class TokenReport(ABC):
         """Return JSON-ready values."""
         return asdict(self)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The scores, tokens and times."""
+        return {f"report/{name}": value for name, value in self.to_dict().items() if isinstance(value, int | float)}
+
     def write(self, run: str | os.PathLike[str]) -> None:
         """Write `report.json` into the run directory.
 
@@ -97,4 +102,4 @@ def finish(report: TokenReport, run: Run, *, save: Callable[[Path], None]) -> No
     run.progress.report(f"model: {path / 'model'}")
     panels = panels_of(path) or PANELS
     plot_pretraining({path.name: read_curves(path, panels)}, panels, path=path / "plots" / "history.png")
-    report.write(path)  # last: its presence says that the run is complete
+    run.complete(report)
