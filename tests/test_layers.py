@@ -74,9 +74,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {
         "errors",
         "config",
+        "registry",
         "batching",
         "hardware",
         "io",
+        "hub",
         "text",
         "encoder",
         "checkpoints",

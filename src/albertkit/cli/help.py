@@ -35,7 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Download": ("source", "yes", "offline", "verify"),
     "Output": (
         *("out", "output_path", "to", "top", "explain", "explain_html", "explain_method", "explain_label"),
-        *("overwrite", "save_seconds", "tensorboard", "shard_tokens"),
+        *("overwrite", "save_seconds", "track", "shard_tokens"),
         "as_json",
     ),
     "Hardware": (

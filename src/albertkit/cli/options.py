@@ -88,6 +88,11 @@ def training_options(*, save_seconds: float) -> Callable[[Decorated], Decorated]
             help="Seconds between checkpoints, at most.",
         ),
         click.option("--resume", is_flag=True, help="Continue an interrupted run."),
+        click.option(
+            "--track", multiple=True, metavar="mlflow|wandb|tensorboard", show_default="none",
+            help="Also send settings, curves and scores to a tracker; repeat for several. MLFLOW_TRACKING_URI, "
+            "WANDB_PROJECT and their other variables say where.",
+        ),
         execution_options,
         json_option,
     )  # fmt: skip

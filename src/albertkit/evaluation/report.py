@@ -111,6 +111,15 @@ class Report:
         """
         return self.main_metric is not None and says_nothing(self.intervals.get(self.main_metric))
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics, as a tracker calls them.
+
+        >>> Report("classification", "imdb", "albert-nano", {"accuracy": 90.0}, "test").figures
+        {'report/accuracy': 90.0}
+        """
+        return {f"report/{name}": value for name, value in self.metrics.items() if value is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """Return every field as valid JSON values; numbers that are not finite become None.
 

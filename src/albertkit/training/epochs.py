@@ -108,7 +108,7 @@ class EpochLoop:
         record = EpochRecord(len(train.encoded), outputs)
         self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
         self.state.restore(run.folder)
-        run.folder.begin(settings.to_dict(), step=self.state.step)
+        run.begin(settings.to_dict(), step=self.state.step)
 
     def train(self) -> EpochState:
         """Train to the end, leave the best epoch's weights in the network, and return the history.
@@ -168,7 +168,7 @@ class EpochLoop:
         if state.end_epoch(scores) and self.splits.validation is not None:
             kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
             self.run.folder.save_checkpoint(kept, name=BEST)
-        self.run.folder.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
+        self.run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
         trained = f", {metrics[0]} {train_scores[metrics[0]]:.2f}" if metrics[0] in train_scores else ""
         self.run.progress.report(
             f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"

@@ -30,6 +30,7 @@ from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits
+from albertkit.training.tracking import Tracking
 from albertkit.training.train import train
 
 
@@ -47,11 +48,12 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Prog
         WriteError: the system refused a file.
     """
     check_alone("finetune")
-    with locked(settings.out):
-        return _finetune(settings, resume=resume, progress=progress or Silent())
+    progress = progress or Silent()
+    with locked(settings.out), Tracking(settings.track, progress) as tracking:
+        return _finetune(settings, resume=resume, progress=progress, tracking=tracking)
 
 
-def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress) -> Report:
+def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress, tracking: Tracking) -> Report:
     started = time.perf_counter()
     execution = training_execution(settings, to="train")
     source = _open(settings)
@@ -80,7 +82,7 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress) -
         splits = seen_by_teacher(teacher, splits, source)
         inputs |= teacher_inputs(teacher, splits)
     folder = RunFolder.open(settings.out, resolved.settings.to_dict(), resume=resume, inputs=inputs)
-    run = Run(execution, folder, progress, started)
+    run = Run(execution, folder, progress, started, tracking)
     return finish(train(base, splits, resolved, run, teacher=teacher), resolved, run)
 
 

@@ -82,7 +82,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     is_named = settings.data in DATASETS or Path(settings.data).exists()  # not so a table in memory
     command = repeating_command("finetune", settings) if is_named else None
     write_text(folder / FILE_NAME, report_page(report, name=folder.name, command=command, curves=settings.plots))
-    report.write(folder)  # last: its presence says that the run is complete
+    run.complete(report)
     return report
 
 

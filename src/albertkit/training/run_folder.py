@@ -22,7 +22,8 @@ from albertkit.training.digest import content_digest, input_changes
 from albertkit.training.run_data import INPUTS
 
 # Settings that may change between the start of a run and its continuation.
-_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "gradient_checkpointing"})
+_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "gradient_checkpointing",
+                   "track"})  # fmt: skip
 
 # Settings that an older version did not write, with what its runs did.
 _BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}

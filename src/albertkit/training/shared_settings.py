@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from albertkit.errors import UsageError, check_arguments
+from albertkit.training.trackers import TRACKERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,8 @@ class SharedSettings:
     threads: int | None = None
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
+    track: tuple[str, ...] = ()
+    """Names of `TRACKERS` that get the curves and scores, too."""
 
     def __new__(cls, *_: Any, **named: Any) -> Any:
         """Refuse a misspelt setting before `__init__` does, by the nearest name."""
@@ -45,6 +48,8 @@ class SharedSettings:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        track = (self.track,) if isinstance(self.track, str) else self.track
+        object.__setattr__(self, "track", tuple(dict.fromkeys(track)))
         if problems := self._problems():
             raise UsageError("; ".join(problems))
 
@@ -68,6 +73,9 @@ class SharedSettings:
         rate, (highest, usual) = getattr(self, "learning_rate", None), self.HIGHEST_RATE
         if rate is not None and not 0 < rate < highest:
             problems.append(f"learning-rate is {rate}; it must be above 0 and below {highest}, such as {usual}")
+        problems += [
+            f'track is "{name}"; it must be {", ".join(TRACKERS)}' for name in self.track if name not in TRACKERS
+        ]
         if self.seed >= 2**32:
             problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
         return problems

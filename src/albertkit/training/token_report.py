@@ -54,6 +54,11 @@ class TokenReport(ABC):
         """Return JSON-ready values."""
         return asdict(self)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The scores, tokens and times."""
+        return {f"report/{name}": value for name, value in self.to_dict().items() if isinstance(value, int | float)}
+
     def write(self, run: str | os.PathLike[str]) -> None:
         """Write `report.json` into the run directory.
 
@@ -119,7 +124,7 @@ def finish(report: TokenReport, run: Run, *, save: Callable[[Path], None], comma
     plot_pretraining(curves, panels, path=path / "plots" / "history.png")
     drawn = [svg(pretraining_figure(curves, [panel], columns=1), label=f"{panel[1]} by tokens") for panel in panels]
     write_text(path / PAGE, _page(report, drawn, name=path.name, command=command))
-    report.write(path)  # last: its presence says that the run is complete
+    run.complete(report)
 
 
 def _page(report: TokenReport, drawn: Sequence[Html], *, name: str, command: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from albertkit.training.run_folder import RunFolder
 from albertkit.training.schedules import Schedule, check_schedule
 from albertkit.training.state import TokenState
 from albertkit.training.token_report import finish, shared_figures
+from albertkit.training.tracking import Tracking
 
 BETAS = (0.9, 0.98)
 
@@ -64,8 +65,10 @@ def distill(settings: DistillSettings, *, resume: bool = False, progress: Progre
     check_alone("distill")
     execution = training_execution(settings, to="distil", refused=("fp16",))
     check_schedule(settings.schedule)
-    with locked(settings.out):
-        return _Distillation.prepare(settings, execution, resume=resume, progress=progress or Silent()).report()
+    progress = progress or Silent()
+    with locked(settings.out), Tracking(settings.track, progress) as tracking:
+        run = partial(Run, execution, progress=progress, tracking=tracking)
+        return _Distillation.prepare(settings, execution, resume=resume, run=run).report()
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class _Distillation:
 
     @classmethod
     def prepare(
-        cls, settings: DistillSettings, execution: Execution, *, resume: bool, progress: Progress
+        cls, settings: DistillSettings, execution: Execution, *, resume: bool, run: Callable[[RunFolder], Run]
     ) -> _Distillation:
         """Check everything that can be checked before the teacher begins; nothing is written."""
         set_seed(settings.seed)  # of a pooler that the checkpoint may lack
@@ -126,7 +129,7 @@ class _Distillation:
                 "weights of the starting model": content_digest(weights),
             },
         )
-        return cls(settings, steps, Run(execution, folder, progress), student, checkpoint, source, first_map)
+        return cls(settings, steps, run(folder), student, checkpoint, source, first_map)
 
     def report(self) -> DistillReport:
         """Train to the end and write what came out."""
@@ -148,7 +151,7 @@ class _Distillation:
         )
         state = TokenState[DistillStep](objective, optimizer)
         restored = state.restore(run.folder)
-        run.folder.begin(settings.to_dict(), step=state.step)
+        run.begin(settings.to_dict(), step=state.step)
         vectors = source.vectors(source.train, progress=run.progress, what="the teacher's vectors")
         plain = batches_of(source.train, vectors, self.student.tokenizer, settings)
         scored = source.vectors(source.held_out, progress=run.progress, what="the teacher's vectors, held-out texts")
@@ -237,7 +240,7 @@ class _Distillation:
     def _evaluate(self, objective: DistillObjective, state: TokenState[DistillStep], scores: DistillScores) -> None:
         record = {"step": state.step, "training_tokens": state.tokens, **scores.to_dict()}
         state.evaluations.append(record)
-        self.run.folder.log({"event": "evaluation", **record})
+        self.run.log({"event": "evaluation", **record})
         figures = f"cosine {scores.vector_cosine:.4f} (pooler {scores.pooler_vector_cosine:.4f})"
         if scores.mlm_accuracy is not None:
             figures += f", masked words {scores.mlm_accuracy:.1f} %, order {scores.sop_accuracy:.1f} %"

@@ -17,7 +17,7 @@ from albertkit.training.pretraining.settings import PretrainSettings
 
 # Each machine may have files elsewhere, and do its share of the work in its own way.
 _OWN = frozenset({"data", "out", "model", "config", "device", "threads", "workers", "compile", "gradient_checkpointing",
-                  "save_seconds", "tensorboard"})  # fmt: skip
+                  "save_seconds", "track"})  # fmt: skip
 
 
 def check_agreement(

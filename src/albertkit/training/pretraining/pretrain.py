@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -31,6 +33,7 @@ from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
 from albertkit.training.run_folder import InMemory, RunFolder
 from albertkit.training.token_report import finish, shared_figures
+from albertkit.training.tracking import Tracking
 
 BETAS = (0.9, 0.98)
 """AdamW's; the second one shorter than Google's, for a run of thousands of steps, not a hundred thousand."""
@@ -56,7 +59,10 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
             if processes.is_main:  # the others write nothing
                 held.enter_context(locked(settings.out))
             execution = _execution(settings)
-            training = _prepared(settings, execution, processes, resume=resume, progress=progress or Silent())
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), progress))
+            own = progress or Silent() if processes.is_main else Silent()
+            opened = partial(Run, execution, progress=own, tracking=tracking)
+            training = _prepared(settings, processes, resume=resume, opened=opened)
         check_agreement(
             processes,
             training.resolved.settings,
@@ -77,7 +83,7 @@ def _execution(settings: PretrainSettings) -> Execution:
 
 
 def _prepared(
-    settings: PretrainSettings, execution: Execution, processes: Processes, *, resume: bool, progress: Progress
+    settings: PretrainSettings, processes: Processes, *, resume: bool, opened: Callable[[RunFolder], Run]
 ) -> Pretraining:
     """Check everything that can be checked before the first step; nothing is written."""
     corpus = Corpus.open(settings.data)
@@ -96,7 +102,7 @@ def _prepared(
     resolved = resolve(
         settings, config, corpus_tokens=corpus_tokens, max_length=corpus.max_length, processes=processes.world
     )
-    run = Run(execution, InMemory())
+    run = opened(InMemory())
     if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
         folder = RunFolder.open(
             settings.out,
@@ -104,7 +110,7 @@ def _prepared(
             resume=resume,
             inputs={"shards": shards_digest(corpus)},
         )
-        run = Run(execution, folder, progress)
+        run = opened(folder)
     stream = training_stream(resolved, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
     return Pretraining(resolved, corpus, model, stream, scoring_stream(stream, held_out), processes, run)
 
@@ -132,7 +138,7 @@ def _trained(training: Pretraining) -> PretrainReport:
                 network, training.corpus, training.stream.documents, init=settings.init, seed=settings.seed,
                 progress=run.progress,
             )  # fmt: skip
-        run.folder.begin({**settings.to_dict(), "processes": processes.world}, step=loop.state.step)
+        run.begin({**settings.to_dict(), "processes": processes.world}, step=loop.state.step)
     if settings.compile:
         for group in network.encoder.groups:
             group.compile(dynamic=True)
