@@ -1,4 +1,4 @@
-"""Structured damage to what albertkit reads beside weights: values of JSON, names of files, steps of pickles.
+"""Structured damage to what albertkit reads besides weights: values of JSON, names of files, steps of pickles.
 
     python -m tests.checkpoints.fuzz_targets --count 20000              # every target; minutes each
     python -m tests.checkpoints.fuzz_targets --target pickle --only 7   # one case again
