@@ -372,7 +372,7 @@ def fuzz(name: str, numbers: range) -> Tally:
     """Run cases of a target."""
     from tests.tiny import tiny_folder
 
-    from albertkit.inference.predictor import load
+    from albertkit.inference.loading import load
 
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
         healthy, place = TARGETS[name].make(Path(folder)), Path(folder, "damaged")
