@@ -1,4 +1,4 @@
-"""Tokens/s of whole pretraining steps: albertkit against a plain transformers loop, same batches, same weights, one run.
+"""Tokens/s of whole pretraining steps: albertkit against a transformers loop, same batches, same weights, one run.
 
     python benchmarks/pretraining.py [--quick] [--json-out FILE]
 

@@ -37,5 +37,5 @@ def test_masks_follow_the_settings(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no manifest.json"):
+    with pytest.raises(DataError, match=r"holds no manifest\.json"):
         next(albertkit.pretraining_batches(replace(tiny_corpus.settings(tmp_path), data=str(tmp_path))))
