@@ -1,4 +1,4 @@
-"""Tokens/s of fine-tuning steps: albertkit beside a plain transformers loop, same batches, same weights, one run.
+"""Tokens/s of fine-tuning steps: albertkit against a plain transformers loop, same batches, same weights, one run.
 
     python benchmarks/finetuning.py [--data-dir DIR] [--quick] [--json-out FILE]
 
@@ -212,7 +212,7 @@ def measure_case(
     rows = []
     for execution in executions:
         own = f"albertkit {execution.precision} own"
-        # fp32 stands beside fp32; the faster precision beside the best that transformers can do at all.
+        # fp32 is compared with fp32; the faster precision with the best that transformers can do at all.
         fair = [key for key in made if key[0] != "albertkit" and execution.precision in (key[1], "bf16")]
         best = max(fair, key=lambda key: spread(rates[names[key]])["median"])
         same = names["transformers", "fp32", "sdpa"]

@@ -1,4 +1,4 @@
-"""Files in and files out: predictions beside the columns of the input, in the format that the ending says."""
+"""Files in and files out: predictions next to the columns of the input, in the format that the ending says."""
 
 from __future__ import annotations
 

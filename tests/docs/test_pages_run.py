@@ -47,7 +47,7 @@ def test_how_albert_works(tmp_path: Path, capfd: pytest.CaptureFixture[str], mon
 
 def test_moving(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     _what_the_reader_has(tmp_path)
-    # The tutorial's folder stands under its name, in another format that needs no TensorFlow to be written.
+    # The tutorial's folder has its name, in another format that needs no TensorFlow to be written.
     convert("albert-nano", tmp_path / "albert_en_base_2", to="tf1", options=TANH)
     outcomes = run_guide("../moving.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"finetune": FEW})
     assert len(outcomes) == 11

@@ -10,7 +10,8 @@ from tests.tiny import execution, tiny_folder
 from albertkit.data.examples import TextExample
 from albertkit.data.texts import InputError
 from albertkit.errors import UsageError
-from albertkit.inference.predictor import Predictor, load
+from albertkit.inference.loading import load
+from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_sequences
 from albertkit.models.pretrained import load_model, with_task_head
 

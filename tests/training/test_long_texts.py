@@ -22,7 +22,7 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Texts whose telling word stands behind the first 14 tokens."""
+    """Texts whose telling word is after the first 14 tokens."""
     random = np.random.RandomState(5)
     rows = [(" ".join([*random.choice(FILLER, 16), text]), label) for text, label in keyword_rows(160)]
     return write_csv(tmp_path_factory.mktemp("late") / "late.csv", rows)

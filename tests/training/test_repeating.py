@@ -24,7 +24,7 @@ EVERYTHING = FinetuneSettings(
 """At least one setting of each kind."""
 PRETRAINING = PretrainSettings(
     data="shards", out="o", config="albert-nano", bias_correction=False, spread_positions=False, compile=True,
-    tensorboard=True, steps=12, stages="6x128:1",
+    track=("tensorboard", "mlflow"), steps=12, stages="6x128:1",
 )  # fmt: skip
 DISTILLATION = DistillSettings(teacher="t", data=("a.txt", "b.txt"), out="o", model="m", steps=5, by_sentence=True)
 

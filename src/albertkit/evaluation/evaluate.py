@@ -16,7 +16,6 @@ from albertkit.evaluation.report import Report
 from albertkit.evaluation.write_predictions import require_ending, write_predictions
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import Progress, run_outputs
-from albertkit.models.trained_columns import trained_columns
 from albertkit.tasks.task import Task
 from albertkit.tasks.truncation import Truncation
 from albertkit.tasks.window_notes import window_notes
@@ -68,7 +67,7 @@ def evaluate(
         name = predictor.model.source
         raise UsageError(f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA")
     if not isinstance(dataset, Dataset):
-        frame, trained = frame_of(dataset, name="dataset"), trained_columns(predictor.model.source)
+        frame, trained = frame_of(dataset, name="dataset"), predictor.trained_columns
         columns: dict[str, Any] = {}
         if frame is not None and set(trained.values()) <= set(frame.names):
             columns |= trained

@@ -92,6 +92,11 @@ class Predictor:
         """Names of the classes."""
         return self.model.labels
 
+    @property
+    def trained_columns(self) -> dict[str, str]:
+        """The columns that the run was told to train on (`models.trained_columns`); none of what is no run."""
+        return trained_columns(self.model.source)
+
     def logits(
         self, examples: Sequence[TextExample], *, max_length: int | None = None, progress: Progress | None = None
     ) -> FloatArray:
@@ -158,7 +163,7 @@ class Predictor:
             name="texts",
             text_column=text_column,
             pair_column=pair_column,
-            trained=None if isinstance(texts, str | list | tuple) else trained_columns(self.model.source),
+            trained=None if isinstance(texts, str | list | tuple) else self.trained_columns,
         )
         task = self._task()
         decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
@@ -365,33 +370,3 @@ def _pytorch(model: Model, execution: Execution, *, fixed_weights: bool = False)
 def _sample(model: Model) -> Batch:
     longest = model.config.max_position_embeddings
     return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
-
-
-def load(
-    name: str | os.PathLike[str],
-    *,
-    device: str | None = None,
-    precision: str | None = None,
-    threads: int | None = None,
-    execution: Execution | None = None,
-) -> Predictor:
-    """Load a run directory, a model folder or a known model, ready for text.
-
-    Args:
-        name: what to load.
-        device: as `choose_execution`; the best one if None.
-        precision: as `choose_execution`.
-        threads: as `choose_execution`.
-        execution: all three at once, from `choose_execution`.
-
-    Raises:
-        UsageError: an unknown device or precision, or one of them together with an execution.
-        UsageError, CheckpointError: as `albertkit.models.pretrained.load_model`.
-    """
-    chosen: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}
-    given = {key: value for key, value in chosen.items() if value is not None}
-    if given and execution is not None:
-        raise UsageError(f"{' and '.join(given)} and an execution are both given; leave one of them out")
-    if given:
-        execution = choose_execution(**given)
-    return Predictor.load(name, execution=execution)

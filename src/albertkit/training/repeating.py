@@ -9,8 +9,8 @@ from typing import Any
 
 from albertkit.training.shared_settings import SharedSettings
 
-FILES = ("data", "unlabelled")
-"""Settings whose files are options of their own each; other lists are one option with commas."""
+REPEATED = ("data", "unlabelled", "track")
+"""Settings whose values are options of their own each; other lists are one option with commas."""
 
 
 def repeating_command(command: str, settings: SharedSettings) -> str:
@@ -38,7 +38,7 @@ def _option(name: str, value: Any) -> Iterator[str]:
     option = name.replace("_", "-")
     if isinstance(value, bool):
         yield f"--{option}" if value else f"--no-{option}"
-    elif isinstance(value, list | tuple) and name in FILES:
+    elif isinstance(value, list | tuple) and name in REPEATED:
         for each in value:
             yield from (f"--{option}", str(each))
     else:

@@ -9,25 +9,21 @@ from functools import partial
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from albertkit.data.corpus.shards import Corpus
-from albertkit.data.pretraining.stream import held_out_documents
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
-from albertkit.text.directory import read_directory
-from albertkit.text.tokenizer import with_sentencepiece
 from albertkit.training.checks import training_execution
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.pretraining.agreement import check_agreement, shards_digest
-from albertkit.training.pretraining.inputs import scoring_stream, starting_model, training_stream
+from albertkit.training.pretraining.inputs import open_inputs, scoring_stream
 from albertkit.training.pretraining.loop import Pretraining, PretrainLoop
 from albertkit.training.pretraining.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
-from albertkit.training.pretraining.settings import PretrainSettings, resolve
-from albertkit.training.pretraining.start import STARTS, begin
+from albertkit.training.pretraining.settings import PretrainSettings
+from albertkit.training.pretraining.start import begin
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
@@ -86,33 +82,19 @@ def _prepared(
     settings: PretrainSettings, processes: Processes, *, resume: bool, opened: Callable[[RunFolder], Run]
 ) -> Pretraining:
     """Check everything that can be checked before the first step; nothing is written."""
-    corpus = Corpus.open(settings.data)
-    if settings.init not in STARTS:
-        raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
-    tokenizer = with_sentencepiece(read_directory(corpus.tokenizer_folder))
-    if corpus.vocab_size != tokenizer.vocab_size:
-        raise DataError(
-            f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "
-            f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
-        )
-    model = starting_model(settings, tokenizer)
-    config = model.config
-    train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
-    corpus_tokens = int(corpus.document_lengths[train].sum())
-    resolved = resolve(
-        settings, config, corpus_tokens=corpus_tokens, max_length=corpus.max_length, processes=processes.world
-    )
+    inputs = open_inputs(settings, processes=processes.world)
+    resolved, stream = inputs.resolved, inputs.stream
     run = opened(InMemory())
     if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
         folder = RunFolder.open(
             settings.out,
             {**resolved.settings.to_dict(), "processes": processes.world},
             resume=resume,
-            inputs={"shards": shards_digest(corpus)},
+            inputs={"shards": shards_digest(inputs.corpus)},
         )
         run = opened(folder)
-    stream = training_stream(resolved, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
-    return Pretraining(resolved, corpus, model, stream, scoring_stream(stream, held_out), processes, run)
+    scoring = scoring_stream(stream, inputs.held_out)
+    return Pretraining(resolved, inputs.corpus, inputs.model, stream, scoring, processes, run)
 
 
 def _trained(training: Pretraining) -> PretrainReport:
