@@ -53,9 +53,9 @@ def command(
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
-    """Export a trained model to ONNX or OpenVINO, to predict without torch, or to a page for the browser.
+    """Export a trained model to ONNX, OpenVINO or a page for the browser.
 
-    RUN is a run directory, a model folder or a known model. The folder holds the network with its shared weights
+    RUN is a run directory, a model folder or a known model. No torch is needed to predict then. The folder holds the network with its shared weights
     stored once, the tokenizer and the task; predict, embed and evaluate take it like any other model. A dozen texts go
     through both models first: an export that gives other numbers is not kept. With --data both are scored, too.
     --to web also puts onnxruntime-web into the folder; it is downloaded from npm once, after asking (33 MB).

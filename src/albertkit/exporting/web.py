@@ -24,6 +24,8 @@ from albertkit.tasks.classification import ClassificationTask
 from albertkit.text.tokenizer import Tokenizer
 
 NETWORK = "onnx/model.onnx"
+MODES = ("google", "huggingface", "tfhub")
+"""Modes of the tokenizer that JavaScript reproduces for every character."""
 RUNTIME_FOLDER = "page/vendor"
 _PAGE = {
     "index.html": "index.html",
@@ -52,6 +54,12 @@ def describe(model: Model) -> dict[str, Any]:
         raise UsageError(
             f"{model.source}: a page needs a SentencePiece vocabulary (spiece.model), and this model has "
             f"{model.tokenizer.vocabulary_file}; export it --to onnx, or run albertkit serve"
+        )
+    if model.tokenizer.mode not in MODES or model.tokenizer.keep_accents:
+        mode = "keeps accents" if model.tokenizer.keep_accents else f"is in the mode {model.tokenizer.mode}"
+        raise UsageError(
+            f"{model.source}: its tokenizer {mode}, and JavaScript's gives other ids for some characters; "
+            "export it --to onnx, or run albertkit serve"
         )
     windows = None if classifier is None else classifier.windows
     path = Path(model.source)

@@ -112,7 +112,7 @@ class Graph:
         }
         bytes_, sixteen = (
             self.node("Cast", rows["low"], name=f"{out}.low", to=TensorProto.FLOAT),
-            self.constant("number.16", 16.0),
+            self.constant("sixteen", 16.0),
         )
         upper = self.node("Floor", self.node("Div", bytes_, sixteen, name=f"{out}.low"), name=f"{out}.upper")
         moved = self.node("Mul", upper, sixteen, name=f"{out}.upper")
