@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "batching",
         "hardware",
         "io",
+        "hub",
+        "text",
         "encoder",
         "checkpoints",
         "graphs",

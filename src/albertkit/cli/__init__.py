@@ -33,7 +33,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Deploy": {
         "serve": "Serve a model over HTTP, with a web page to try it.",
-        "export": "Export a trained model to ONNX or OpenVINO, to predict without torch.",
+        "export": "Export a trained model to ONNX, OpenVINO or a page for the browser.",
     },
     "Pretrain": {
         "prepare": "Convert raw text to shards for pretraining.",

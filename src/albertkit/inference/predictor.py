@@ -287,12 +287,8 @@ class Predictor:
 
     @property
     def default_pooling(self) -> str:
-        """What `embed` takes when it is not told: what the model's files declare, as those of sentence-transformers do,
-        or what a model of similarity was trained with, else `mean`."""
-        if self.model.embedding is not None:
-            return self.model.embedding.pooling
-        trained = self.model.task is not None and self.model.task.trains_vectors
-        return self.model.head.pooling if trained else "mean"
+        """What `embed` takes when it is not told, see `Model.vectors`."""
+        return self.model.vectors.pooling
 
     def _task(self) -> Task:
         if self.model.task is None:

@@ -31,7 +31,7 @@ from albertkit.serving.service import Service
 from albertkit.serving.tei import TEI, info
 from albertkit.serving.tei_messages import Info
 
-PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
+PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/send.js": "server.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
@@ -262,7 +262,7 @@ def _responses(
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    content = (files("albertkit.serving") / "page" / name).read_bytes()
+    content = (files("albertkit") / "assets" / "page" / name).read_bytes()
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "X-Frame-Options": "DENY"}
 
     async def page(request: Request) -> Response:

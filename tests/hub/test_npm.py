@@ -1,0 +1,103 @@
+"""Packages of npm: fetched once after consent, checked, or put there by hand."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.local_server import Served, Server, serving
+
+from albertkit.hub import npm
+from albertkit.hub.consent import DownloadError, Offer, ask, granted
+from albertkit.hub.npm import FILES, PACKAGES, fetch_web_runtime
+from albertkit.io.files import cache_folder
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return made.getvalue()
+
+
+ARCHIVES = [
+    archive({**{f"package/dist/{name}": name.encode() for name in FILES[:3]}, "package/dist/ort.all.js": b"-"}),
+    archive({"package/LICENSE": b"Apache", f"package/dist/{FILES[3]}": b"t", "package/README.md": b"-"}),
+]
+TAKEN = {**{name: name.encode() for name in FILES[:3]}, FILES[3]: b"t", "tokenizers.LICENSE.txt": b"Apache"}
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "cache"))
+    pinned = {
+        name: replace(record, size=len(content), sha256=sha256(content).hexdigest())
+        for (name, record), content in zip(PACKAGES.items(), ARCHIVES, strict=True)
+    }
+    monkeypatch.setattr(npm, "PACKAGES", pinned)
+    paths = {
+        f"/{parts.netloc}{parts.path}": Served(content)
+        for parts, content in zip((urlsplit(one.url) for one in pinned.values()), ARCHIVES, strict=True)
+    }
+    with serving(paths) as server:
+        monkeypatch.setenv("ALBERTKIT_MIRROR_URL", server.url)
+        yield server
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+
+
+def test_only_what_a_page_needs_is_kept_and_nothing_is_fetched_twice(mirror: Server) -> None:
+    offers: list[Offer] = []
+
+    def agree(offer: Offer) -> bool:
+        offers.append(offer)
+        return True
+
+    folder = fetch_web_runtime(consent=agree)
+    assert files_in(folder) == TAKEN
+    [offer] = offers
+    assert offer.size == sum(map(len, ARCHIVES))
+    assert "MIT" in offer.licence
+    asked = len(mirror.requests)
+    assert fetch_web_runtime(consent=ask, offline=True) == folder
+    assert len(mirror.requests) == asked
+    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
+
+
+def test_without_consent_nothing_is_sent_and_the_refusal_names_npm(mirror: Server) -> None:
+    with pytest.raises(DownloadError, match=r"npm pack onnxruntime-web@[\d.]+ @huggingface/tokenizers@"):
+        fetch_web_runtime(consent=lambda _: False)
+    with pytest.raises(DownloadError, match="downloads are turned off; with npm: mkdir"):
+        fetch_web_runtime(consent=granted, offline=True)
+    assert mirror.requests == []
+
+
+def test_another_file_is_refused(mirror: Server) -> None:
+    path = next(iter(mirror.paths))
+    mirror.paths[path].content = mirror.paths[path].content[::-1]
+    with pytest.raises(DownloadError, match="SHA-256"):
+        fetch_web_runtime(consent=granted)
+
+
+def test_archives_that_npm_packed_are_taken_without_a_network(mirror: Server) -> None:
+    given = cache_folder("npm") / f"onnxruntime-web-{npm.VERSION}.files"
+    given.mkdir()
+    for name, content in zip(npm.PACKAGES, ARCHIVES, strict=True):
+        (given / name).write_bytes(content[::-1])
+    with pytest.raises(DownloadError, match="turned off"):
+        fetch_web_runtime(offline=True)
+    for name, content in zip(npm.PACKAGES, ARCHIVES, strict=True):
+        (given / name).write_bytes(content)
+    assert files_in(fetch_web_runtime(offline=True)) == TAKEN
+    assert mirror.requests == []
