@@ -32,7 +32,7 @@ TEXTS = ["a splendid film", "no", "cafés, (1,234) of them"]
 
 @pytest.fixture
 def vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for the packages of npm."""
+    """Replace the packages of npm."""
     folder = tmp_path / "npm"
     folder.mkdir()
     for name in FILES:
