@@ -55,3 +55,6 @@ def test_refusals(albertkit: Runner, data: Path, tmp_path: Path) -> None:
     outcome = albertkit(*arguments, "--corpus", tmp_path / "empty.txt", "--output", tmp_path / "t.csv")
     assert "empty.txt: holds no text" in outcome.err
     assert not (tmp_path / "t.csv").exists()
+    before = data.read_bytes()
+    assert 'pairs.csv" is the --data itself; give another file' in albertkit(*arguments, "--output", data).err
+    assert data.read_bytes() == before

@@ -109,8 +109,13 @@ def _refuse_table(file: Path, trained: Mapping[str, str]) -> None:
         )
 
 
-def require_other(output: str, source: Path) -> None:
+def require_other(output: str, source: Path, *, option: str = "--input") -> None:
     """Refuse an output that is the input itself.
+
+    Args:
+        output: the file to write.
+        source: the file to read.
+        option: that of the input, for the message.
 
     Raises:
         UsageError: it is.
@@ -118,7 +123,7 @@ def require_other(output: str, source: Path) -> None:
     from albertkit.errors import UsageError
 
     if Path(output).exists() and source.exists() and Path(output).samefile(source):
-        raise UsageError(f'--output "{output}" is the --input itself; give another file')
+        raise UsageError(f'--output "{output}" is the {option} itself; give another file')
 
 
 def read_inputs(

@@ -80,6 +80,7 @@ def command(
     import time
     from pathlib import Path
 
+    from albertkit.cli.inputs import require_other
     from albertkit.datasets import DATASETS, open_data
     from albertkit.datasets.positives import corpus_texts, positive_pairs
     from albertkit.hardware.device import choose_execution
@@ -92,6 +93,9 @@ def command(
     settings = MiningSettings(**options)
     if Path(output_path).suffix.lower() not in (".jsonl", *WRITABLE):
         raise click.UsageError(f'--output "{output_path}" must end in .jsonl, {", ".join(WRITABLE)}')
+    require_other(output_path, Path(data), option="--data")
+    if corpus is not None:
+        require_other(output_path, Path(corpus), option="--corpus")
     if labels is not None:
         raise click.UsageError("--labels is for classes, and pairs have none; leave it out")
     source = open_data(

@@ -3,14 +3,15 @@
     vectors.parquet             what `albertkit embed` wrote
     vectors.parquet.hnsw/       the index, a folder
         index.faiss             a graph (HNSW; Malkov and Yashunin, 2018) with the vectors, each of length 1
-        index.json              digests of the collection and of index.faiss
+        index.json              size, time of change and digest of index.faiss and of each file of the collection
 
-Building it and searching need all vectors in memory.
+Building it needs all vectors in memory. A search maps the graph, so that it reads only what it visits.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,19 @@ class VectorIndex:
         again = f"remove {folder} to build it again"
         try:
             record = read_json(folder / _RECORD)
-            said = record["format"], record["sha256"], record["collection"]
-            if said[0] != _FORMAT:
-                raise ValueError(f"format {said[0]}")
-            sha256 = sha256_of(folder / _GRAPH)
+            if record["format"] != _FORMAT:
+                raise ValueError(f"format {record['format']}")
+            is_whole = _is_same(folder / _GRAPH, record["graph"])
+            is_current = len(record["collection"]) == len(file.files) and all(
+                map(_is_same, file.files, record["collection"])
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{folder}: cannot be read as an index ({error!s:.100}); {again}") from error
-        if said[2] != collection_digests(file):
+        if not is_current:
             raise DataError(f"{file.path}: changed since its index was built; {again}")
-        if said[1] != sha256:
+        if not is_whole:
             raise DataError(f"{folder / _GRAPH}: damaged (its SHA-256 is not the recorded one); {again}")
-        self._index = faiss.read_index(str(folder / _GRAPH))
+        self._index = faiss.read_index(str(folder / _GRAPH), faiss.IO_FLAG_MMAP_IFC)
 
     def nearest(self, vector: FloatArray, *, top: int) -> list[Near]:
         """Return the `top` texts with the largest cosine, as far as the graph leads to them, the nearest first.
@@ -118,7 +121,7 @@ def build_index(file: VectorFile, *, progress: Progress | None = None) -> Path:
         raise DataError(f"{file.path}: holds no vectors, so there is nothing to index")
     index = faiss.IndexHNSWFlat(file.dimensions, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = BUILD_BREADTH
-    collection = collection_digests(file)
+    collection = [_entry(each) for each in file.files]
     with (progress or Silent()).bar("indexing", total=rows) as advance:
         for texts, vectors in file.pieces():
             index.add(np.ascontiguousarray(unit(vectors)))
@@ -126,11 +129,20 @@ def build_index(file: VectorFile, *, progress: Progress | None = None) -> Path:
     folder = index_folder(file)
     with atomic_folder(folder) as temporary:
         faiss.write_index(index, str(temporary / _GRAPH))
-        sha256 = sha256_of(temporary / _GRAPH)
-        write_json(temporary / _RECORD, {"format": _FORMAT, "sha256": sha256, "collection": collection})
+        graph = _entry(temporary / _GRAPH)
+        write_json(temporary / _RECORD, {"format": _FORMAT, "graph": graph, "collection": collection})
     return folder
 
 
-def collection_digests(file: VectorFile) -> list[str]:
-    """Return the SHA-256 of the files of a collection, in order."""
-    return [sha256_of(each) for each in file.files]
+def _entry(path: Path) -> dict[str, Any]:
+    """Return what the record keeps of a file."""
+    found = path.stat()
+    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": sha256_of(path)}
+
+
+def _is_same(path: Path, entry: Mapping[str, Any]) -> bool:
+    """Return whether a file is the recorded one: untouched since, or, like a copy, with the same digest."""
+    found, sha256 = path.stat(), entry["sha256"]
+    if (found.st_size, found.st_mtime_ns) == (entry["bytes"], entry["mtime_ns"]):
+        return True
+    return found.st_size == entry["bytes"] and sha256_of(path) == sha256
