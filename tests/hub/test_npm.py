@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -15,39 +13,22 @@ from tests.local_server import Served, Server, serving
 
 from albertkit.hub import npm
 from albertkit.hub.consent import DownloadError, Offer, ask, granted
-from albertkit.hub.npm import FILES, PACKAGES, fetch_web_runtime
+from albertkit.hub.npm import FILES, fetch_web_runtime
 from albertkit.io.files import cache_folder
 
-
-def archive(files: dict[str, bytes]) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as tar:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return made.getvalue()
-
-
-ARCHIVES = [
-    archive({**{f"package/dist/{name}": name.encode() for name in FILES[:3]}, "package/dist/ort.all.js": b"-"}),
-    archive({"package/LICENSE": b"Apache", f"package/dist/{FILES[3]}": b"t", "package/README.md": b"-"}),
-]
-TAKEN = {**{name: name.encode() for name in FILES[:3]}, FILES[3]: b"t", "tokenizers.LICENSE.txt": b"Apache"}
+CONTENT = {name: name.encode() for name in FILES}
 
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     monkeypatch.setenv("ALBERTKIT_CACHE", str(tmp_path / "cache"))
     pinned = {
-        name: replace(record, size=len(content), sha256=sha256(content).hexdigest())
-        for (name, record), content in zip(PACKAGES.items(), ARCHIVES, strict=True)
+        name: replace(FILES[name], size=len(content), sha256=sha256(content).hexdigest())
+        for name, content in CONTENT.items()
     }
-    monkeypatch.setattr(npm, "PACKAGES", pinned)
-    paths = {
-        f"/{parts.netloc}{parts.path}": Served(content)
-        for parts, content in zip((urlsplit(one.url) for one in pinned.values()), ARCHIVES, strict=True)
-    }
+    monkeypatch.setattr(npm, "FILES", pinned)
+    urls = [urlsplit(file.url) for file in pinned.values()]
+    paths = {f"/{url.netloc}{url.path}": Served(content) for url, content in zip(urls, CONTENT.values(), strict=True)}
     with serving(paths) as server:
         monkeypatch.setenv("ALBERTKIT_MIRROR_URL", server.url)
         yield server
@@ -57,7 +38,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
 
 
-def test_only_what_a_page_needs_is_kept_and_nothing_is_fetched_twice(mirror: Server) -> None:
+def test_nothing_is_fetched_twice(mirror: Server) -> None:
     offers: list[Offer] = []
 
     def agree(offer: Offer) -> bool:
@@ -65,20 +46,19 @@ def test_only_what_a_page_needs_is_kept_and_nothing_is_fetched_twice(mirror: Ser
         return True
 
     folder = fetch_web_runtime(consent=agree)
-    assert files_in(folder) == TAKEN
+    assert files_in(folder) == CONTENT
     [offer] = offers
-    assert offer.size == sum(map(len, ARCHIVES))
+    assert offer.size == sum(map(len, CONTENT.values()))
     assert "MIT" in offer.licence
     asked = len(mirror.requests)
     assert fetch_web_runtime(consent=ask, offline=True) == folder
     assert len(mirror.requests) == asked
-    assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
 
 
 def test_without_consent_nothing_is_sent_and_the_refusal_names_npm(mirror: Server) -> None:
     with pytest.raises(DownloadError, match=r"npm pack onnxruntime-web@[\d.]+ @huggingface/tokenizers@"):
         fetch_web_runtime(consent=lambda _: False)
-    with pytest.raises(DownloadError, match="downloads are turned off; with npm: mkdir"):
+    with pytest.raises(DownloadError, match="downloads are turned off; with npm: npm pack"):
         fetch_web_runtime(consent=granted, offline=True)
     assert mirror.requests == []
 
@@ -90,14 +70,14 @@ def test_another_file_is_refused(mirror: Server) -> None:
         fetch_web_runtime(consent=granted)
 
 
-def test_archives_that_npm_packed_are_taken_without_a_network(mirror: Server) -> None:
-    given = cache_folder("npm") / f"onnxruntime-web-{npm.VERSION}.files"
+def test_files_put_there_by_hand_are_taken_without_a_network(mirror: Server) -> None:
+    given = cache_folder("npm") / f"onnxruntime-web-{npm.VERSION}"
     given.mkdir()
-    for name, content in zip(npm.PACKAGES, ARCHIVES, strict=True):
+    for name, content in CONTENT.items():
         (given / name).write_bytes(content[::-1])
     with pytest.raises(DownloadError, match="turned off"):
         fetch_web_runtime(offline=True)
-    for name, content in zip(npm.PACKAGES, ARCHIVES, strict=True):
+    for name, content in CONTENT.items():
         (given / name).write_bytes(content)
-    assert files_in(fetch_web_runtime(offline=True)) == TAKEN
+    assert files_in(fetch_web_runtime(offline=True)) == CONTENT
     assert mirror.requests == []
