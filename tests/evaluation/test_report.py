@@ -21,7 +21,7 @@ def test_keys_are_a_contract(make_report: MakeReport) -> None:
     keys = """
         task data model metrics split best_epoch epochs seconds examples chosen_by examples_by_split skipped teacher
         confusion calibration temperature calibration_before baselines verdict few_shot notes environment command
-        intervals too_few_examples
+        intervals mistakes too_few_examples
     """
     assert list(make_report().to_dict()) == keys.split()
 
