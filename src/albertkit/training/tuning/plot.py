@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from albertkit.evaluation.drawing import INK, add_title, new_figure, write_png
+from albertkit.evaluation.drawing import INK, add_legend, add_title, new_figure, write_png
 from albertkit.scoring.metrics import metric_title
 from albertkit.training.tuning.report import TrialRecord, shown_value
 
@@ -68,6 +68,10 @@ def search_figure(
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0)
+    kinds = [("#D55E00", "-", "best trial"), ("#BBBBBB", (0, (3, 2)), "pruned trial, last score")]
+    shown_kinds = kinds if any(trial.state == "pruned" for trial in shown) else kinds[:1]
+    handles = [axes.plot([], [], color=colour, linestyle=style, linewidth=2)[0] for colour, style, _ in shown_kinds]
+    add_legend(figure, handles, [text for *_, text in shown_kinds], loc="outside lower center", columns=2)
     add_title(figure, title)
     return figure
 
@@ -101,6 +105,8 @@ def _heights(values: Sequence[object], *, name: str) -> tuple[list[float], list[
         low, high = convert(min(numbers)), convert(max(numbers))
         back = math.exp if name == "learning_rate" else float
         ticks = [low + (high - low) * part / 4 for part in range(5)]
+        if all(isinstance(each, int) for each in numbers):
+            ticks = sorted({float(round(tick)) for tick in ticks})
         texts = [f"{back(tick):.1e}" if name == "learning_rate" else f"{tick:.4g}" for tick in ticks]
         return [(convert(each) - low) / (high - low) for each in numbers], [
             ((tick - low) / (high - low), text) for tick, text in zip(ticks, texts, strict=True)

@@ -60,15 +60,14 @@ class TuneReport:
 
         names = [name for name in SEARCHED if name in self.searched]
         table = Table(box=None, pad_edge=False, title=f"{self.metric} on {self.split}", title_justify="left")
-        for title in ("trial", self.metric, *(name.replace("_", " ") for name in names), "trained", "seconds", "state"):
-            table.add_column(title, justify="left" if title in ("state", "pooling") else "right", no_wrap=True)
+        for title in ("trial", self.metric, *(name.replace("_", " ") for name in names), "seconds", "state"):
+            table.add_column(title, justify="left" if title in ("state", "pooling") else "right")
         ordered = ranked(self.trials)
         for trial in ordered[:SHOWN]:
             table.add_row(
                 str(trial.number),
                 "" if trial.value is None else f"{trial.value:.2f}",
                 *(shown_value(name, trial.settings.get(name)) for name in names),
-                "" if trial.epochs is None else f"{trial.epochs} epochs",
                 "" if trial.seconds is None else f"{trial.seconds:.0f}",
                 trial.state,
             )
@@ -77,7 +76,8 @@ class TuneReport:
             console.print(f"and {len(ordered) - SHOWN} more in tune.json")
         if self.importance:
             shares = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in self.importance.items())
-            console.print(f"what matters (fANOVA): {shares}")
+            complete = sum(trial.state == "complete" for trial in self.trials)
+            console.print(f"what matters, by fANOVA over {complete} complete trials: {shares}", soft_wrap=True)
         scores = ", ".join(f"{name} {value:.2f}" for name, value in self.best["scores"].items() if value is not None)
         console.print(f"best: trial {self.best['number']}, {self.metric} {self.best['value']:.2f} on {self.split}")
         console.print(f"its model, {self.best['model']}, on {self.scored_split}: {scores}", soft_wrap=True)

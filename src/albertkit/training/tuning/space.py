@@ -41,9 +41,9 @@ class Space:
 
     def __post_init__(self) -> None:
         problems = [
-            f"{name} is {low}:{high}; give LOW:HIGH with 0 < LOW <= HIGH"
+            f"{name} is {bounds[0]:g}:{bounds[1]:g}; give LOW:HIGH with 0 < LOW <= HIGH"
             for name, bounds in (("learning-rate", self.learning_rate), ("epochs", self.epochs))
-            if bounds is not None and not 0 < (low := bounds[0]) <= (high := bounds[1]) < math.inf
+            if bounds is not None and not 0 < bounds[0] <= bounds[1] < math.inf
         ]
         problems += [
             f"{name} has no choice" for name in SEARCHED if getattr(self, name) is not None and not getattr(self, name)
@@ -153,7 +153,7 @@ def complete_space(base: FinetuneSettings, space: Space) -> Search:
     pooling = (space.pooling or usual) if pools else ()
     halves = (length // 2, length, 2 * length)
     search = Search(
-        base=base,
+        base=replace(base, patience=base.patience or filled.patience),
         recipe={
             "learning_rate": rate,
             "epochs": epochs,

@@ -105,6 +105,7 @@ def _study(optuna: Any, folder: Path, settings: TuneSettings, search: Search) ->
                 load_if_exists=True,
                 pruner=pruner if settings.prune else optuna.pruners.NopPruner(),
             )
+            optuna.storages.fail_stale_trials(study)  # of processes that were killed
     except Exception as error:  # of Optuna, SQLAlchemy or SQLite
         said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise WriteError(f"{folder / STORE}: cannot be used ({said[:200]}); give another --out") from error
@@ -155,9 +156,6 @@ def _one_trial(optuna: Any, study: Any, search: Search, folder: Path, settings: 
 
         try:
             report = finetune(replace(search.settings(chosen, out=str(run)), baseline=False, plots=False), watch=watch)
-        except KeyboardInterrupt:
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-            raise
         except RunError as error:  # a learning rate that is too high
             trial.set_user_attr("error", str(error))
             raise optuna.TrialPruned from error
