@@ -10,6 +10,7 @@
     |-- RunError                   a run directory: it exists, it is not one, it cannot resume
     |-- WriteError (files)         the system refused to write; the previous file is unchanged
     |-- DownloadError (consent)    a download that is not allowed, not reachable, or not what was asked for
+    |-- UploadError (push)         a model that cannot be sent to the hub
     `-- MissingExtraError          an optional library that is not installed, with its pip command
 
 `assert` stays for albertkit's own invariants; a foreign exception is translated where it enters, with `from`.

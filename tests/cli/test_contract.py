@@ -39,10 +39,12 @@ def test_the_commands_are_frozen() -> None:
         "plot",
         "predict",
         "prepare",
+        "push",
         "score",
         "serve",
         "tokenize",
         "train-vocab",
+        "tune",
     }
     assert sorted(SUMMARIES) == NAMES
 

@@ -21,6 +21,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "finetune": "Fine-tune a classifier, regressor, tagger or question answerer.",
         "evaluate": "Score a trained model with the data set's official metrics.",
         "predict": "Predict labels and probabilities for texts.",
+        "tune": "Search the settings of a fine-tuning run.",
         "plot": "Plot the learning curves of several runs in one picture.",
         "glue": "Fine-tune and score all GLUE tasks, and write the server's zip file.",
         "score": "Score a prediction file with the official metrics.",
@@ -34,6 +35,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
     "Deploy": {
         "serve": "Serve a model over HTTP, with a web page to try it.",
         "export": "Export a trained model to ONNX, OpenVINO or a page for the browser.",
+        "push": "Send a trained model to the Hugging Face hub.",
     },
     "Pretrain": {
         "prepare": "Convert raw text to shards for pretraining.",

@@ -22,7 +22,19 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("extra_dimensions", "size", "by_index", "rerank", "candidates", "rerank_label"),
     ),
     "Training": (
-        *("epochs", "learning_rate", "batch_size", "tokens", "steps", "few_shot", "seed", "seeds", "resume"),
+        *(
+            "trials",
+            "no_pruning",
+            "epochs",
+            "learning_rate",
+            "batch_size",
+            "tokens",
+            "steps",
+            "few_shot",
+            "seed",
+            "seeds",
+            "resume",
+        ),
         *("class_weights", "teacher_weight", "temperature", "patience", "optimizer", "schedule", "warmup"),
         *("cooldown", "weight_decay", "clip_norm", "bias_correction", "accumulate", "stages"),
         *("mlm_probability", "max_ngram", "short_share", "spread_positions", "google_quirks"),
@@ -33,6 +45,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Server": ("host", "port", "api_key_file", "allowed", "origins"),
     "Limit": ("queue", "deadline", "batch_wait", "max_body", "max_texts", "max_characters", "max_tokens"),
     "Download": ("source", "yes", "offline", "verify"),
+    "Upload": ("private", "message"),
     "Output": (
         *("out", "output_path", "to", "top", "explain", "explain_html", "explain_method", "explain_label"),
         *("overwrite", "save_seconds", "track", "shard_tokens"),

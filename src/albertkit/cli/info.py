@@ -14,11 +14,13 @@ from albertkit.cli.options import json_option, print_json
 def command(model: str, as_json: bool) -> None:
     """Show a model's shape, its parameters, and how many sharing saves."""
     from albertkit.checkpoints.shapes import flops_per_token, parameter_counts, unshared_parameters
-    from albertkit.config import published_config
+    from albertkit.config import PUBLISHED, published_config
     from albertkit.hub.known_models import cached_model_folder
     from albertkit.models.model_files import model_path, read_model
 
-    if model_path(model) is None and cached_model_folder(model) is None:  # a known model's shape needs no weights
+    if (
+        model_path(model) is None and model in PUBLISHED and cached_model_folder(model) is None
+    ):  # a known model's shape needs no weights
         config, heads = published_config(model), 0
     else:
         checkpoint = read_model(model)

@@ -37,7 +37,7 @@ def command(version: str | None, as_json: bool) -> None:
             str(row["hidden_size"]),
             str(row["heads"]),
             row["licence"],
-            megabytes(download.size) if download else "",
+            megabytes(download.size) if download and download.size else "",
             "yes" if row["cached"] else "no",
         )
     Console().print(table)

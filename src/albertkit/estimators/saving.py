@@ -13,7 +13,7 @@ from typing import Any
 from albertkit.checkpoints.sentence_transformers import MODULE_FOLDERS
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.models.loaded import Model
-from albertkit.models.model_files import model_path
+from albertkit.models.model_files import model_source
 from albertkit.models.pretrained import load_model, save_model
 
 PREFIX = "albertkit-"
@@ -93,9 +93,8 @@ def folder_facts(name: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is not JSON.
     """
-    path = model_path(name)
-    file = None if path is None else path / "task.json"
-    if file is None or not file.is_file():
+    file = model_source(name) / "task.json"
+    if not file.is_file():
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

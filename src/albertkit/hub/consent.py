@@ -29,19 +29,24 @@ class Offer:
     website: str
     author: str
     licence: str
-    size: int
-    """In bytes, about."""
+    size: int | None
+    """In bytes, about; None: only the server knows it."""
     url: str
     """Where it comes from."""
     folder: Path
     """Where it goes."""
 
+    @property
+    def about(self) -> str:
+        """The size in words."""
+        return "known once the download begins" if self.size is None else f"about {megabytes(self.size)}"
+
     def text(self) -> str:
         """Return the lines shown above the question."""
         return (
             f"{self.name} is not on this machine. It can be downloaded:\n  {self.what:9} {self.name}\n  website   "
-            f"{self.website}\n  author    {self.author}\n  licence   {self.licence}\n  size      about "
-            f"{megabytes(self.size)}\n  from      {self.url}\n  to        {self.folder}\n"
+            f"{self.website}\n  author    {self.author}\n  licence   {self.licence}\n  size      "
+            f"{self.about}\n  from      {self.url}\n  to        {self.folder}\n"
         )
 
 
@@ -73,7 +78,7 @@ def ask(offer: Offer) -> bool:
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise DownloadError(
             f"{offer.name} is not on this machine and there is no terminal to ask for consent. To download it, run: "
-            f"albertkit download {offer.name} --yes ({megabytes(offer.size)}, licence: {offer.licence})"
+            f"albertkit download {offer.name} --yes (size: {offer.about}, licence: {offer.licence})"
         )
     sys.stderr.write(f"{offer.text()}Download it now? [y/N] ")
     sys.stderr.flush()

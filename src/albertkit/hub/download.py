@@ -8,23 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from albertkit.config import published_config
+from albertkit.config import PUBLISHED
 from albertkit.errors import UsageError
 from albertkit.hub.consent import Consent, DownloadError, Offer, consent_by, is_offline
 from albertkit.hub.known_models import (
-    MODEL_DOWNLOADS,
     MODEL_SOURCES,
+    SHIPPED_MODEL,
     ModelSource,
     WantedFile,
     cached_model_folder,
     model_cache,
+    model_source_of,
 )
 from albertkit.hub.transfer import Announced, announce, download_file
-from albertkit.hub.web import NotThereError
+from albertkit.hub.web import NotThereError, RefusedError
 from albertkit.io.archive import unpack
 from albertkit.io.files import WriteError, atomic_folder
 from albertkit.io.manifest import FileRecord, Manifest, records_of, write_manifest
@@ -58,13 +59,13 @@ def fetch_model(
     source: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the folder of a known model, downloading it into the cache where it is not there yet.
+    """Return the folder of a model, downloading it into the cache where it is not there yet.
 
     From the hub all files are of one commit, and each is checked against the size and hash that the hub gives for it;
     from Google's archive, which has no published hash, the hash is recorded.
 
     Args:
-        name: a known model.
+        name: a known model, or ORG/NAME[@REVISION].
         consent: asked before anything is sent; `granted` and `ask` are ready-made, and ALBERTKIT_YES chooses if None.
         offline: forbid all downloads; as ALBERTKIT_OFFLINE and HF_HUB_OFFLINE say if None.
         source: one of `MODEL_SOURCES`; if None, whatever is in the cache, else the hub.
@@ -76,16 +77,19 @@ def fetch_model(
         CheckpointError: Google's archive is damaged.
         WriteError: the disk is full or refuses.
     """
-    published_config(name)
+    if name not in PUBLISHED:
+        model_source_of(name)
     if source not in (None, *MODEL_SOURCES):
         raise UsageError(f'there is no source "{source}"; known: {", ".join(MODEL_SOURCES)}')
     progress = progress or Silent()
-    if name not in MODEL_DOWNLOADS:
+    if name == SHIPPED_MODEL:
         found = cached_model_folder(name)
         assert found is not None, "the shipped model is always here"
         return found
-    model, folder = MODEL_DOWNLOADS[name], model_cache(name, source or "hub")
-    if source != "google":
+    model, folder = model_source_of(name), model_cache(name, source or "hub")
+    if source == "google" and model.archive is None:
+        raise UsageError(f"{name} is on the hub only; leave --source out")
+    if source != "google" or model.archive is None:
         url, by_hand = f"{hub_address()}/{model.repository}", _names(model.files)
         fetch = partial(_from_hub, name, model, folder, progress)
     else:
@@ -177,18 +181,36 @@ def _from_hub(name: str, model: ModelSource, folder: Path, progress: Progress) -
     for wanted in model.files:
         for file in wanted.names:
             address = f"{hub_address()}/{model.repository}/resolve/"
+            asked = quote(model.revision, safe="")
             try:
-                found = announce(f"{address}{revision or 'main'}/{file}", progress=progress)
+                found = announce(f"{address}{revision or asked}/{file}", progress=progress)
                 # The first answer names the commit; all files are taken at it, also when the branch moves meanwhile.
                 revision = revision or found.revision
-                records[file] = _fetch(f"{address}{revision or 'main'}/{file}", folder / file, found, wanted, progress)
+                _make((folder / file).parent)
+                url = f"{address}{revision or asked}/{file}"
+                records[file] = _fetch(url, folder / file, found, wanted, progress)
                 break
-            except NotThereError as error:
+            except (NotThereError, RefusedError) as error:
+                if model.archive is None and not records:
+                    raise DownloadError(_not_on_the_hub(name, model)) from error
+                if isinstance(error, RefusedError):
+                    raise
                 if wanted.needed and file == wanted.names[-1]:
-                    raise DownloadError(
-                        f"{name}: {address} has no {' or '.join(wanted.names)}; try --source google, or another mirror"
-                    ) from error
+                    other = (
+                        "try --source google, or another mirror"
+                        if model.archive is not None
+                        else "of models that it does not know, albertkit reads safetensors only, never pickled weights"
+                    )
+                    raise DownloadError(f"{name}: {address} has no {' or '.join(wanted.names)}; {other}") from error
     write_manifest(folder, Manifest(name, "hub", revision, records))
+
+
+def _not_on_the_hub(name: str, model: ModelSource) -> str:
+    return (
+        f'No model "{name}": {hub_address()} has no {model.repository} with a config.json at revision '
+        f'"{model.revision}", or it is private; correct the name, or fetch a private one with '
+        f"`hf download {model.repository} --local-dir DIR` and give DIR"
+    )
 
 
 def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, progress: Progress) -> FileRecord:
@@ -202,6 +224,7 @@ def _fetch(url: str, target: Path, found: Announced, wanted: WantedFile, progres
 
 
 def _from_google(name: str, model: ModelSource, folder: Path, progress: Progress) -> None:
+    assert model.archive is not None
     archive = folder.with_name(model.archive.rpartition("/")[2])
     _make(folder.parent)
     url = mirrored(model.archive)

@@ -1,4 +1,4 @@
-"""List the known models of `albertkit models`: the source of each, and its folder in the cache. Without torch."""
+"""Where models come from: the known ones of `albertkit models`, and any on the hub; their folders in the cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from albertkit.checkpoints.shapes import parameter_counts
 from albertkit.config import PUBLISHED, published_config
+from albertkit.hub.hub_names import hub_name
 from albertkit.io.files import WriteError, cache_folder
 from albertkit.io.manifest import read_manifest
 
@@ -48,6 +49,29 @@ _ENGLISH = (
 )
 _CHINESE = (_CONFIG, WantedFile(("vocab.txt",)), WantedFile(("tokenizer_config.json",), needed=False), _WEIGHTS)
 
+MODEL_FILES = (
+    "config.json",
+    "task.json",
+    "spiece.model",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+    "2_Dense/config.json",
+    "2_Dense/model.safetensors",
+    "README.md",
+    "head.safetensors",
+    "model.safetensors",
+)
+"""Every file of a model folder, which is what is fetched from a hub and what goes there. None is ever unpickled."""
+_NEEDED = ("config.json", "model.safetensors")
+_ANY = tuple(WantedFile((name,), needed=name in _NEEDED) for name in MODEL_FILES)
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -60,10 +84,13 @@ class ModelSource:
     """On the hub."""
     files: tuple[WantedFile, ...]
     """On the hub, the largest last."""
-    archive: str
+    archive: str | None
     """Address of Google's archive (README.md of google-research/albert): a TF1 checkpoint with its vocabulary."""
-    size: int
-    """Of the download, in bytes, about: weights in fp32 with the head for masked pieces, and the vocabulary."""
+    size: int | None
+    """Of the download, in bytes, about: weights in fp32 with the head for masked pieces, and the vocabulary. None: only
+    the server knows it, and nothing is asked before consent."""
+    revision: str = "main"
+    """On the hub."""
 
 
 def _model_sources() -> dict[str, ModelSource]:
@@ -92,7 +119,34 @@ def model_cache(name: str, source: str) -> Path:
     Raises:
         WriteError: there is no place for the cache.
     """
-    return cache_folder("models") / name / source
+    found = hub_name(name)
+    return cache_folder("models") / (Path(name, source) if found is None else found.folder)
+
+
+def model_source_of(name: str) -> ModelSource:
+    """Return where a model comes from.
+
+    Args:
+        name: a known model that is not shipped, or ORG/NAME[@REVISION].
+
+    Raises:
+        UsageError: the name is neither.
+    """
+    found = None if name in MODEL_DOWNLOADS else hub_name(name)
+    if found is None:
+        published_config(name)
+        return MODEL_DOWNLOADS[name]
+    author, _, _ = found.repository.partition("/")
+    return ModelSource(
+        author=author,
+        licence="see its model card",
+        website=f"https://huggingface.co/{found.repository}",
+        repository=found.repository,
+        files=_ANY,
+        archive=None,
+        size=None,
+        revision=found.revision,
+    )
 
 
 def cached_model_folder(name: str, *, source: str | None = None) -> Path | None:
@@ -102,13 +156,14 @@ def cached_model_folder(name: str, *, source: str | None = None) -> Path | None:
     holds all files that are needed, so that users can copy them there by hand.
 
     Args:
-        name: a known model.
+        name: a known model, or ORG/NAME[@REVISION].
         source: one of `MODEL_SOURCES`; any, in that order, if None.
 
     Raises:
         UsageError: the name is unknown.
     """
-    published_config(name)
+    if name not in PUBLISHED:
+        model_source_of(name)
     if name == SHIPPED_MODEL:
         return Path(str(resources.files("albertkit") / "assets" / SHIPPED_MODEL))
     for choice in MODEL_SOURCES if source is None else (source,):
@@ -124,7 +179,7 @@ def cached_model_folder(name: str, *, source: str | None = None) -> Path | None:
 def _put_by_hand(name: str, folder: Path) -> bool:
     if (folder / "manifest.json").exists():
         return False  # a download whose files have changed since
-    needed = [file.names for file in MODEL_DOWNLOADS[name].files if file.needed]
+    needed = [file.names for file in model_source_of(name).files if file.needed]
     return all(any((folder / each).is_file() for each in names) for names in needed)
 
 

@@ -29,6 +29,10 @@ class NotThereError(DownloadError):
     """The server has no such file."""
 
 
+class RefusedError(DownloadError):
+    """The server gives it only to users that it knows; the hub also says so of names that do not exist."""
+
+
 class PassingError(Exception):
     """What another attempt may mend; never leaves `transfer.py`."""
 
@@ -55,7 +59,7 @@ def opened(url: str, *, method: str = "GET", headers: Mapping[str, str] | None =
     address = url
     for _ in range(MAX_REDIRECTS + 1):
         # Only what began on this machine may lead to it: a server elsewhere has no business here.
-        loopback = _check_address(address, http_allowed=address == url or _on_this_machine(url))
+        loopback = check_address(address, http_allowed=address == url or _on_this_machine(url))
         own = {"User-Agent": "albertkit", "Accept-Encoding": "identity", **(headers or {})}
         # A proxy of the network knows nothing of this machine's own servers.
         opener = urllib.request.build_opener(_Stay, *([urllib.request.ProxyHandler({})] if loopback else []))
@@ -83,11 +87,15 @@ def opened(url: str, *, method: str = "GET", headers: Mapping[str, str] | None =
     raise DownloadError(f"{url}: goes through more than {MAX_REDIRECTS} redirects; try another source")
 
 
-def _check_address(url: str, *, http_allowed: bool) -> bool:
-    """Refuse what is not https; tell whether the address is on this machine, where http may do."""
+def check_address(url: str, *, http_allowed: bool) -> bool:
+    """Refuse what is not https; tell whether the address is on this machine, where http may do.
+
+    Raises:
+        DownloadError: another address.
+    """
     loopback = _on_this_machine(url)
     if not (url.lower().startswith("https://") or (url.startswith("http://") and loopback and http_allowed)):
-        raise DownloadError(f"{url}: only https addresses are fetched from; correct the address of the mirror")
+        raise DownloadError(f"{url}: only https addresses are used; correct the address of the mirror")
     return loopback
 
 
@@ -105,7 +113,7 @@ def _refuse(url: str, refusal: urllib.error.HTTPError) -> None:
     if code in (404, 410):
         raise NotThereError(f"{url}: the server has no such file ({code}); try another source")
     if code in (401, 403):
-        raise DownloadError(f"{url}: the server refuses to give it ({code}); try another source, or fetch it by hand")
+        raise RefusedError(f"{url}: the server refuses to give it ({code}); try another source, or fetch it by hand")
     if code in _PASSING:
         raise PassingError(f"the server is busy or broken ({code})")
     raise DownloadError(f"{url}: the server answers {code}; try another source, or fetch it by hand")

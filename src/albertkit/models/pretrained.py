@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +20,8 @@ from albertkit.checkpoints.sentence_transformers import remove_declaration
 from albertkit.config import AlbertConfig, published_config
 from albertkit.encoder.encoder import Encoder, initialize
 from albertkit.errors import CheckpointError, UsageError
-from albertkit.io.files import atomic_folder
+from albertkit.io.files import atomic_folder, write_text
+from albertkit.models.card import CARD, CardFacts, card_text
 from albertkit.models.loaded import (
     Model,
     TaskFile,
@@ -270,6 +272,7 @@ def save_model(
     folder: str | os.PathLike[str],
     *,
     facts: Mapping[str, Any] | None = None,
+    card: CardFacts | None = None,
     dtype: torch.dtype = torch.float32,
     modules: bool = True,
 ) -> None:
@@ -279,6 +282,7 @@ def save_model(
         model: what to save.
         folder: the folder to write; an older model there is replaced.
         facts: further entries of `task.json` (data set, date).
+        card: what the training says in the model card, README.md.
         dtype: type of the network's weights on disk; fp16 halves the file and is read back as fp32.
         modules: whether a model that embeds gets the files by which sentence-transformers computes its vectors;
             `task.json` says it in any case. Without them a Dense map is not saved.
@@ -306,3 +310,4 @@ def save_model(
         if not modules:
             remove_declaration(temporary)
         model.tokenizer.save(temporary)
+        write_text(temporary / CARD, card_text(model, Path(folder), card))

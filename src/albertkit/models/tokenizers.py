@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from albertkit.checkpoints import Checkpoint, is_checkpoint
+from albertkit.config import PUBLISHED
 from albertkit.errors import CheckpointError
 from albertkit.hub.known_models import SHIPPED_MODEL, cached_model_folder
 from albertkit.models.loaded import announce
@@ -60,7 +61,9 @@ def find_tokenizer(
     Args, Raises: as `load_tokenizer`.
     """
     path = model_path(name)
-    if path is None and not str(name).endswith("-zh"):  # all English models have the same one
+    if (
+        path is None and str(name) in PUBLISHED and not str(name).endswith("-zh")
+    ):  # all English models have the same one
         return _official(mode, keep_accents), ()
     path = path or model_source(name)
     if path.is_file() and (path.suffix in _FILES or not is_checkpoint(path)):

@@ -44,6 +44,8 @@ class Task(ABC):
     """Name of the head in canonical state: `heads.<head>.*`."""
     problem_type: str | None
     """What a classifier's outputs mean in the words of a Hugging Face configuration; None for other heads."""
+    pipeline_tag: str | None = None
+    """What the Hugging Face hub calls the task; None where it has no word for it."""
     route: str = ""
     """Where the HTTP route is: "module:attribute" of a `tasks.route.Route`; "" where the server offers none."""
     trains_vectors: bool = False

@@ -16,6 +16,7 @@ from albertkit.datasets.labels import check_labels
 from albertkit.evaluation.report import Report
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
+from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
@@ -25,22 +26,29 @@ from albertkit.training.class_weights import label_notes
 from albertkit.training.digest import content_digest, split_digest
 from albertkit.training.few_shot.checks import amount_note
 from albertkit.training.finish import finish
-from albertkit.training.resolved import resolve
+from albertkit.training.resolved import Resolved, resolve
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.splits import Splits, choose_splits
-from albertkit.training.tracking import Tracking
+from albertkit.training.tracking import Tracking, Watch
 from albertkit.training.train import train
 
 
-def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Progress | None = None) -> Report:
+def finetune(
+    settings: FinetuneSettings,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> Report:
     """Train, choose the best epoch on the validation split, score, and write the run directory.
 
     Args:
         settings: what to do; open choices come from the recipe.
         resume: continue a run that was stopped; its weights end as if it had not been.
         progress: gets the progress reports; silent by default.
+        watch: sees every event of metrics.jsonl, and may end the training with an exception.
 
     Raises:
         UsageError, DataError, CheckpointError: the settings, the data or the model cannot be used.
@@ -49,20 +57,15 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Prog
     """
     check_alone("finetune")
     progress = progress or Silent()
-    with locked(settings.out), Tracking(settings.track, progress) as tracking:
+    with locked(settings.out), Tracking(settings.track, progress, watch=watch) as tracking:
         return _finetune(settings, resume=resume, progress=progress, tracking=tracking)
 
 
 def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress, tracking: Tracking) -> Report:
     started = time.perf_counter()
     execution = training_execution(settings, to="train")
-    source = _open(settings)
-    if not isinstance(settings.data, str):  # the splits' digests tell a resumed run whether the rows are the same
-        settings = replace(settings, data=source.name)
-    base = load_model(settings.model)
-    splits = choose_splits(source, settings)
-    resolved = resolve(settings, base, splits.train)
-    task = resolved.task
+    source, base, splits, resolved = prepare(settings)
+    settings, task = resolved.settings, resolved.task
     if isinstance(task, ClassificationTask):
         check_labels(source.labels, where=source.name, task=task.name)
     splits = splits.noting(
@@ -84,6 +87,20 @@ def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress, t
     folder = RunFolder.open(settings.out, resolved.settings.to_dict(), resume=resume, inputs=inputs)
     run = Run(execution, folder, progress, started, tracking)
     return finish(train(base, splits, resolved, run, teacher=teacher), resolved, run)
+
+
+def prepare(settings: FinetuneSettings) -> tuple[DataSource, Model, Splits, Resolved]:
+    """Read data and model, and make every choice that the settings leave open.
+
+    Raises:
+        UsageError, DataError, CheckpointError: as `finetune`.
+    """
+    source = _open(settings)
+    if not isinstance(settings.data, str):  # the splits' digests tell a resumed run whether the rows are the same
+        settings = replace(settings, data=source.name)
+    base = load_model(settings.model)
+    splits = choose_splits(source, settings)
+    return source, base, splits, resolve(settings, base, splits.train)
 
 
 def _open(settings: FinetuneSettings) -> DataSource:

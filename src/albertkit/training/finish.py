@@ -10,6 +10,7 @@ from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliab
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.evaluation.report_page import FILE_NAME, report_page
 from albertkit.io.files import write_text
+from albertkit.models.card import CardFacts, short
 from albertkit.models.pretrained import save_model
 from albertkit.scoring.score import Score
 from albertkit.training.environment import environment
@@ -39,7 +40,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     if trained.few_shot is not None:
         settings = replace(settings, pooling=model.head.pooling)
     folder = run.folder.path
-    save_model(model, folder / "model", facts={"data": splits.train.name})
+    save_model(model, folder / "model", facts={"data": splits.train.name}, card=_card(trained, resolved))
     run.progress.report(f"model: {folder / 'model'}")
     baselines = () if trained.few_shot is None else trained.few_shot.baselines
     baselines = baselines or tuple(
@@ -84,6 +85,24 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     write_text(folder / FILE_NAME, report_page(report, name=folder.name, command=command, curves=settings.plots))
     run.complete(report)
     return report
+
+
+def _card(trained: Trained, resolved: Resolved) -> CardFacts:
+    settings, splits, scored = resolved.settings, trained.splits, trained.scored
+    assert scored is not None
+    limits = (f"The split {trained.chosen_by} chose the model.",)
+    if trained.chosen_by == splits.test.split:
+        limits = ("The split that chose the model also scored it, so the scores are somewhat too high.",)
+    return CardFacts(
+        base=settings.model,
+        data=short(splits.train.name),
+        command=repeating_command("finetune", settings, suffix="", shown=short),
+        scores={name: value for name, value in scored.metrics.items() if value is not None},
+        split=splits.test.split,
+        intervals=scored.intervals,
+        examples={"train": len(splits.train), "scored": len(splits.test)},
+        limits=limits,
+    )
 
 
 def _draw(report: Report, scored: Score, metric: str, *, folder: Path) -> None:

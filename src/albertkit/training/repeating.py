@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -13,7 +13,12 @@ REPEATED = ("data", "unlabelled", "track")
 """Settings whose values are options of their own each; other lists are one option with commas."""
 
 
-def repeating_command(command: str, settings: SharedSettings) -> str:
+_PATHS = ("model", "config", "data", "out", "data_dir", "teacher", "unlabelled")
+
+
+def repeating_command(
+    command: str, settings: SharedSettings, *, suffix: str = "-again", shown: Callable[[str], str] = str
+) -> str:
     """Return the command line that does the same again, in another run directory.
 
     >>> from albertkit.training.settings import FinetuneSettings
@@ -23,6 +28,8 @@ def repeating_command(command: str, settings: SharedSettings) -> str:
     Args:
         command: name of the command.
         settings: complete ones.
+        suffix: what makes the run directory another one.
+        shown: what to show of a path.
     """
     words = ["albertkit", command]
     for entry in fields(settings):
@@ -30,7 +37,9 @@ def repeating_command(command: str, settings: SharedSettings) -> str:
         default = entry.default_factory() if entry.default_factory is not MISSING else entry.default
         if value is None or value == default or entry.name == "plots":
             continue
-        words += _option(entry.name, f"{value}-again" if entry.name == "out" else value)
+        if entry.name in _PATHS:
+            value = [shown(str(each)) for each in value] if isinstance(value, list | tuple) else shown(str(value))
+        words += _option(entry.name, f"{value}{suffix}" if entry.name == "out" else value)
     return shlex.join(words)
 
 

@@ -14,6 +14,8 @@ from albertkit.training.trackers import TRACKERS, Open, TrackedRun, Tracker
 FILE_NAME = "tracking.json"
 """In the run directory: tracker -> what it calls the run."""
 
+Watch = Callable[[Mapping[str, Any]], None]
+
 
 class Tracking:
     """The trackers of one run; a context that closes them.
@@ -21,14 +23,17 @@ class Tracking:
     Args:
         names: of `TRACKERS`.
         progress: gets the places and the failures.
+        watch: sees every event, and may end the training with an exception.
 
     Raises:
         UsageError: an unknown tracker.
         MissingExtraError: the library of one is not installed.
     """
 
-    def __init__(self, names: Sequence[str] = (), progress: Progress | None = None) -> None:
-        self._progress = progress or Silent()
+    def __init__(
+        self, names: Sequence[str] = (), progress: Progress | None = None, *, watch: Watch | None = None
+    ) -> None:
+        self._progress, self._watch = progress or Silent(), watch
         self._openers: dict[str, Open] = {name: TRACKERS[name]() for name in names}
         self._trackers: dict[str, Tracker] = {}
 
@@ -77,6 +82,8 @@ class Tracking:
 
     def log(self, event: Mapping[str, Any]) -> None:
         """Send the numbers of one event."""
+        if self._watch is not None:
+            self._watch(event)
         if self._trackers:
             values = dict(numbers(event))
             self._each("log", lambda tracker: tracker.log(values, step=event["step"]))

@@ -50,6 +50,7 @@ class ClassificationTask(Task):
 
     head = "classifier"
     onnx_head = "albertkit.tasks.classification.onnx_head:classifier"
+    pipeline_tag = "text-classification"
     route = "albertkit.tasks.classification.route:CLASSIFY"
 
     def __post_init__(self) -> None:

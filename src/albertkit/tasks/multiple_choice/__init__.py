@@ -54,6 +54,7 @@ class MultipleChoiceTask(Task):
     objective = "albertkit.tasks.multiple_choice.head:MULTIPLE_CHOICE"
     problem_type = None
     onnx_head = "albertkit.graphs.heads:linear"
+    pipeline_tag = "multiple-choice"
     route = "albertkit.tasks.multiple_choice.route:CHOOSE"
     default_length = 512  # that of Google's run_race.py
     default_pooling = "pooler"  # what transformers' class reads; the mean was not measured

@@ -56,6 +56,7 @@ class QuestionAnsweringTask(Task):
 
     data_task = "question_answering"
     problem_type = None
+    pipeline_tag = "question-answering"
     route = "albertkit.tasks.question_answering.route:ANSWER"
     default_length = 384  # that of Google's run_squad scripts
     nano_epochs = 2  # an example is a whole passage; not tuned

@@ -56,6 +56,7 @@ class SimilarityTask(Task):
     objective = "albertkit.tasks.similarity.head:SIMILARITY"
     problem_type = None
     onnx_head = "albertkit.tasks.similarity.onnx_head:unit_vectors"
+    pipeline_tag = "sentence-similarity"
     route = "albertkit.tasks.similarity.route:COMPARE"
     default_pooling = "mean"
     # Vectors that are good before the first step want a low rate. On STS-B dev, Pearson is 77.1 at the start, after an

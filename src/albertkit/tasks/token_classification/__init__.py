@@ -71,6 +71,7 @@ class TokenClassificationTask(Task):
     objective = "albertkit.tasks.token_classification.head:TAGS"
     problem_type = None
     onnx_head = "albertkit.graphs.heads:linear"
+    pipeline_tag = "token-classification"
     route = "albertkit.tasks.token_classification.route:TAG"
     nano_learning_rate = 1e-3  # twice that of other tasks: steps hold few tokens, 10 to 30 a sentence; not tuned
     score_options = ("scheme",)

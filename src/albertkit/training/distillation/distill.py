@@ -14,6 +14,7 @@ from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution, set_seed
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
+from albertkit.models.card import CardFacts, short
 from albertkit.models.loaded import EmbeddingSpec, Model
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.distillation.objective import DistillObjective
@@ -190,8 +191,19 @@ class _Distillation:
             command=settings.to_dict(),
             **shared_figures(state, run),
         )
+        texts = {"train": len(source.train), "held out": len(source.held_out)}
+        card = CardFacts(
+            base=settings.model or "",
+            data=", ".join(map(short, settings.data)),
+            command=repeating_command("distill", settings, suffix="", shown=short),
+            examples=texts,
+            limits=(
+                f"The vectors follow those of {short(settings.teacher)}: cosine {report.scores.vector_cosine:.4f} on "
+                "held-out texts.",
+            ),
+        )
         command = repeating_command("distill", settings)
-        finish(report, run, save=partial(self._save, objective), command=command)
+        finish(report, run, save=partial(self._save, objective, card=card), command=command)
         return report
 
     def _fill(self, objective: DistillObjective, plain: DistillBatches) -> None:
@@ -247,7 +259,7 @@ class _Distillation:
         self.run.progress.report(f"step {state.step:,}, {state.tokens:,} tokens: held-out {figures}")
         self._save(objective, self.run.folder.path / "model")
 
-    def _save(self, objective: DistillObjective, folder: Path) -> None:
+    def _save(self, objective: DistillObjective, folder: Path, card: CardFacts | None = None) -> None:
         """Write the student; its vector is the mean, mapped into the teacher's space."""
         embedding = EmbeddingSpec("mean", dense=map_of_the_mean(objective))
-        save_model(replace(self.student, embedding=embedding), folder)
+        save_model(replace(self.student, embedding=embedding), folder, card=card)

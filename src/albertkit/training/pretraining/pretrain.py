@@ -13,6 +13,7 @@ from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
+from albertkit.models.card import CardFacts, short
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.training.checks import training_execution
@@ -146,6 +147,13 @@ def _trained(training: Pretraining) -> PretrainReport:
         **shared_figures(loop.state, run, processes=processes.world),
     )
     if processes.is_main:
+        card = CardFacts(
+            base=settings.model or "",
+            data=short(settings.data),
+            command=repeating_command("pretrain", settings, suffix="", shown=short),
+            scores={"mlm_accuracy": scores.mlm_accuracy, "sop_accuracy": scores.sop_accuracy},
+            split="held-out text" if held_out_tokens else "training text",
+        )
         command = repeating_command("pretrain", settings)
-        finish(report, run, save=lambda folder: save_model(model, folder), command=command)
+        finish(report, run, save=lambda folder: save_model(model, folder, card=card), command=command)
     return report
