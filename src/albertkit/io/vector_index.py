@@ -145,4 +145,4 @@ def _is_same(path: Path, entry: Mapping[str, Any]) -> bool:
     found, sha256 = path.stat(), entry["sha256"]
     if (found.st_size, found.st_mtime_ns) == (entry["bytes"], entry["mtime_ns"]):
         return True
-    return found.st_size == entry["bytes"] and sha256_of(path) == sha256
+    return bool(found.st_size == entry["bytes"] and sha256_of(path) == sha256)
