@@ -23,9 +23,9 @@ from albertkit.cli.options import json_option, print_json
 def command(name: str, yes: bool, offline: bool, source: str | None, verify: bool, as_json: bool) -> None:
     """Download a known model or data set, after asking.
 
-    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, imdb, glue/sst2 and the other tasks
-    of GLUE, or onnxruntime-web, which `export --to web` needs. The folder is printed. A download that was cut continues
-    when the same command is given again.
+    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, imdb, glue/sst2 and the other
+    tasks of GLUE, or onnxruntime-web, which `export --to web` needs. The folder is printed. A download that was cut
+    continues when the same command is given again.
     """
     from albertkit.config import PUBLISHED
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset
