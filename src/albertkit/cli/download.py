@@ -38,7 +38,8 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
     from albertkit.io.progress import Console
 
     known = [*PUBLISHED, *DATASET_DOWNLOADS, WEB_RUNTIME]
-    is_model = name in PUBLISHED or (name not in known and hub_name(name) is not None)
+    families = {each.partition("/")[0] for each in DATASET_DOWNLOADS}
+    is_model = name in PUBLISHED or (name.partition("/")[0] not in families and hub_name(name) is not None)
     if name not in known and not is_model:
         hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
         raise UsageError(f'no known model or data set "{name}"{hint}')
