@@ -68,7 +68,7 @@ def test_only_https_or_this_machine(address: str, tmp_path: Path) -> None:
 
 def test_a_server_elsewhere_may_not_lead_to_this_machine() -> None:
     with pytest.raises(DownloadError, match="only https"):
-        web._check_address("http://127.0.0.1/f", http_allowed=False)
+        web.check_address("http://127.0.0.1/f", http_allowed=False)
 
 
 def test_a_cut_line_is_taken_up_where_it_broke(tmp_path: Path) -> None:

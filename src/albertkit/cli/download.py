@@ -23,9 +23,9 @@ from albertkit.cli.options import json_option, print_json
 def command(name: str, yes: bool, offline: bool, source: str | None, verify: bool, as_json: bool) -> None:
     """Download a known model or data set, after asking.
 
-    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, imdb, glue/sst2 and the other tasks
-    of GLUE, or onnxruntime-web, which `export --to web` needs. The folder is printed. A download that was cut continues
-    when the same command is given again.
+    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, imdb, glue/sst2 and the other
+    tasks of GLUE, or onnxruntime-web, which `export --to web` needs. The folder is printed. A download that was cut
+    continues when the same command is given again.
     """
     from albertkit.config import PUBLISHED
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset
@@ -38,7 +38,8 @@ def command(name: str, yes: bool, offline: bool, source: str | None, verify: boo
     from albertkit.io.progress import Console
 
     known = [*PUBLISHED, *DATASET_DOWNLOADS, WEB_RUNTIME]
-    is_model = name in PUBLISHED or (name not in known and hub_name(name) is not None)
+    families = {each.partition("/")[0] for each in DATASET_DOWNLOADS}
+    is_model = name in PUBLISHED or (name.partition("/")[0] not in families and hub_name(name) is not None)
     if name not in known and not is_model:
         hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
         raise UsageError(f'no known model or data set "{name}"{hint}')

@@ -28,7 +28,8 @@ class HubName:
 def hub_name(name: str) -> HubName | None:
     """Return what a name means on the hub, or None where it cannot be one.
 
-    A path whose first folder is on this machine is no name: a mistyped run directory must not lead to a download.
+    A path in `runs`, where run directories are, or in another folder that is on this machine is no name: a mistyped
+    run directory must not lead to a download.
 
     >>> hub_name("org/model@v1.0")
     HubName(repository='org/model', revision='v1.0')
@@ -36,6 +37,9 @@ def hub_name(name: str) -> HubName | None:
     ('main', None, None, None)
     """
     found = _NAME.fullmatch(name)
-    if found is None or "--" in found[1] or ".." in name or Path(name.partition("/")[0]).is_dir():
+    if found is None or "--" in found[1] or ".." in name:
+        return None
+    folder = name.partition("/")[0]
+    if folder == "runs" or Path(folder).is_dir():
         return None
     return HubName(found[1], found[2] or "main")

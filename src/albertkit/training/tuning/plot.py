@@ -27,7 +27,7 @@ def search_figure(
     """Draw parallel coordinates: an axis per searched setting, the most important first, and the score last.
 
     Args:
-        trials: those without a value are left out; pruned ones are thin and dashed.
+        trials: those without a value are left out; stopped ones are grey and dashed.
         searched: the settings.
         metric: name of the score.
         importance: setting -> share, written under the name of its axis.
@@ -68,8 +68,8 @@ def search_figure(
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0)
-    kinds = [("#D55E00", "-", "best trial"), ("#BBBBBB", (0, (3, 2)), "pruned trial, last score")]
-    shown_kinds = kinds if any(trial.state == "pruned" for trial in shown) else kinds[:1]
+    kinds = [("#D55E00", "-", "best trial"), ("#BBBBBB", (0, (3, 2)), "stopped trial, last score")]
+    shown_kinds = kinds if any(trial.state != "complete" for trial in shown) else kinds[:1]
     handles = [axes.plot([], [], color=colour, linestyle=style, linewidth=2)[0] for colour, style, _ in shown_kinds]
     add_legend(figure, handles, [text for *_, text in shown_kinds], loc="outside lower center", columns=2)
     add_title(figure, title)

@@ -218,7 +218,9 @@ def _report(optuna: Any, study: Any, search: Search, folder: Path, *, seconds: f
         scored_split=scored.split,
         searched=search.searched,
         importance=importance,
-        command=repeating_command("finetune", search.settings(dict(first.settings), out=str(folder / "best")), suffix=""),
+        command=repeating_command(
+            "finetune", search.settings(dict(first.settings), out=str(folder / "best")), suffix=""
+        ),
         plot=str(plot),
         seconds=round(seconds, 1),
     )
