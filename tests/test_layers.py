@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "models",
         "inference",
     },
+    "auditing": {"errors", "io", "data", "datasets", "scoring", "inference"},
     "explaining": {"errors", "batching", "io", "text", "data", "tasks", "inference"},
     "evaluation": {"errors", "io", "data", "datasets", "scoring", "tasks", "inference"},
     "training": {

@@ -65,7 +65,8 @@ def test_the_folder_of_a_classifier(tmp_path: Path) -> None:
     said = json.loads((tmp_path / "out" / "export.json").read_text())["web"]
     assert said == {
         "model": "films", "task": "classification", "output": "logits", "labels": ["no", "maybe", "yes"],
-        "max_length": 64, "needs_pair": False, "temperature": 1.5, "windows": {"stride": 20, "most": 8}, "cls_id": 2,
+        "max_length": 64, "needs_pair": False, "takes_pairs": True,
+        "temperature": 1.5, "windows": {"stride": 20, "most": 8}, "cls_id": 2,
         "sep_id": 3,
     }  # fmt: skip
     assert json.loads((tmp_path / "out" / "config.json").read_text())["transformers.js_config"] == {"dtype": "fp32"}

@@ -46,6 +46,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "order": "Predict whether the second text follows the first.",
     },
     "Models, data and tokenizers": {
+        "audit": "Find likely label errors, duplicates, leaks and outliers in a data set.",
         "models": "List the known models.",
         "info": "Show a model's shape, its parameters, and how many sharing saves.",
         "download": "Download a known model or data set, after asking.",

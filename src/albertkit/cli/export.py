@@ -55,11 +55,11 @@ def command(
 ) -> None:
     """Export a trained model to ONNX, OpenVINO or a page for the browser.
 
-    RUN is a run directory, a model folder or a known model. No torch is needed to predict then. The folder holds the
+    RUN is a run directory, a model folder or a known model. Running the export needs no torch. The folder holds the
     network with its shared weights stored once, the tokenizer and the task; predict, embed and evaluate take it like
     any other model. A dozen texts go through both models first: an export that gives other numbers is not kept. With
-    --data both are scored, too.
-    --to web also puts onnxruntime-web into the folder; it is downloaded once, after asking (14 MB).
+    --data both are scored, too. --to web also puts onnxruntime-web into the folder; it is downloaded once, after
+    asking (14 MB).
     """
     from dataclasses import asdict
 

@@ -70,6 +70,7 @@ def describe(model: Model) -> dict[str, Any]:
         "labels": list(model.labels),
         "max_length": model.max_length,
         "needs_pair": model.head.pooling == "pair",
+        "takes_pairs": classifier is not None and classifier.takes_pairs is not False,
         "temperature": 1.0 if classifier is None or classifier.temperature is None else classifier.temperature,
         "windows": None if windows is None else {"stride": windows.stride, "most": windows.most},
         "cls_id": model.tokenizer.cls_id,

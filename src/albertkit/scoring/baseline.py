@@ -139,7 +139,7 @@ def tfidf_outputs(
         task: "classification", "regression" or "multilabel".
     """
     notes: list[str] = []
-    features, test_features = _features(train_texts, test_texts, notes=notes)
+    features, test_features = tfidf_features(train_texts, test_texts, notes=notes)
     if task == "regression":
         return _ridge(features, train_labels, test_features), notes
     if task == "multilabel":
@@ -152,7 +152,14 @@ def _joined(text: Text) -> str:
     return text if isinstance(text, str) else _PAIR_SEPARATOR.join(text)
 
 
-def _features(train_texts: Sequence[Text], test_texts: Sequence[Text], *, notes: list[str]) -> tuple[Any, Any]:
+def tfidf_features(train_texts: Sequence[Text], test_texts: Sequence[Text], *, notes: list[str]) -> tuple[Any, Any]:
+    """Return TF-IDF of words and word pairs, learned from the training texts: sparse, `[texts, features]` of each.
+
+    Args:
+        train_texts: the training split.
+        test_texts: the other one.
+        notes: gets sentences on what was done otherwise than planned.
+    """
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 

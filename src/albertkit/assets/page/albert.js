@@ -85,6 +85,7 @@ export class Model {
   encode(given) {
     const { text, pair } = typeof given === "string" ? { text: given } : given;
     if (pair === undefined && this.web.needs_pair) throw new Error("This model compares two texts: add a second text.");
+    if (pair !== undefined && !this.web.takes_pairs) throw new Error("This model reads single texts: leave out the second text.");
     const a = this.tokenize(text).ids, b = pair === undefined ? null : this.tokenize(pair).ids;
     const budget = this.web.max_length - (b ? 3 : 2);
     const total = a.length + (b ? b.length : 0);

@@ -1,0 +1,1 @@
+"""What is wrong with a data set: likely label errors, duplicates, leaks, outliers, unreadable texts."""
