@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from albertkit.batching.cutting import training_steps
 from albertkit.errors import RunError
 from albertkit.inference.predictor import Predictor
-from albertkit.io.progress import Progress, counted
+from albertkit.io.progress import counted
 from albertkit.scoring.intervals import too_few
 from albertkit.scoring.score import Score
 from albertkit.tasks.classification.exits import ExitObjective, every_head
@@ -48,6 +49,7 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.run_folder import BEST
 from albertkit.training.schedules import Schedule
+from albertkit.training.shares import Shares, chosen_workers
 
 if TYPE_CHECKING:
     from albertkit.training.lessons import Lessons
@@ -91,13 +93,15 @@ class EpochLoop:
                     nn.init.constant_(each.bias, mean)  # else the first epoch only finds the mean
         self.objective = _objective(task, resolved.class_weights, exits=settings.exits)
         """Of the labels."""
-        inputs, epochs = _inputs_of(predictor, train, resolved, loop)
+        shares = self._shares(train)
+        inputs, epochs = _inputs_of(predictor, train, resolved, loop, shares)
         self.training = HeadTraining(
             inputs,
             heads if settings.exits else head,
             self.objective if lessons is None else lessons.objective(self.objective),
             train.targets if lessons is None else lessons.targets(train.targets),
             predictor.execution.torch_device,
+            shares,
         )
         total = loop.total_steps(len(epochs(0)))
         warmup = int(total * loop.warmup)
@@ -108,7 +112,23 @@ class EpochLoop:
         record = EpochRecord(len(train.encoded), outputs)
         self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
         self.state.restore(run.folder)
-        run.folder.begin(settings.to_dict(), step=self.state.step)
+        run.folder.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
+
+    def _shares(self, train: EncodedSplit) -> Shares:
+        """Return who computes a step; a head alone needs one worker, and a step that is compared as a whole, too."""
+        run, settings = self.run, self.resolved.settings
+        given = run.folder.recorded("parallel", settings.parallel)
+        whole_step = self.objective.sees_whole_step or settings.head_norm == "batch"
+        if given is None and (train.features is not None or whole_step):
+            given = 1
+        workers = chosen_workers(
+            given,
+            execution=run.execution,
+            config=self.predictor.model.config,
+            processes=run.shares.processes,
+            step_tokens=float(train.encoded.lengths.mean()) * self.loop.batch_size,
+        )
+        return replace(run.shares, workers=workers)
 
     def train(self) -> EpochState:
         """Train to the end, leave the best epoch's weights in the network, and return the history.
@@ -178,7 +198,7 @@ class EpochLoop:
         """Return the scores of the validation split, the task with what was tuned on it, and the mean loss."""
         task = task_of(self.predictor.model)
         with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
-            outputs = split_outputs(self.predictor, split, progress=counted(advance))
+            outputs = split_outputs(self.predictor, split, self.run.shares.processes, progress=counted(advance))
         losses = losses_of(self.objective, split, outputs)
         loss = float(losses.mean())
         if not bool(np.isfinite(losses).all()):
@@ -189,7 +209,7 @@ class EpochLoop:
 
 
 def _inputs_of(
-    predictor: Predictor, train: EncodedSplit, resolved: Resolved, loop: LoopSettings
+    predictor: Predictor, train: EncodedSplit, resolved: Resolved, loop: LoopSettings, shares: Shares
 ) -> tuple[Inputs, Plan]:
     """Return what gives the head its states, and the plan of an epoch's steps.
 
@@ -198,9 +218,10 @@ def _inputs_of(
         train: the tokenised training split, with features where the encoder is frozen.
         resolved: every choice.
         loop: those of the loop.
+        shares: who computes the passes.
     """
     settings, model = resolved.settings, predictor.model
-    tokens, lengths = settings.batch_tokens, train.encoded.lengths
+    tokens, lengths = max(settings.batch_tokens // shares.workers, 1), train.encoded.lengths
     inputs: Inputs
     if train.features is not None:
         inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
@@ -214,7 +235,14 @@ def _inputs_of(
         )
 
     def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
-        return training_steps(lengths, batch_size=loop.batch_size, batch_tokens=tokens, seed=settings.seed, epoch=epoch)
+        return training_steps(
+            lengths,
+            batch_size=loop.batch_size,
+            batch_tokens=tokens,
+            seed=settings.seed,
+            epoch=epoch,
+            shares=shares.count,
+        )
 
     return inputs, plan
 
@@ -226,10 +254,10 @@ def _objective(task: Task, weights: npt.NDArray[np.float32] | None, *, exits: bo
     return kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
 
 
-def scored_split(predictor: Predictor, split: EncodedSplit, progress: Progress) -> Score:
+def scored_split(predictor: Predictor, split: EncodedSplit, run: Run) -> Score:
     """Score the network as it is on the examples of a split."""
-    with progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
-        outputs = split_outputs(predictor, split, progress=counted(advance))
+    with run.progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
+        outputs = split_outputs(predictor, split, run.shares.processes, progress=counted(advance))
     return _scored(task_of(predictor.model), predictor, split, outputs)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from albertkit.hardware.device import Execution
 from albertkit.io.progress import Progress, Silent
 from albertkit.training.run_folder import InMemory, RunFolder
+from albertkit.training.shares import Shares
 from albertkit.training.state import State
 
 AnyStep = TypeVar("AnyStep")
@@ -24,6 +25,8 @@ class Run:
     """Where settings, events and checkpoints go."""
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.perf_counter)
+    shares: Shares = field(default_factory=Shares)
+    """The processes that train together; how many workers each has is chosen when the steps are known."""
 
     @property
     def seconds(self) -> float:

@@ -7,14 +7,18 @@ from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
 from albertkit.training.encoded_splits import EncodedSplits, split_outputs
+from albertkit.training.processes import Processes
 
 
-def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple[float | None, str | None]:
+def validation_temperature(
+    predictor: Predictor, splits: EncodedSplits, processes: Processes
+) -> tuple[float | None, str | None]:
     """Return the temperature, or None and a sentence that says why there is none.
 
     Args:
         predictor: the network with its best weights.
         splits: splits of the run, tokenised, with their features where the encoder is frozen.
+        processes: those that predict together.
 
     Returns:
         `(None, None)` without held-out rows, and for outputs that are not the probabilities of exclusive labels.
@@ -31,7 +35,7 @@ def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple
             f"the probabilities are not calibrated: calibration needs {LEAST_EXAMPLES} validation examples, not "
             f"{len(dataset)}"
         )
-    outputs = split_outputs(predictor, validation)
+    outputs = split_outputs(predictor, validation, processes)
     found = fit_temperature(
         unit_logits(outputs, validation.encoded),
         labels_true=task.targets(dataset.of(TextExample), num_labels=len(predictor.labels)),

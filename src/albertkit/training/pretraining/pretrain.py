@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-
 from albertkit.data.corpus.shards import Corpus
 from albertkit.data.pretraining.stream import held_out_documents
 from albertkit.errors import DataError, UsageError
@@ -19,16 +16,17 @@ from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import with_sentencepiece
 from albertkit.training.checks import training_execution
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.agreement import check_agreement, shards_digest
-from albertkit.training.pretraining.inputs import scoring_stream, starting_model, training_stream
+from albertkit.training.agreement import check_agreement
+from albertkit.training.pretraining.inputs import scoring_stream, shards_digest, starting_model, training_stream
 from albertkit.training.pretraining.loop import Pretraining, PretrainLoop
-from albertkit.training.pretraining.processes import Processes, join_processes, on_own_device
+from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, resolve
 from albertkit.training.pretraining.start import STARTS, begin
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.run import Run
-from albertkit.training.run_folder import InMemory, RunFolder
+from albertkit.training.run_folder import RunFolder, one_writer
+from albertkit.training.shares import Shares
 from albertkit.training.token_report import finish, shared_figures
 
 BETAS = (0.9, 0.98)
@@ -59,13 +57,14 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
         check_agreement(
             processes,
             training.resolved.settings,
+            out=settings.out,
             config=training.model.config,
-            corpus=training.corpus,
+            inputs=_inputs(training.corpus),
             execution=execution,
             begun=RunFolder(settings.out).is_begun and resume,
         )
         processes.connect(execution.device)
-        return _trained(training)
+        return _trained(training.shared_out())
 
 
 def _execution(settings: PretrainSettings) -> Execution:
@@ -95,22 +94,28 @@ def _prepared(
     resolved = resolve(
         settings, config, corpus_tokens=corpus_tokens, max_length=corpus.max_length, processes=processes.world
     )
-    run = Run(execution, InMemory())
+    folder = None
     if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
-        folder = RunFolder.open(
-            settings.out,
-            {**resolved.settings.to_dict(), "processes": processes.world},
-            resume=resume,
-            inputs={"shards": shards_digest(corpus)},
-        )
-        run = Run(execution, folder, progress)
+        kept = {**resolved.settings.to_dict(), "processes": processes.world}
+        folder = RunFolder.open(settings.out, kept, resume=resume, inputs=_inputs(corpus))
+    run = Run(
+        execution,
+        one_writer(processes, folder, device=execution.device),
+        progress if processes.is_main else Silent(),
+        shares=Shares(processes),
+    )
     stream = training_stream(resolved, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
-    return Pretraining(resolved, corpus, model, stream, scoring_stream(stream, held_out), processes, run)
+    return Pretraining(resolved, corpus, model, stream, scoring_stream(stream, held_out), run)
+
+
+def _inputs(corpus: Corpus) -> dict[str, str]:
+    return {"shards": shards_digest(corpus)}
 
 
 def _trained(training: Pretraining) -> PretrainReport:
     """Train to the end and write what came out."""
-    settings, model, run, processes = training.resolved.settings, training.model, training.run, training.processes
+    settings, model, run = training.resolved.settings, training.model, training.run
+    processes = run.shares.processes
     network = model.network
     run.note((*run.folder.notes, *model.notes))
     network.to(run.execution.torch_device)
@@ -126,20 +131,17 @@ def _trained(training: Pretraining) -> PretrainReport:
     restored = loop.restored()
     with processes.together("start"):
         if processes.is_main and not restored and settings.config is not None:
-            # The others take over these weights when they are wrapped.
             begin(
                 network, training.corpus, training.stream.documents, init=settings.init, seed=settings.seed,
                 progress=run.progress,
             )  # fmt: skip
-        run.folder.begin({**settings.to_dict(), "processes": processes.world}, step=loop.state.step)
+        run.folder.begin({**settings.to_dict(), **run.shares.to_dict()}, step=loop.state.step)
     if settings.compile:
         for group in network.encoder.groups:
             group.compile(dynamic=True)
-    objective: nn.Module = PretrainingObjective(network)
-    if processes.world > 1:
-        # Views: the gradients would else be held twice.
-        objective = DistributedDataParallel(objective, gradient_as_bucket_view=True)
-    objective.train()
+    if processes.world > 1 and not restored:
+        network.load_state_dict(processes.broadcast(network.state_dict(), device=run.execution.torch_device))
+    objective = PretrainingObjective(network).train()
     loop.train(objective)
     scores, held_out_tokens = loop.score_all(objective)
     processes.wait()
@@ -154,7 +156,7 @@ def _trained(training: Pretraining) -> PretrainReport:
         returns=loop.state.guard.returns,
         notes=model.notes,
         command=settings.to_dict(),
-        **shared_figures(loop.state, run, processes=processes.world),
+        **shared_figures(loop.state, run),
     )
     if processes.is_main:
         finish(report, run, save=lambda folder: save_model(model, folder))
