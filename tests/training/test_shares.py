@@ -68,7 +68,7 @@ def _weights(run: Path) -> dict[str, Tensor]:
     return dict(load_model(run).network.canonical_state())
 
 
-def test_a_run_keeps_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_keeps_its_workers(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "keywords.csv", keyword_rows(40))
     shape: dict[str, Any] = {"epochs": 1, "batch_size": 8, "baseline": False, "plots": False}
     for name in ("first", "second"):

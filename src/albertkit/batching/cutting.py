@@ -193,10 +193,7 @@ def training_steps(
             return cut_by_tokens(lengths, max_tokens=batch_tokens)
         return cut_evenly(lengths, max_tokens=batch_tokens, workers=shares)
 
-    return [
-        [steps[index][part] for part in cut(sizes[steps[index]])]
-        for index in random.permutation(len(steps))
-    ]
+    return [[steps[index][part] for part in cut(sizes[steps[index]])] for index in random.permutation(len(steps))]
 
 
 def _split(order: IntArray, counts: Iterable[int]) -> list[IntArray]:

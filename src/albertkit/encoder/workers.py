@@ -36,11 +36,11 @@ def on_workers(
     with _lock:
         pool = _pool(workers)
 
-    def alone(part: Part) -> Result:
+    def in_worker(part: Part) -> Result:
         with torch.inference_mode(not trains):
             return work(part)
 
-    return list(pool.map(alone, parts))
+    return list(pool.map(in_worker, parts))
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ def check_together(settings: FinetuneSettings, *, world: int) -> None:
     """Refuse what several processes cannot train together.
 
     Raises:
-        UsageError: a head alone, which one process trains in seconds.
+        UsageError: only a head is trained, which takes one process seconds.
     """
     if world > 1 and (settings.few_shot or settings.freeze_encoder):
         option = "--few-shot" if settings.few_shot else "--freeze-encoder"

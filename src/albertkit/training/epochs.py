@@ -115,7 +115,7 @@ class EpochLoop:
         run.folder.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
 
     def _shares(self, train: EncodedSplit) -> Shares:
-        """Return who computes a step; a head alone needs one worker, and a step that is compared as a whole, too."""
+        """Return who computes a step: one worker if only a head is trained, or if a step's examples are compared."""
         run, settings = self.run, self.resolved.settings
         given = run.folder.recorded("parallel", settings.parallel)
         whole_step = self.objective.sees_whole_step or settings.head_norm == "batch"

@@ -88,9 +88,7 @@ class _Prepared:
     run: Run
 
     @classmethod
-    def of(
-        cls, settings: FinetuneSettings, processes: Processes, *, resume: bool, progress: Progress
-    ) -> _Prepared:
+    def of(cls, settings: FinetuneSettings, processes: Processes, *, resume: bool, progress: Progress) -> _Prepared:
         """Check everything that can be checked before the first step."""
         started = time.perf_counter()
         check_together(settings, world=processes.world)

@@ -141,9 +141,7 @@ class Processes:
         if self.world == 1 or not parameters:
             return
         there = [float(parameter.grad is not None) for parameter in parameters]
-        parts = [
-            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters
-        ]
+        parts = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]
         flat = torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(there)])
         dist.all_reduce(flat)
         *sums, there_now = torch.split(flat, [*(part.numel() for part in parts), len(there)])

@@ -46,7 +46,15 @@ class SharedSettings:
             raise UsageError("; ".join(problems))
 
     def _problems(self) -> list[str]:
-        bounds = {**self.BOUNDS, "steps": 1, "parallel": 1, "seed": 0, "weight_decay": 0, "clip_norm": 0, "save_seconds": 0}
+        bounds = {
+            **self.BOUNDS,
+            "steps": 1,
+            "parallel": 1,
+            "seed": 0,
+            "weight_decay": 0,
+            "clip_norm": 0,
+            "save_seconds": 0,
+        }
         problems = [
             f"{_option(name)} is {value}; it must be {bound} or more{' and finite' * (value == math.inf)}"
             for name, bound in bounds.items()

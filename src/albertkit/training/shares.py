@@ -3,9 +3,10 @@
     passes 0 1 2 3 4 5, two processes of two workers:   process 0  worker 0: 0 4   worker 1: 2
                                                         process 1  worker 0: 1 5   worker 1: 3
 
-Gradients are added pass by pass in each worker, then worker by worker, then over the processes: always in this order, so
-the same numbers of processes and workers give the same bits. Threads that share one operation meet at its end, thousands
-of times per step; workers meet once.
+Gradients are added pass by pass in each worker, then worker by worker, then over the processes: always in this order,
+so the same numbers of processes and workers give the same bits. Threads that share one operation meet at its end,
+thousands of times per step; workers meet once. Workers read the same parameters, and `torch.autograd.grad` gives each
+gradients of its own.
 """
 
 from __future__ import annotations
@@ -131,9 +132,7 @@ class Shares:
             for parameter in parameters:
                 parameter.grad = None
         slopes = [
-            torch.split(each.grad, sizes)
-            for each, sizes in zip(everything, rows, strict=True)
-            if each.grad is not None
+            torch.split(each.grad, sizes) for each, sizes in zip(everything, rows, strict=True) if each.grad is not None
         ]
         kept = {number: found for (number, _), found in zip(own, encoded, strict=True)} if keeps else {}
 

@@ -44,9 +44,7 @@ class PretrainingBatch:
         place[rows] = np.arange(len(rows))
         positions = place[self.masked_positions]
         kept = positions >= 0
-        return PretrainingBatch(
-            self.batch.take(numbers), positions[kept], self.masked_ids[kept], self.swapped[numbers]
-        )
+        return PretrainingBatch(self.batch.take(numbers), positions[kept], self.masked_ids[kept], self.swapped[numbers])
 
 
 def pretraining_batch(

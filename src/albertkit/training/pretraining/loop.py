@@ -179,7 +179,7 @@ class PretrainLoop:
         """Restore the last good point, but continue behind the text at which the loss ran away."""
         run, state = self.training.run, self.state
         step = state.step + 1
-        state.go_back(run.folder.load_checkpoint(name=GOOD), folder=run.folder)
+        state.go_back(run.folder.load_checkpoint(name=GOOD) or {}, folder=run.folder)
         sentence = state.guard.go_back(step=step, good_step=state.step, rate=rate)
         run.progress.report(sentence, kind="warning")
         state.position = position

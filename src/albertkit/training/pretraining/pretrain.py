@@ -14,16 +14,16 @@ from albertkit.models.pretrained import save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.directory import read_directory
 from albertkit.text.tokenizer import with_sentencepiece
+from albertkit.training.agreement import check_agreement
 from albertkit.training.checks import training_execution
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.agreement import check_agreement
 from albertkit.training.pretraining.inputs import scoring_stream, shards_digest, starting_model, training_stream
 from albertkit.training.pretraining.loop import Pretraining, PretrainLoop
-from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings, resolve
 from albertkit.training.pretraining.start import STARTS, begin
 from albertkit.training.pretraining.state import PretrainState
+from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.shares import Shares
