@@ -111,6 +111,7 @@ class EpochLoop:
         outputs = task.num_outputs(predictor.model.labels) if self.objective.averages else 0
         record = EpochRecord(len(train.encoded), outputs)
         self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
+        self._validated: list[npt.NDArray[np.float32]] | None = None
         self.state.restore(run.folder)
         run.folder.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
 
@@ -177,9 +178,10 @@ class EpochLoop:
         )
         measure_batch_statistics(self.predictor, train)
         scores = {"train": train_scores}
-        validated, task = "", task_of(model)
+        validated, task, outputs = "", task_of(model), None
         if self.splits.validation is not None:
-            scored, task, loss = self._validate(self.splits.validation, step)
+            outputs = self._outputs(self.splits.validation)
+            scored, task, loss = self._validated_scores(self.splits.validation, outputs, step)
             scores["validation"] = {"loss": loss, **scored.metrics}
             score = f"{metrics[0]} {scored.metrics[metrics[0]]:.2f}"
             few = scored.too_few_examples
@@ -188,24 +190,37 @@ class EpochLoop:
         if state.end_epoch(scores) and self.splits.validation is not None:
             kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
             self.run.folder.save_checkpoint(kept, name=BEST)
+            self._validated = outputs
         self.run.folder.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
         trained = f", {metrics[0]} {train_scores[metrics[0]]:.2f}" if metrics[0] in train_scores else ""
         self.run.progress.report(
             f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"
         )
 
-    def _validate(self, split: EncodedSplit, step: Step) -> tuple[Score, Task, float]:
+    def validation_outputs(self) -> list[npt.NDArray[np.float32]]:
+        """Return what the best epoch's weights, which `train` left in the network, say of the validation split.
+
+        They are computed again only if the run was stopped after that epoch.
+        """
+        assert self.splits.validation is not None
+        return self._validated or self._outputs(self.splits.validation)
+
+    def _outputs(self, split: EncodedSplit) -> list[npt.NDArray[np.float32]]:
+        with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
+            return split_outputs(self.predictor, split, self.run.shares.processes, progress=counted(advance))
+
+    def _validated_scores(
+        self, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]], step: Step
+    ) -> tuple[Score, Task, float]:
         """Return the scores of the validation split, the task with what was tuned on it, and the mean loss."""
         task = task_of(self.predictor.model)
-        with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
-            outputs = split_outputs(self.predictor, split, self.run.shares.processes, progress=counted(advance))
         losses = losses_of(self.objective, split, outputs)
         loss = float(losses.mean())
         if not bool(np.isfinite(losses).all()):
             raise RunError(diverged(f"the validation loss became {loss}", step.number, step.learning_rate))
         if split is not self.splits.test:  # a threshold tuned on what is scored would flatter
             task = task.tuned(outputs, split.encoded, split.dataset.examples)
-        return _scored(task, self.predictor, split, outputs), task, loss
+        return scored_outputs(task, self.predictor, split, outputs), task, loss
 
 
 def _inputs_of(
@@ -258,10 +273,13 @@ def scored_split(predictor: Predictor, split: EncodedSplit, run: Run) -> Score:
     """Score the network as it is on the examples of a split."""
     with run.progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
         outputs = split_outputs(predictor, split, run.shares.processes, progress=counted(advance))
-    return _scored(task_of(predictor.model), predictor, split, outputs)
+    return scored_outputs(task_of(predictor.model), predictor, split, outputs)
 
 
-def _scored(task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]) -> Score:
+def scored_outputs(
+    task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]
+) -> Score:
+    """Score what the network said of the examples of a split."""
     return task.score_outputs(
         outputs,
         split.encoded,

@@ -160,19 +160,21 @@ class HeadTraining:
             return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 
         def states_of(number: int, indices: Indices) -> Tensor:
-            if shares.workers == 1:  # several workers train encoders without dropout
+            if shares.workers == 1:
                 _seed(seed, number)
             return inputs.states(indices)
 
         def pass_loss(number: int, indices: Indices) -> tuple[Tensor, Tensor]:
             states = states_of(number, indices)
-            with turn:  # all threads have one random generator
-                _seed(seed, len(passes) + number)
+            with turn:
+                if shares.workers > 1:  # the threads have one random generator, which their encoder does not use
+                    _seed(seed, number)
                 logits, losses = head_losses(states, indices)
             return losses.sum() / units, torch.cat([logits.detach().float(), losses.detach()[:, None]], dim=1)
 
         def step_loss(states: Tensor) -> tuple[Tensor, list[Tensor]]:
-            _seed(seed, len(passes))
+            if len(passes) > 1 or shares.count > 1:
+                _seed(seed, len(passes))
             logits, losses = head_losses(states, np.concatenate(list(passes)))
             return losses.mean(), [torch.cat([logits.detach().float(), losses.detach()[:, None]], dim=1)]
 

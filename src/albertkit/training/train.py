@@ -14,7 +14,8 @@ from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.checks import training_execution
 from albertkit.training.encoded_splits import encode_splits, question_notes, truncation_notes
-from albertkit.training.epochs import EpochLoop, scored_split
+from albertkit.training.epochs import EpochLoop, scored_outputs, scored_split
+from albertkit.training.heads import task_of
 from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.shares import Shares
@@ -85,7 +86,9 @@ def train(
     cut = truncation_notes(encoded, resolved)
     run.note(cut)
     splits = splits.noting(*cut, *question_notes(encoded, resolved))
-    few_shot, shares = None, run.shares
+    few_shot: FewShot | None = None
+    loop: EpochLoop | None = None
+    shares = run.shares
     if resolved.loop is None:
         from albertkit.training.few_shot.train import FewShotTraining
 
@@ -100,7 +103,7 @@ def train(
         loop = EpochLoop(predictor, encoded, resolved, resolved.loop, run, lessons)
         state, shares = loop.train(), loop.training.shares
         epochs, best_epoch, chosen_by, scored = state.epochs, state.best_epoch, splits.validation.split, None
-        temperature, reason = validation_temperature(predictor, encoded, run.shares.processes)
+        temperature, reason = validation_temperature(predictor, encoded, loop.validation_outputs)
     model = predictor.model
     model.network.requires_grad_(True).eval()
     if temperature is not None and isinstance(model.task, ClassificationTask):
@@ -109,7 +112,11 @@ def train(
         )
         run.progress.report(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by}")
     if scored is None and encoded.test is not None:
-        scored = scored_split(predictor, encoded.test, run)
+        if loop is not None and encoded.test is encoded.validation:
+            outputs = loop.validation_outputs()
+            scored = scored_outputs(task_of(predictor.model), predictor, encoded.test, outputs)
+        else:
+            scored = scored_split(predictor, encoded.test, run)
     return Trained(
         predictor,
         splits,
