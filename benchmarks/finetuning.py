@@ -40,7 +40,8 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
 from albertkit.training.loop import HeadTraining, StepPlan, TextInputs, train_steps
 from albertkit.training.optimizers import BETAS, EPSILON, build_optimizer, parameter_groups
-from albertkit.training.shares import Shares
+from albertkit.training.processes import Processes
+from albertkit.training.shares import Shares, chosen_workers
 
 RATE, DECAY, CLIP = 2e-5, 0.01, 1.0
 AGREEMENT = 1e-3
@@ -214,7 +215,12 @@ def measure_case(
     attentions = ("sdpa", "eager") if case.mode == "best" else ("sdpa",)
     made: dict[tuple[str, str, str], Callable[[], float]] = {}
     for execution in executions:
-        made["albertkit", execution.precision, "own"] = ours(folder, case, execution, checkpointing=checkpointing)
+        # As many workers as `albertkit finetune` chooses.
+        shape, tokens = config.with_dropout(0.0), float(np.mean(case.tokens))
+        workers = chosen_workers(None, execution=execution, config=shape, processes=Processes(), step_tokens=tokens)
+        made["albertkit", execution.precision, "own"] = ours(
+            folder, case, execution, checkpointing=checkpointing, workers=workers
+        )
         for attention in attentions:
             peer = of_transformers(folder, case, execution, attention=attention)
             made["transformers", execution.precision, attention] = peer
@@ -336,23 +342,23 @@ def measure(options: Any) -> Report:
     with tempfile.TemporaryDirectory(prefix="albertkit-benchmark-") as parent:
         folder = Path(parent) / "start"
         save_start(folder, config)
+        several = cases_of(options, steps=steps)
         if options.parallel > 1:
-            several = [snippets_case(steps=steps, batch_size=options.batch_size), *cases_of(options, steps=steps)]
-            for case in several:
+            several.insert(0, snippets_case(steps=steps, batch_size=options.batch_size))
+        for case in several:
+            if options.parallel > 1:
                 rows, details[case.name] = measure_workers(folder, case, executions, workers=options.parallel)
-                cases += rows
-        else:
-            for case in cases_of(options, steps=steps):
+            else:
                 rows, details[case.name] = measure_case(
                     folder, case, executions, config, peaks=peaks, checkpointing=options.gradient_checkpointing
                 )
-                cases += rows
-        for one in cases:
-            peer = f"({one['peer_precision']}, {one['peer_attention']}) " if "peer_attention" in one else ""
-            Console().report(
-                f"{one['case']}, {one['precision']}: {one['ours']:,.0f} tokens/s, {one['peer_name']} {peer}"
-                f"{one['peer']:,.0f}, ratio {one['ratio']:.2f}"
-            )
+            cases += rows
+            for one in rows:
+                peer = f"({one['peer_precision']}, {one['peer_attention']}) " if "peer_attention" in one else ""
+                Console().report(
+                    f"{one['case']}, {one['precision']}: {one['ours']:,.0f} tokens/s, {one['peer_name']} {peer}"
+                    f"{one['peer']:,.0f}, ratio {one['ratio']:.2f}"
+                )
     return {**report, "peaks": peaks, "cases": cases, "details": details}
 
 
