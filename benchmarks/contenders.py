@@ -126,7 +126,7 @@ def of_openvino(folder: Path, threads: int) -> Iterator[Contender]:
 
 
 class _Pooled(torch.nn.Module):
-    """transformers' network with its pooled output alone."""
+    """transformers' network with only its pooled output."""
 
     def __init__(self, peer: torch.nn.Module) -> None:
         super().__init__()

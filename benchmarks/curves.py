@@ -1,9 +1,9 @@
-"""Cost against length, number of texts and threads: albertkit beside transformers, as one picture.
+"""Cost against length, number of texts and threads: albertkit against transformers, as one picture.
 
     python benchmarks/curves.py --plot curves.png [--quick] [--json-out FILE]
 
 Made-up piece ids, all texts of a point of one length: the peer has no padding to lose by, so the points say what the
-lengths, the batch and the threads cost alone. Lengths stand on both sides of each round number, where steps would show.
+lengths, the batch and the threads cost. Lengths are on both sides of each round number, where steps would show.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What early exit costs and gains: accuracy, layers and texts/s by patience and by entropy, beside full depth.
+"""What early exit costs and gains: accuracy, layers and texts/s by patience and by entropy, next to full depth.
 
 Without --run it first fine-tunes albert-nano with exits on the film snippets that albertkit ships.
 """

@@ -1,9 +1,9 @@
-"""Tokens/s of fine-tuning steps: albertkit beside a plain transformers loop, same batches, same weights, one run.
+"""Tokens/s of fine-tuning steps: albertkit against a plain transformers loop, same batches, same weights, one run.
 
     python benchmarks/finetuning.py [--data-dir DIR] [--quick] [--json-out FILE]
     python benchmarks/finetuning.py --parallel 2 --model albert-nano --batch-size 32
 
-With --parallel: workers of one thread each beside threads that share every operation, without transformers.
+With --parallel: workers of one thread each against threads that share every operation, without transformers.
 
 See README.md in this folder for what is compared and how to read it.
 """
@@ -243,7 +243,7 @@ def measure_case(
     rows = []
     for execution in executions:
         own = f"albertkit {execution.precision} own"
-        # fp32 stands beside fp32; the faster precision beside the best that transformers can do at all.
+        # fp32 is compared with fp32; the faster precision with the best that transformers can do at all.
         fair = [key for key in made if key[0] != "albertkit" and execution.precision in (key[1], "bf16")]
         best = max(fair, key=lambda key: spread(rates[names[key]])["median"])
         same = names["transformers", "fp32", "sdpa"]

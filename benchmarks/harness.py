@@ -130,11 +130,11 @@ def row(
 
 @contextmanager
 def peak_memory() -> Iterator[dict[str, float]]:
-    """Measure how far the process grows inside; `megabytes` stands in the dictionary afterwards, on Linux."""
+    """Measure how far the process grows inside; `megabytes` is in the dictionary afterwards, on Linux."""
     found: dict[str, float] = {}
     status = Path("/proc/self/status")
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew; proc(5)
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak; proc(5)
         before = _megabytes(status, "VmRSS")
     except OSError:
         yield found

@@ -1,4 +1,4 @@
-"""Texts/s and latency of ALBERT-base on a processor: albertkit beside transformers, OpenVINO and ONNX Runtime.
+"""Texts/s and latency of ALBERT-base on a processor: albertkit against transformers, OpenVINO and ONNX Runtime.
 
     python benchmarks/inference.py [--data-dir DIR] [--quick] [--json-out FILE]
 
@@ -148,7 +148,7 @@ def latencies(
 
 
 def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
-    """Return GFLOP/s of the four products of a layer alone, weights packed, on 1,024 rows: what no encoder can pass."""
+    """Return GFLOP/s of only the four products of a layer, weights packed, on 1,024 rows: what no encoder can pass."""
     rows, hidden, inner = 1024, config.hidden_size, config.intermediate_size
     shapes = [(3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner)]
     seconds: dict[str, float] = {}
@@ -180,7 +180,7 @@ def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
 
 
 def products(config: AlbertConfig, lengths: Sequence[int]) -> float:
-    """Return the GFLOP of an encoder's products that a pooled output needs: the last layer at first tokens alone."""
+    """Return the GFLOP of an encoder's products that a pooled output needs: the last layer only at first tokens."""
     hidden, inner = config.hidden_size, config.intermediate_size
     layer = 2 * (4 * hidden**2 + 2 * hidden * inner)
     depth = config.num_hidden_layers * config.inner_group_num
@@ -202,7 +202,7 @@ def rows(
     work: float,
     packed: Mapping[str, float],
 ) -> Iterator[dict[str, Any]]:
-    """Return a row for each of ours beside each peer.
+    """Return a row for each of ours next to each peer.
 
     Raises:
         AlbertkitError: the outputs are not those of one network.

@@ -1,4 +1,4 @@
-"""Times of one training operation, forward and backward: albertkit's own kernel beside torch's operator.
+"""Times of one training operation, forward and backward: albertkit's own kernel against torch's operator.
 
     python benchmarks/layer_kernels.py [--model albert-nano] [--tokens 2048] [--lengths 16 32 128 512] [--json-out FILE]
 

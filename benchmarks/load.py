@@ -1,4 +1,4 @@
-"""Seconds to load a model from a warm disk cache: albertkit beside transformers and beside plainly reading the file.
+"""Seconds to load a model from a warm disk cache: albertkit against transformers and against plainly reading the file.
 
     python benchmarks/load.py [--model albert-xlarge-v2] [--rounds 7] [--json-out FILE]
 

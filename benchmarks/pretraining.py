@@ -1,4 +1,4 @@
-"""Tokens/s of whole pretraining steps: albertkit beside a plain transformers loop, same batches, same weights, one run.
+"""Tokens/s of whole pretraining steps: albertkit against a transformers loop, same batches, same weights, one run.
 
     python benchmarks/pretraining.py [--quick] [--json-out FILE]
 
@@ -244,7 +244,7 @@ def measure_case(
     case = f"{length} tokens"
     rows = []
     for own in ours:
-        # fp32 stands beside fp32; the faster precision stands beside the best that transformers can do at all.
+        # fp32 is compared with fp32; the faster precision with the best that transformers can do at all.
         fair = [peer for peer in peers if own.precision != "fp32" or peer.precision == "fp32"]
         best = max(fair, key=lambda peer: peer.rate)
         rows.append(

@@ -1,4 +1,4 @@
-"""Seconds of 100 epochs on a frozen encoder: albertkit, which keeps what it gave, beside running it every epoch.
+"""Seconds of 100 epochs on a frozen encoder: albertkit, which keeps what it gave, next to running it every epoch.
 
     python benchmarks/probing.py [--data-dir DIR] [--quick] [--json-out FILE]
 

@@ -1,4 +1,4 @@
-"""Requests/s and latency of a served classifier: `albertkit serve` beside uvicorn, FastAPI and transformers.
+"""Requests/s and latency of a served classifier: `albertkit serve` next to uvicorn, FastAPI and transformers.
 
     python benchmarks/serving.py [--run RUN] [--data-dir DIR] [--quick] [--json-out FILE]
     python benchmarks/serving.py --run RUN --soak 600                # every answer checked; then 4 x what it can do
@@ -71,7 +71,7 @@ def requests_of(predictor: Predictor, texts: Sequence[str]) -> Requests:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    """Return the report of what was asked for: beside the peers, a soak, or stops."""
+    """Return the report of what was asked for: next to the peers, a soak, or stops."""
     execution = choose_execution(device="cpu", precision="fp32", threads=options.threads)
     report: Report = {"name": "serving", "machine": machine(execution), "peaks": {}, "cases": []}
     with served_model(options) as model:
@@ -103,7 +103,7 @@ def contenders_of(model: str, further: list[str], threads: int) -> Iterator[tupl
 
 
 def beside_peers(model: str, texts: dict[str, Requests], further: list[str], options: argparse.Namespace) -> Report:
-    """Start all servers, ask them in turns, and return a row for each precision of ours beside each peer.
+    """Start all servers, ask them in turns, and return a row for each precision of ours next to each peer.
 
     Raises:
         AlbertkitError: an answer was wrong, or did not come.

@@ -4,7 +4,7 @@ Plain sockets with keep-alive: a request costs this side some 0.1 ms of the proc
 
     closed loop   `connections` clients; each asks again once it is answered
     open loop     `rate` requests a second, whether or not any is answered: what many strangers do
-    to the end    a closed loop that goes on after a refusal, until nobody listens
+    to the end    a closed loop that continues after a refusal, until nobody listens
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a served model must stand: hours of requests, more requests than it can answer, and SIGTERM at any moment."""
+"""What a served model must survive: hours of requests, more requests than it can answer, and SIGTERM at any moment."""
 
 from __future__ import annotations
 

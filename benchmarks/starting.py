@@ -1,4 +1,4 @@
-"""Seconds from the shell to a label: `albertkit predict RUN TEXT` beside the one line of transformers' pipeline.
+"""Seconds from the shell to a label: `albertkit predict RUN TEXT` next to the one line of transformers' pipeline.
 
     python benchmarks/starting.py [--run RUN] [--quick] [--json-out FILE]
 

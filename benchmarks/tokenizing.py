@@ -1,4 +1,4 @@
-"""Which tokenizers give the ids that ALBERT was trained with, and how fast: albertkit beside its peers on real lines.
+"""Which tokenizers give the ids that ALBERT was trained with, and how fast: albertkit against its peers on real lines.
 
     python benchmarks/tokenizing.py [--data-dir DIR] [--texts FILE ...] [--slow-python PYTHON] [--json-out FILE]
 

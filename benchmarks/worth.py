@@ -1,4 +1,4 @@
-"""What a model is worth: vectors, frozen features and fine-tuned heads beside random weights and TF-IDF, several seeds.
+"""What a model is worth: vectors, frozen features, fine-tuned heads next to random weights and TF-IDF, several seeds.
 
     python benchmarks/worth.py --data-dir data --out worth.json
     python benchmarks/worth.py --data-dir data --out worth.json --starts albert-nano runs/mine/model --only vectors

@@ -5,8 +5,12 @@ python docs/voice.py
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import sys
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +35,9 @@ EXCEPTIONS = {
 }
 """Part of a line -> why its word is right."""
 FOLDERS = ("src", "docs")
+"""Where every line counts."""
+PROSE_ONLY = ("tests", "benchmarks", "examples")
+"""Where comments, docstrings and Markdown count, and code does not."""
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 ENDINGS = (".py", ".pyi", ".md", ".html", ".js")
 
@@ -38,16 +45,42 @@ ENDINGS = (".py", ".pyi", ".md", ".html", ".js")
 def findings(root: Path = ROOT) -> list[str]:
     """Return place, word and plain word of every line with such a word, except in this file."""
     pages = [path for name in FOLDERS for path in sorted((root / name).rglob("*")) if path.suffix in ENDINGS]
+    code = [
+        path for name in PROSE_ONLY for path in sorted((root / name).rglob("*")) if path.suffix in (*ENDINGS, ".ipynb")
+    ]
     found = []
-    for page in (*pages, *(root / name for name in PAGES)):
-        if page.name == Path(__file__).name:
+    for page in (*pages, *code, *(root / name for name in PAGES)):
+        if page.name in (Path(__file__).name, "test_voice.py"):
             continue
-        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in prose_of(page) if page in code else lines_of(page):
             word = WORDS.search(line)
             if word and not any(part in line for part in EXCEPTIONS):
                 plain = next(new for old, new in PLAIN.items() if re.match(old, line[word.start() :], re.IGNORECASE))
                 found.append(f'{page.relative_to(root)}:{number}: "{word[0]}" (plain: {plain}): {line.strip()}')
     return found
+
+
+def lines_of(page: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with their numbers."""
+    return enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+
+
+def prose_of(page: Path) -> Iterator[tuple[int, str]]:
+    """Yield the comments and docstrings of a program, the Markdown of a notebook, and the lines of other files."""
+    if page.suffix == ".ipynb":
+        cells = json.loads(page.read_text(encoding="utf-8"))["cells"]
+        lines = (line for cell in cells if cell["cell_type"] == "markdown" for line in cell["source"])
+        yield from enumerate(lines, 1)
+    elif page.suffix != ".py":
+        yield from lines_of(page)
+    else:
+        content = page.read_text(encoding="utf-8")
+        begins = True  # of a statement: a string there is a docstring
+        for token in tokenize.generate_tokens(io.StringIO(content).readline):
+            if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and begins):
+                yield from enumerate(token.string.splitlines(), token.start[0])
+            if token.type not in (tokenize.COMMENT, tokenize.NL):
+                begins = token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     # The folder first: its unlabelled reviews are the text to read.
     "pretraining_on_your_own_text": ("aclImdb", "imdb", "imdb.tar.xz", "aclImdb_v1.tar.gz"),
 }
-"""Notebook -> where its data may stand in DIR: archives as their publishers name them, or folders."""
+"""Notebook -> where its data may be in DIR: archives as their publishers name them, or folders."""
 
 
 class ExampleError(Exception):

@@ -17,7 +17,7 @@ def shared() -> Path:
     """Folder with the golden files, foreign checkpoints and real data that are not part of this repository."""
     folder = REPOSITORY.parent / "shared"
     if not (folder / "golden").is_dir():
-        pytest.skip("the folder ../shared with golden files and real data is not beside this checkout")
+        pytest.skip("the folder ../shared with golden files and real data is not next to this checkout")
     return folder
 
 

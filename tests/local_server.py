@@ -31,7 +31,7 @@ class Served:
     length: int | None = None
     """What Content-Length claims."""
     head: dict[str, str] | None = None
-    """Headers of a HEAD alone, as the hub gives them with a redirect."""
+    """Headers of only a HEAD, as the hub gives them with a redirect."""
 
 
 @dataclass

@@ -50,7 +50,7 @@ def compare(found: dict[str, Any], wanted: dict[str, Any]) -> int:
     for name in ("sequence_output", "mlm_logits"):
         if name in wanted:
             own, theirs = found[name], wanted[name]
-            if theirs.shape[1] != mask.shape[1]:  # at the masked positions alone
+            if theirs.shape[1] != mask.shape[1]:  # only at the masked positions
                 rows = np.arange(len(own))[:, None]
                 same(own[rows, wanted["masked_lm_positions"]], theirs, name)
             else:

@@ -35,6 +35,7 @@ TESTS = {
     "checkpoint format": "tests.test_one_more:test_a_checkpoint_format",
     "metric": "tests.test_one_more:test_a_metric",
     "runtime": "tests.test_one_more:test_a_runtime",
+    "tracker": "tests.training.test_tracking:test_a_run_sends_every_event_and_its_report",
     "command": "tests.test_one_more:test_a_command",
     "page of the documentation": "tests.docs.test_site:test_the_navigation_names_every_page_once",
     "something in your own package": "tests.test_registry:test_an_entry_point_adds_a_name_and_cannot_replace_ours",

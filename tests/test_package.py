@@ -42,7 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree; the sdist lies beside it."""
+    """The wheel of this tree; the sdist is next to it."""
     out = tmp_path_factory.mktemp("dist")
     build(tree, out, "--wheel", "--sdist")
     (found,) = out.glob("*.whl")
@@ -69,7 +69,7 @@ def albertkit_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     venv.create(home, with_pip=False, symlinks=True)
     python = home / "bin" / "python"
     site = Path(_output([str(python), "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"]).strip())
-    # A line of a .pth goes on the path, but the .pth of an editable install in that folder is not followed.
+    # A line of a .pth is added to the path, but the .pth of an editable install in that folder is not followed.
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     _output([*pip, "install", "--quiet", "--no-deps", "--no-index", "--force-reinstall", str(wheel)])

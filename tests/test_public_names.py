@@ -40,6 +40,7 @@ NAMES = [
     "load_tokenizer",
     "prepare",
     "pretrain",
+    "pretraining_batches",
     "read_checkpoint",
     "score_file",
     "sentence_order",

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from albertkit.config import AlbertConfig
 from albertkit.encoder.encoder import Encoder
 from albertkit.hardware.device import Execution, choose_execution
+from albertkit.io.html import tag
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.network import Network
@@ -121,6 +123,13 @@ def settings(data: Path | str, out: Path, **changes: Any) -> FinetuneSettings:
         baseline=False,
     )
     return replace(start, **changes)
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing at the end of a run: pictures have tests of their own and cost more than tiny trainings."""
+    for name in ("plot_history", "plot_confusion", "plot_reliability"):
+        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    monkeypatch.setattr("albertkit.evaluation.report_page.svg", lambda *_, **__: tag("svg"))
 
 
 def assert_same_state(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def _parent() -> tempfile.TemporaryDirectory[str]:
 
 
 def write_teacher(folder: Path, *, modules: bool = True) -> Path:
-    """Write a BERT with random weights, its tokenizer, and what sentence-transformers puts beside them."""
+    """Write a BERT with random weights, its tokenizer, and what sentence-transformers adds."""
     import transformers
 
     folder.mkdir(parents=True)

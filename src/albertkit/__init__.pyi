@@ -18,8 +18,8 @@ from albertkit.evaluation.report import Report as Report
 from albertkit.evaluation.score import score_file as score_file
 from albertkit.explaining import explain as explain
 from albertkit.hardware.device import choose_execution as choose_execution
+from albertkit.inference.loading import load as load
 from albertkit.inference.predictor import Predictor as Predictor
-from albertkit.inference.predictor import load as load
 from albertkit.inference.pretraining_predictor import fill_masks as fill_masks
 from albertkit.inference.pretraining_predictor import sentence_order as sentence_order
 from albertkit.models.conversion import convert as convert
@@ -29,6 +29,7 @@ from albertkit.tasks.exit_rules import ExitRule as ExitRule
 from albertkit.training.distillation.distill import distill as distill
 from albertkit.training.distillation.settings import DistillSettings as DistillSettings
 from albertkit.training.finetune import finetune as finetune
+from albertkit.training.pretraining.inputs import pretraining_batches as pretraining_batches
 from albertkit.training.pretraining.pretrain import pretrain as pretrain
 from albertkit.training.pretraining.settings import PretrainSettings as PretrainSettings
 from albertkit.training.settings import FinetuneSettings as FinetuneSettings

@@ -29,7 +29,7 @@ _FOREIGN_KEYS = frozenset(
         "net_structure_type", "use_cache", "is_decoder", "cross_attention_hidden_size", "add_cross_attention",
         "chunk_size_feed_forward", "gradient_checkpointing", "return_dict", "output_attentions",
         "output_hidden_states", "is_encoder_decoder", "finetuning_task", "pruned_heads", "_name_or_path",
-        "directionality",
+        "directionality", "transformers.js_config",
     }
 )  # fmt: skip
 

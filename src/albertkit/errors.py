@@ -2,6 +2,7 @@
 
     AlbertkitError                 one sentence for the user: what was wrong, where, what to do
     |-- UsageError                 the call itself is off: an unknown option or name (exit code 2)
+    |   `-- ArgumentError          an unknown argument in Python; a TypeError, too
     |-- ConfigError                an invalid configuration value or key
     |-- TextError                  a text that cannot be tokenised (lone surrogates)
     |-- DataError                  a data set's file or row
@@ -32,6 +33,10 @@ class UsageError(AlbertkitError):
     """The call is off: an unknown name, an option that does not fit."""
 
     exit_code = 2
+
+
+class ArgumentError(UsageError, TypeError):
+    """An argument that a call does not take; a TypeError, too, as Python's own is."""
 
 
 class ConfigError(AlbertkitError):
@@ -100,6 +105,28 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         if ratio > best or (nearest is None and ratio == best):
             nearest, best = each, ratio
     return "" if nearest is None else f'; did you mean "{nearest}"?'
+
+
+def check_arguments(given: Iterable[str], known: Iterable[str], *, of: str) -> None:
+    """Refuse arguments that a call does not take.
+
+    >>> check_arguments(["epocs"], ["epochs", "seed"], of="FinetuneSettings")
+    Traceback (most recent call last):
+    albertkit.errors.ArgumentError: FinetuneSettings has no setting "epocs"; did you mean "epochs"?
+
+    Args:
+        given: names of the arguments.
+        known: names that it takes.
+        of: what is called.
+
+    Raises:
+        ArgumentError: names the first unknown one and the nearest known one.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            hint = did_you_mean(name, names) or f" (known: {', '.join(names)})"
+            raise ArgumentError(f'{of} has no setting "{name}"{hint}')
 
 
 def nearest_file(path: Path) -> str:

@@ -51,7 +51,7 @@ def test_memory_that_is_given_back_counts(harness: ModuleType) -> None:
         held = bytearray(b"x" * (64 << 20))
         del held
     if not used:
-        pytest.skip("this system does not let the peak begin anew")
+        pytest.skip("this system does not reset the peak")
     assert 60 < used["megabytes"] < 200
 
 

@@ -1,4 +1,4 @@
-"""The program beside transformers at tiny sizes: the JSON's form, and that both sides train the same."""
+"""The program against transformers at tiny sizes: the JSON's form, and that both sides train the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structured damage to what albertkit reads beside weights: values of JSON, names of files, steps of pickles.
+"""Structured damage to what albertkit reads besides weights: values of JSON, names of files, steps of pickles.
 
     python -m tests.checkpoints.fuzz_targets --count 20000              # every target; minutes each
     python -m tests.checkpoints.fuzz_targets --target pickle --only 7   # one case again
@@ -372,7 +372,7 @@ def fuzz(name: str, numbers: range) -> Tally:
     """Run cases of a target."""
     from tests.tiny import tiny_folder
 
-    from albertkit.inference.predictor import load
+    from albertkit.inference.loading import load
 
     with tempfile.TemporaryDirectory(prefix="albertkit-fuzz-") as folder:
         healthy, place = TARGETS[name].make(Path(folder)), Path(folder, "damaged")

@@ -4,7 +4,7 @@
     python -m tests.checkpoints.fuzzing --format bson --only 1234 # one case again
 
 Case N of a format is the same files on every machine. Half of the cases of a TensorFlow index, whose blocks have
-checksums, change an entry and compute the checksums anew, so that what lies behind them is tested as well.
+checksums, change an entry and compute the checksums again, so that what lies behind them is tested as well.
 """
 
 from __future__ import annotations

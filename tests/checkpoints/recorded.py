@@ -20,5 +20,5 @@ def recorded_model(name: str, folder: Path) -> Path:
         unpack(archive, folder / "recorded", error=CheckpointError)
         return folder / "recorded" / name
     if not SHARED.is_dir():
-        pytest.skip("the foreign checkpoints are not beside this checkout")
+        pytest.skip("the foreign checkpoints are not next to this checkout")
     return SHARED / name

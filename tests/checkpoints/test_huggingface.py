@@ -146,7 +146,7 @@ def test_ours_to_theirs_misses_nothing(
     _, report = getattr(transformers, architecture).from_pretrained(tmp_path, output_loading_info=True)
     assert not report["missing_keys"]
     assert not report["mismatched_keys"]
-    # Published files too hold the pooler beside a head that does not read it.
+    # Published files too hold the pooler next to a head that does not read it.
     pooler = {"albert.pooler.weight", "albert.pooler.bias"} if architecture in NO_POOLER else set()
     # Heads that the class does not have keep their places with empty tensors, so that no class makes up random ones.
     tensors = safetensors.torch.load_file(tmp_path / "model.safetensors")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,24 @@ def test_a_pickled_embedder_keeps_the_vectors(tmp_path: Path) -> None:
     expected = fitted.transform(TEXTS)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_allclose(again.transform(TEXTS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "embedding is "),
+        ("sentence_bert_config.json", {"max_seq_length": 7}, "max_length is 7, and task.json says 9; change both"),
+    ],
+)
+def test_a_declaration_that_was_edited_is_not_passed_by(
+    file: str, change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    folder = embedding_model(tmp_path / "saved", pooling="mean", normalize=False)
+    write(folder / file, {**json.loads((folder / file).read_text()), **change})
+    with pytest.raises(CheckpointError, match=f"modules.json and its files say that {words}"):
+        read_checkpoint(folder)
+    for name in ("modules.json", "task.json"):
+        copy = tmp_path / name
+        shutil.copytree(folder, copy)
+        (copy / name).unlink()
+        read_checkpoint(copy)

@@ -19,7 +19,7 @@ from albertkit.errors import UsageError
 def candidates(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *words: str, shell: str = "bash"
 ) -> list[list[str]]:
-    """What the shell is told when its cursor stands at the end of the last word."""
+    """What the shell is told when its cursor is at the end of the last word."""
     monkeypatch.setenv("COMP_WORDS", " ".join(["albertkit", *words]))
     monkeypatch.setenv("COMP_CWORD", words[-1] if shell == "fish" else str(len(words)))
     capfd.readouterr()

@@ -99,3 +99,21 @@ def test_a_length_that_cannot_be(length: str, words: str, albertkit: Runner, key
     assert (outcome.status, outcome.out) == (2, "")
     assert words in outcome.err
     assert not list(tmp_path.iterdir())
+
+
+def test_texts_of_the_command_line(albertkit: Runner, tmp_path: Path) -> None:
+    rows = albertkit("embed", tiny_folder(), "one text", "another", *ONE_THREAD).rows
+    assert [row["text"] for row in rows] == ["one text", "another"]
+    out = tmp_path / "v.npy"
+    found = albertkit("embed", tiny_folder(), "one text", "another", "--output", out, *ONE_THREAD, "--json").json
+    assert (found["texts"], found["dimensions"]) == (2, len(rows[0]["vector"]))
+    np.testing.assert_allclose([row["vector"] for row in rows], np.load(out), rtol=1e-6)
+    for arguments, words in {
+        (): "give either texts or --input FILE",
+        ("a", "--input", "b"): "give either texts or --input FILE",
+        ("a", "--encoding", "cp1252"): "--encoding needs --input",
+        ("a", "--ray", "local", "--output", "b"): "--ray needs --input FILE and --output FOLDER",
+    }.items():
+        refused = albertkit("embed", tiny_folder(), *arguments)
+        assert (refused.status, refused.out) == (2, "")
+        assert words in refused.err

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sklearn.metrics import accuracy_score
 from tests.cli.running import ONE_THREAD, Runner
+from tests.datasets.test_beir import write_collection
 from tests.tiny import keyword_rows, tiny_folder, write_csv
 
 
@@ -97,3 +98,15 @@ def test_an_ending_that_does_not_fit_is_told_before_scoring(
     assert outcome.status == 2
     assert "predictions for these classification data go into a .tsv file, or into a folder" in outcome.err
     assert "100%" not in outcome.err
+
+
+def test_a_folder_in_beirs_layout_scores_search(albertkit: Runner, tmp_path: Path) -> None:
+    write_collection(tmp_path / "beir")
+    arguments = ("evaluate", tiny_folder(), "--data", tmp_path / "beir", *ONE_THREAD)
+    found = albertkit(*arguments, "--json").json
+    assert (found["task"], found["split"], found["examples"]) == ("retrieval", "test", 2)
+    assert list(found["metrics"]) == ["ndcg@10", "mrr@10", "precision@10", "recall@10", "recall@100"]
+    assert "ndcg@10" in albertkit(*arguments, "--limit", "1").out
+    assert "--as-trained cannot be used with a folder in BEIR's layout" in albertkit(*arguments, "--as-trained").err
+    outcome = albertkit("evaluate", tiny_folder(), "--data", "polarity", "--dimensions", "8")
+    assert "--dimensions cannot be used with data with labels" in outcome.err

@@ -131,7 +131,7 @@ def test_with_data_both_are_scored(albertkit: Runner, classifier: Path, tmp_path
     assert scores["before"] == 100
     assert scores["after"] >= 99.5
 
-    # A wrong label is lost to both alike; a text that the export alone gets wrong could be told by no such table.
+    # A wrong label counts for both; a text that only the export gets wrong could be told by no such table.
     wrong = [(row["text"], "good" if row["label"] == "bad" else "bad") for row in rows]
     table = str(write_csv(tmp_path / "wrong.csv", wrong))
     outcome = albertkit(*words, "--out", str(tmp_path / "again"), "--data", table)

@@ -78,7 +78,9 @@ def test_the_verdict_is_told_last_or_on_standard_error(albertkit: Runner, keywor
 def test_the_text_ends_with_the_run_directory(albertkit: Runner, keywords: Path, tmp_path: Path) -> None:
     arguments = ("--freeze-encoder", "--head-hidden", "8,4", "--head-norm", "batch", "--pooling", "mean")
     outcome = albertkit("finetune", "--data", keywords, "--out", tmp_path / "run", *SHORT, *arguments)
-    assert outcome.out.splitlines()[-1] == f"run directory: {tmp_path / 'run'} (model/, report.json, plots/)"
+    assert (
+        outcome.out.splitlines()[-1] == f"run directory: {tmp_path / 'run'} (report.html, report.json, model/, plots/)"
+    )
     kept = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (kept["head_hidden"], kept["pooling"]) == ([8, 4], "mean")
     assert "Adding a new, untrained classification layer (2 labels, hidden layers 8-4)." in outcome.err

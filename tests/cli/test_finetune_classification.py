@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.running import ONE_THREAD, Runner
-from tests.tiny import tiny_folder, write_csv
+from tests.tiny import tiny_folder, without_pictures, write_csv
 
 SHORT = (
     "--model",
@@ -26,8 +26,7 @@ SHORT = (
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 def test_entailment_of_real_pairs(albertkit: Runner, shared: Path, tmp_path: Path) -> None:

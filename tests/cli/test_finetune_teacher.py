@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from tests.cli.running import SHORT, Runner
-from tests.tiny import keyword_rows, write_csv
+from tests.tiny import keyword_rows, without_pictures, write_csv
 from tests.tiny_task_teacher import random_teacher
 
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -199,6 +199,14 @@ MISTAKES = [
         "--output is missing, as in: albertkit embed albert-nano --input texts.txt --output vectors.npy",
     ),
     (
+        "embed albert-nano",
+        "give either texts or --input FILE",
+    ),
+    (
+        "predict albert-nano --input texts.txt --output texts.txt",
+        '--output "texts.txt" is the --input itself; give another file',
+    ),
+    (
         'nearest vectors.npy "a text"',
         "vectors.npy: an .npy file holds no texts to find; embed again with --output FILE.parquet",
     ),

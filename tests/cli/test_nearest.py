@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from tests.written_vectors import write_vectors
 
 from albertkit.inference.predictor import Predictor
 from albertkit.io.vectors import MadeBy, unit
-from albertkit.models.pretrained import load_model, save_model
+from albertkit.models.pretrained import load_model, save_model, with_task_head
+from albertkit.tasks.head_spec import HeadSpec
+from albertkit.tasks.similarity import SIMILARITY
 
 pytest.importorskip("pyarrow")
 
@@ -91,3 +94,52 @@ def test_refusals(albertkit: Runner, tmp_path: Path) -> None:
     assert "an .npy file holds no texts" in outcome.err
     assert "no.parquet: there is no such file" in albertkit("nearest", tmp_path / "no.parquet", "b").failure()
     assert albertkit("nearest", tmp_path / "v.parquet", "b", "--top", "0").status == 2
+
+
+def test_cut_vectors_find_by_the_cut_question(albertkit: Runner, tmp_path: Path) -> None:
+    model = with_task_head(load_model(tiny_folder()), task="similarity", labels=(), head=HeadSpec(pooling="mean"))
+    save_model(replace(model, task=replace(SIMILARITY, dimensions=(5,))), tmp_path / "cut")
+    (tmp_path / "in.txt").write_text("\n".join(TEXTS))
+    arguments = ("--input", tmp_path / "in.txt", "--output", tmp_path / "v.parquet", *ONE_THREAD, "--json")
+    assert albertkit("embed", tmp_path / "cut", *arguments, "--dimensions", "5").json["dimensions"] == 5
+    found = albertkit("nearest", tmp_path / "v.parquet", "one more film", "--top", "5", *ONE_THREAD, "--json").json
+    rows = unit(Predictor(model, execution=execution()).embed([*TEXTS, "one more film"])[:, :5])
+    cosines = np.sort(rows[:-1] @ rows[-1])[::-1]
+    assert [row["similarity"] for row in found] == pytest.approx(cosines.tolist(), abs=1e-5)
+    outcome = albertkit("embed", tmp_path / "cut", *arguments, "--dimensions", "4")
+    assert outcome.status == 2
+    assert "was not trained to give vectors of 4 dimensions; give 5 or 16" in outcome.err
+    other = albertkit("nearest", tmp_path / "v.parquet", "b", "--model", tiny_folder(), *ONE_THREAD)
+    assert "vectors of 5 numbers, but those of" in other.failure()
+
+
+def test_a_model_of_pairs_orders_the_first_hits(vectors: Path, albertkit: Runner, tmp_path: Path) -> None:
+    model = with_task_head(load_model(tiny_folder()), task="regression", labels=(), seed=5)
+    save_model(model, tmp_path / "pairs")
+    nearest = albertkit("nearest", vectors, "a film", "--top", "3", *ONE_THREAD, "--json").json
+    arguments = ("nearest", vectors, "a film", "--rerank", tmp_path / "pairs", "--candidates", "3", *ONE_THREAD)
+    found = albertkit(*arguments, "--top", "2", "--json").json
+    predictor = Predictor(load_model(tmp_path / "pairs"), execution=execution())
+    scores = {row["text"]: predictor.predict([("a film", row["text"])])[0]["value"] for row in nearest}
+    assert [row["score"] for row in found] == pytest.approx(
+        sorted((scores[row["text"]] for row in nearest), reverse=True)[:2], abs=1e-5
+    )
+    assert all(scores[row["text"]] == pytest.approx(row["score"], abs=1e-5) for row in found)
+    line = albertkit(*arguments, "--top", "1").out
+    assert line == f"{found[0]['score']:.4f}  {found[0]['text']}\n"
+    outcome = albertkit("nearest", vectors, "a film", "--rerank", tiny_folder(), *ONE_THREAD)
+    assert (outcome.status, "has no task head and cannot rerank" in outcome.err) == (2, True)
+    assert "need --rerank" in albertkit("nearest", vectors, "a film", "--candidates", "3").err
+
+
+def test_an_index_finds_the_same(vectors: Path, albertkit: Runner) -> None:
+    pytest.importorskip("faiss")
+    arguments = ("nearest", vectors, "a fine film indeed", "--top", "4", *ONE_THREAD, "--json")
+    exact = albertkit(*arguments).json
+    first = albertkit(*arguments, "--index")
+    assert "v.parquet.hnsw" in first.err
+    again = albertkit(*arguments, "--index")
+    assert "index" not in again.err
+    for found in (first.json, again.json):
+        assert [row["text"] for row in found] == [row["text"] for row in exact]
+        assert [row["similarity"] for row in found] == pytest.approx([row["similarity"] for row in exact], abs=1e-6)

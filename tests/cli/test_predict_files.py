@@ -1,4 +1,4 @@
-"""Files in and files out: predictions beside the columns of the input, in the format that the ending says."""
+"""Files in and files out: predictions next to the columns of the input, in the format that the ending says."""
 
 from __future__ import annotations
 
@@ -95,3 +95,39 @@ def test_outputs_that_cannot_be(name: str, words: str, albertkit: Runner, run_fo
     refused = albertkit("predict", run_folder, "so", "--output", name, *ONE_THREAD)
     assert (refused.status, refused.out) == (2, "")
     assert words in refused.err
+
+
+def test_the_input_is_not_written_over(albertkit: Runner, run_folder: Path, table: Path) -> None:
+    before = table.read_text()
+    for option in ("--output", "--explain-html"):
+        refused = albertkit(
+            "predict", run_folder, "--input", table, option, table.parent / "." / table.name, *ONE_THREAD
+        )
+        assert (refused.status, refused.out) == (2, "")
+        assert f'{table.name}" is the --input itself; give another file' in refused.err
+    assert table.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ("id,review\n1,so\n", "csv"),
+        ('"text","n"\n"so",1\n', "csv"),
+        ("\ufefftext\tlabel\nso\tgood\n", "tsv"),
+        ('{"text": "so"}\n', "jsonl"),
+        ("Well, text is one word, so\n", None),
+        ("{so\n", None),
+    ],
+)
+def test_a_table_on_standard_input_is_not_read_as_lines(
+    given: str, kind: str | None, albertkit: Runner, run_folder: Path
+) -> None:
+    outcome = albertkit("predict", run_folder, "--input", "-", *ONE_THREAD, "--json", given=given)
+    if kind is None:
+        assert len(outcome.rows) == 1
+        return
+    assert (outcome.status, outcome.out) == (2, "")
+    assert f"standard input looks like {kind} (its first line: " in outcome.err
+    assert f"); pass --input-format {kind}, or --input-format lines to read each line as one text" in outcome.err
+    lines = ("--input", "-", "--input-format", "lines")
+    assert albertkit("predict", run_folder, *lines, *ONE_THREAD, "--json", given=given).status == 0

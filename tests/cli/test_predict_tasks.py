@@ -1,4 +1,4 @@
-"""`finetune`, `evaluate` and `predict` for questions, tags and choices, from files of one's own."""
+"""`finetune`, `evaluate` and `predict` for questions, tags and choices, from a user's own files."""
 
 from __future__ import annotations
 

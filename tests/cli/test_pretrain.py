@@ -18,7 +18,7 @@ def _arguments(out: Path, *more: str) -> tuple[str | Path, ...]:
 
 
 def test_json_is_the_report_and_plot_shows_the_runs(albertkit: Runner, tmp_path: Path) -> None:
-    outcome = albertkit(*_arguments(tmp_path / "run", "--tensorboard", "--json"))
+    outcome = albertkit(*_arguments(tmp_path / "run", "--track", "tensorboard", "--json"))
     assert outcome.status == 0, outcome.err
     report = outcome.json
     assert report == json.loads((tmp_path / "run" / "report.json").read_text())

@@ -165,3 +165,12 @@ def test_a_decimal_comma_says_what_to_write() -> None:
 
 def test_lists_as_json_writes_them_beside_a_name() -> None:
     assert infer_task(['["a", "b"]', '["b"]', "c"]) == infer_task(["['a', 'b']", "['b']", "c"]) == "multilabel"
+
+
+def test_a_slip_among_zeros_and_ones() -> None:
+    lists = [[0, 1, 0], [1, 1, 0]] * 10
+    assert zeros_and_ones([*lists, [0, 2, 0]]) == 3
+    assert zeros_and_ones([[0, 1, 0], [0, 2, 0]]) == 0
+    assert zeros_and_ones([*lists, ["a"]]) == 0
+    with pytest.raises(ValueError, match=r"2 is neither 0 nor 1 in \[0, 2, 0\], which has a number for each label"):
+        parse_label([0, 2, 0], task="multilabel", labels=("a", "b", "c"))

@@ -80,6 +80,7 @@ def test_words_of_other_scripts() -> None:
         ({"tokens": ["a", None], "tags": ["O", "O"]}, '"tokens" is missing'),
         ({"tokens": ["a"], "tags": None}, '"tags" is missing, not a list'),
         ({"tokens": ["a"], "tags": [""]}, "the label is missing"),
+        ({"tokens": ["a", "b"], "tags": ["O", -100]}, "the tag -100 marks a token without a tag"),
         ({"text": " ", "spans": []}, "the text holds no word"),
         ({"text": "Ada", "spans": [[0, 3, "PER"]]}, r"a span is \[0, 3, 'PER'\], not an object"),
         ({"text": "Ada", "spans": [{"start": 0, "end": 9, "label": "PER"}]}, "from 0 to 9 does not lie in the text"),
@@ -101,7 +102,7 @@ def test_a_bad_row_is_named(tmp_path: Path, row: dict[str, Any], message: str) -
 
 def test_what_is_no_file_of_tags(tmp_path: Path) -> None:
     path = write(tmp_path / "own.jsonl", {"text": "fine", "spans": [], "label": "yes"})
-    assert load_dataset(path).task == "classification"  # a label beside the spans makes it a table of texts
+    assert load_dataset(path).task == "classification"  # a label next to the spans makes it a table of texts
     write(tmp_path / "train.jsonl", {"tokens": ["a"]})
     with pytest.raises(DataError, match=r'no "tags" \(there are: tokens\); a row of tags has tokens and tags'):
         load_dataset(tmp_path / "train.jsonl", task="token_classification")

@@ -18,7 +18,7 @@ from albertkit.errors import DataError
 
 
 def test_iob1_by_hand() -> None:
-    # The example of Tjong Kim Sang and Veenstra (1999) in words of our own: two chunks of a type beside each other.
+    # The example of Tjong Kim Sang and Veenstra (1999) in words of our own: two chunks of a type next to each other.
     assert to_iob2(["I-NP", "O", "I-NP", "B-NP", "I-NP", "I-VP"]) == (
         ["B-NP", "O", "B-NP", "B-NP", "I-NP", "B-VP"], 3,
     )  # fmt: skip

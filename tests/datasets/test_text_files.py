@@ -138,10 +138,10 @@ def test_a_check_names_every_bad_row(tmp_path: Path) -> None:
 
 def test_columns_of_a_run_are_taken_where_the_table_has_all(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,title,body\na,b,c\n")
-    for preferred, expected in (
+    for trained, expected in (
         ({"text_column": "title"}, ["b"]),
         ({"text_column": "title", "pair_column": "body"}, [("b", "c")]),
         ({"text_column": "title", "pair_column": "none"}, ["a"]),
     ):
-        (piece,) = open_texts(tmp_path / "t.csv", preferred=preferred, pairs=True).pieces()
+        (piece,) = open_texts(tmp_path / "t.csv", trained=trained, pairs=True).pieces()
         assert piece.inputs == expected

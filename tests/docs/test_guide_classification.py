@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from tests.docs.guide import run_guide
+from tests.tiny import without_pictures
 
 SHORT = ("--steps", "1", "--batch-size", "4", "--max-length", "12", "--no-baseline")
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
     outcomes = run_guide(
         "classification.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"finetune": SHORT}
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tests.cli.running import Runner
 from tests.docs.guide import run_guide
-from tests.tiny import keyword_rows, tiny_folder, write_csv
+from tests.tiny import keyword_rows, tiny_folder, without_pictures, write_csv
 from tests.tiny_glue import write_glue
 from tests.tiny_teacher import tiny_teacher, tiny_texts
 
@@ -23,13 +23,11 @@ SHORT = ("--limit", "12", "--steps", "1", "--batch-size", "4", "--max-length", "
 TANH = ReadOptions(activation="gelu_new")
 """What Google's and Julia's files can say; albert-nano has the other form."""
 FEW = ("--limit", "12", "--epochs", "1", "--max-length", "16", "--no-baseline")
-PLOTS = ("plot_history", "plot_confusion", "plot_reliability")
 
 
 @pytest.fixture(autouse=True)
 def _without_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PLOTS:
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 def test_first_steps(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +47,7 @@ def test_how_albert_works(tmp_path: Path, capfd: pytest.CaptureFixture[str], mon
 
 def test_moving(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     _what_the_reader_has(tmp_path)
-    # The tutorial's folder stands under its name, in another format that needs no TensorFlow to be written.
+    # The tutorial's folder has its name, in another format that needs no TensorFlow to be written.
     convert("albert-nano", tmp_path / "albert_en_base_2", to="tf1", options=TANH)
     outcomes = run_guide("../moving.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small={"finetune": FEW})
     assert len(outcomes) == 11

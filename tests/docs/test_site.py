@@ -1,4 +1,4 @@
-"""The site is whole without building it: every page stands in the navigation, pictures and reference are current.
+"""The site is whole without building it: every page is in the navigation, pictures and reference are current.
 
 `make docs` builds it with every warning an error, links and anchors included.
 """
@@ -28,7 +28,7 @@ CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 def script(name: str) -> ModuleType:
-    """One of the programs beside the pages."""
+    """One of the programs next to the pages."""
     spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -108,7 +108,7 @@ def test_pictures_are_current_and_for_all() -> None:
         root = ElementTree.fromstring(text)
         for shape in root.iter("{http://www.w3.org/2000/svg}rect"):
             assert float(shape.get("x", 0)) + float(shape.get("width", 0)) <= draw.WIDTH, name
-        assert re.search(rf"!\[[^]]{{30,}}\]\(pictures/{name}\.svg\)", used), f"{name} has no words that stand for it"
+        assert re.search(rf"!\[[^]]{{30,}}\]\(pictures/{name}\.svg\)", used), f"{name} has no words that replace it"
 
 
 def test_the_picture_of_the_house_shows_the_floors_of_the_imports() -> None:

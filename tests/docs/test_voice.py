@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +32,21 @@ def test_one_is_found_with_its_plain_word(voice: ModuleType, tmp_path: Path) -> 
     for name in voice.PAGES:
         (tmp_path / name).write_text("It is plain.\n")
     assert voice.findings(tmp_path) == ['src/page.js:1: "stands" (plain: is, are): // What stands here.']
+
+
+def test_of_programs_elsewhere_only_the_prose_counts(voice: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text('"""Runs alone."""\n\nalone = f("shall")  # goes on\n')
+    cells = [{"cell_type": kind, "source": ["It stands.\n"]} for kind in ("markdown", "code")]
+    (tmp_path / "tests" / "b.ipynb").write_text(json.dumps({"cells": cells}))
+    for name in voice.PAGES:
+        (tmp_path / name).write_text("It is plain.\n")
+    found = voice.findings(tmp_path)
+    assert [line.partition(" (")[0] for line in found] == [
+        'tests/b.ipynb:1: "stands"',
+        'tests/test_a.py:1: "alone"',
+        'tests/test_a.py:3: "goes on"',
+    ]
 
 
 def test_every_exception_is_used(voice: ModuleType) -> None:

@@ -1,8 +1,8 @@
-"""scikit-learn's own checks of an estimator, which know numbers alone: here numbers are made into texts.
+"""scikit-learn's own checks of an estimator, which know only numbers: here numbers are made into texts.
 
 `check_estimator` runs none of them on estimators of texts. So the estimators below read a row of numbers as a row of
 words, and say that they take tables. Nothing is checked there about numbers, infinities or widths of tables
-(`no_validation`): texts have none of them, and `test_inputs.py` has what stands in their place.
+(`no_validation`): texts have none of them, and `test_inputs.py` has what replaces them.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_classes_keep_their_kind(names: tuple[Any, Any]) -> None:
 
 def test_many_classes_stay_in_order() -> None:
     texts, _ = rows(36)
-    y = [number % 12 for number in range(36)]  # as words "10" would stand before "9"
+    y = [number % 12 for number in range(36)]  # as words "10" would come before "9"
     fitted = classifier(epochs=1).fit(texts, y)
     assert fitted.classes_.tolist() == list(range(12))
     assert fitted.predict_proba(texts).shape == (36, 12)

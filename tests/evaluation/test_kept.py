@@ -1,4 +1,4 @@
-"""A changed model beside the original: a worse one is refused."""
+"""A changed model next to the original: a worse one is refused."""
 
 from __future__ import annotations
 

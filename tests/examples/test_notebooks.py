@@ -166,7 +166,7 @@ def test_pretraining_tutorial_learns_the_field_s_words(pretraining: Path) -> Non
 
 def test_pretraining_tutorial_masks_as_the_paper_says(pretraining: Path) -> None:
     text = printed(read(pretraining / f"{PRETRAINING}.ipynb"))
-    share = re.search(r"([0-9.]+) % of [0-9,]+ tokens are to be guessed", text)
+    share = re.search(r"([0-9.]+) % of [0-9,]+ tokens are masked", text)
     swapped = re.search(r"([0-9.]+) % of them swapped", text)
     assert share is not None
     assert swapped is not None

@@ -128,7 +128,7 @@ def test_gradients_are_captum_s_on_transformers(peer: Any) -> None:
     )
     by_token = layer.attribute(ids, baselines=masked, n_steps=32)[0].sum(dim=1)
     for word in found.words:
-        tokens = list(enumerate(whole.offsets))[1:-1]  # a token of a space alone has an empty span
+        tokens = list(enumerate(whole.offsets))[1:-1]  # a token of only a space has an empty span
         inside = [number for number, (start, end) in tokens if word.start <= start < word.end and end <= word.end]
         assert word.score == pytest.approx(float(by_token[inside].sum()), abs=1e-5), word
     with torch.no_grad():

@@ -58,7 +58,7 @@ def test_the_page_shows_the_texts_as_they_are(tmp_path: Path) -> None:
     reader = Reader()
     reader.feed(path.read_text(encoding="utf-8"))
     names = {tag for tag, _ in reader.tags}
-    assert names <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "span", "section"}
+    assert names <= {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "span", "section"}
     assert not any(name in ("src", "href", "onclick") for _, attributes in reader.tags for name in attributes)
     assert reader.paragraphs[1:3] == [TEXT, NASTY.pair]
     marks = [(a["class"], a["style"], a["title"]) for tag, a in reader.tags if tag == "span" and "title" in a]

@@ -1,4 +1,4 @@
-"""Exports: every shape of network and head equals torch, weights stand once, damaged folders are refused."""
+"""Exports: every shape of network and head equals torch, weights are there once, damaged folders are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that leave a packed batch get what they would get alone, which is what the paper's own loop gives."""
+"""Texts that leave a packed batch get what they would get by themselves, which is what the paper's own loop gives."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from tests.tiny import execution, tiny_folder
 from albertkit.data.examples import TextExample
 from albertkit.data.texts import InputError
 from albertkit.errors import UsageError
+from albertkit.inference.loading import load
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_sequences
 from albertkit.models.pretrained import load_model, with_task_head
@@ -160,3 +161,12 @@ def test_tables_and_gaps(predictor: Predictor) -> None:
     assert np.array_equal(predictor.embed(third), predictor.embed(["a fine film", "two hours"]))
     with pytest.raises(InputError, match="texts holds pairs"):
         predictor.embed(frame)
+
+
+def test_load_takes_device_precision_and_threads() -> None:
+    predictor = load(tiny_folder(), device="cpu", precision="fp32", threads=1)
+    assert (predictor.execution.device, predictor.execution.precision) == ("cpu", "fp32")
+    with pytest.raises(UsageError, match="precision and an execution are both given; leave one of them out"):
+        load(tiny_folder(), precision="fp32", execution=execution())
+    with pytest.raises(UsageError, match='unknown precision "fp8"'):
+        load(tiny_folder(), precision="fp8")

@@ -37,7 +37,7 @@ import torch
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.predictor import Predictor
 
-warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, of every fork beside threads
+warnings.simplefilter("ignore", DeprecationWarning)  # Python's own, of every fork while there are threads
 torch.set_num_threads(2)
 predictor = Predictor.load(sys.argv[1], execution=Execution("cpu", "fp32", 2))
 texts = ["a long text about very little " * 8] * 16

@@ -40,7 +40,7 @@ def test_the_same_pieces_as_transformers(text: str, pair: str | None, model: Pre
     given = tokenizer(text, pair, return_tensors="pt")
     space = tokenizer.convert_tokens_to_ids("\u2581")
     row = given["input_ids"][0]
-    # The tokenizer starts anew after [MASK]; the space that stands before a stop there is not shown to the network.
+    # The tokenizer starts again after [MASK]; the space before a stop there is not shown to the network.
     kept = ~((row == space) & (row.roll(1) == tokenizer.mask_token_id))
     with torch.no_grad():
         shown = network(**{name: tensor[:, kept] for name, tensor in given.items()})

@@ -86,7 +86,7 @@ def test_streams_of_several_parts(tmp_path: Path) -> None:
 
 
 def refused(path: Path, words: str) -> None:
-    """Nothing may appear, beside the archive or anywhere."""
+    """Nothing may appear, next to the archive or anywhere."""
     before = sorted(path.parent.rglob("*"))
     with pytest.raises(CheckpointError, match=words) as refusal:
         unpack(path, path.parent / "out")

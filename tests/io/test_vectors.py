@@ -13,7 +13,8 @@ from tests.written_vectors import write_vectors
 
 from albertkit.errors import DataError, MissingExtraError, UsageError
 from albertkit.io.files import WriteError
-from albertkit.io.vectors import MadeBy, VectorFile, nearest, open_vectors, question_vector
+from albertkit.io.nearest import nearest, question_vector
+from albertkit.io.vectors import MadeBy, VectorFile, open_vectors
 
 VECTORS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -67,7 +68,7 @@ def test_the_nearest_are_scikit_learns(tmp_path: Path) -> None:
     from sklearn.metrics.pairwise import cosine_similarity
 
     vectors = np.random.RandomState(0).randn(5000, 5).astype(np.float32)  # more than a piece
-    vectors[[7, 4500]] = vectors[3]  # ties stand in the order of the file
+    vectors[[7, 4500]] = vectors[3]  # ties are in the order of the file
     vectors[9] = 0
     write_vectors(tmp_path / "v.parquet", vectors, texts=[str(number) for number in range(5000)])
     found = nearest(VectorFile(tmp_path / "v.parquet"), 3 * vectors[3], top=20)

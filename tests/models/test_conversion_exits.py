@@ -1,4 +1,4 @@
-"""A model with exits in other formats: beside the model where there is room, else left out with a note."""
+"""A model with exits in other formats: with the model where there is room, else left out with a note."""
 
 from __future__ import annotations
 

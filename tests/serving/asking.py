@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from albertkit.serving.app import make_app
 from albertkit.serving.limits import Limits
 from albertkit.serving.server import bind, make_server
 from albertkit.serving.service import Service
+from albertkit.tasks.similarity import SIMILARITY
 
 LABELS = ("good", "bad", "so so")
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -40,13 +42,14 @@ OF_TASK: dict[str, tuple[str, ...]] = {
 
 @cache
 def tiny_model(task: str) -> Model:
-    """The tiny network with a random head; "pretrained" has those of pretraining,
-    "dense" none and a map of its mean vector."""
+    """The tiny network with a random head; "pretrained" has those of pretraining, "dense" none and a map of its mean
+    vector. The vectors of "similarity" may be cut to 5 dimensions."""
     if task == "pretrained":
         return load_model(pretrained_folder())
     if task == "dense":
         return dense_model()
-    return with_task_head(load_model(tiny_folder()), task=task, labels=OF_TASK[task], seed=5)
+    model = with_task_head(load_model(tiny_folder()), task=task, labels=OF_TASK[task], seed=5)
+    return replace(model, task=replace(SIMILARITY, dimensions=(5,))) if task == "similarity" else model
 
 
 def predictor_of(task: str) -> Predictor:

@@ -57,7 +57,12 @@ def with_server(
         (b'{"text": 5}', 422, 'the field "text" must be a text or a non-empty list of texts'),
         (b'{"text": []}', 422, "non-empty list"),
         (b'{"text": ["a", null]}', 422, r'the field "text\[1\]": input should be a valid string'),
-        (b'{"text": "a", "top": 3}', 422, "an unknown field; the fields are text, pair"),
+        (b'{"text": "a", "top": 3}', 422, 'an unknown field "top"; the fields are text, pair'),
+        (
+            b'{"texts": "a", "text": "b"}',
+            422,
+            'an unknown field "texts"; did you mean "text"; the fields are text, pair',
+        ),
         (b'{"text": "a", "pair": ["b", "c"]}', 422, '"text" holds 1 and "pair" 2'),
         (b'{"text": "\\ud800"}', 422, r"lone surrogate U\+D800"),
         (json.dumps({"text": ["a"] * 5}).encode(), 422, '"text" holds 5 texts and the limit per request is 4'),

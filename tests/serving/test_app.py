@@ -17,7 +17,7 @@ from tests.serving.asking import predictor_of, served
 from albertkit.serving.paths import paths
 from albertkit.serving.routes import routes
 
-PAGE = files("albertkit.serving") / "page"
+PAGE = files("albertkit") / "assets" / "page"
 
 
 def get(path: str, *, keys: Sequence[str] = ()) -> Any:

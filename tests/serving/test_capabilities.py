@@ -178,7 +178,7 @@ def test_what_a_model_cannot_is_refused_with_what_it_can(task: str) -> None:
 
 
 def test_an_exported_model_does_what_its_file_holds() -> None:
-    predictor = predictor_of("classification")  # its runtime stands for the file's
+    predictor = predictor_of("classification")  # its runtime replaces the file's
     network = ExportedNetwork(predictor.model.network.config, "onnx", "exported")
     predictor.model = replace(predictor.model, network_or_export=network)
 

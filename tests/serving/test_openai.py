@@ -60,6 +60,19 @@ def test_token_ids_are_the_texts() -> None:
     assert np.abs(vectors_of({"input": TEXTS[0], "dimensions": 16}) - wanted[:1]).max() <= 1e-6
 
 
+def test_a_matryoshka_model_gives_its_sizes() -> None:
+    whole = predictor_of("similarity").embed(TEXTS)
+    found = exchange("similarity", "POST", "/v1/embeddings", {"input": TEXTS, "dimensions": 5}).json()
+    vectors = np.array([row["embedding"] for row in found["data"]])
+    np.testing.assert_allclose(vectors, unit(whole[:, :5]), atol=1e-6)
+    assert exchange("similarity", "POST", "/embed", {"inputs": TEXTS, "dimensions": 5}).json() == vectors.tolist()
+    own = exchange("similarity", "POST", "/embed", {"text": TEXTS, "dimensions": 5}).json()["results"]
+    np.testing.assert_allclose([row["vector"] for row in own], vectors, atol=1e-6)
+    refused = exchange("similarity", "POST", "/v1/embeddings", {"input": "a", "dimensions": 8})
+    assert refused.status_code == 400
+    assert "was not trained to give vectors of 8 dimensions; give 5 or 16" in refused.json()["error"]["message"]
+
+
 def test_models_names_the_one_model() -> None:
     found = exchange("classification", "GET", "/v1/models").json()
     [one] = found["data"]
@@ -70,7 +83,11 @@ def test_models_names_the_one_model() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"input": "a", "dimensions": 8}, 400, '"dimensions" is 8, but the vectors of .* have 16'),
+        (
+            {"input": "a", "dimensions": 8},
+            400,
+            '"dimensions": .* was not trained to give vectors of 8 dimensions; give 16, or',
+        ),
         ({"input": "a", "dimensions": 0}, 400, 'the field "dimensions": input should be greater'),
         ({"input": "a", "encoding_format": "int8"}, 400, "the field \"encoding_format\": input should be 'float' or"),
         ({"input": ""}, 400, 'the field "input": input 0 is empty'),

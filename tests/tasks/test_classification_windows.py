@@ -60,7 +60,7 @@ def test_the_first_window_is_the_truncation_and_the_longer_part_moves_on(
     ids_a, ids_b = tokenizer.ids_of([example.text, example.pair or ""])
     if b is None:
         unread = 0
-    else:  # of the part that stands in each window what was cut off is never read; the other is read to its end
+    else:  # of the part that is in each window what was cut off is never read; the other is read to its end
         in_first = int((cut.token_type_ids == 0).sum()) - 2, int(cut.token_type_ids.sum()) - 1
         unread = len(ids_b) - in_first[1] if len(ids_a) > len(ids_b) else len(ids_a) - in_first[0]
     if max_length > 4:  # there is room for a token of each part
@@ -99,7 +99,7 @@ def test_a_prediction_is_the_mean_of_its_windows() -> None:
     assert encoded.counts[1] == 1
     assert encoded.counts[0] > encoded.counts[2] > 1
     each = []
-    for sequence in encoded.sequences:  # one at a time, through torch alone
+    for sequence in encoded.sequences:  # one at a time, only through torch
         with torch.inference_mode():
             ids = torch.from_numpy(sequence.input_ids)[None]
             pooled = predictor.model.network.encoder(input_ids=ids).pooled_output

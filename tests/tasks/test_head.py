@@ -10,7 +10,7 @@ from albertkit.tasks.classification.head import DeepHead
 def test_measured_statistics_equal_a_training_pass_over_everything() -> None:
     torch.manual_seed(0)
     head = DeepHead(7, 2, hidden=(5, 3), norm="batch")
-    features = 4 + 0.01 * torch.randn(101, 7)  # a small spread beside the mean: what running averages get wrong
+    features = 4 + 0.01 * torch.randn(101, 7)  # a small spread around the mean: what running averages get wrong
     head.train()
     expected = head(features)  # normalized by the statistics of this very batch
     head.measure_statistics(features)

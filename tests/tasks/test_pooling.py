@@ -58,7 +58,7 @@ def test_the_gradient_comes_to_each_token_once(pooling: str) -> None:
 
 
 def test_a_mean_of_many_rows_loses_nothing_in_bf16() -> None:
-    hidden = torch.full((512, 1), 1 + 2**-7, dtype=torch.bfloat16)  # a bf16 sum of these stands still at 256
+    hidden = torch.full((512, 1), 1 + 2**-7, dtype=torch.bfloat16)  # a bf16 sum of these stops at 256
     output = EncoderOutput(hidden, hidden[:1], torch.tensor([512]), torch.zeros(512).long())
     assert pooled_features(output, pooling="mean").item() == 1 + 2**-7
 

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, Any]:
-    """Ids that other software gave; its sources stand in the file."""
+    """Ids that other software gave; its sources are named in the file."""
     path = Path(__file__).resolve().parents[1] / "golden" / "tokenizer.json"
     loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded

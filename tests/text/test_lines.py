@@ -1,4 +1,4 @@
-"""Lines end at line feeds alone; every refusal names its line."""
+"""Lines end only at line feeds; every refusal names its line."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_unknown_mode() -> None:
 
 
 MARKS = "\u0301\u0323\u0344\u0345\u0f73\u0f81\u3099\uff9e\U0001d165\U0001d16d"
-"""Of many combining classes; some decompose, U+0F73 and U+0F81 into marks of two classes, U+FF9E in NFKD alone."""
+"""Of many combining classes; some decompose, U+0F73 and U+0F81 into marks of two classes, U+FF9E only in NFKD."""
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Truncation against the loop it stands for, special tokens and segments by hand."""
+"""Truncation against the loop it replaces, special tokens and segments by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A vocabulary of one's own: digits before commas inside words, missing special pieces, other model types."""
+"""A user's own vocabulary: digits before commas inside words, missing special pieces, other model types."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.utils.class_weight import compute_class_weight
-from tests.tiny import BAD, FILLER, GOOD, settings, write_csv
+from tests.tiny import BAD, FILLER, GOOD, settings, without_pictures, write_csv
 
 from albertkit.data.examples import TextExample
 from albertkit.errors import UsageError
@@ -84,8 +84,7 @@ def test_refusals(asked: str | Mapping[str, float], task: str, words: str) -> No
 
 @pytest.mark.learning
 def test_a_rare_class_is_found_more_often_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
     random = np.random.RandomState(0)
     rows = []
     for number in range(600):  # 1 of 10 is bad and a keyword is right in 7 of 10 cases: after a bad one, 1 of 5 is bad

@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import BAD, GOOD, execution, keyword_folder, keyword_rows, leftovers, settings, tiny_folder, write_csv
+from tests.tiny import (
+    BAD,
+    GOOD,
+    execution,
+    keyword_folder,
+    keyword_rows,
+    leftovers,
+    settings,
+    tiny_folder,
+    without_pictures,
+    write_csv,
+)
 
 import albertkit
 from albertkit.errors import AlbertkitError, DataError, RunError, UsageError
@@ -41,8 +52,7 @@ def keywords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and cost more than these trainings; `learned` still draws its own."""
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")

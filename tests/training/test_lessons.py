@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
-from tests.tiny import execution, keyword_folder, keyword_rows, settings, write_csv
+from tests.tiny import execution, keyword_folder, keyword_rows, settings, without_pictures, write_csv
 from tests.tiny_task_teacher import keyword_teacher, random_teacher
 from tests.training.test_resume import outcome, stop_after
 
@@ -33,8 +33,7 @@ Rows = Sequence[tuple[Any, ...]]
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and cost more than these trainings."""
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 def write_splits(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import FILLER, execution, keyword_rows, settings, write_csv
+from tests.tiny import FILLER, execution, keyword_rows, settings, without_pictures, write_csv
 
 import albertkit
 from albertkit.errors import UsageError
@@ -17,13 +17,12 @@ from albertkit.training.finetune import finetune
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Texts whose telling word stands behind the first 14 tokens."""
+    """Texts whose telling word is after the first 14 tokens."""
     random = np.random.RandomState(5)
     rows = [(" ".join([*random.choice(FILLER, 16), text]), label) for text, label in keyword_rows(160)]
     return write_csv(tmp_path_factory.mktemp("late") / "late.csv", rows)
@@ -34,8 +33,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learned the words from short texts."""
     folder = tmp_path_factory.mktemp("short")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("plot_history", "plot_confusion", "plot_reliability"):
-            patch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+        without_pictures(patch)
         data = write_csv(folder / "short.csv", keyword_rows(260))
         finetune(settings(data, folder / "run", epochs=8, learning_rate=1e-2, max_length=16))
     return folder / "run"

@@ -1,4 +1,4 @@
-"""Fine-tuning on questions of which some have no answer: the threshold comes from the validation part alone."""
+"""Fine-tuning on questions of which some have no answer: the threshold comes only from the validation part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that was stopped, politely or by kill -9, ends with the bytes of a run that was left alone."""
+"""A run that was stopped, politely or by kill -9, ends with the bytes of a run that was not interrupted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, write_csv
+from tests.tiny import keyword_rows, settings, tiny_folder, tiny_network, without_pictures, write_csv
 
 from albertkit.errors import RunError
 from albertkit.models.loaded import Model
@@ -48,8 +48,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures have tests of their own and cost more than these trainings."""
-    for name in ("plot_history", "plot_confusion", "plot_reliability"):
-        monkeypatch.setattr(f"albertkit.training.finish.{name}", lambda *_, **__: None)
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class StoppedError(Exception):
-    """Stands for whatever ends a process."""
+    """Replaces whatever ends a process."""
 
 
 def stop_after(given: FinetuneSettings, steps: int, *, resume: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +82,7 @@ def test_a_run_stopped_twice_ends_as_one_left_alone(
 ) -> None:
     alone = settings(data, tmp_path / "alone", **KINDS[kind])
     finetune(alone)
-    # Saved at every step, or at the ends of epochs alone: then steps are made a second time.
+    # Saved at every step, or only at the ends of epochs: then steps are made a second time.
     for name, seconds in (("often", 0.0), ("seldom", 1e9)):
         given = settings(data, tmp_path / name, save_seconds=seconds, **KINDS[kind])
         stop_after(given, 4, resume=False, monkeypatch=monkeypatch)
@@ -220,7 +219,7 @@ def start(given: FinetuneSettings) -> subprocess.Popen[bytes]:
 
 
 def killed_runs(data: Path, folder: Path, *, kills: int, steps: int, seed: int, **changes: Any) -> None:
-    """Start the run, kill it at a random number of lines of its log, and so on; compare with a run left alone."""
+    """Start the run, kill it at a random number of lines of its log, and so on; compare with an uninterrupted run."""
     random = np.random.RandomState(seed)
     changes = {"save_seconds": 0.2, "steps": steps, "epochs": None, "batch_size": 8, **changes}
     finetune(settings(data, folder / "alone", **changes))

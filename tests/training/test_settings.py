@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import albertkit
 from albertkit.errors import UsageError
 from albertkit.training.settings import FinetuneSettings
 
@@ -55,3 +57,32 @@ def test_a_value_that_cannot_be_is_named(values: dict[str, Any], words: str) -> 
 def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(UsageError, match=r"epochs is 0.*; limit is 0.*; learning-rate is 0"):
         FinetuneSettings("m", "d", "o", epochs=0, limit=0, learning_rate=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: FinetuneSettings("m", "d", "o", epocs=3),
+            'FinetuneSettings has no setting "epocs"; did you mean "epochs"?',
+        ),
+        (
+            lambda: albertkit.PretrainSettings(data="d", out="o", config="c", token=5),
+            'PretrainSettings has no setting "token"; did you mean "tokens"?',
+        ),
+        (
+            lambda: albertkit.AlbertClassifier(epocs=3),
+            'AlbertClassifier has no setting "epocs"; did you mean "epochs"?',
+        ),
+        (
+            lambda: albertkit.AlbertEmbedder(poling="cls"),
+            'AlbertEmbedder has no setting "poling"; did you mean "pooling"?',
+        ),
+        (lambda: albertkit.AlbertRegressor(qqq=1), 'AlbertRegressor has no setting "qqq" (known: '),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_the_nearest(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        make()
+    assert str(raised.value).startswith(words)
+    assert isinstance(raised.value, TypeError)

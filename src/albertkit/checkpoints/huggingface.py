@@ -33,6 +33,7 @@ from albertkit.checkpoints.rename import RenameTable
 from albertkit.checkpoints.sentence_transformers import (
     MODULES,
     declared_embedding,
+    require_agreement,
     transformer_folder,
     write_declaration,
 )
@@ -154,7 +155,9 @@ class HuggingFaceFormat:
         labels, problem_type = read_labels(values, state, heads=heads, notes=notes, where=path / "config.json")
         declared, dense = declared_embedding(outer, state=state)
         own = path / "task.json"
-        task = {**declared, **(read_versioned(own, newest=TASK_FORMAT_VERSION) if own.exists() else {})}
+        said = read_versioned(own, newest=TASK_FORMAT_VERSION) if own.exists() else {}
+        require_agreement(declared, said, where=outer)
+        task = {**declared, **said}
         if dense is not None:
             dense.require_width(config.hidden_size, where=str(outer / MODULES))
         check_state(

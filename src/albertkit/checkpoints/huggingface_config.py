@@ -38,7 +38,7 @@ _BOOKKEEPING = frozenset((
     "eos_token_id", "finetuning_task", "gap_size", "id2label", "is_decoder", "is_encoder_decoder", "label2id",
     "model_type", "num_labels", "num_memory_blocks", "output_attentions", "output_hidden_states", "output_past",
     "pad_token_id", "position_embedding_type", "problem_type", "pruned_heads", "return_dict", "tie_word_embeddings",
-    "torch_dtype", "torchscript", "transformers_version", "use_cache",
+    "torch_dtype", "torchscript", "transformers.js_config", "transformers_version", "use_cache",
 ))
 # fmt: on
 

@@ -14,6 +14,7 @@ that would give other vectors is refused by name. Writing: the same in the other
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,26 @@ def declared_embedding(folder: Path, *, state: Mapping[str, torch.Tensor] | None
     embedding = {"pooling": pooling, "normalize": bool(rest), **({} if dense is None else {"dense": True})}
     length = _max_length(transformer[1])
     return Declaration({"embedding": embedding, **({} if length is None else {"max_length": length})}, dense)
+
+
+def require_agreement(declared: Mapping[str, Any], said: Mapping[str, Any], *, where: Path) -> None:
+    """Refuse a folder whose files tell two things of a text's vector.
+
+    Args:
+        declared: what `declared_embedding` gave.
+        said: the content of `task.json`.
+        where: the folder.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    for key in ("embedding", "max_length"):
+        if key in declared and key in said and declared[key] != said[key]:
+            one, other = (json.dumps(values[key]) for values in (declared, said))
+            raise CheckpointError(
+                f"{where}: {MODULES} and its files say that {key} is {one:.80}, and task.json says {other:.80}; change "
+                f"both, or remove {MODULES} to keep what task.json says"
+            )
 
 
 def write_declaration(folder: Path, checkpoint: Checkpoint) -> None:

@@ -28,11 +28,12 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
     "Embed and search": {
         "embed": "Compute one vector per text of a file of any size.",
         "nearest": "Find the texts most similar to a text in a file of vectors.",
+        "mine": "Mine hard negatives for pairs of texts by a model's vectors.",
         "encode": "Run a model on padded arrays of token ids.",
     },
     "Deploy": {
         "serve": "Serve a model over HTTP, with a web page to try it.",
-        "export": "Export a trained model to ONNX or OpenVINO, to predict without torch.",
+        "export": "Export a trained model to ONNX, OpenVINO or a page for the browser.",
     },
     "Pretrain": {
         "prepare": "Convert raw text to shards for pretraining.",

@@ -23,24 +23,28 @@ from albertkit.cli.options import json_option, print_json
 def command(name: str, yes: bool, offline: bool, source: str | None, verify: bool, as_json: bool) -> None:
     """Download a known model or data set, after asking.
 
-    NAME is a model of `albertkit models`, or imdb, glue/sst2 and the other tasks of GLUE. The folder is printed. A
-    download that was cut continues when the same command is given again.
+    NAME is a model of `albertkit models`, imdb, glue/sst2 and the other tasks of GLUE, or onnxruntime-web, which
+    `export --to web` needs. The folder is printed. A download that was cut continues when the same command is given
+    again.
     """
     from albertkit.config import PUBLISHED
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset
     from albertkit.errors import UsageError, did_you_mean
     from albertkit.hub.consent import DownloadError, consent_by
     from albertkit.hub.download import fetch_model
+    from albertkit.hub.npm import WEB_RUNTIME, fetch_web_runtime
     from albertkit.io.manifest import MANIFEST, changed_files
     from albertkit.io.progress import Console
 
-    known = [*PUBLISHED, *DATASET_DOWNLOADS]
+    known = [*PUBLISHED, *DATASET_DOWNLOADS, WEB_RUNTIME]
     if name not in known:
         hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
         raise UsageError(f'no known model or data set "{name}"{hint}')
     consent, forbidden = consent_by(yes=yes), True if offline else None
     if name in PUBLISHED:
         folder = fetch_model(name, consent=consent, offline=forbidden, source=source, progress=Console())
+    elif name == WEB_RUNTIME:
+        folder = fetch_web_runtime(consent=consent, offline=forbidden, progress=Console())
     else:
         folder = fetch_dataset(name, consent=consent, offline=forbidden, progress=Console())
     place = folder if folder.is_dir() else folder.parent

@@ -18,8 +18,10 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
 )
 @click.argument("run")
 @click.option(
-    "--data", required=True, help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet file."
-)
+    "--data", required=True,
+    help="Known data set (such as polarity, glue/sst2), a .csv .tsv .jsonl .parquet file, or a folder in BEIR's layout "
+    "(corpus.jsonl, queries.jsonl, qrels/test.tsv) to score search.",
+)  # fmt: skip
 @click.option("--split", show_default="test if labelled, else dev", help="Split to score.")
 @click.option("--as-trained", is_flag=True, help="Score the rows of --data that the run held out (--test 0.2).")
 @click.option("--limit", type=int, show_default="all", help="Use only the first N examples.")
@@ -34,6 +36,10 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
     "or choices, .conll for tags, .tsv for labels).",
     show_default="none",
 )  # fmt: skip
+@click.option(
+    "--dimensions", type=click.IntRange(min=1), show_default="all",
+    help="Search: cut the vectors to this size; the model must have been trained for it.",
+)  # fmt: skip
 @exit_options
 @data_options
 @execution_options
@@ -46,6 +52,7 @@ def command(
     limit: int | None,
     null_threshold: float | None,
     predictions: str | None,
+    dimensions: int | None,
     patience: int | None,
     entropy: float | None,
     tolerance: float | None,
@@ -63,15 +70,16 @@ def command(
 ) -> None:
     """Score a trained model with the data set's official metrics.
 
-    A table is read by the columns that the run was trained on, where no others are given.
+    A table is read by the columns that the run was trained on, where no others are given. A folder in BEIR's layout
+    scores the vectors of any model: NDCG@10, MRR@10, precision and recall.
     """
     from dataclasses import asdict, replace
-
-    from rich.console import Console as RichConsole
+    from pathlib import Path
 
     from albertkit.cli.exits import layers_passed, leaving_early
+    from albertkit.datasets.beir import is_collection, open_collection
     from albertkit.evaluation.evaluate import evaluate, scored_split
-    from albertkit.evaluation.report_table import render
+    from albertkit.evaluation.retrieval import evaluate_retrieval
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.io.progress import Console, counted
@@ -79,8 +87,35 @@ def command(
     from albertkit.training.run_data import open_for_run
     from albertkit.training.splits import scored_part
 
+    searches = is_collection(Path(data))
+    kind = "data with labels"
+    unfit: dict[str, Any] = {"--dimensions": dimensions}
+    if searches:
+        kind = "a folder in BEIR's layout"
+        unfit = {
+            "--predictions": predictions,
+            "--as-trained": as_trained or None,
+            "--null-threshold": null_threshold,
+            "--exit-patience": patience,
+            "--entropy": entropy,
+            "--data-dir": data_dir,
+            "--text-column": text_column,
+            "--pair-column": pair_column,
+            "--label-column": label_column,
+            "--labels": labels,
+            "--encoding": encoding,
+        }
+    for option, given in unfit.items():
+        if given is not None:
+            raise click.UsageError(f"{option} cannot be used with {kind}; leave it out")
     with notes_on_stderr():
         predictor = Predictor.load(run, execution=choose_execution(device=device, precision=precision, threads=threads))
+    if searches:
+        collection = open_collection(Path(data), split, skip_bad_rows=skip_bad_rows).take(limit)
+        with Console().bar("embedding", total=len(collection.queries) + len(collection.corpus)) as advance:
+            report = evaluate_retrieval(predictor, collection, dimensions=dimensions, progress=counted(advance))
+        _show(report, {}, as_json=as_json)
+        return
     if null_threshold is not None:
         predictor.model.task = with_null_threshold(predictor.model.task, null_threshold)
     predictor, rule = leaving_early(predictor, patience=patience, entropy=entropy, tolerance=tolerance)
@@ -108,7 +143,15 @@ def command(
         passed, layers = layers_passed(predictor)
         report = replace(report, notes=(*report.notes, f"{rule}: {passed:.2f} of {layers} layers on average"))
         left = {"early_exit": {**asdict(rule), "mean_layers": passed, "layers": layers}}
+    _show(report, left, as_json=as_json)
+
+
+def _show(report: Any, left: dict[str, Any], *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from albertkit.evaluation.report_table import render
+
     if as_json:
         print_json({**report.to_dict(), **left})
     else:
-        render(report, console=RichConsole(highlight=False))
+        render(report, console=Console(highlight=False))

@@ -16,13 +16,15 @@ from albertkit.cli.options import data_options, json_option, notes_on_stderr, pr
     epilog="Example: albertkit export runs/polarity --to onnx --out polarity-onnx",
 )
 @click.argument("run")
-@click.option("--to", default="onnx", show_default=True, help="onnx or openvino.")
+@click.option(
+    "--to", default="onnx", show_default=True, help="onnx, openvino or web (a page that runs the model in the browser)."
+)
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16", "int8"]),
-    default="fp32",
-    show_default=True,
-    help="Number format of the stored weights; fp16 halves the file, int8 quarters it. The model computes in fp32.",
+    type=click.Choice(["fp32", "fp16", "int12", "int8"]),
+    show_default="fp32; int12 for web",
+    help="Number format of the stored weights: fp16 halves the file, int8 quarters it, int12 is fp16 with the word "
+    "embeddings in 12 bits. The model computes in fp32.",
 )
 @click.option("--out", "--output", "out", type=click.Path(), required=True, help="Folder to create.")
 @click.option(
@@ -37,7 +39,7 @@ from albertkit.cli.options import data_options, json_option, notes_on_stderr, pr
 def command(
     run: str,
     to: str,
-    precision: str,
+    precision: str | None,
     out: str,
     data: str | None,
     split: str | None,
@@ -51,11 +53,13 @@ def command(
     skip_bad_rows: bool,
     as_json: bool,
 ) -> None:
-    """Export a trained model to ONNX or OpenVINO, to predict without torch.
+    """Export a trained model to ONNX, OpenVINO or a page for the browser.
 
-    RUN is a run directory, a model folder or a known model. The folder holds the network with its shared weights
-    stored once, the tokenizer and the task; predict, embed and evaluate take it like any other model. A dozen texts go
-    through both models first: an export that gives other numbers is not kept. With --data both are scored, too.
+    RUN is a run directory, a model folder or a known model. No torch is needed to predict then. The folder holds the
+    network with its shared weights stored once, the tokenizer and the task; predict, embed and evaluate take it like
+    any other model. A dozen texts go through both models first: an export that gives other numbers is not kept. With
+    --data both are scored, too.
+    --to web also puts onnxruntime-web into the folder; it is downloaded once, after asking (14 MB).
     """
     from dataclasses import asdict
 
@@ -105,12 +109,16 @@ def command(
         announce(made.notes)
     if as_json:
         scored = {"scores": asdict(scores[0])} if scores else {}
-        print_json({"files": list(made.files), "bytes": made.bytes, "max_difference": made.max_difference, **scored})
+        sizes = {"bytes": made.bytes, **({"runtime_bytes": made.runtime_bytes} if to == "web" else {})}
+        print_json({"files": list(made.files), **sizes, "max_difference": made.max_difference, **scored})
         return
     apart = made.max_difference
     apart_text = f"{apart:.1f}" if apart >= 0.1 else f"{apart:.1g}"
-    rounding = f" ({precision} rounding)" if precision != "fp32" else ""
+    rounding = f" ({made.precision} rounding)" if made.precision != "fp32" else ""
     click.echo(f"{made.folder}: {', '.join(made.files)}")
     click.echo(f"{made.bytes / 1e6:.1f} MB; largest output difference {apart_text}{rounding}.")
+    if to == "web":
+        click.echo(f"The browser also loads tokenizer.json and {made.runtime_bytes / 1e6:.1f} MB of onnxruntime-web.")
+        click.echo(f"To look at it: python -m http.server --directory {made.folder} (any web server will do).")
     for kept in scores:
         click.echo(f"{kept.metric} on {kept.examples:,} examples: {kept.before:.2f}, exported {kept.after:.2f}")

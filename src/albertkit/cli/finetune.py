@@ -95,6 +95,12 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     show_default="mean, pair for two texts; pooler for published GLUE and RACE recipes",
 )  # fmt: skip
 @click.option(
+    "--dimensions", default="", callback=_widths, metavar="N,N,..",
+    help="With --task similarity: also train the vectors cut to these sizes, such as 64,128 (Matryoshka), for "
+    "`embed --dimensions`. The report has Spearman per size.",
+    show_default="whole vectors only",
+)  # fmt: skip
+@click.option(
     "--exits", is_flag=True,
     help="Also train a head after every layer, so that predict and evaluate can stop early (--exit-patience, "
     "--entropy).",
@@ -207,7 +213,7 @@ def command(
     """Fine-tune a classifier, regressor, tagger or question answerer.
 
     Choices left open come from a recipe for the data set and the model. The run directory holds config.json,
-    metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.json and plots/.
+    metrics.jsonl, checkpoints/, model/ (a Hugging Face directory), report.html, report.json and plots/.
     """
     from pathlib import Path
 

@@ -13,13 +13,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("validation", "test", "train_split", "validation_split", "test_split", "as_trained", "held_out"),
         *("tasks", "predictions", "prediction_column", "null_odds", "null_threshold", "scheme"),
         *("input_format", "labels", "limit", "train_limit", "unlabelled", "sentences", "by_sentence", "encoding"),
-        *("skip_bad_rows", "bad_bytes", "pairs", "jsonl", "quick"),
+        *("skip_bad_rows", "bad_bytes", "pairs", "jsonl", "quick", "corpus", "corpus_column", "threshold"),
     ),
     "Model": (
         *("model", "teacher", "config", "nli", "version", "pooling", "freeze_encoder", "max_length"),
-        *("head_hidden", "head_norm", "long", "stride", "max_windows", "exits", "tolerance", "entropy"),
+        *("dimensions", "head_hidden", "head_norm", "long", "stride", "max_windows", "exits", "tolerance", "entropy"),
         *("num_layers", "num_heads", "activation", "mode", "keep_accents", "specials", "start", "init"),
-        *("extra_dimensions", "size"),
+        *("extra_dimensions", "size", "by_index", "rerank", "candidates", "rerank_label"),
     ),
     "Training": (
         *("epochs", "learning_rate", "batch_size", "tokens", "steps", "few_shot", "seed", "seeds", "resume"),
@@ -29,12 +29,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("relation_weight", "pooler_weight", "pretraining", "pretraining_weight", "word_rate", "layer_rate"),
         *("eval_share", "eval_tokens", "no_baseline"),
     ),
+    "Negatives": ("negatives", "relative_margin", "margin", "range_min", "range_max", "sampling"),
     "Server": ("host", "port", "api_key_file", "allowed", "origins"),
     "Limit": ("queue", "deadline", "batch_wait", "max_body", "max_texts", "max_characters", "max_tokens"),
     "Download": ("source", "yes", "offline", "verify"),
     "Output": (
         *("out", "output_path", "to", "top", "explain", "explain_html", "explain_method", "explain_label"),
-        *("overwrite", "save_seconds", "tensorboard", "shard_tokens"),
+        *("overwrite", "save_seconds", "track", "shard_tokens"),
         "as_json",
     ),
     "Hardware": (

@@ -46,16 +46,19 @@ def given_texts(texts: Sequence[str], pairs: Sequence[str]) -> Inputs:
     return Inputs(len(texts), [Piece(rows, columns, {name: name for name in columns})])
 
 
-def input_path_of(path: str, *, kind: str | None, text_column: str | None = None) -> Path:
+def input_path_of(
+    path: str, *, kind: str | None, text_column: str | None = None, trained: Mapping[str, str] | None = None
+) -> Path:
     """Return the path of --input; "-" is standard input, which is kept in a temporary file while the command runs.
 
     Args:
         path: as it was given.
         kind: what standard input holds, `lines` or the ending of a table; None for lines.
         text_column: the column that was given, which lines do not have.
+        trained: the columns of the model's training (`trained_columns`).
 
     Raises:
-        UsageError: a kind for a file, or a column of lines.
+        UsageError: a kind for a file, a column of lines, or a table without its kind.
     """
     import shutil
     import sys
@@ -75,7 +78,52 @@ def input_path_of(path: str, *, kind: str | None, text_column: str | None = None
     file = Path(folder) / f"standard-input.{'txt' if kind in (None, 'lines') else kind}"
     with file.open("wb") as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy)
+    if kind is None:
+        _refuse_table(file, trained or {})
     return file
+
+
+def _refuse_table(file: Path, trained: Mapping[str, str]) -> None:
+    """Refuse standard input that would be read as lines although its first line is that of a table."""
+    import csv
+    import json
+    from contextlib import suppress
+
+    from albertkit.data.columns import has_trained, has_usual_text
+    from albertkit.errors import UsageError
+
+    with file.open("rb") as content:
+        line = content.readline(10_000).decode("utf-8-sig", "replace").strip()
+    found = None
+    for kind, delimiter in (("csv", ","), ("tsv", "\t")):
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+        if len(cells) > 1 and (has_trained(cells, trained) or has_usual_text(cells)):
+            found = kind
+    if line.startswith("{"):
+        with suppress(ValueError, RecursionError):
+            found = "jsonl" if isinstance(json.loads(line), dict) else found
+    if found is not None:
+        raise UsageError(
+            f"standard input looks like {found} (its first line: {line:.60}); pass --input-format {found}, or "
+            "--input-format lines to read each line as one text"
+        )
+
+
+def require_other(output: str, source: Path, *, option: str = "--input") -> None:
+    """Refuse an output that is the input itself.
+
+    Args:
+        output: the file to write.
+        source: the file to read.
+        option: that of the input, for the message.
+
+    Raises:
+        UsageError: it is.
+    """
+    from albertkit.errors import UsageError
+
+    if Path(output).exists() and source.exists() and Path(output).samefile(source):
+        raise UsageError(f'--output "{output}" is the {option} itself; give another file')
 
 
 def read_inputs(
@@ -147,14 +195,13 @@ def open_for_model(
         UsageError, DataError: as `read_inputs`.
     """
     from albertkit.datasets.text_files import open_texts
-    from albertkit.training.run_data import trained_columns
+    from albertkit.models.trained_columns import trained_columns
 
-    trained = {use: name for use, name in trained_columns(run).items() if use != "label_column"}
     return open_texts(
         path,
         text_column=text_column,
         pair_column=pair_column,
-        preferred=trained,
+        trained=trained_columns(run),
         pairs=True,
         others=others,
         encoding=encoding,

@@ -92,6 +92,11 @@ def training_options(*, save_seconds: float) -> Callable[[Decorated], Decorated]
             help="Workers of one CPU thread each that share every step; --resume keeps their number.",
         ),
         click.option("--resume", is_flag=True, help="Continue an interrupted run."),
+        click.option(
+            "--track", multiple=True, metavar="mlflow|wandb|tensorboard", show_default="none",
+            help="Also send settings, curves and scores to a tracker; repeat for several. MLFLOW_TRACKING_URI, "
+            "WANDB_PROJECT and their other variables say where.",
+        ),
         execution_options,
         json_option,
     )  # fmt: skip
@@ -214,7 +219,7 @@ def report_training(
         render(shown, console=terminal)
     else:
         shown.render(terminal)
-    click.echo(f"run directory: {settings.out} (model/, report.json, plots/)")
+    click.echo(f"run directory: {settings.out} (report.html, report.json, model/, plots/)")
 
 
 def say_truncation(predictor: Any) -> None:

@@ -100,11 +100,12 @@ def command(
     from contextlib import nullcontext
 
     from albertkit.cli.exits import layers_passed, leaving_early
-    from albertkit.cli.inputs import given_texts, input_path_of, read_inputs
+    from albertkit.cli.inputs import given_texts, input_path_of, read_inputs, require_other
     from albertkit.cli.outputs import open_predictions
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
     from albertkit.io.progress import Console, Silent, counted
+    from albertkit.models.trained_columns import trained_columns
 
     if bool(texts) == bool(input_path):
         raise click.UsageError("give either texts or --input FILE")
@@ -152,8 +153,17 @@ def command(
         inputs = given_texts(texts, pair)
     else:
         with notes_on_stderr():
+            source = input_path_of(
+                input_path,
+                kind=input_format,
+                text_column=text_column or pair_column,
+                trained=trained_columns(run),
+            )
+            for written in (output_path, explain_html):
+                if written is not None:
+                    require_other(written, source)
             inputs = read_inputs(
-                input_path_of(input_path, kind=input_format, text_column=text_column or pair_column),
+                source,
                 predictor=predictor,
                 run=run,
                 text_column=text_column,

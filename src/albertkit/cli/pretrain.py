@@ -98,7 +98,6 @@ from albertkit.cli.options import encoder_options, report_training, start_option
     "--gradient-checkpointing", "--recompute", is_flag=True,
     help="Compute the layers again for their gradients: less memory, about a third more time.",
 )  # fmt: skip
-@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard event files.")
 @encoder_options(warmup=0.01, held_out=0.01, eval_share=0.05)
 def command(resume: bool, as_json: bool, **options: Any) -> None:
     """Pretrain on your own text: masked words and sentence order.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from albertkit.errors import DataError, did_you_mean
@@ -17,6 +18,8 @@ PAIR_COLUMNS = (
     ("text_a", "text_b"),
     ("text1", "text2"),
     ("text", "pair"),
+    ("anchor", "positive"),
+    ("query", "positive"),
 )
 """Columns taken as a pair of texts where both are there and none was named, the first match first."""
 
@@ -25,6 +28,9 @@ TEXT_COLUMNS = ("text", "sentence", "review", "content", "snippet", "comment", "
 
 LABEL_COLUMNS = ("label", "labels", "class", "category", "sentiment", "target", "gold_label")
 """Columns taken as the label where none was named."""
+
+POSITIVE, NEGATIVE = "positive", "negative"
+"""Columns of the text that belongs to the first one, and (also with a number behind it) of texts that do not."""
 
 _DEFAULTS = {"text": TEXT_COLUMNS, "label": LABEL_COLUMNS, "pair": ()}
 
@@ -41,21 +47,30 @@ class Columns:
 
 
 def choose_texts(
-    columns: Sequence[str], *, where: str, text_column: str | None = None, pair_column: str | None = None
+    columns: Sequence[str],
+    *,
+    where: str,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    trained: Mapping[str, str] | None = None,
 ) -> tuple[str, str | None]:
-    """Return the columns of the text and of the second text, found by their usual names where neither is given.
+    """Return the columns of the text and of the second text; where neither is given those of the training, or those
+    with usual names.
 
     Args:
         columns: those of the table.
         where: the file, as a message names it.
         text_column: that of the text, as the user named it.
         pair_column: that of the second text, as the user named it.
+        trained: `text_column` and `pair_column` of the model's training; they count where the table has all of them.
 
     Raises:
         DataError: a column is not there, or none looks like a text.
     """
     lower = _by_lower(columns)
     text, pair = text_column, pair_column
+    if text is None and pair is None and has_trained(columns, trained):
+        text, pair = (trained or {}).get("text_column"), (trained or {}).get("pair_column")
     if text is None and pair is None:
         found = ((lower[a], lower[b]) for a, b in PAIR_COLUMNS if a in lower and b in lower)
         text, pair = next(found, (None, None))
@@ -64,6 +79,16 @@ def choose_texts(
     if pair is not None:
         require_column(columns, pair, where=where, use="pair")
     return require_column(columns, text, where=where, use="text"), pair
+
+
+def has_trained(columns: Sequence[str], trained: Mapping[str, str] | None) -> bool:
+    """Return whether a table has the columns of texts that a model was trained on.
+
+    >>> has_trained(["a", "b"], {"text_column": "a", "label_column": "c"}), has_trained(["a"], {})
+    (True, False)
+    """
+    texts = [name for use, name in (trained or {}).items() if use != "label_column"]
+    return bool(texts) and set(texts) <= set(columns)
 
 
 def has_usual_text(columns: Sequence[str]) -> bool:
@@ -86,6 +111,15 @@ def choose_label(columns: Sequence[str], *, where: str, label_column: str | None
         return require_column(columns, label_column, where=where, use="label")
     lower = _by_lower(columns)
     return next((lower[name] for name in LABEL_COLUMNS if name in lower), None)
+
+
+def choose_negatives(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the texts that do not belong to the first one.
+
+    >>> choose_negatives(["anchor", "positive", "Negative_1", "negative_2", "negatives"])
+    ('Negative_1', 'negative_2')
+    """
+    return tuple(name for name in columns if re.fullmatch(rf"{NEGATIVE}(_?\d+)?", name.lower()))
 
 
 def require_column(columns: Sequence[str], name: str | None, *, where: str, use: str) -> str:

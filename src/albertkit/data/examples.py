@@ -18,6 +18,8 @@ class TextExample:
     None: not known (test files without labels)."""
     id: str | None = None
     """The row's own name in its file, where it has one."""
+    negatives: tuple[str, ...] = ()
+    """Texts that do not belong to `text`, where `pair` does: the row is a triplet."""
 
     @property
     def is_labelled(self) -> bool:

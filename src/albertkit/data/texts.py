@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.data.columns import LABEL_COLUMNS, choose_texts, has_usual_text, named
+from albertkit.data.columns import LABEL_COLUMNS, choose_texts, has_trained, has_usual_text, named
 from albertkit.data.examples import TextExample
 from albertkit.data.frames import Frame, frame_of
 from albertkit.errors import DataError
@@ -61,6 +61,7 @@ def examples_of(
     name: str = "X",
     text_column: str | None = None,
     pair_column: str | None = None,
+    trained: Mapping[str, str] | None = None,
 ) -> list[TextExample]:
     """Return what is in X: a text per row, or a pair of texts per row.
 
@@ -74,6 +75,7 @@ def examples_of(
         name: what a message calls it.
         text_column: of a table: the column of the (first) text.
         pair_column: of a table: the column of the second text.
+        trained: of a table: as `choose_texts`.
 
     Raises:
         InputError: X is one text, or has another shape, or holds rows that are no texts; the sentence names them.
@@ -81,7 +83,7 @@ def examples_of(
     examples: list[TextExample] = []
     bad: list[str] = []
     first: TextExample | None = None
-    for number, row in enumerate(_rows(X, name, text_column, pair_column)):
+    for number, row in enumerate(_rows(X, name, text_column, pair_column, trained)):
         try:
             example = _example(row)
         except ValueError as error:
@@ -122,7 +124,12 @@ def listed(found: Sequence[str], what: str) -> str:
 
 
 def text_columns(
-    frame: Frame, *, name: str, text_column: str | None = None, pair_column: str | None = None
+    frame: Frame,
+    *,
+    name: str,
+    text_column: str | None = None,
+    pair_column: str | None = None,
+    trained: Mapping[str, str] | None = None,
 ) -> tuple[str, str | None]:
     """Return the columns of the text and of the second text, as `examples_of` chooses them.
 
@@ -130,7 +137,7 @@ def text_columns(
         InputError: there is no such column, or none looks like a text.
     """
     names = frame.names
-    if text_column is None and pair_column is None:
+    if text_column is None and pair_column is None and not has_trained(names, trained):
         if len(names) == 1:
             return names[0], None
         if len(names) == 2 and not any(each.lower() in NO_TEXTS for each in names):
@@ -142,15 +149,21 @@ def text_columns(
                 f"column of the texts{example}"
             )
     try:
-        return choose_texts(names, where=name, text_column=text_column, pair_column=pair_column)
+        return choose_texts(names, where=name, text_column=text_column, pair_column=pair_column, trained=trained)
     except DataError as error:
         raise InputError(str(error)) from error
 
 
-def _rows(X: Any, name: str, text_column: str | None, pair_column: str | None) -> Iterable[Any]:  # noqa: N803 - scikit-learn's name
+def _rows(
+    X: Any,  # noqa: N803 - scikit-learn's name
+    name: str,
+    text_column: str | None,
+    pair_column: str | None,
+    trained: Mapping[str, str] | None,
+) -> Iterable[Any]:
     frame = frame_of(X, name=name)
     if frame is not None:
-        text, pair = text_columns(frame, name=name, text_column=text_column, pair_column=pair_column)
+        text, pair = text_columns(frame, name=name, text_column=text_column, pair_column=pair_column, trained=trained)
         firsts = frame.column(text)
         return firsts if pair is None else list(zip(firsts, frame.column(pair), strict=True))
     if text_column is not None or pair_column is not None:

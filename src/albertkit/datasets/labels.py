@@ -160,17 +160,31 @@ def zeros_and_ones(values: Iterable[Any]) -> int:
     (3, 0, 0)
     """
     lengths, repeats = {0}, False
-    for value in values:
-        try:
-            names = label_texts(value)
-        except ValueError:
-            continue  # reading it tells what is wrong
-        if not _ZEROS_AND_ONES.issuperset(names):
-            return 0
+    read = [names for value in values if (names := _readable(value)) is not None]
+    others = [names for names in read if not _ZEROS_AND_ONES.issuperset(names)]
+    if others and not _are_slips(others, read):
+        return 0
+    for names in read:
         lengths.add(len(names))
         repeats = repeats or len(set(names)) < len(names)
     longest = max(lengths)
     return longest if repeats or (longest > 1 and lengths == {0, longest}) else 0
+
+
+def _readable(value: Any) -> list[str] | None:
+    try:
+        return label_texts(value)
+    except ValueError:
+        return None  # reading it tells what is wrong
+
+
+def _are_slips(others: Sequence[list[str]], read: Sequence[list[str]]) -> bool:
+    """Return whether a few lists, such as [0, 2, 0], are slips among lists of as many zeros and ones."""
+    sizes = {len(names) for names in read if names}
+    long = len(sizes) == 1 and max(sizes) > 1
+    numbers = all(re.fullmatch("[0-9]+|true|false", name) for names in others for name in names)
+    repeats = sum(len(set(names)) < len(names) for names in read)
+    return long and numbers and 10 * len(others) <= len(read) and 2 * repeats > len(read)
 
 
 def collect_labels(values: Iterable[Any], *, task: str) -> tuple[str, ...]:
@@ -282,6 +296,10 @@ def _label_indices(names: Sequence[str], labels: Sequence[str]) -> tuple[int, ..
     by_position = _ZEROS_AND_ONES.issuperset(names) and not _ZEROS_AND_ONES.issuperset(labels)
     if by_position and len(names) == len(labels):
         return tuple(index for index, name in enumerate(names) if name in ("1", "true"))
+    numbered = any(label.isdecimal() for label in labels)
+    if len(names) == len(labels) > 1 and not numbered and all(name.isdecimal() for name in names) and not by_position:
+        other = next(name for name in names if name not in _ZEROS_AND_ONES)
+        raise ValueError(f"{other} is neither 0 nor 1 in [{', '.join(names)}], which has a number for each label")
     if by_position and len(names) > 1 and not _ZEROS_AND_ONES.intersection(labels):
         known = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
         raise ValueError(f"{len(names)} zeros and ones for {len(labels)} labels ({known})")

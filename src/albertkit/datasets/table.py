@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from albertkit.data.columns import choose_label, choose_texts, require_column
+from albertkit.data.columns import POSITIVE, choose_label, choose_negatives, choose_texts, require_column
 from albertkit.data.examples import TextExample
 from albertkit.data.frames import frame_of
 from albertkit.data.texts import is_gap
@@ -46,6 +46,9 @@ class _Read:
     where: str
     columns: tuple[str, ...]
     label_column: str | None
+    """That of the positive where the two texts of each row just belong together."""
+    belongs: bool
+    """Whether they do."""
     rows: list[tuple[str, TextExample, Any]]
     bad: BadRows
     warnings: tuple[str, ...]
@@ -122,7 +125,12 @@ def _source(
     first = next(iter(files))
     read = _read(opened(files[first]), options)  # the labels are those of the training file
     values = [value for _, _, value in read.rows if options.labelled]
-    task = options.task or infer_task(values)
+    if read.belongs and options.task not in (None, "regression"):
+        raise DataError(
+            f'{read.where}: the texts of column "{read.label_column}" belong to the others and have no label, so they '
+            f"train vectors, not {options.task}; pass --task similarity"
+        )
+    task = options.task or ("regression" if read.belongs else infer_task(values))
     if options.task is None and options.labels and task == "regression":
         task = "classification"  # classes were named, so "1.5" is the name of one
     if options.task in (None, "multilabel") and options.labels is None:
@@ -189,7 +197,8 @@ def _read(table: Table, options: ReadOptions) -> _Read:
     if options.labelled:
         label = choose_label(table.columns, where=table.where, label_column=options.label_column)
     key = next((name for name in table.columns if name.lower() == ID_COLUMN and name not in (text, pair, label)), None)
-    names = [name for name in (text, pair, key, label) if name is not None]
+    negatives, belongs = _negatives(table, pair, label) if options.labelled else ((), False)
+    names = [name for name in (text, pair, *negatives, key, label) if name is not None]
     bad = BadRows(table.where, skip=options.skip_bad_rows, advice=table.advice)
     warnings = RowWarnings(table.where)
     rows = []
@@ -199,8 +208,14 @@ def _read(table: Table, options: ReadOptions) -> _Read:
                 checked_text(values[0], column=text),
                 pair=None if pair is None else checked_text(values[1], column=pair),
                 id=None if key is None else _id(values[names.index(key)]),
+                negatives=tuple(checked_text(values[names.index(name)], column=name) for name in negatives),
             )
-            rows.append((place, example, values[-1] if label is not None else None))
+            for name, words in zip((pair, *negatives), (example.pair, *example.negatives), strict=True):
+                if negatives and not (words or "").strip():
+                    raise ValueError(f'column "{name}" is empty, and a triplet needs each of its texts')
+            if example.pair in example.negatives:
+                warnings.add("negatives are the same text as their positive, so they are left out of the loss", place)
+            rows.append((place, example, 1.0 if belongs else values[-1] if label is not None else None))
             if not example.text.strip():
                 warnings.add("texts are empty", place)
         except ValueError as error:
@@ -211,7 +226,23 @@ def _read(table: Table, options: ReadOptions) -> _Read:
             f'{table.where}: column "{label}" holds lists written as text, which are read as several labels per row; '
             "pass --task classification to read each as one name"
         )
-    return _Read(table.where, table.columns, label, rows, bad, tuple(notes))
+    return _Read(table.where, table.columns, pair if belongs else label, belongs, rows, bad, tuple(notes))
+
+
+def _negatives(table: Table, pair: str | None, label: str | None) -> tuple[tuple[str, ...], bool]:
+    """Return the columns of negatives, and whether the two texts of each row just belong together.
+
+    Raises:
+        DataError: triplets with a label.
+    """
+    negatives = () if pair is None else choose_negatives(table.columns)
+    is_positive = pair is not None and pair.lower() == POSITIVE
+    if is_positive and negatives and label is not None:
+        raise DataError(
+            f'{table.where}: columns "{negatives[0]}" and "{label}": a triplet has no label; leave one of the two out'
+        )
+    belongs = label is None and (is_positive or bool(negatives))
+    return negatives if belongs else (), belongs
 
 
 def _id(value: Any) -> str | None:

@@ -147,6 +147,8 @@ def _from_tokens(
 
 
 def _tag(tag: Any, labels: tuple[str, ...] | None) -> str:
+    if tag in (-100, "-100"):
+        raise ValueError("the tag -100 marks a token without a tag in transformers' batches; give words and their tags")
     if labels is not None and isinstance(tag, int) and not isinstance(tag, bool):  # as the hub stores them
         if all(map(str.isdecimal, labels)):  # numbers were the names in training
             return str(tag)

@@ -228,7 +228,7 @@ def open_texts(
     *,
     text_column: str | None = None,
     pair_column: str | None = None,
-    preferred: Mapping[str, str] | None = None,
+    trained: Mapping[str, str] | None = None,
     pairs: bool = False,
     others: bool | None = None,
     encoding: str | None = None,
@@ -239,7 +239,7 @@ def open_texts(
         path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
         text_column: text column of a table; its usual names if None, of a table of pairs the first of the two.
         pair_column: with `pairs`, the column of second texts; found by its usual names if neither is given.
-        preferred: `text_column` and `pair_column` to take where none are given and the table has all of these.
+        trained: as `choose_texts`.
         pairs: whether second texts are read. Otherwise an other column that is called text or vector is left out: a
             file of vectors has its own.
         others: whether all other columns are read; if None, those that are not read as pairs. With `pairs`, the columns
@@ -258,9 +258,9 @@ def open_texts(
         return TextFile(path, encoding=encoding)
     others = not pairs if others is None else others
     table = open_table(path, encoding=encoding, every_key=others and pairs)
-    if preferred and text_column is None and pair_column is None and set(preferred.values()) <= set(table.columns):
-        text_column, pair_column = preferred.get("text_column"), preferred.get("pair_column")
-    text, pair = choose_texts(table.columns, where=table.where, text_column=text_column, pair_column=pair_column)
+    text, pair = choose_texts(
+        table.columns, where=table.where, text_column=text_column, pair_column=pair_column, trained=trained
+    )
     if not pairs:
         own, pair = (text, "text", "vector"), None
         kept = [name for name in table.columns if name and name not in own]

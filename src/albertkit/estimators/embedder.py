@@ -28,6 +28,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
         pooling: `mean` of the tokens' vectors, the first token's (`cls`), or the `pooler`'s output; if None what the
             model was trained with or its files declare, else `mean`. A Dense map that the files declare follows the
             declared pooling only.
+        dimensions: size that vectors are cut to; the model must have been trained for it. All if None.
         max_length: longest input in tokens, longer texts are cut; as many as the model takes if None.
         threads: processor threads; torch's own choice if None.
 
@@ -42,11 +43,13 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
         model: str | os.PathLike[str] = "albert-nano",
         *,
         pooling: str | None = None,
+        dimensions: int | None = None,
         max_length: int | None = None,
         threads: int | None = None,
     ) -> None:
         self.model = model
         self.pooling = pooling
+        self.dimensions = dimensions
         self.max_length = max_length
         self.threads = threads
 
@@ -67,12 +70,15 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
 
         Raises:
             InputError: (a ValueError) rows that are no texts.
-            UsageError: an unknown pooling, or a max_length beyond the model's positions.
+            UsageError: an unknown pooling, dimensions that the model was not trained for, or a max_length beyond its
+                positions.
         """
         texts = texts_of(X)
         predictor = getattr(self, "predictor_", None) or self._load()
         with on_threads(self.threads):
-            vectors: npt.NDArray[np.float32] = predictor.embed(texts, pooling=self.pooling, max_length=self.max_length)
+            vectors: npt.NDArray[np.float32] = predictor.embed(
+                texts, pooling=self.pooling, dimensions=self.dimensions, max_length=self.max_length
+            )
         return vectors
 
     def _load(self) -> Predictor:
@@ -81,7 +87,7 @@ class AlbertEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TextEsti
     @property
     def _n_features_out(self) -> int:
         """Width of the vectors: scikit-learn names the columns of its tables by it."""
-        return int(self.predictor_.dimensions(self.pooling))
+        return int(self.dimensions or self.predictor_.dimensions(self.pooling))
 
     def __sklearn_tags__(self) -> Any:
         """Return tags that say that the estimator needs no fit."""

@@ -6,12 +6,18 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from albertkit.errors import check_arguments
 from albertkit.estimators.saving import model_bytes, model_from_bytes
 from albertkit.inference.predictor import Predictor
 
 
 class TextEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """An estimator whose `predictor_` is a model, once it is fitted."""
+
+    def __new__(cls, *_: Any, **named: Any) -> Any:
+        """Refuse a misspelt setting before `__init__` does, by the nearest name."""
+        check_arguments(named, cls._get_param_names(), of=cls.__name__)
+        return super().__new__(cls)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: settings, arrays, and the model's files as bytes (safetensors and JSON)."""

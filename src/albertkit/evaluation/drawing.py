@@ -5,15 +5,20 @@ pyplot and its global state are never touched; figures are drawn by Agg, so no d
 
 from __future__ import annotations
 
+import io
+import itertools
 import math
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import UsageError
 from albertkit.io.files import atomic_file
+from albertkit.io.html import Html
 from albertkit.scoring.intervals import share_interval
 
 if TYPE_CHECKING:
@@ -33,6 +38,9 @@ GRID = "#E3E3E3"
 _MARKED_POINTS = 25  # up to so many epochs, each has its marker
 _LOG_RATIO = 4  # a run so many times longer than another gets a logarithmic axis, or the short one is a smudge
 _DPI = 160
+_PAGE_COLOURS = {INK: "ink", "#888888": "faint", "#999999": "faint", GRID: "line", "#ffffff": "paper"}
+"""Colour of a figure -> the name of the page's colour (`io.html`) that takes its place."""
+_numbers = itertools.count(1)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -204,6 +212,35 @@ def add_title(figure: Figure, title: str) -> None:
     if title:
         text = figure.suptitle(title, fontsize=11, color=INK)
         text.set_parse_math(False)
+
+
+def svg(figure: Figure, *, label: str) -> Html:
+    """Return a figure as an SVG element for a page: its texts stay texts, its ink and grid follow the page's colours.
+
+    Ids differ from one figure to the next, so that several can be on a page.
+
+    Args:
+        figure: the figure.
+        label: what it shows, for those who cannot see it.
+    """
+    from matplotlib import rc_context
+
+    target = io.StringIO()
+    name = f"f{next(_numbers)}-"
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(target, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.05, metadata=nothing)
+    drawn = target.getvalue()
+    opened = f'<svg role="img" aria-label="{escape(label)}"'
+    drawn = opened + drawn[drawn.index("<svg") + len("<svg") :].replace("\n", " ")
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn)
+    drawn = re.sub(r' (width|height)="[\d.]+pt"', "", drawn, count=2)
+    drawn = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}", drawn)
+    drawn = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 system-ui, sans-serif", drawn)
+    for colour, variable in _PAGE_COLOURS.items():
+        drawn = re.sub(f"(?<=: ){colour}", f"var(--{variable})", drawn, flags=re.IGNORECASE)
+    return Html(drawn)
 
 
 def write_png(figure: Figure, path: str | os.PathLike[str]) -> Path:

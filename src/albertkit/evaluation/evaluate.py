@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from albertkit.data.frames import frame_of
 from albertkit.datasets import load_dataset
 from albertkit.datasets.dataset import WHOLE, Dataset, DataSource, require_labelled
 from albertkit.errors import DataError, UsageError
@@ -50,8 +51,8 @@ def evaluate(
 
     Args:
         predictor: the model.
-        dataset: the split, with labels; or a table in memory whose columns have usual names (`load_dataset` takes
-            others).
+        dataset: the split, with labels; or a table in memory, of which the columns of the run's training are read, or
+            those with usual names (`load_dataset` takes others).
         predictions: a file or folder to write the predictions to, in the forms that `albertkit score` reads.
         progress: called with the number of examples just finished.
 
@@ -66,7 +67,11 @@ def evaluate(
         name = predictor.model.source
         raise UsageError(f"{name} has no task head; fine-tune it first: albertkit finetune --model {name} --data DATA")
     if not isinstance(dataset, Dataset):
-        dataset = load_dataset(dataset, task=task.data_task)
+        frame, trained = frame_of(dataset, name="dataset"), predictor.trained_columns
+        columns: dict[str, Any] = {}
+        if frame is not None and set(trained.values()) <= set(frame.names):
+            columns |= trained
+        dataset = load_dataset(dataset, task=task.data_task, **columns)
     require_labelled(dataset)
     if dataset.task != task.data_task:
         raise DataError(

@@ -10,7 +10,7 @@ import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import DataError, UsageError
 from albertkit.evaluation.drawing import (
@@ -35,10 +35,13 @@ from albertkit.evaluation.drawing import (
 )
 from albertkit.scoring.metrics import metric_title
 
+PANEL = (4.4, 3.3)
+"""Width and height of a picture in a page, in inches: small, so that its texts stay readable on a phone."""
 LEAST_EXAMPLES = 100
 """Fewer do not show whether a model is calibrated."""
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from albertkit.evaluation.report import EpochScores, Report
@@ -63,23 +66,37 @@ def history_figure(
         raise UsageError("there is no history to plot: the report holds 0 epochs")
     figure = new_figure(9.0, 4.0)
     add_title(figure, title)
-    panels = figure.subplots(1, 2)
-    for axes, name, label in zip(panels, ("loss", metric), ("loss", metric_title(metric)), strict=True):
-        lines = [
-            draw_line(axes, curve(epochs, split=split, name=name), colour=colour, dashed=split == "train")
-            for split, colour in (("train", COLOURS[1]), ("validation", COLOURS[0]))
-        ]
-        values = curve(epochs, split="validation", name=name)
-        names = ["training", "validation"]
-        if best_epoch is not None and 1 <= best_epoch <= len(values) and math.isfinite(values[best_epoch - 1]):
-            lines.append(mark_point(axes, best_epoch, values[best_epoch - 1], colour=COLOURS[0]))
-            names.append(f"kept: epoch {best_epoch}")
-        epoch_axis(axes, [len(epochs)])
-        style_axes(axes, x="epoch", y=label)
-        value_limits(axes, [curve(epochs, split=split, name=name) for split in ("train", "validation")], name=name)
-        if axes is panels[-1]:
-            add_legend(figure, lines, names, loc="outside lower center", columns=3)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
+        legend = _draw_history(axes, epochs, name=name, best_epoch=best_epoch)
+    add_legend(figure, *legend, loc="outside lower center", columns=3)
     return figure
+
+
+def panel_figure(epochs: Sequence[EpochScores], *, name: str, best_epoch: int | None = None) -> Figure:
+    """Draw one panel of `history_figure`, for a page: the loss or a metric by epoch."""
+    figure = new_figure(*PANEL)
+    legend = _draw_history(figure.subplots(), epochs, name=name, best_epoch=best_epoch)
+    add_legend(figure, *legend, loc="outside lower center", columns=3)
+    return figure
+
+
+def _draw_history(
+    axes: Axes, epochs: Sequence[EpochScores], *, name: str, best_epoch: int | None
+) -> tuple[list[Any], list[str]]:
+    """Draw training and validation by epoch; return the lines and their names."""
+    curves = {split: curve(epochs, split=split, name=name) for split in ("train", "validation")}
+    lines = [
+        draw_line(axes, curves[split], colour=colour, dashed=split == "train")
+        for split, colour in (("train", COLOURS[1]), ("validation", COLOURS[0]))
+    ]
+    values, names = curves["validation"], ["training", "validation"]
+    if best_epoch is not None and 1 <= best_epoch <= len(values) and math.isfinite(values[best_epoch - 1]):
+        lines.append(mark_point(axes, best_epoch, values[best_epoch - 1], colour=COLOURS[0]))
+        names.append(f"kept: epoch {best_epoch}")
+    epoch_axis(axes, [len(epochs)])
+    style_axes(axes, x="epoch", y="loss" if name == "loss" else metric_title(name))
+    value_limits(axes, list(curves.values()), name=name)
+    return lines, names
 
 
 def plot_history(
@@ -188,7 +205,13 @@ def plot_confusion(
     return write_png(confusion_figure(matrix, labels=labels, title=title), path)
 
 
-def reliability_figure(calibration: Calibration, *, before: Calibration | None = None, title: str = "") -> Figure:
+def reliability_figure(
+    calibration: Calibration,
+    *,
+    before: Calibration | None = None,
+    title: str = "",
+    size: tuple[float, float] = (5.2, 5.6),
+) -> Figure:
     """Draw accuracy by confidence with the diagonal of perfect calibration, and how many examples each bin holds.
 
     A vertical line on each bin is the 95 % interval of its accuracy: long in bins of few examples.
@@ -197,8 +220,9 @@ def reliability_figure(calibration: Calibration, *, before: Calibration | None =
         calibration: the bins and the error.
         before: the same without the model's temperature, drawn dashed.
         title: text above the picture.
+        size: width and height in inches.
     """
-    figure = new_figure(5.2, 5.6)
+    figure = new_figure(*size)
     add_title(figure, title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
     perfect = upper.plot([0, 100], [0, 100], color="#888888", linestyle="--", linewidth=1.2, zorder=3)[0]

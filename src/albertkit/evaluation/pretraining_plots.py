@@ -97,21 +97,22 @@ def read_curves(run: str | os.PathLike[str], panels: Panels = PANELS) -> Curves:
     return Curves(steps, evaluations)
 
 
-def pretraining_figure(runs: Mapping[str, Curves], panels: Panels = PANELS) -> Figure:
-    """Draw the figures of each run by tokens, two per row.
+def pretraining_figure(runs: Mapping[str, Curves], panels: Panels = PANELS, *, columns: int = 2) -> Figure:
+    """Draw the figures of each run by tokens.
 
     Args:
         runs: the name in the legend -> its events.
         panels: the panels to draw.
+        columns: panels per row.
 
     Raises:
         UsageError: no runs.
     """
     if not runs:
         raise UsageError("there is no run to plot")
-    height = -(-len(panels) // 2)
-    figure = new_figure(9.0, 3.2 * height)
-    axes = figure.subplots(height, 2).flatten()
+    height = -(-len(panels) // columns)
+    figure = new_figure(4.5 * columns, 3.2 * height)
+    axes = figure.subplots(height, columns, squeeze=False).flatten()
     names, lines = list(runs), []
     for number, curves in enumerate(runs.values()):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS) % len(MARKERS)]

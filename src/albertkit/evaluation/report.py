@@ -17,6 +17,7 @@ from albertkit.io.files import read_json, write_json
 from albertkit.scoring.baseline import Baseline
 from albertkit.scoring.calibration import Calibration
 from albertkit.scoring.intervals import Interval, says_nothing
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Confusion
 
 FILE_NAME = "report.json"
@@ -88,6 +89,8 @@ class Report:
     """Settings of the command, as given or by default."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Metric name -> 95 % interval of the value, where it is known."""
+    mistakes: Sequence[Mistake] = ()
+    """Examples of the scored split that went wrong, the worst first, at most 20."""
 
     @property
     def main_metric(self) -> str | None:
@@ -107,6 +110,15 @@ class Report:
         True
         """
         return self.main_metric is not None and says_nothing(self.intervals.get(self.main_metric))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The metrics, as a tracker calls them.
+
+        >>> Report("classification", "imdb", "albert-nano", {"accuracy": 90.0}, "test").figures
+        {'report/accuracy': 90.0}
+        """
+        return {f"report/{name}": value for name, value in self.metrics.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return every field as valid JSON values; numbers that are not finite become None.

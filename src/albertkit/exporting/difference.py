@@ -10,6 +10,8 @@ import numpy.typing as npt
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import Execution
+from albertkit.inference.exported import VECTORS
+from albertkit.inference.predictor import Predictor
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import Runtime
 from albertkit.models.loaded import Model
@@ -52,18 +54,24 @@ def sample(model: Model) -> list[TokenSequence]:
     return [one for one in found if len(one) >= shortest]
 
 
-def differences(model: Model, runtime: Runtime, *, execution: Execution) -> list[Difference]:
+def differences(model: Model, runtime: Runtime, *, execution: Execution, vectors: bool = False) -> list[Difference]:
     """Compare every output of the exported model with torch in fp32.
 
     Args:
         model: the original.
         runtime: the exported one.
         execution: for the original: the processor, fp32.
+        vectors: whether the exported one also gives the vectors of `embed`.
     """
     outputs = ["sequence_output", "pooled_output", *(["logits"] if model.task is not None else [])]
     batch = Batch.pack(sample(model))
     original = PyTorchRuntime(model.network, execution=execution, task=model.task, pooling=model.head.pooling)
     expected = original.run(batch, outputs=outputs)
+    if vectors:
+        outputs.append(VECTORS)
+        pooled = original.run(batch, outputs=[model.vectors.pooling])[model.vectors.pooling]
+        predictor = Predictor(model, execution=execution, runtime=original)
+        expected[VECTORS] = predictor.vectors_from(pooled, pooling=model.vectors.pooling)
     found = runtime.run(batch, outputs=outputs)
     return [_difference(name, expected[name], found[name]) for name in outputs]
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from onnx import TensorProto
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.errors import UsageError
 from albertkit.graphs.graph import Graph
 from albertkit.graphs.heads import Encoded, OnnxHead
+from albertkit.inference.exported import STATES, VECTORS
+from albertkit.models.loaded import EmbeddingSpec
 from albertkit.registry import resolve
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
+from albertkit.tasks.similarity.onnx_head import unit_vectors
 from albertkit.tasks.task import Task
 
 MAP = "vector.map"
@@ -38,14 +42,32 @@ def add_head(graph: Graph, encoded: Encoded, *, task: Task, spec: HeadSpec) -> t
         rows, width = add(graph, encoded, encoded.rows, head=task.head)
         shape = graph.shape("logits.shape", encoded.batch, encoded.length, width)
         return graph.node("Reshape", rows, shape, name="logits"), ["batch", "sequence", width]
-    pooled = _pooled(graph, encoded, spec.pooling)
-    if spec.dense is not None:
-        pooled = graph.linear(pooled, MAP)
-        if spec.dense.activation == "tanh":
-            pooled = graph.node("Tanh", pooled, name="vector.tanh")
+    pooled = _mapped(graph, _pooled(graph, encoded, spec.pooling), spec.dense)
     rows, width = add(graph, encoded, pooled, head=task.head)
     width = width if spec.dense is None else spec.dense.out_features
     return graph.node("Identity", rows, name="logits"), ["batch", width]
+
+
+def add_vectors(graph: Graph, encoded: Encoded, spec: EmbeddingSpec) -> None:
+    """Add the vectors that `Predictor.embed` gives, `sentence_embedding`, and the states by the name that others use.
+
+    Args:
+        graph: the encoder's, with the weights of the map under `MAP`.
+        encoded: what the encoder says.
+        spec: pooling, map and scaling.
+    """
+    pooled = _mapped(graph, _pooled(graph, encoded, spec.pooling), spec.dense)
+    if spec.normalize:
+        pooled = unit_vectors(graph, encoded, pooled, head="vectors")[0]
+    graph.node("Identity", pooled, name=VECTORS)
+    graph.node("Identity", encoded.sequence, name=STATES)
+
+
+def _mapped(graph: Graph, pooled: str, dense: Dense | None) -> str:
+    if dense is None:
+        return pooled
+    mapped = graph.linear(pooled, MAP)
+    return graph.node("Tanh", mapped, name="vector.tanh") if dense.activation == "tanh" else mapped
 
 
 def _pooled(graph: Graph, encoded: Encoded, pooling: str) -> str:

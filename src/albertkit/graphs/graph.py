@@ -36,8 +36,9 @@ class Graph:
 
     Args:
         weights: canonical name -> array; only those that are read are stored.
-        stored: how matrices are stored: `fp32`; `fp16`; or `int8`, which rounds those of `INT8` with one scale per row
-            and stores the others as fp16. The graph casts a matrix to fp32 before the node that reads it.
+        stored: how matrices are stored: `fp32`; `fp16`; `int8`, which rounds those of `INT8` with one scale per row and
+            stores the others as fp16; or `int12`, which rounds only the word embeddings, to 12 bits. The graph casts a
+            matrix to fp32 before the node that reads it.
         scope: for a loop's body, the graph around it, which holds constants and weights.
     """
 
@@ -89,13 +90,37 @@ class Graph:
         return f"{name}.fp32"
 
     def picked(self, name: str, numbers: str, *, out: str) -> str:
-        """Add the rows of a weight that are picked by number; int8 ones become fp32 afterwards, not the whole table."""
+        """Add the rows of a weight that are picked by number; of whole numbers only these rows become fp32.
+
+        Numbers of 12 bits are two arrays: the upper 8 bits, and the lower 4, of which those of the first half of the
+        columns are the upper half of a byte and those of the second half the lower one.
+        """
+        if self._as == "int12" and self._weights[name].shape[1] % 2 == 0:
+            return self._picked_in_12(name, numbers, out=out)
         if self._as != "int8" or not INT8.match(name):
             return self.node("Gather", self.weight(name), numbers, name=out)
         rows, scale = in_int8(self._weights[name])
         stored, scales = self._outer._store(name, rows), self._outer._store(f"{name}.scale", scale[:, None])
         whole = self.node("Cast", self.node("Gather", stored, numbers, name=out), name=out, to=TensorProto.FLOAT)
         return self.node("Mul", whole, self.node("Gather", scales, numbers, name=f"{out}.scale"), name=out)
+
+    def _picked_in_12(self, name: str, numbers: str, *, out: str) -> str:
+        high, low, scale = in_int12(self._weights[name])
+        rows = {
+            part: self.node("Gather", self._outer._store(f"{name}.{part}", array), numbers, name=f"{out}.{part}")
+            for part, array in (("high", high), ("low", low), ("scale", scale[:, None]))
+        }
+        bytes_, sixteen = (
+            self.node("Cast", rows["low"], name=f"{out}.low", to=TensorProto.FLOAT),
+            self.constant("sixteen", 16.0),
+        )
+        upper = self.node("Floor", self.node("Div", bytes_, sixteen, name=f"{out}.low"), name=f"{out}.upper")
+        moved = self.node("Mul", upper, sixteen, name=f"{out}.upper")
+        lower = self.node("Sub", bytes_, moved, name=f"{out}.lower")
+        ends = self.node("Concat", upper, lower, name=f"{out}.ends", axis=-1)
+        starts = self.node("Cast", rows["high"], name=f"{out}.high", to=TensorProto.FLOAT)
+        whole = self.node("Add", self.node("Mul", starts, sixteen, name=f"{out}.high"), ends, name=f"{out}.whole")
+        return self.node("Mul", whole, rows["scale"], name=out)
 
     def has(self, name: str) -> bool:
         """Return whether there is such a weight."""
@@ -175,6 +200,22 @@ def in_int8(matrix: FloatArray) -> tuple[npt.NDArray[np.int8], FloatArray]:
     scale = np.abs(matrix).max(axis=1).astype(np.float32) / 127
     scale[scale == 0] = 1
     return np.ascontiguousarray(np.rint(matrix / scale[:, None]).astype(np.int8)), scale
+
+
+def in_int12(matrix: FloatArray) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint8], FloatArray]:
+    """Return a matrix as whole numbers from -2047 to 2047 in two parts, and what each row is to be multiplied by.
+
+    Args:
+        matrix: `[rows, columns]`, of an even number of columns.
+
+    Returns:
+        The upper 8 bits `[rows, columns]`; the lower 4 `[rows, columns / 2]`, in pairs, see `Graph.picked`; the scales.
+    """
+    scale = np.abs(matrix).max(axis=1).astype(np.float32) / 2047
+    scale[scale == 0] = 1
+    numbers = np.rint(matrix / scale[:, None]).astype(np.int16)
+    first, second = np.split((numbers & 15).astype(np.uint8), 2, axis=1)
+    return (numbers >> 4).astype(np.int8), first << 4 | second, scale
 
 
 def check(model: Any) -> None:

@@ -1,6 +1,6 @@
 """Exported models: folders with an ONNX or OpenVINO file that predict without torch.
 
-model.onnx (or model.xml, model.bin)   the network
+model.onnx (or model.xml, model.bin)   the network; onnx/model.onnx in a folder with a page
 spiece.model, tokenizer.json, ..       the tokenizer
 config.json, task.json                 its shape; labels, lengths, thresholds
 dense.npy                              the map of a text's pooled vector, of a model that declares one
@@ -31,6 +31,8 @@ from albertkit.tasks.pooling import pooled_rows
 
 RECORD = "export.json"
 DENSE = "dense.npy"
+VECTORS, STATES = "sentence_embedding", "last_hidden_state"
+"""Names of outputs for other programs: the vectors of `embed` and the hidden states; transformers.js reads both."""
 FORMAT_VERSION = 1
 RUNTIMES: Registry[Callable[..., Runtime]] = Registry(
     "runtime",
@@ -114,9 +116,12 @@ def load_exported(folder: Path, *, execution: Execution) -> tuple[Model, Exporte
 
 def _check(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
     path = folder / name
-    # A name with a folder in it could point anywhere on the machine.
-    if name != Path(name).name or name in ("", ".", "..") or not isinstance(entry, dict):
-        raise CheckpointError(f'{folder / RECORD}: names the file "{name}", which is not a plain name in its folder')
+    # A name with ".." or a root in it could point anywhere on the machine.
+    parts = name.split("/")
+    if any(part != Path(part).name or part in ("", ".", "..") for part in parts) or not isinstance(entry, dict):
+        raise CheckpointError(
+            f'{folder / RECORD}: names the file "{name}", which is not the name of a file in its folder'
+        )
     if not path.is_file():
         raise CheckpointError(f"{path}: the file is missing; copy the whole folder, or export the model again")
     # The readers of these formats are C++ that trusts its input: what is damaged does not reach them.

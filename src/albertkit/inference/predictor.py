@@ -18,8 +18,9 @@ from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
 from albertkit.inference.exported import exported_folder, load_exported
 from albertkit.inference.running import FloatArray, Progress, Runtime, run_outputs, run_per_sequence
-from albertkit.io.vectors import unit
+from albertkit.io.vectors import cut, unit
 from albertkit.models.loaded import ExportedNetwork, Model, announce
+from albertkit.models.trained_columns import trained_columns
 from albertkit.tasks.classification import unit_logits
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.exit_rules import ExitRule
@@ -91,6 +92,11 @@ class Predictor:
         """Names of the classes."""
         return self.model.labels
 
+    @property
+    def trained_columns(self) -> dict[str, str]:
+        """The columns that the run was told to train on (`models.trained_columns`); none of what is no run."""
+        return trained_columns(self.model.source)
+
     def logits(
         self, examples: Sequence[TextExample], *, max_length: int | None = None, progress: Progress | None = None
     ) -> FloatArray:
@@ -143,8 +149,9 @@ class Predictor:
         Args:
             texts: a text, or several: a list, an array or a column of a table; a tuple of two texts is a pair. Or a
                 table (pandas, polars, pyarrow, Hugging Face datasets) of texts, or of pairs in two columns.
-            text_column: of a table: the column of the (first) text; one with a usual name if None.
-            pair_column: of a table: the column of the second text.
+            text_column: of a table: the column of the (first) text; if None that of the run's training, else one with
+                a usual name.
+            pair_column: of a table: the column of the second text; the same.
             progress: called with the number of texts just finished.
 
         Raises:
@@ -156,6 +163,7 @@ class Predictor:
             name="texts",
             text_column=text_column,
             pair_column=pair_column,
+            trained=None if isinstance(texts, str | list | tuple) else self.trained_columns,
         )
         task = self._task()
         decoded = self.predict_examples([task.example_of(row.text, row.pair) for row in rows], progress=progress)
@@ -196,6 +204,7 @@ class Predictor:
         *,
         text_column: str | None = None,
         pooling: str | None = None,
+        dimensions: int | None = None,
         max_length: int | None = None,
         progress: Progress | None = None,
     ) -> FloatArray:
@@ -206,35 +215,69 @@ class Predictor:
             text_column: of a table: the column of the text; one with a usual name if None.
             pooling: `mean` of the last hidden states, the first token's (`cls`), or the `pooler`'s output;
                 `default_pooling` when left out. A Dense map that the model declares follows the declared pooling only.
+            dimensions: cut the vectors to this size and scale them to length 1; one of `sizes`.
             max_length: longest input in tokens; default: the model's own.
             progress: called with the number of texts just finished.
 
         Raises:
             InputError: `texts` has rows that are no texts, or another shape; the sentence names them.
-            UsageError: an unknown pooling, or max_length is more than the model's positions.
+            UsageError: an unknown pooling, dimensions that the model was not trained for, or max_length is more than
+                the model's positions.
         """
         pooling = pooling or self.default_pooling
         check_pooling(pooling)
+        self.require_size(dimensions, pooling=pooling)
         rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts", text_column=text_column)
         length = self._length(max_length)
         sequences = self.model.tokenizer.sequences(rows, max_length=length)
         self.truncation += Truncation.of(Encoded.one_each(sequences), max_length=length)
         if not sequences:
-            return np.zeros((0, self.dimensions(pooling)), np.float32)
+            return np.zeros((0, dimensions or self.dimensions(pooling)), np.float32)
         pooled = run_per_sequence(self.runtime, sequences, output=pooling, progress=progress)
-        return self.vectors_from(pooled, pooling=pooling)
+        return self.vectors_from(pooled, pooling=pooling, dimensions=dimensions)
 
-    def vectors_from(self, pooled: FloatArray, *, pooling: str) -> FloatArray:
+    def vectors_from(self, pooled: FloatArray, *, pooling: str, dimensions: int | None = None) -> FloatArray:
         """Return pooled features `[.., hidden]` as the vectors that `embed` gives, `[.., dimensions]`.
 
-        They pass the map that the model's files declare for this pooling, and get length 1 where the files say so.
+        They pass the map that the model's files declare for this pooling, and get length 1 where the files say so or
+        they are cut.
         """
         spec = self.model.embedding
-        if spec is None:
-            return pooled
-        dense = spec.dense_after(pooling)
+        dense = None if spec is None else spec.dense_after(pooling)
         vectors = pooled if dense is None else dense(pooled)
-        return unit(vectors) if spec.normalize else vectors
+        if dimensions not in (None, vectors.shape[-1]):
+            return cut(vectors, dimensions)
+        return unit(vectors) if spec is not None and spec.normalize else vectors
+
+    def sizes(self, pooling: str | None = None) -> tuple[int, ...]:
+        """Return the numbers of dimensions that vectors may have: what they were trained to be cut to, and the whole.
+
+        They were trained with one pooling; those of another have one size.
+        """
+        task = self.model.task
+        trained = None if task is None or pooling not in (None, self.default_pooling) else task.dimensions
+        return (*(trained or ()), self.dimensions(pooling))
+
+    def require_size(self, dimensions: int | None, *, pooling: str | None = None, name: str = "") -> None:
+        """Refuse dimensions that the model was not trained for: nobody measured what such vectors are worth.
+
+        Args:
+            dimensions: what was asked for.
+            pooling: of the vectors.
+            name: what the sentence calls the model; its source if empty.
+
+        Raises:
+            UsageError: names the sizes that there are.
+        """
+        *trained, whole = self.sizes(pooling)
+        if dimensions in (None, whole, *trained):
+            return
+        sizes = f"{', '.join(map(str, trained))} or {whole}" if trained else f"{whole}, or leave dimensions out"
+        advice = "" if trained else f" (finetune --task similarity --dimensions {dimensions} trains shorter ones)"
+        raise UsageError(
+            f"{name or self.model.source} was not trained to give vectors of {dimensions} dimensions; give "
+            f"{sizes}{advice}"
+        )
 
     def dimensions(self, pooling: str | None = None) -> int:
         """Return the number of dimensions of the vectors that `embed` gives for a pooling, or when it is not told."""
@@ -244,12 +287,8 @@ class Predictor:
 
     @property
     def default_pooling(self) -> str:
-        """What `embed` takes when it is not told: what the model's files declare, as those of sentence-transformers do,
-        or what a model of similarity was trained with, else `mean`."""
-        if self.model.embedding is not None:
-            return self.model.embedding.pooling
-        trained = self.model.task is not None and self.model.task.trains_vectors
-        return self.model.head.pooling if trained else "mean"
+        """What `embed` takes when it is not told, see `Model.vectors`."""
+        return self.model.vectors.pooling
 
     def _task(self) -> Task:
         if self.model.task is None:
@@ -327,12 +366,3 @@ def _pytorch(model: Model, execution: Execution, *, fixed_weights: bool = False)
 def _sample(model: Model) -> Batch:
     longest = model.config.max_position_embeddings
     return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))
-
-
-def load(name: str | os.PathLike[str], *, execution: Execution | None = None) -> Predictor:
-    """Load a run directory, a model folder or a known model, ready for text.
-
-    Raises:
-        UsageError, CheckpointError: as `albertkit.models.pretrained.load_model`.
-    """
-    return Predictor.load(name, execution=execution)

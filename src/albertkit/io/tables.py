@@ -1,4 +1,4 @@
-"""Write a table of any size piece by piece: .csv, .tsv or .parquet, by the ending of its name."""
+"""Write a table of any size piece by piece: .csv, .tsv, .parquet or .jsonl, by the ending of its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.errors import DataError
-from albertkit.io.files import atomic_file
+from albertkit.io.files import atomic_file, line_writer
 from albertkit.io.parquet import ParquetWriter, import_parquet, json_text
 
 WRITABLE = (".csv", ".tsv", ".parquet")
@@ -29,7 +29,7 @@ def open_table_writer(path: Path) -> Iterator[Write]:
     JSON, and a missing value is an empty cell.
 
     Args:
-        path: ends in one of `WRITABLE`.
+        path: ends in one of `WRITABLE`, or in .jsonl.
 
     Raises:
         DataError: a value that TSV cannot hold, or rows of CSV or TSV with other columns than the first.
@@ -45,6 +45,16 @@ def open_table_writer(path: Path) -> Iterator[Write]:
                 yield writer
                 if writer.schema is None:
                     writer({})
+        return
+    if ending == ".jsonl":
+        with line_writer(path) as write:
+
+            def add_lines(columns: Mapping[str, Any]) -> None:
+                for row in zip(*map(python_values, columns.values()), strict=True):
+                    values = dict(zip(columns, map(json_value, row), strict=True))
+                    write(json.dumps(values, ensure_ascii=False))
+
+            yield add_lines
         return
     with atomic_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         names: list[str] | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,6 @@ PARTS_MANIFEST = "_manifest.json"
 _KEY = b"albertkit"
 _HEADER = 128  # bytes of an .npy header: a multiple of 64, with room for any number of rows
 _ROWS = 4096
-_SAME = 0.98  # cosine of a text's vectors in full and in half precision is above
 
 Write = Callable[[FloatArray, Sequence[str], Mapping[str, Any]], None]
 """(vectors `[texts, dimensions]`, their texts, name -> values of other columns) -> appended to the file.
@@ -159,11 +158,12 @@ class VectorFile:
         except (ValueError, TypeError, KeyError):
             return None
 
-    def others(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the other columns of some rows.
+    def columns(self, rows: Sequence[int], names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return columns of some rows.
 
         Args:
             rows: their numbers, from 0 in the order of the file.
+            names: of the columns; all besides text and vector if None.
 
         Raises:
             DataError: the file is damaged.
@@ -173,12 +173,12 @@ class VectorFile:
         for path in self.files:
             with parquet_errors(path):
                 file = open_parquet(path)
-                names = [name for name in file.schema_arrow.names if name not in COLUMNS]
-                for group in range(file.metadata.num_row_groups if names else 0):
+                chosen = [name for name in names or file.schema_arrow.names if names or name not in COLUMNS]
+                for group in range(file.metadata.num_row_groups if chosen else 0):
                     end = start + file.metadata.row_group(group).num_rows
                     inside = sorted(row for row in found if start <= row < end)
                     if inside:
-                        table = file.read_row_group(group, columns=names).take([row - start for row in inside])
+                        table = file.read_row_group(group, columns=chosen).take([row - start for row in inside])
                         found.update(zip(inside, table.to_pylist(), strict=True))
                     start = end
         return [found[row] for row in rows]
@@ -222,69 +222,6 @@ class VectorFile:
             )
 
 
-def question_vector(
-    file: VectorFile, question: str, *, embed: Callable[[list[str]], FloatArray], model: str
-) -> FloatArray:
-    """Return the question's vector, after a look whether the model still gives the vectors of the file.
-
-    Args:
-        file: the file to search; its first text is embedded together with the question and compared.
-        question: a text.
-        embed: texts -> vectors `[texts, dimensions]`.
-        model: its name, for the sentence.
-
-    Raises:
-        DataError: the file's vectors are of another size, or another model's.
-    """
-    texts, vectors = next(file.pieces(1), ([], np.zeros((0, file.dimensions), np.float32)))
-    *first, vector = embed([*texts, question])
-    if len(vector) != file.dimensions:
-        raise DataError(f"{file.path}: vectors of {file.dimensions} numbers, but those of {model} have {len(vector)}")
-    cosine = float(unit(vectors[0]) @ unit(first[0])) if first else 1.0
-    if cosine < _SAME:
-        raise DataError(
-            f"{file.path}: not the vectors that {model} gives (cosine {cosine:.2f} for the first text): the model "
-            "was trained since then, or is another one; embed the texts again, or name the right model with --model"
-        )
-    found: FloatArray = np.asarray(vector, np.float32)
-    return found
-
-
-class Near(NamedTuple):
-    """A text that was found."""
-
-    row: int
-    """Its number in the file, from 0."""
-    text: str
-    cosine: float
-
-
-def nearest(file: VectorFile, vector: FloatArray, *, top: int) -> list[Near]:
-    """Return the `top` texts with the largest cosine, the nearest first; ties in the order of the file.
-
-    Args:
-        file: what is searched; piece by piece, so its size does not matter.
-        vector: vector of the question, `[dimensions]`. A zero vector has cosine 0 with everything.
-        top: how many, from 1.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    question = unit(vector)
-    texts: list[str] = []
-    rows = np.zeros(0, np.int64)
-    cosines = np.zeros(0, np.float32)
-    start = 0
-    for more, vectors in file.pieces():
-        texts += more
-        rows = np.concatenate([rows, np.arange(start, start + len(more))])
-        cosines = np.concatenate([cosines, unit(vectors) @ question])
-        best = np.argsort(-cosines, kind="stable")[:top]
-        texts, rows, cosines = [texts[index] for index in best], rows[best], cosines[best]
-        start += len(more)
-    return [Near(int(row), text, float(cosine)) for row, text, cosine in zip(rows, texts, cosines, strict=True)]
-
-
 def unit(vectors: FloatArray) -> FloatArray:
     """Return vectors of length 1, `[.., dimensions]`; zeros stay zeros.
 
@@ -294,6 +231,15 @@ def unit(vectors: FloatArray) -> FloatArray:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     found: FloatArray = vectors / np.where(lengths == 0, np.float32(1), lengths)
     return found
+
+
+def cut(vectors: FloatArray, dimensions: int) -> FloatArray:
+    """Return the first numbers of vectors with length 1, `[.., dimensions]`: what a Matryoshka model was trained for.
+
+    >>> cut(np.array([[3.0, 4.0, 9.0]], np.float32), 2).tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    return unit(vectors[..., :dimensions])
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -92,6 +92,15 @@ class Model:
         return self.network_or_export.config
 
     @property
+    def vectors(self) -> EmbeddingSpec:
+        """What `embed` computes when it is not told: what the model's files declare, as those of sentence-transformers
+        do, or the pooling that a model of similarity was trained with, else means."""
+        if self.embedding is not None:
+            return self.embedding
+        trained = self.task is not None and self.task.trains_vectors
+        return EmbeddingSpec(self.head.pooling if trained else "mean")
+
+    @property
     def network(self) -> Network:
         """The network, which predicts, trains and exports.
 

@@ -32,6 +32,8 @@ class Job:
     columns: Columns | None
     """Of a table."""
     pooling: str | None = None
+    dimensions: int | None = None
+    """Size that vectors are cut to; None leaves them whole."""
     max_length: int | None = None
     """Longest input in tokens, of `embed`."""
     device: str = "auto"
@@ -67,6 +69,7 @@ class Job:
             "model": self.model,
             "model_sha256": None if model is None else model_digest(model),  # a known name says it all
             "pooling": self.pooling,
+            "dimensions": self.dimensions,
             "max_length": self.max_length,
             "precision": self.precision,
             "rows_a_part": text_files.ROWS,

@@ -78,7 +78,9 @@ class PartWorker:
         job = self.job
         assert job.pooling is not None
         assert job.max_length is not None
-        vectors = predictor.embed(piece.texts, pooling=job.pooling, max_length=job.max_length)
+        vectors = predictor.embed(
+            piece.texts, pooling=job.pooling, dimensions=job.dimensions, max_length=job.max_length
+        )
         made_by = MadeBy(job.model, job.pooling, job.max_length)
         with open_vectors(target, dimensions=vectors.shape[1], made_by=made_by) as write:
             write(vectors, piece.texts, piece.others)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from albertkit.errors import UsageError
 from albertkit.scoring.calibration import Calibration
 from albertkit.scoring.intervals import Interval, says_nothing
+from albertkit.scoring.mistakes import Mistake
 
 NULL_THRESHOLD = 1.0
 """The default of SQuAD's official script: an answer counts as "" where its null odds are above."""
@@ -50,6 +51,8 @@ class Score:
     """The same without the temperature; None where the task has none."""
     logits: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """Of labels or a number per text, `[n, outputs]`, so that calibration and agreement can be measured."""
+    mistakes: Sequence[Mistake] = field(default=(), compare=False, repr=False)
+    """Examples that went wrong, the worst first; empty where the task does not tell."""
     untrained: str | None = None
     """A sentence where the predictions show that the model learned nothing."""
 

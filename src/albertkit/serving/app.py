@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
+from albertkit.errors import did_you_mean
 from albertkit.serving.admission import VISIT, Admission, Observer
 from albertkit.serving.endpoints import OWN, Dialect, Endpoint
 from albertkit.serving.messages import Described, State
@@ -30,7 +31,7 @@ from albertkit.serving.service import Service
 from albertkit.serving.tei import TEI, info
 from albertkit.serving.tei_messages import Info
 
-PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/style.css": "style.css"}
+PAGE = {"/": "index.html", "/page/app.js": "app.js", "/page/send.js": "server.js", "/page/style.css": "style.css"}
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
@@ -261,7 +262,7 @@ def _responses(
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    content = (files("albertkit.serving") / "page" / name).read_bytes()
+    content = (files("albertkit") / "assets" / "page" / name).read_bytes()
     headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "X-Frame-Options": "DENY"}
 
     async def page(request: Request) -> Response:
@@ -309,7 +310,9 @@ async def _invalid(request: Request, error: Any) -> Response:
         sentence = f'the field "{place[0]}" is missing'
     elif first["type"] == "extra_forbidden":
         fields = ", ".join(form.body.model_fields)
-        sentence = f"the body has an unknown field; the fields are {fields}"
+        unknown = str(place[-1])
+        hint = did_you_mean(unknown, form.body.model_fields)
+        sentence = f'the body has an unknown field "{unknown:.40}"{hint.rstrip("?")}; the fields are {fields}'
     elif first["type"] in ("list_type", "too_short") and place[0] in ("text", "pair", "question"):
         sentence = f'the field "{place[0]}" must be a text or a non-empty list of texts'
     else:

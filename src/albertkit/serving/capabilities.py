@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.errors import did_you_mean
+from albertkit.errors import UsageError, did_you_mean
 from albertkit.explaining.occlusion import occluding
 from albertkit.explaining.reading import read_example, require_labels
 from albertkit.inference.predictor import Predictor
@@ -169,7 +169,12 @@ class Capabilities:
         )
 
     def _embed(self, values: Mapping[str, Any]) -> Work[Results]:
-        work = self._vectors(values["text"], values.get("pooling") or self.predictor.default_pooling)
+        pooling, dimensions = values.get("pooling") or self.predictor.default_pooling, values.get("dimensions")
+        try:
+            self.predictor.require_size(dimensions, pooling=pooling, name=self.name)
+        except UsageError as error:
+            raise Refusal(422, f'the field "dimensions": {error}') from error
+        work = self._vectors(values["text"], pooling, dimensions)
         return work.then(
             lambda vectors: [
                 {"vector": vector.tolist(), "cut_tokens": one.truncated}
@@ -211,12 +216,16 @@ class Capabilities:
 
         return Work([], "", finish)
 
-    def _vectors(self, texts: Sequence[Any], pooling: str) -> Work[FloatArray]:
+    def _vectors(self, texts: Sequence[Any], pooling: str, dimensions: int | None = None) -> Work[FloatArray]:
         """Work of the vectors of texts, or of their token ids."""
         tokenizer = self.model.tokenizer
         tokenise = tokenizer.sequences if isinstance(texts[0], str) else tokenizer.sequences_of_ids
         sequences = tokenise(texts, max_length=self.model.max_length)
-        return Work(sequences, pooling, lambda rows: self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling))
+
+        def vectors(rows: Sequence[FloatArray]) -> FloatArray:
+            return self.predictor.vectors_from(np.stack(list(rows)), pooling=pooling, dimensions=dimensions)
+
+        return Work(sequences, pooling, vectors)
 
 
 def _names(predictor: Predictor, task_route: Route | None) -> tuple[str, ...]:

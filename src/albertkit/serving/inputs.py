@@ -10,8 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from albertkit.inference.running import FloatArray
 from albertkit.io.vectors import unit
-from albertkit.serving.capabilities import Capabilities, Results
-from albertkit.serving.refusals import Refusal
+from albertkit.serving.capabilities import Results
 
 
 class ForeignBody(BaseModel):
@@ -48,21 +47,6 @@ Inputs = Annotated[
     list[str] | list[list[int]], BeforeValidator(_texts_or_ids), WithJsonSchema({"anyOf": [*_TEXTS, *_IDS]})
 ]
 """One input or several; each is a text or the ids of its tokens in this model's vocabulary."""
-
-
-def check_dimensions(asked: int | None, capabilities: Capabilities) -> None:
-    """Refuse a number of dimensions that the model's vectors do not have.
-
-    Raises:
-        Refusal: 422.
-    """
-    size = capabilities.predictor.dimensions()
-    if asked is not None and asked != size:
-        raise Refusal(
-            422,
-            f'the field "dimensions" is {asked}, but the vectors of {capabilities.name} have {size} and it was not '
-            'trained to give shorter ones; leave "dimensions" out',
-        )
 
 
 def unit_vectors(results: Results) -> FloatArray:

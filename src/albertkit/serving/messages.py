@@ -33,6 +33,9 @@ class EmbedBody(TextBody):
         description="mean of the last hidden states, the first token's state (cls), or the pooler's output; "
         "default: the model's own.",
     )
+    dimensions: int | None = Field(
+        None, ge=1, description="Cut the vectors to this size, one that the model was trained for."
+    )
 
 
 class TokenizeBody(PairBody):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from albertkit.serving.capabilities import Capabilities
 from albertkit.serving.endpoints import Dialect, Endpoint, Told
-from albertkit.serving.inputs import ForeignBody, Inputs, check_dimensions, unit_vectors
+from albertkit.serving.inputs import ForeignBody, Inputs, unit_vectors
 from albertkit.serving.refusals import Refusal
 
 
@@ -22,7 +22,9 @@ class EmbeddingsBody(ForeignBody):
     encoding_format: Literal["float", "base64"] = Field(
         "float", description="Numbers, or little-endian float32 in base64."
     )
-    dimensions: int | None = Field(None, ge=1, description="The number of dimensions of the model's vectors.")
+    dimensions: int | None = Field(
+        None, ge=1, description="A size that the model's vectors have or were trained to be cut to."
+    )
     user: str | None = Field(None, description="Not used.")
 
 
@@ -102,8 +104,7 @@ def _ask(endpoint: Endpoint, body: EmbeddingsBody, capabilities: Capabilities) -
             f'this server runs the model "{capabilities.name}" and no other; send that name as "model", or leave '
             '"model" out',
         )
-    check_dimensions(body.dimensions, capabilities)
-    return endpoint.route, {"text": body.input}
+    return endpoint.route, {"text": body.input, "dimensions": body.dimensions}
 
 
 def _tell(body: EmbeddingsBody, told: Told) -> Any:

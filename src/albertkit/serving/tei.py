@@ -9,7 +9,7 @@ from typing import Any
 from albertkit import __version__
 from albertkit.serving.capabilities import Capabilities
 from albertkit.serving.endpoints import Dialect, Endpoint, Told
-from albertkit.serving.inputs import check_dimensions, unit_vectors
+from albertkit.serving.inputs import unit_vectors
 from albertkit.serving.limits import Limits
 from albertkit.serving.refusals import Refusal
 from albertkit.serving.tei_messages import (
@@ -41,8 +41,8 @@ TEI = Dialect("tei", _problem, Refused)
 
 
 def _embed(endpoint: Endpoint, body: EmbedBody, capabilities: Capabilities) -> Asked:
-    check_dimensions(body.dimensions, capabilities)
-    return endpoint.route, {"text": body.inputs}
+    del capabilities
+    return endpoint.route, {"text": body.inputs, "dimensions": body.dimensions}
 
 
 def _embedded(body: EmbedBody, told: Told) -> Any:

@@ -22,7 +22,9 @@ class EmbedBody(Cutting):
 
     inputs: Inputs = Field(description="Texts, or token ids of this model's own vocabulary.")
     normalize: bool = Field(True, description="Give the vectors length 1.")
-    dimensions: int | None = Field(None, ge=1, description="The number of dimensions of the model's vectors.")
+    dimensions: int | None = Field(
+        None, ge=1, description="A size that the model's vectors have or were trained to be cut to."
+    )
     prompt_name: None = Field(None, description="Models of albertkit have no prompts.")
     encoding_format: Literal["float"] = "float"
 

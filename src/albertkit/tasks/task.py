@@ -27,6 +27,7 @@ from albertkit.text.any_tokenizer import AnyTokenizer
 if TYPE_CHECKING:  # a prediction needs neither data sets nor scores
     from albertkit.datasets.dataset import Dataset
     from albertkit.scoring.baseline import Baseline
+    from albertkit.scoring.mistakes import Mistake
     from albertkit.scoring.score import Score, ScoreOptions
 
 FloatArray = npt.NDArray[np.float32]
@@ -47,6 +48,8 @@ class Task(ABC):
     """Where the HTTP route is: "module:attribute" of a `tasks.route.Route`; "" where the server offers none."""
     trains_vectors: bool = False
     """Whether the outputs are the pooled vectors themselves, so that the head has no weights."""
+    dimensions: tuple[int, ...] | None = None
+    """Sizes that vectors were also trained to be cut to (Matryoshka), of a task that trains vectors."""
     default_length: int = 128
     """Longest input in tokens, where neither the user nor a published recipe says one."""
     default_pooling: Pooling | None = None
@@ -191,7 +194,21 @@ class Task(ABC):
         """
         predictions = self.predictions(outputs, encoded, examples, labels=labels)
         found = self.score(predictions, examples, labels=labels, data=data).chosen(metrics, task=self.data_task)
-        return replace(found, notes=(*self.setting_notes(), *found.notes))
+        wrong = self.mistakes(predictions, examples, labels=labels)
+        return replace(found, notes=(*self.setting_notes(), *found.notes), mistakes=wrong)
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[Any], *, labels: Sequence[str]
+    ) -> tuple[Mistake, ...]:
+        """Return the labelled examples that went wrong, the worst first (`scoring.mistakes.worst`).
+
+        Args:
+            predictions: one per example, as `predictions` gives them.
+            examples: labelled, in the same order.
+            labels: names of the labels.
+        """
+        del predictions, examples, labels
+        return ()
 
     def setting_notes(self) -> tuple[str, ...]:
         """Return sentences on settings of the task that a score depends on."""

@@ -170,7 +170,8 @@ def _folded_otherwise() -> str:
 
 def _split_at_spaces() -> dict[str, Any]:
     # Not WhitespaceSplit: where nothing collapses whitespace first, the model keeps a lone U+0085 as a character.
-    return {"type": "Split", "pattern": {"String": " "}, "behavior": "Removed", "invert": False}
+    # A regular expression: the tokenizers library for JavaScript keeps the spaces that a string splits at.
+    return {"type": "Split", "pattern": {"Regex": " "}, "behavior": "Removed", "invert": False}
 
 
 def _template(specials: dict[str, int]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from albertkit.training.shared_settings import SharedSettings
 
 # Each machine may have files elsewhere, and do its share of the work in its own way.
 _OWN = frozenset({"data", "data_dir", "unlabelled", "teacher", "out", "model", "config", "device", "threads", "workers",
-                  "compile", "gradient_checkpointing", "save_seconds", "tensorboard", "plots"})  # fmt: skip
+                  "compile", "gradient_checkpointing", "save_seconds", "track", "plots"})  # fmt: skip
 
 
 def check_agreement(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
-from albertkit.models.loaded import Model
+from albertkit.models.loaded import Model, head_on
 from albertkit.tasks import TASKS
+from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
+from albertkit.tasks.similarity import SimilarityTask
 from albertkit.tasks.task import Task
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.shared_settings import SharedSettings
@@ -67,6 +72,31 @@ def check_head(task: str, settings: FinetuneSettings, train: Dataset) -> None:
         raise UsageError(
             f"--pooling pair needs two texts per row, but {train.name} has one; name its --pair-column, or leave it out"
         )
+
+
+def with_dimensions(task: Task, dimensions: Sequence[int], *, head: HeadSpec, base: Model) -> Task:
+    """Return the task that also trains vectors which are cut to these sizes.
+
+    Args:
+        task: what is trained.
+        dimensions: the sizes; the whole size may be among them, since it is trained in any case.
+        head: what the vectors are.
+        base: the model to start from.
+
+    Raises:
+        UsageError: the task trains no vectors, or they do not have so many dimensions.
+    """
+    if not isinstance(task, SimilarityTask):
+        raise UsageError(f"--dimensions is for --task similarity, which trains vectors; leave it out for {task.name}")
+    dense = head_on(head, task=task, embedding=base.embedding).dense
+    whole = base.config.hidden_size if dense is None else dense.out_features
+    wrong = [size for size in dimensions if not 0 < size <= whole]
+    if wrong:
+        raise UsageError(
+            f"--dimensions names {wrong[0]}, but the vectors of {base.source} have {whole}; give sizes from 1 to "
+            f"{whole}"
+        )
+    return replace(task, dimensions=tuple(sorted(set(dimensions) - {whole})) or None)
 
 
 def check_length(settings: FinetuneSettings, base: Model) -> None:

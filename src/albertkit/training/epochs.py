@@ -113,7 +113,7 @@ class EpochLoop:
         self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
         self._validated: list[npt.NDArray[np.float32]] | None = None
         self.state.restore(run.folder)
-        run.folder.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
+        run.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
 
     def _shares(self, train: EncodedSplit) -> Shares:
         """Return who computes a step: one worker if only a head is trained, or if a step's examples are compared."""
@@ -191,7 +191,7 @@ class EpochLoop:
             kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
             self.run.folder.save_checkpoint(kept, name=BEST)
             self._validated = outputs
-        self.run.folder.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
+        self.run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
         trained = f", {metrics[0]} {train_scores[metrics[0]]:.2f}" if metrics[0] in train_scores else ""
         self.run.progress.report(
             f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"

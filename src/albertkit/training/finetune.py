@@ -35,6 +35,7 @@ from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.shares import Shares
 from albertkit.training.splits import Splits, choose_splits
+from albertkit.training.tracking import Tracking
 from albertkit.training.train import train
 
 if TYPE_CHECKING:  # few runs have a teacher
@@ -60,7 +61,9 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, progress: Prog
         with processes.together("preparation"):
             if processes.is_main:  # the others write nothing
                 held.enter_context(locked(settings.out))
-            prepared = _Prepared.of(settings, processes, resume=resume, progress=progress or Silent())
+            own = progress or Silent() if processes.is_main else Silent()
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), own))
+            prepared = _Prepared.of(settings, processes, resume=resume, progress=own, tracking=tracking)
         resolved, run = prepared.resolved, prepared.run
         check_agreement(
             processes,
@@ -88,7 +91,15 @@ class _Prepared:
     run: Run
 
     @classmethod
-    def of(cls, settings: FinetuneSettings, processes: Processes, *, resume: bool, progress: Progress) -> _Prepared:
+    def of(
+        cls,
+        settings: FinetuneSettings,
+        processes: Processes,
+        *,
+        resume: bool,
+        progress: Progress,
+        tracking: Tracking,
+    ) -> _Prepared:
         """Check everything that can be checked before the first step."""
         started = time.perf_counter()
         check_together(settings, world=processes.world)
@@ -127,8 +138,9 @@ class _Prepared:
         run = Run(
             execution,
             one_writer(processes, folder, device=execution.device),
-            progress if processes.is_main else Silent(),
+            progress,
             started,
+            tracking,
             Shares(processes),
         )
         return cls(base, splits, resolved, teacher, inputs, run)

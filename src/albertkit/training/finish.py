@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from albertkit.datasets import DATASETS
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
 from albertkit.evaluation.report import ChosenBy, Report
+from albertkit.evaluation.report_page import FILE_NAME, report_page
+from albertkit.io.files import write_text
 from albertkit.models.pretrained import save_model
 from albertkit.scoring.score import Score
 from albertkit.training.environment import environment
 from albertkit.training.heads import task_of
+from albertkit.training.repeating import repeating_command
 from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.train import Trained
@@ -59,6 +63,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         seconds=round(seconds, 2),
         examples=len(splits.test),
         chosen_by=ChosenBy(trained.chosen_by, splits.train.metrics[0]),
+        mistakes=tuple(scored.mistakes),
         examples_by_split={f"{use}: {dataset.split}": len(dataset) for use, dataset in named.items()}
         | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in named.values() if dataset.skipped},
@@ -80,7 +85,10 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         return report
     if settings.plots:
         _draw(report, scored, splits.train.metrics[0], folder=folder)
-    report.write(folder)  # last: its presence says that the run is complete
+    is_named = settings.data in DATASETS or Path(settings.data).exists()  # not so a table in memory
+    command = repeating_command("finetune", settings) if is_named else None
+    write_text(folder / FILE_NAME, report_page(report, name=folder.name, command=command, curves=settings.plots))
+    run.complete(report)
     return report
 
 

@@ -12,7 +12,7 @@ from albertkit.models.loaded import Model
 from albertkit.tasks import TASKS
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.task import Task
-from albertkit.training.checks import check_head, check_length, task_for
+from albertkit.training.checks import check_head, check_length, task_for, with_dimensions
 from albertkit.training.class_weights import class_weights
 from albertkit.training.exits import check_exits
 from albertkit.training.few_shot.checks import check_few_shot
@@ -70,6 +70,9 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
     check_exits(task, settings)
     if settings.few_shot:
         check_few_shot(name, settings)
+    head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or HeadSpec.pooling)
+    if settings.dimensions:
+        task = with_dimensions(task, settings.dimensions, head=head, base=base)
     windows = windows_of(settings, task=task, max_length=max_length)
     if windows is not None:
         settings = replace(settings, stride=windows.stride, max_windows=windows.most)
@@ -79,7 +82,7 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
     return Resolved(
         settings=settings,
         task=task if windows is None else windows.read_by(task),
-        head=HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or HeadSpec.pooling),
+        head=head,
         max_length=max_length,
         windows=windows,
         class_weights=class_weights(settings.class_weights, task=task, examples=train.examples, labels=train.labels),

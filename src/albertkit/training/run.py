@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
+from albertkit.evaluation.report import FILE_NAME as REPORT
 from albertkit.hardware.device import Execution
 from albertkit.io.progress import Progress, Silent
 from albertkit.training.run_folder import InMemory, RunFolder
 from albertkit.training.shares import Shares
 from albertkit.training.state import State
+from albertkit.training.tracking import Tracking
 
 AnyStep = TypeVar("AnyStep")
+
+
+class RunReport(Protocol):
+    """The report of any training."""
+
+    def write(self, folder: Path, /) -> Any:
+        """Write `report.json`."""
+        ...
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Its scores by name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,6 +41,8 @@ class Run:
     """Where settings, events and checkpoints go."""
     progress: Progress = field(default_factory=Silent)
     started: float = field(default_factory=time.perf_counter)
+    tracking: Tracking = field(default_factory=Tracking)
+    """What else gets the events."""
     shares: Shares = field(default_factory=Shares)
     """The processes that train together; how many workers each has is chosen when the steps are known."""
 
@@ -37,6 +55,36 @@ class Run:
         """Report facts that the run's report keeps too."""
         for note in notes:
             self.progress.report(note, kind="note")
+
+    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
+        """Open the trackers, then the files, as `RunFolder.begin`.
+
+        Raises:
+            RunError: a line of the events is damaged.
+            WriteError: a store or the system refused.
+        """
+        self.tracking.begin(self.folder.path, settings, step=step)
+        self.folder.begin(settings, step=step)
+        self.tracking.keep(self.folder.path)
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """Write one event and send it to the trackers.
+
+        Raises:
+            WriteError: the system refused the file.
+        """
+        self.folder.log(event)
+        self.tracking.log(event)
+
+    def complete(self, report: RunReport) -> None:
+        """Write the report, whose presence says that the run is complete; trackers get it, too.
+
+        Raises:
+            WriteError: the system refused.
+        """
+        report.write(self.folder.path)
+        plots = sorted((self.folder.path / "plots").glob("*.png"))
+        self.tracking.finish(report.figures, [self.folder.path / REPORT, *plots])
 
     def follow(
         self,
@@ -73,7 +121,7 @@ class Run:
                 return
             for step in steps:
                 state.count(step)
-                self.folder.log(event(step))
+                self.log(event(step))
                 advance(1, info=info(step))
                 yield step
                 if state.step == total or state.seconds_since_save >= save_seconds:

@@ -10,11 +10,10 @@ from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.errors import DataError, UsageError
 from albertkit.io.files import read_json
+from albertkit.models.trained_columns import CONFIG, trained_columns
 from albertkit.training.settings import FinetuneSettings
 
-CONFIG = "config.json"  # of a run directory, see `run.RunFolder`
-INPUTS = "inputs"  # its key in that file
-COLUMNS = ("text_column", "pair_column", "label_column")
+INPUTS = "inputs"  # a key in the config.json of a run directory, see `run.RunFolder`
 
 
 def run_settings(run: str | os.PathLike[str]) -> FinetuneSettings:
@@ -38,22 +37,6 @@ def recorded_inputs(run: str | os.PathLike[str]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def trained_columns(run: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the columns that a run was told to train on; none of what is no run directory.
-
-    Args:
-        run: a run directory, or any other model.
-
-    Returns:
-        Those of `COLUMNS` that were given -> their names.
-    """
-    try:
-        settings = run_settings(run)
-    except UsageError:
-        return {}
-    return {use: name for use in COLUMNS if (name := getattr(settings, use)) is not None}
-
-
 def open_for_run(
     run: str | os.PathLike[str],
     data: str,
@@ -71,7 +54,7 @@ def open_for_run(
         data: as `open_data`.
         task: the kind of data that the model is for; None of a model without a head.
         labels: names of the model's classes.
-        columns: those of `COLUMNS` that the user gave.
+        columns: those of `trained_columns.COLUMNS` that the user gave.
         given_labels: names of the table's classes in their order, where the user gave them.
         options: the others of `open_data`.
 

@@ -17,12 +17,14 @@ from albertkit.evaluation.events import read_events
 from albertkit.evaluation.report import FILE_NAME as REPORT
 from albertkit.io.files import WriteError, atomic_file, read_json, remove_leftovers, write_json, write_text
 from albertkit.io.locks import is_vacant
+from albertkit.models.trained_columns import CONFIG
 from albertkit.training.digest import content_digest, input_changes
 from albertkit.training.processes import Processes
-from albertkit.training.run_data import CONFIG, INPUTS
+from albertkit.training.run_data import INPUTS
 
 # Settings that may change between the start of a run and its continuation.
-_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "gradient_checkpointing"})
+_FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compile", "plots", "gradient_checkpointing",
+                   "track"})  # fmt: skip
 
 # Settings that an older version did not write, with what its runs did.
 _BEFORE: Mapping[str, Any] = {

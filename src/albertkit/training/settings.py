@@ -56,6 +56,8 @@ class FinetuneSettings(SharedSettings):
     """Widths of blocks before the last linear map."""
     head_norm: str = "none"
     """`batch` puts batch normalization into each block."""
+    dimensions: tuple[int, ...] = ()
+    """Similarity: sizes that the vectors are also trained to be cut to."""
     exits: bool = False
     """Also train a head after every layer before the last, so that texts can leave early."""
     pooling: str | None = None
@@ -164,7 +166,7 @@ class FinetuneSettings(SharedSettings):
         return cls(
             **{
                 **kept,
-                "head_hidden": tuple(kept.get("head_hidden", ())),
+                **{name: tuple(kept.get(name, ())) for name in ("head_hidden", "dimensions")},
                 "labels": None if labels is None else tuple(labels),
             }
         )

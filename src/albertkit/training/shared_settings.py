@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from albertkit.errors import UsageError
+from albertkit.errors import UsageError, check_arguments
+from albertkit.training.trackers import TRACKERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,17 @@ class SharedSettings:
     """Workers of one thread each that share each step; None: one per thread where that is faster."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
+    track: tuple[str, ...] = ()
+    """Names of `TRACKERS` that get the curves and scores, too."""
+
+    def __new__(cls, *_: Any, **named: Any) -> Any:
+        """Refuse a misspelt setting before `__init__` does, by the nearest name."""
+        check_arguments(named, [entry.name for entry in fields(cls)], of=cls.__name__)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
+        track = (self.track,) if isinstance(self.track, str) else self.track
+        object.__setattr__(self, "track", tuple(dict.fromkeys(track)))
         if problems := self._problems():
             raise UsageError("; ".join(problems))
 
@@ -73,6 +83,9 @@ class SharedSettings:
         rate, (highest, usual) = getattr(self, "learning_rate", None), self.HIGHEST_RATE
         if rate is not None and not 0 < rate < highest:
             problems.append(f"learning-rate is {rate}; it must be above 0 and below {highest}, such as {usual}")
+        problems += [
+            f'track is "{name}"; it must be {", ".join(TRACKERS)}' for name in self.track if name not in TRACKERS
+        ]
         if self.seed >= 2**32:
             problems.append(f"seed is {self.seed}; it must be below 2**32 = {2**32}")
         return problems

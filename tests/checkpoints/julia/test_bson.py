@@ -59,7 +59,7 @@ def refusal(path: Path) -> str:
 
 
 def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the document of a file; dictionaries stand there as [keys, values]."""
+    """Change the document of a file; dictionaries are written as [keys, values]."""
     document = read_bson(path)
     change(document)
     with path.with_suffix(".new").open("wb") as file:

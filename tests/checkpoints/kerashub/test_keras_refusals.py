@@ -1,4 +1,4 @@
-"""KerasHub presets that cannot be: configurations, contents, damaged files."""
+"""KerasHub presets that are refused: configurations, contents, damaged files."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def write_saved_model(
         full_names: whether that graph names the variables.
         saved: whether saved_model.pb holds an object graph.
         keras: content of keras_metadata.pb.
-        keys: name -> key, of those that stand under another key than their number.
+        keys: name -> key, of those that have another key than their number.
     """
     (folder / "assets").mkdir(parents=True)
     (folder / "variables").mkdir()

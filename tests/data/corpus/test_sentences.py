@@ -1,4 +1,4 @@
-"""Sentences of real and hand-written paragraphs; the split ones stand as lists."""
+"""Sentences of real and hand-written paragraphs; the split ones are lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of shards: written, read by NumPy alone, and refused where it is damaged."""
+"""The folder of shards: written, read by only NumPy, and refused where it is damaged."""
 
 from __future__ import annotations
 

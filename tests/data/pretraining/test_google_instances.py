@@ -123,7 +123,7 @@ def test_a_word_is_masked_whole_even_across_the_separator() -> None:
     starts = np.ones(5000, np.bool_)
     starts[1000:2000] = False
     document = [np.array([20, 1000, 1001, 21, 1002]), np.array([1003, 23, 24, 25])]
-    # In order, the second segment goes on with the first one's last word; swapped, 1003 is a word of its own.
+    # In order, the second segment continues with the first one's last word; swapped, 1003 is a word of its own.
     words = {
         False: [(20, 1000, 1001), (21, 1002, 1003), (23,), (24,), (25,)],
         True: [(1003,), (23,), (24,), (25,), (20, 1000, 1001), (21, 1002)],
@@ -192,7 +192,7 @@ def exact_shares(*, quota: int) -> list[float]:
 
 
 def test_the_share_that_topic_gives_away() -> None:
-    """Documents of one to five sentences: one in five is a sentence alone; every document of more is one chunk."""
+    """Documents of one to five sentences: one in five is a single sentence; every document of more is one chunk."""
     documents = [[np.full(4, 100 + number) for _ in range(1 + number % 5)] for number in range(2000)]
     instances = make(documents, EVERY_PIECE_A_WORD, short_seq_prob=0)
     assert len(instances) == 2000

@@ -129,7 +129,7 @@ def test_the_middle_of_a_segment_is_masked_evenly() -> None:
     seed=st.integers(0, 1000),
 )
 def test_small_segments(lengths: list[int], share: float, max_ngram: int, word_share: float, seed: int) -> None:
-    """A special token stands before each segment and at the end; the share may ask for more than there is."""
+    """A special token is before each segment and at the end; the share may ask for more than there is."""
     random = np.random.default_rng(seed)
     word_starts = random.random(PIECES) < word_share
     rule = MaskingRule(word_starts, MASK, np.arange(FIRST, PIECES), max_ngram=max_ngram)

@@ -37,7 +37,7 @@ def pairs_of(
 
 
 def in_order(pair: SegmentPair) -> list[int]:
-    """The two segments as they stand in the document."""
+    """The two segments as they are in the document."""
     first, second = (pair.second, pair.first) if pair.swapped else (pair.first, pair.second)
     found: list[int] = [*first.tolist(), *second.tolist()]
     return found
@@ -100,10 +100,10 @@ def test_a_long_sentence_is_cut_between_words() -> None:
 
 
 def test_a_token_that_would_be_left_alone() -> None:
-    """Five tokens fit beside the special ones."""
+    """Five tokens fit besides the special ones."""
     for seed in range(30):
         ends = [cuts_of(pair)[2] for pair in pairs_of([2, 3, 1], max_length=8, seed=seed)]
-        # First budget 2, 3, 4: the first sentence. 5: both, and a token alone remains: the second one goes to it.
+        # First budget 2, 3, 4: the first sentence. 5: both, and a single token remains: the second one goes to it.
         assert ends == [2, 6]
         # The chunk has room: it takes the token.
         assert [cuts_of(pair)[2] for pair in pairs_of([4, 1], max_length=8, seed=seed)] in ([5], [2, 5], [3, 5])

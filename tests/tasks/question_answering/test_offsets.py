@@ -1,4 +1,4 @@
-"""From an answer's characters to tokens and back: what a prediction says stands where it says, in any script."""
+"""From an answer's characters to tokens and back: what a prediction says is where it says, in any script."""
 
 from __future__ import annotations
 

@@ -61,3 +61,14 @@ def test_the_baseline_beside_a_run(numbers: list[float]) -> None:
 def test_nothing_to_score() -> None:
     with pytest.raises(DataError, match="no pairs to score"):
         similarity_scores([], [])
+
+
+def test_shared_words_of_triplets() -> None:
+    rows = [
+        TextExample("a dog", "the dog", 1.0, negatives=("a dog ran",)),
+        TextExample("b", "b", 1.0, negatives=("c",)),
+    ]
+    found = shared_words(rows)
+    assert [row["similarity"] for row in found] == pytest.approx([1 / 2, 1])
+    assert [row["other"] for row in found] == pytest.approx([2 / np.sqrt(6), 0])
+    assert [row["rank"] for row in found] == [2, 1]

@@ -13,8 +13,9 @@ from albertkit.errors import DataError, UsageError
 from albertkit.tasks import TASKS
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.similarity import SIMILARITY, partner_ranks
+from albertkit.tasks.similarity import SIMILARITY
 from albertkit.tasks.similarity.head import BLOCK, SimilarityHead, cosent_losses, in_batch_losses
+from albertkit.tasks.similarity.metrics import partner_ranks
 from albertkit.text.tokenizer import Tokenizer
 
 OBJECTIVE = objective_of(SIMILARITY)
@@ -52,7 +53,7 @@ def test_in_batch_negatives_are_a_cross_entropy_over_the_matrix_of_cosines() -> 
     texts, partners = torch.tensor(unit_rows(5)), torch.tensor(unit_rows(5, seed=1))
     ids = torch.arange(10).view(5, 2)
     expected = torch.nn.functional.cross_entropy(20 * texts @ partners.T, torch.arange(5), reduction="none")
-    torch.testing.assert_close(in_batch_losses(texts, partners, ids=ids), expected)
+    torch.testing.assert_close(in_batch_losses(torch.stack([texts, partners], 1), ids=ids), expected)
 
 
 def test_the_same_text_twice_is_no_wrong_answer() -> None:
@@ -63,7 +64,7 @@ def test_the_same_text_twice_is_no_wrong_answer() -> None:
     expected = [
         logsumexp([logits[i, i], *(logits[i, j] for j in others)]) - logits[i, i] for i, others in wrong.items()
     ]
-    found = in_batch_losses(torch.tensor(texts), torch.tensor(partners), ids=ids)
+    found = in_batch_losses(torch.tensor(np.stack([texts, partners], 1)), ids=ids)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
 
 
@@ -140,3 +141,63 @@ def test_refusals() -> None:
         SIMILARITY.unit_targets(encoded, [TextExample("a", "b", 0.0)] * 2, num_labels=0)
     with pytest.raises(UsageError, match="leave --head-hidden and --head-norm out"):
         OBJECTIVE.build(AlbertConfig(), 1, HeadSpec((4,)))
+
+
+TRIPLETS = [
+    TextExample("a dog", "a hound", 1.0, negatives=("a cat",)),
+    TextExample("two films", "two movies", 1.0, negatives=("a hound",)),
+    TextExample("a dog", "the dog", 1.0, negatives=("one film",)),
+]
+
+
+@pytest.mark.parametrize("negatives", [1, 2])
+def test_triplets_have_the_loss_of_sentence_transformers(negatives: int) -> None:
+    losses = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
+    rows = torch.tensor(unit_rows(5 * (2 + negatives))).view(5, 2 + negatives, -1)
+    expected = losses.MultipleNegativesRankingLoss(torch.nn.Identity(), scale=20.0).compute_loss_from_embeddings(
+        list(rows.unbind(1)), torch.zeros(5)
+    )
+    ids = torch.arange(5 * (2 + negatives)).view(5, -1)
+    torch.testing.assert_close(in_batch_losses(rows, ids=ids).mean(), expected)
+
+
+def test_a_partner_among_the_negatives_of_others_is_no_wrong_answer() -> None:
+    encoded = SIMILARITY.encode(Tokenizer.official(), TRIPLETS, max_length=9)
+    assert encoded.counts.tolist() == [3, 3, 3]
+    ids = SIMILARITY.unit_targets(encoded, TRIPLETS, num_labels=0)
+    assert ids.tolist() == [[0, 1, 2], [3, 4, 1], [0, 5, 6]]
+    vectors = unit_rows(9).reshape(3, 3, -1).astype(np.float64)
+    candidates = np.concatenate([vectors[:, 1], vectors[:, 2]])
+    logits = 20 * vectors[:, 0] @ candidates.T
+    # 0: not the partner of 2 (the same text), and not the negative of 1, which is its own partner's text.
+    right = {0: [0, 1, 3, 5], 1: [0, 1, 2, 3, 4, 5], 2: [1, 2, 3, 4, 5]}
+    expected = [logsumexp(logits[row, columns]) - logits[row, row] for row, columns in right.items()]
+    found = in_batch_losses(torch.tensor(vectors), ids=torch.tensor(ids))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+
+
+def test_predictions_of_triplets() -> None:
+    encoded = SIMILARITY.encode(Tokenizer.official(), TRIPLETS, max_length=9)
+    outputs = unit_rows(9)
+    found = SIMILARITY.predictions(list(outputs), encoded, TRIPLETS)
+    vectors = outputs.reshape(3, 3, -1)
+    cosines = np.einsum("ud,utd->ut", vectors[:, 0], vectors[:, 1:])
+    assert [row["similarity"] for row in found] == pytest.approx(cosines[:, 0].tolist(), abs=1e-6)
+    assert [row["other"] for row in found] == pytest.approx(cosines[:, 1].tolist(), abs=1e-6)
+    every = vectors[:, 0] @ np.concatenate([vectors[:, 1], vectors[:, 2]]).T
+    assert [row["rank"] for row in found] == [1 + int((every[k] > every[k, k] + 1e-6).sum()) for k in range(3)]
+    scored = SIMILARITY.score(found, TRIPLETS)
+    assert scored.metrics["triplet/accuracy"] == pytest.approx(100 * (cosines[:, 0] > cosines[:, 1]).mean())
+    assert "rows are triplets" in scored.notes[0]
+    loss = OBJECTIVE.losses_of(
+        torch.tensor(outputs), lengths=encoded.lengths, counts=encoded.counts,
+        targets=torch.tensor(SIMILARITY.unit_targets(encoded, TRIPLETS, num_labels=0)),
+    )  # fmt: skip
+    assert loss.shape == (3,)
+
+
+def test_triplets_with_numbers_are_refused() -> None:
+    rows = [TRIPLETS[0], TextExample("a", "b", 2.0, negatives=("c",))]
+    encoded = SIMILARITY.encode(Tokenizer.official(), rows, max_length=9)
+    with pytest.raises(DataError, match="triplets have different numbers"):
+        SIMILARITY.unit_targets(encoded, rows, num_labels=0)

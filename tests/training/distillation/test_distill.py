@@ -50,7 +50,7 @@ def _events(run: Path, kind: str = "step") -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with masked words and sentence order, left alone."""
+    """A run with masked words and sentence order, not interrupted."""
     out = tmp_path_factory.mktemp("runs") / "alone"
     distill(tiny_teacher.settings(out, pretraining=True))
     return out

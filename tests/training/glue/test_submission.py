@@ -33,7 +33,7 @@ OFFICIAL = {
 
 
 class Answers:
-    """Stands for a trained model: the first label, or a number beyond the scale."""
+    """Replaces a trained model: the first label, or a number beyond the scale."""
 
     def __init__(self, task: str) -> None:
         self.labels = TASKS[task].labels

@@ -47,7 +47,7 @@ def _events(run: Path, kind: str = "step") -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run in two stages, left alone."""
+    """A run in two stages, not interrupted."""
     out = tmp_path_factory.mktemp("runs") / "alone"
     pretrain(tiny_corpus.settings(out, **STAGED))
     return out

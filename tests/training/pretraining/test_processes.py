@@ -53,7 +53,7 @@ def test_two_processes_equal_one_with_accumulation(tmp_path: Path) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)  # one document: the first process alone speaks
+    report = json.loads(done.stdout)  # one document: only the first process prints
     assert report["environment"]["processes"] == 2
     assert report["tokens"] == alone.tokens
     assert len(_losses(two)) == STEPS

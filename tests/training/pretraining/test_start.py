@@ -1,4 +1,4 @@
-"""The informed start: what the weights say before any training, worked out by hand from the weights alone."""
+"""The informed start: what the weights say before any training, worked out by hand from only the weights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Documents:
 
 
 def corpus() -> Documents:
-    """Frequencies like those of words; even pieces stand with even ones, odd with odd."""
+    """Frequencies like those of words; even pieces occur with even ones, odd with odd."""
     random = np.random.default_rng(2)
     texts = []
     for number in range(40):

@@ -118,7 +118,7 @@ def _tiny(out: Path, **changes: Any) -> None:
 
 
 def test_two_nodes_equal_one_with_accumulation(nodes: tuple[Node, ...], tmp_path: Path) -> None:
-    """Nano's shape; each node has a copy of the shards, and the first alone has the run directory."""
+    """Nano's shape; each node has a copy of the shards, and only the first has the run directory."""
     alone = tmp_path / "alone"
     pretrain(
         tiny_corpus.settings(
@@ -132,7 +132,7 @@ def test_two_nodes_equal_one_with_accumulation(nodes: tuple[Node, ...], tmp_path
     outcomes = _outcomes(*runs)
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
     written = [out.exists() for _, out in folders]
-    assert sorted(written) == [False, True]  # the first process alone writes
+    assert sorted(written) == [False, True]  # only the first process writes
     reports = [out for _, out, _ in outcomes if out.strip()]
     assert len(reports) == 1  # and speaks
     assert json.loads(reports[0])["environment"]["processes"] == 2

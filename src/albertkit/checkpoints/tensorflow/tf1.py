@@ -210,6 +210,9 @@ def _holds(path: Path, text: bytes) -> bool:
         return False
 
 
+_READ = {"mean": "mean of the last states", "cls": "state of [CLS]", "pair": "mean of each of two texts"}
+
+
 def _refuse_foreign_heads(checkpoint: Checkpoint) -> None:
     source, heads = checkpoint.source, checkpoint.heads
     for head in heads:
@@ -217,7 +220,7 @@ def _refuse_foreign_heads(checkpoint: Checkpoint) -> None:
             kind = "deep " if is_deep(checkpoint.state, head) else ""
             raise CheckpointError(
                 f'{source}: its {kind}head "{head}" cannot be stored in Google\'s format, which has '
-                f"{', '.join(HEADS)}; convert to huggingface instead"
+                f"{', '.join(HEADS)}; keep the Hugging Face folder"
             )
     if {"classifier", "choice"} <= set(heads):
         raise CheckpointError(
@@ -226,8 +229,9 @@ def _refuse_foreign_heads(checkpoint: Checkpoint) -> None:
     tasks = [head for head in heads if head not in ("mlm", "sop")]
     if tasks and checkpoint.pooling != "pooler":
         raise CheckpointError(
-            f"{source}: its head \"{tasks[0]}\" reads the {checkpoint.pooling} of the states, Google's the pooler's "
-            "output; convert to huggingface instead"
+            f'{source}: its head "{tasks[0]}" reads the {_READ.get(checkpoint.pooling, checkpoint.pooling)}, and '
+            "Google's format can only store heads that read the pooler's output; keep the Hugging Face folder, or "
+            "train with --pooling pooler"
         )
     if checkpoint.problem_type == "multi_label_classification":
         raise CheckpointError(

@@ -31,6 +31,8 @@ class PretrainingBatch:
     """The pieces that stood there, `[masked]`."""
     swapped: IntArray
     """1 where the second segment comes first in its document, 0 where not, UNORDERED without one, `[sequences]`."""
+    ngrams: IntArray | None = None
+    """Words of each masked n-gram, in the order of the text, `[n-grams]`; None where that is not known."""
 
     @property
     def num_ordered(self) -> int:
@@ -100,4 +102,5 @@ def pretraining_batch(
         masked.positions,
         masked.targets,
         np.where(second > 0, np.array([pair.swapped for pair in pairs], dtype=np.int64), UNORDERED),
+        masked.ngrams,
     )

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
+from albertkit.tasks import TASKS
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.saved import SAVED
@@ -44,6 +45,9 @@ class ClassificationTask(Task):
     """Classification: what logits are divided by before they become probabilities, fitted after training so that 90 %
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
 
+    takes_pairs: bool | None = field(default=None, metadata=SAVED)
+    """Whether it was trained on pairs of texts; None where nobody knows."""
+
     head = "classifier"
     onnx_head = "albertkit.tasks.classification.onnx_head:classifier"
     route = "albertkit.tasks.classification.route:CLASSIFY"
@@ -54,6 +58,8 @@ class ClassificationTask(Task):
             1 if self.window_stride is None else self.window_stride,
             MOST if self.max_windows is None else self.max_windows,
         )
+        if not isinstance(self.takes_pairs, bool | None):
+            raise UsageError(f"takes_pairs is {self.takes_pairs!r:.40}; it must be true or false")
         if self.temperature is None:
             return
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < float("inf")):
@@ -74,6 +80,11 @@ class ClassificationTask(Task):
         if self.window_stride is None:
             return None
         return Windows(self.window_stride, MOST if self.max_windows is None else self.max_windows)
+
+    def suited_to(self, examples: Sequence[TextExample]) -> Task:
+        """Return similarity for pairs that just belong together, which all have a 1."""
+        matched = all(example.pair is not None and example.label == 1 for example in examples)
+        return TASKS["similarity"] if self.name == "regression" and matched else self
 
     def num_outputs(self, labels: Sequence[str]) -> int:
         """Return the width of the head's output.
@@ -96,8 +107,18 @@ class ClassificationTask(Task):
         """Return a text or a pair without a label."""
         return TextExample(text, pair)
 
+    def learned_from(self, examples: Sequence[TextExample]) -> ClassificationTask:
+        """Return the task that knows whether these examples are pairs."""
+        return replace(self, takes_pairs=any(example.pair is not None for example in examples))
+
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
-        """Tokenise texts or pairs: one sequence each, or with `windows` as many as a long one needs."""
+        """Tokenise texts or pairs: one sequence each, or with `windows` as many as a long one needs.
+
+        Raises:
+            UsageError: a pair of texts, and the model was trained on single texts.
+        """
+        if self.takes_pairs is False and any(example.pair is not None for example in examples):
+            raise UsageError("this model was trained on single texts; leave out the second text of each (pair)")
         if self.windows is not None:
             return encode_windows(tokenizer, examples, max_length=max_length, windows=self.windows)
         return Encoded.one_each(self.sequences(tokenizer, examples, max_length=max_length))
@@ -117,8 +138,10 @@ class ClassificationTask(Task):
         """Return `[n]` label numbers (int64), `[n]` numbers (float32) or `[n, labels]` zeros and ones (float32).
 
         Raises:
-            DataError: an example has no label.
+            DataError: an example has no label, or is a triplet.
         """
+        if any(example.negatives for example in examples):
+            raise DataError("the rows are triplets, which only --task similarity reads; it trains vectors")
         for row, example in enumerate(examples):
             if example.label is None:
                 raise DataError(f"example {example.id or row} has no label; this split cannot be trained on or scored")
@@ -220,10 +243,17 @@ class ClassificationTask(Task):
         """Return `score_logits` of each example's logits, the mean over its sequences."""
         del data
         targets = self.targets(examples, num_labels=max(len(labels), 1))
-        return self.score_logits(unit_logits(outputs, encoded), targets=targets, labels=labels, metrics=metrics)
+        logits = unit_logits(outputs, encoded)
+        return self.score_logits(logits, targets=targets, labels=labels, metrics=metrics, examples=examples)
 
     def score_logits(
-        self, logits: FloatArray, *, targets: npt.NDArray[Any], labels: Sequence[str], metrics: Sequence[str]
+        self,
+        logits: FloatArray,
+        *,
+        targets: npt.NDArray[Any],
+        labels: Sequence[str],
+        metrics: Sequence[str],
+        examples: Sequence[TextExample] = (),
     ) -> Score:
         """Compute metrics and, for classification, confusion and calibration.
 
@@ -232,6 +262,7 @@ class ClassificationTask(Task):
             targets: what `targets` gave for the same examples.
             labels: names of the classes.
             metrics: names, the main one first.
+            examples: the texts, to show those that went wrong; empty shows none.
 
         Raises:
             DataError: no examples.
@@ -239,10 +270,15 @@ class ClassificationTask(Task):
         from albertkit.scoring.calibration import calibration
         from albertkit.scoring.metrics import confusion_matrix, score
         from albertkit.scoring.score import Confusion
+        from albertkit.tasks.classification.mistakes import label_mistakes
 
         num_labels = max(len(labels), 1)
         predicted = self.predicted(logits)
         found = score(metrics, task=self.name, labels_true=targets, outputs=predicted, num_labels=num_labels)
+        if examples:
+            shares = None if self.name == "regression" else self.probabilities(logits)
+            wrong = label_mistakes(examples, targets=targets, predicted=predicted, probabilities=shares, labels=labels)
+            found = replace(found, mistakes=wrong)
         if self.name != "classification":
             return replace(found, logits=logits)
         matrix = confusion_matrix(targets, outputs=predicted, num_labels=num_labels)

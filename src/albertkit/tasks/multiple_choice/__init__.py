@@ -15,6 +15,7 @@ from albertkit.data.examples import ChoiceExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
 from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.mistakes import Mistake, worst
 from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
@@ -158,6 +159,19 @@ class MultipleChoiceTask(Task):
         parts = found.parts if len(found.parts) > 1 else {}  # one group is all of them
         metrics = {**found.metrics, **{f"{group}/accuracy": row["accuracy"] for group, row in parts.items()}}
         return replace(found, metrics=metrics)
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[ChoiceExample], *, labels: Sequence[str] = ()
+    ) -> tuple[Mistake, ...]:
+        """Return the questions with a wrong option, by its probability."""
+        del labels
+        keys = keys_of(examples)
+        return worst(
+            (share, Mistake(key, one.question, one.options[one.label], row["option"], one.context, share))
+            for key, one, row in zip(keys, examples, predictions, strict=True)
+            if one.label is not None and row["choice"] != one.label
+            for share in [row["probabilities"][row["choice"]]]
+        )
 
     def baselines(
         self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None

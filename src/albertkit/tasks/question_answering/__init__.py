@@ -15,12 +15,14 @@ from albertkit.data.examples import SpanExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.question_answering.decode import BEAMS, answers_of, best_words
 from albertkit.tasks.question_answering.files import answer_files, score_answers
 from albertkit.tasks.question_answering.metrics import best_null_threshold
+from albertkit.tasks.question_answering.mistakes import answer_mistakes
 from albertkit.tasks.question_answering.scores import numbered, question_scores
 from albertkit.tasks.question_answering.windows import encode_windows, window_targets
 from albertkit.tasks.saved import SAVED
@@ -147,6 +149,13 @@ class QuestionAnsweringTask(Task):
         """Return `question_scores`."""
         del labels
         return question_scores(predictions, examples, data=data)
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[SpanExample], *, labels: Sequence[str] = ()
+    ) -> tuple[Mistake, ...]:
+        """Return the questions whose answer shares no word with a right one."""
+        del labels
+        return answer_mistakes(examples, predictions)
 
     def setting_notes(self) -> tuple[str, ...]:
         """Return a note with the log odds above which there is no answer."""

@@ -1,15 +1,17 @@
 """Similarity of two texts: fine-tuning of the vectors themselves. Without torch; head and losses are in `head.py`.
 
-A unit is a pair. Each text is one sequence, and the similarity is the cosine of the two vectors. The scores in the
-split select the loss:
+A unit is a pair, or a triplet: a pair with negatives. Each text is one sequence, and the similarity is the cosine of
+the vectors of the first two. The scores in the split select the loss:
 
     numbers that differ (STS-B, SICK, or 1 and 0)   the order of the pairs          CoSENT
     one number for all (pairs that belong together)  the partner among all others   in-batch negatives
+    triplets                                         .. and among all negatives
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,20 +20,35 @@ import numpy.typing as npt
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
+from albertkit.io.vectors import cut
 from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Score
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.classification.files import fits_cells, label_files
 from albertkit.tasks.encoded import Encoded
-from albertkit.tasks.similarity.metrics import only_positives, partner_ranks, shared_words, similarity_scores
+from albertkit.tasks.saved import saved_as
+from albertkit.tasks.similarity.metrics import cosine_rows, only_positives, shared_words, similarity_scores
+from albertkit.tasks.similarity.mistakes import pair_mistakes
 from albertkit.tasks.task import Predictions, Task
 from albertkit.text.any_tokenizer import AnyTokenizer
 
 FloatArray = npt.NDArray[np.float32]
 
 
+def _sizes(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(size) is int and size > 0 for size in value):
+        raise UsageError(f"dimensions is {value!r:.60}, not a list of whole numbers above 0")
+    return tuple(value)
+
+
+@dataclass(frozen=True)
 class SimilarityTask(Task):
     """Cosine of the vectors of two texts."""
+
+    dimensions: tuple[int, ...] | None = field(default=None, metadata=saved_as(list, _sizes))
+    """Sizes that the vectors were also trained to be cut to, rising; the loss is the mean over these and the whole
+    (Matryoshka; Kusupati et al., 2022)."""
 
     name = "similarity"
     data_task = "regression"
@@ -63,7 +80,7 @@ class SimilarityTask(Task):
         return TextExample(text, pair)
 
     def encode(self, tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int) -> Encoded:
-        """Return two sequences a pair, the text's and its partner's, each cut to `max_length` tokens.
+        """Return the sequences of each text, its partner and its negatives, each cut to `max_length` tokens.
 
         Raises:
             DataError: an example without a second text.
@@ -75,17 +92,17 @@ class SimilarityTask(Task):
                     f"example {example.id or number} has one text, but similarity needs two; name the column of the "
                     "second with --pair-column"
                 )
-            texts += [example.text, example.pair]
+            texts += [example.text, example.pair, *example.negatives]
         sequences = tokenizer.sequences(texts, max_length=max_length)
         numbers = np.arange(len(examples), dtype=np.int64)
-        return Encoded(sequences, np.full(len(examples), 2, np.int64), numbers)
+        return Encoded(sequences, np.array([2 + len(row.negatives) for row in examples], np.int64), numbers)
 
     def unit_targets(self, encoded: Encoded, examples: Sequence[TextExample], *, num_labels: int) -> npt.NDArray[Any]:
         """Return what tells the two kinds of learning apart.
 
         Returns:
-            Numbers `[pairs]` (float32); or, for pairs that just belong together, `[pairs, 2]` (int64): a number for
-            each different text, by which the same text twice is no wrong answer.
+            Numbers `[pairs]` (float32); or, for pairs that just belong together and for triplets, `[pairs, texts]`
+            (int64): a number for each different text, by which the same text twice is no wrong answer.
 
         Raises:
             DataError: an example without a number, or nothing to tell apart.
@@ -95,6 +112,8 @@ class SimilarityTask(Task):
             if example.label is None:
                 raise DataError(f"example {example.id or row} has no number; this split cannot be trained on or scored")
         if not only_positives(examples):
+            if any(example.negatives for example in examples):
+                raise DataError("triplets have different numbers, and a triplet has none; give all of them a 1")
             return np.array([example.label for example in examples], np.float32)
         if float(np.array(examples[0].label)) <= 0:
             raise DataError(
@@ -103,7 +122,7 @@ class SimilarityTask(Task):
             )
         known: dict[bytes, int] = {}
         ids = [known.setdefault(one.input_ids.tobytes(), len(known)) for one in encoded.sequences]
-        return np.array(ids, np.int64).reshape(-1, 2)
+        return np.array(ids, np.int64).reshape(len(examples), -1)  # a table has one number of columns
 
     def predictions(
         self,
@@ -115,24 +134,40 @@ class SimilarityTask(Task):
     ) -> list[Mapping[str, Any]]:
         """Return `{similarity}`, a cosine, for each pair.
 
-        Pairs that are labelled as belonging together get, to be scored by, their `rank` (see `partner_ranks`) and
-        `other`, the cosine of the text and the partner of the next pair.
+        Pairs that are labelled as belonging together get what they are scored by, too (see `cosine_rows`).
         """
-        del encoded, labels
+        del labels
         if not len(examples):
             return []
         vectors = np.stack(list(outputs))
-        texts, partners = vectors[0::2], vectors[1::2]
-        found: list[dict[str, Any]] = [{"similarity": float(cosine)} for cosine in (texts * partners).sum(axis=1)]
-        if only_positives(examples) and examples[0].is_labelled:
-            others = (texts * np.roll(partners, -1, axis=0)).sum(axis=1)
-            for row, rank, other in zip(found, partner_ranks(texts, partners), others, strict=True):
-                row |= {"rank": int(rank), "other": float(other)}
-        return list(found)
+        texts = [vectors[encoded.starts + place] for place in range(int(encoded.counts[0]))]
+        return cosine_rows(texts, ranked=only_positives(examples) and examples[0].is_labelled)
 
     def render(self, prediction: Mapping[str, Any]) -> str:
         """Return the cosine."""
         return f"{prediction['similarity']:.3f}"
+
+    def score_outputs(
+        self,
+        outputs: Sequence[FloatArray],
+        encoded: Encoded,
+        examples: Sequence[TextExample],
+        *,
+        labels: Sequence[str] = (),
+        metrics: Sequence[str],
+        data: str = "",
+    ) -> Score:
+        """Return the score of the whole vectors, and for each of `dimensions` some metrics of the vectors cut to it."""
+        common: dict[str, Any] = {"labels": labels, "metrics": metrics, "data": data}
+        whole = super().score_outputs(outputs, encoded, examples, **common)
+        found, intervals = dict(whole.metrics), dict(whole.intervals)
+        for size in self.dimensions or ():
+            part = super().score_outputs([cut(one, size) for one in outputs], encoded, examples, **common)
+            for name in ("spearman", "nearest/accuracy", "triplet/accuracy"):
+                if name in part.metrics:
+                    found[f"{name}/{size}"] = part.metrics[name]
+                    intervals[f"{name}/{size}"] = part.intervals[name]
+        return replace(whole, metrics=found, intervals=intervals)
 
     def score(
         self, predictions: Predictions, examples: Sequence[TextExample], *, labels: Sequence[str] = (), data: str = ""
@@ -140,6 +175,14 @@ class SimilarityTask(Task):
         """Return `similarity_scores`."""
         del labels, data
         return similarity_scores(examples, predictions)
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[TextExample], *, labels: Sequence[str] = ()
+    ) -> tuple[Mistake, ...]:
+        """Return the pairs whose places by number and by cosine differ most; of pairs that just belong together those
+        whose partner is furthest from being the nearest."""
+        del labels
+        return pair_mistakes(examples, predictions)
 
     def baselines(
         self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None

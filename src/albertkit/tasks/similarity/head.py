@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -13,6 +16,9 @@ from albertkit.config import AlbertConfig
 from albertkit.tasks.head_spec import LINEAR, HeadSpec
 from albertkit.tasks.objective import Objective
 from albertkit.tasks.pooling import check_pooling
+
+if TYPE_CHECKING:
+    from albertkit.tasks.task import Task
 
 SCALE = 20.0
 """What cosines are multiplied by (a temperature of 0.05), as in SimCSE (Gao et al., 2021) and Su's CoSENT."""
@@ -50,9 +56,20 @@ class SimilarityHead(nn.Module):
 
 
 class SimilarityObjective(Objective):
-    """Two vectors a unit; every pair of a step is weighed against all others of that step."""
+    """Two or more vectors a unit; every pair of a step is weighed against all others of that step.
+
+    Args:
+        dimensions: sizes that vectors are also cut to; the loss is the mean over these and the whole.
+    """
 
     sees_whole_step = True
+
+    def __init__(self, dimensions: Sequence[int] = ()) -> None:
+        self.dimensions = tuple(dimensions)
+
+    def of(self, task: Task) -> SimilarityObjective:
+        """Return the objective of the task's `dimensions`."""
+        return SimilarityObjective(task.dimensions or ())
 
     def build(self, config: AlbertConfig, num_outputs: int, spec: HeadSpec = LINEAR) -> nn.Module:
         """Return the head.
@@ -66,11 +83,11 @@ class SimilarityObjective(Objective):
         return SimilarityHead(spec.dense)
 
     def losses_of(self, rows: Tensor, *, lengths: IntArray, counts: IntArray, targets: Tensor) -> Tensor:
-        """Return the loss of each pair, `[pairs]`, blocks of at most `BLOCK` pairs being weighed together."""
+        """Return the loss of each unit, `[units]`, blocks of at most `BLOCK` units being weighed together."""
         del lengths, counts
-        texts, partners = rows[0::2], rows[1::2]
-        blocks = [slice(start, start + BLOCK) for start in range(0, len(texts), BLOCK)]
-        found = [pair_losses(texts[block], partners[block], targets=targets[block]) for block in blocks]
+        vectors = _by_unit(rows, targets)
+        blocks = [slice(start, start + BLOCK) for start in range(0, len(vectors), BLOCK)]
+        found = [self._losses(vectors[block], targets[block]) for block in blocks]
         return torch.cat(found) if found else rows.new_zeros(0)
 
     def losses(
@@ -83,23 +100,29 @@ class SimilarityObjective(Objective):
         targets: Tensor,
         segments: IntArray | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the vectors and the loss of each pair, all of them being weighed together."""
+        """Return the vectors and the loss of each unit, all of them being weighed together."""
         del counts
         rows = self.outputs(head, states, lengths=lengths, segments=segments)
-        return rows, pair_losses(rows[0::2], rows[1::2], targets=targets, scale=float(head.scale))  # type: ignore[arg-type]
+        return rows, self._losses(_by_unit(rows, targets), targets, scale=float(head.scale))  # type: ignore[arg-type]
+
+    def _losses(
+        self, vectors: Float[Tensor, "units texts dimensions"], targets: Tensor, *, scale: float = SCALE
+    ) -> Float[Tensor, " units"]:
+        sizes = (F.normalize(vectors[..., :size], dim=2) for size in self.dimensions)
+        return torch.stack([unit_losses(each, targets=targets, scale=scale) for each in (vectors, *sizes)]).mean(dim=0)
 
 
-def pair_losses(
-    texts: Float[Tensor, "pairs hidden"],
-    partners: Float[Tensor, "pairs hidden"],
-    *,
-    targets: Tensor,
-    scale: float = SCALE,
-) -> Float[Tensor, " pairs"]:
-    """Return each pair's loss by what `SimilarityTask.unit_targets` gave: `cosent_losses` or `in_batch_losses`."""
+def _by_unit(rows: Tensor, targets: Tensor) -> Float[Tensor, "units texts dimensions"]:
+    return rows.view(len(targets), 2 if targets.ndim == 1 else targets.shape[1], rows.shape[-1])
+
+
+def unit_losses(
+    vectors: Float[Tensor, "units texts dimensions"], *, targets: Tensor, scale: float = SCALE
+) -> Float[Tensor, " units"]:
+    """Return each unit's loss by what `SimilarityTask.unit_targets` gave: `cosent_losses` or `in_batch_losses`."""
     if targets.is_floating_point():
-        return cosent_losses((texts * partners).sum(dim=1), targets, scale=scale)
-    return in_batch_losses(texts, partners, ids=targets, scale=scale)
+        return cosent_losses((vectors[:, 0] * vectors[:, 1]).sum(dim=1), targets, scale=scale)
+    return in_batch_losses(vectors, ids=targets, scale=scale)
 
 
 def cosent_losses(
@@ -120,29 +143,30 @@ def cosent_losses(
 
 
 def in_batch_losses(
-    texts: Float[Tensor, "pairs hidden"],
-    partners: Float[Tensor, "pairs hidden"],
-    *,
-    ids: Int[Tensor, "pairs 2"],
-    scale: float = SCALE,
-) -> Float[Tensor, " pairs"]:
-    """Return the cross entropy of each text's own partner among the partners of all (Henderson et al., 2017, 4.4).
+    vectors: Float[Tensor, "units texts dimensions"], *, ids: Int[Tensor, "units texts"], scale: float = SCALE
+) -> Float[Tensor, " units"]:
+    """Return the cross entropy of each text's own partner among the partners and negatives of all units.
+
+    (Henderson et al., 2017, 4.4; with negatives as in MultipleNegativesRankingLoss of sentence-transformers.)
 
     Args:
-        texts: vectors of length 1.
-        partners: vectors of length 1.
-        ids: equal numbers for equal texts; another pair with the same text or the same partner is no wrong answer.
+        vectors: of length 1, of each text, its partner and its negatives.
+        ids: equal numbers for equal texts. No wrong answers are: the partner of the same text in another unit, and the
+            own partner's text, wherever it is.
         scale: what cosines are multiplied by.
 
-    >>> vectors = torch.eye(2)
+    >>> vectors = torch.eye(2)[:, None].expand(2, 2, 2)
     >>> ids = torch.tensor([[0, 1], [2, 3]])
-    >>> [round(loss, 4) for loss in in_batch_losses(vectors, vectors, ids=ids, scale=1.0).tolist()]
+    >>> [round(loss, 4) for loss in in_batch_losses(vectors, ids=ids, scale=1.0).tolist()]
     [0.3133, 0.3133]
     """
-    cosines = scale * texts @ partners.T
-    same = (ids[:, None] == ids[None, :]).any(dim=2)
-    same.fill_diagonal_(False)
-    own = torch.arange(len(texts), device=texts.device)
+    units = len(vectors)
+    candidates = vectors[:, 1:].transpose(0, 1).flatten(0, 1)  # all partners, then all first negatives, ..
+    cosines = scale * vectors[:, 0] @ candidates.T
+    same = ids[:, 1:2] == ids[:, 1:].T.flatten()
+    same[:, :units] |= ids[:, :1] == ids[:, 0]
+    same[:, :units].fill_diagonal_(False)
+    own = torch.arange(units, device=vectors.device)
     return F.cross_entropy(cosines.masked_fill(same, float("-inf")), own, reduction="none")
 
 

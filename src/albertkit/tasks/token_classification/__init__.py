@@ -29,6 +29,7 @@ from albertkit.data.words import join_words, split_words
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import DataError, UsageError
 from albertkit.scoring.baseline import Baseline
+from albertkit.scoring.mistakes import Mistake
 from albertkit.scoring.score import Score, ScoreOptions
 from albertkit.tasks.baselines import predicted_baseline
 from albertkit.tasks.encoded import Encoded
@@ -36,6 +37,7 @@ from albertkit.tasks.saved import saved_as
 from albertkit.tasks.task import Predictions, Task
 from albertkit.tasks.token_classification.files import fits_columns, read_tagged, tag_files, words_of
 from albertkit.tasks.token_classification.metrics import tag_scores
+from albertkit.tasks.token_classification.mistakes import tag_mistakes
 from albertkit.tasks.token_classification.windows import best_windows, window_spans, word_rows
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.sequences import build_sequence, token_budget
@@ -209,6 +211,12 @@ class TokenClassificationTask(Task):
         true = [[labels[tag] for tag in example.tags or ()] for example in examples]
         predicted = [list(row["tags"]) for row in predictions]
         return replace(tag_scores(true, tags_predicted=predicted, labels=labels), untrained=one_tag(true, predicted))
+
+    def mistakes(
+        self, predictions: Predictions, examples: Sequence[TokenExample], *, labels: Sequence[str]
+    ) -> tuple[Mistake, ...]:
+        """Return the texts with the most wrong tags."""
+        return tag_mistakes(examples, [list(row["tags"]) for row in predictions], labels=labels)
 
     def baselines(
         self, train: Dataset, scored: Dataset, *, tfidf: bool = True, say: Callable[[str], None] = lambda _: None

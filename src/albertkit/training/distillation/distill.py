@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,12 +40,14 @@ from albertkit.training.distillation.student import begin_with_pieces, check_dim
 from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, notes_on_rate, widened
 from albertkit.training.optimizers import build_optimizer
 from albertkit.training.processes import Processes, join_processes, on_own_device
+from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.schedules import Schedule, check_schedule
 from albertkit.training.shares import Shares, chosen_workers
 from albertkit.training.state import TokenState
 from albertkit.training.token_report import finish, shared_figures
+from albertkit.training.tracking import Tracking
 
 BETAS = (0.9, 0.98)
 
@@ -73,9 +75,10 @@ def distill(settings: DistillSettings, *, resume: bool = False, progress: Progre
             check_schedule(settings.schedule)
             if processes.is_main:  # the others write nothing
                 held.enter_context(locked(settings.out))
-            prepared = _Distillation.prepare(
-                settings, execution, processes, resume=resume, progress=progress or Silent()
-            )
+            own = progress or Silent() if processes.is_main else Silent()
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), own))
+            opened = partial(Run, execution, progress=own, tracking=tracking, shares=Shares(processes))
+            prepared = _Distillation.prepare(settings, execution, processes, resume=resume, opened=opened)
         check_agreement(
             processes,
             prepared.settings,
@@ -114,7 +117,7 @@ class _Distillation:
         processes: Processes,
         *,
         resume: bool,
-        progress: Progress,
+        opened: Callable[[RunFolder], Run],
     ) -> _Distillation:
         """Check everything that can be checked before the teacher begins; nothing is written."""
         set_seed(settings.seed)  # of a pooler that the checkpoint may lack
@@ -154,12 +157,7 @@ class _Distillation:
         if processes.is_main:  # the others need not see the directory
             kept = {**settings.to_dict(), "processes": processes.world}
             folder = RunFolder.open(settings.out, kept, resume=resume, inputs=inputs)
-        run = Run(
-            execution,
-            one_writer(processes, folder, device=execution.device),
-            progress if processes.is_main else Silent(),
-            shares=Shares(processes),
-        )
+        run = opened(one_writer(processes, folder, device=execution.device))
         return cls(settings, steps, run, student, checkpoint, source, first_map, inputs)
 
     def shared_out(self) -> _Distillation:
@@ -196,7 +194,7 @@ class _Distillation:
         restored = state.restore(run.folder)
         processes, device = run.shares.processes, run.execution.torch_device
         with processes.together("start"), processes.main_first("vectors"):
-            run.folder.begin({**settings.to_dict(), **run.shares.to_dict()}, step=state.step)
+            run.begin({**settings.to_dict(), **run.shares.to_dict()}, step=state.step)
             vectors = source.vectors(source.train, progress=run.progress, what="the teacher's vectors")
             scored = source.vectors(
                 source.held_out, progress=run.progress, what="the teacher's vectors, held-out texts"
@@ -243,7 +241,8 @@ class _Distillation:
             **shared_figures(state, run),
         )
         if processes.is_main:
-            finish(report, run, save=partial(self._save, objective))
+            command = repeating_command("distill", settings)
+            finish(report, run, save=partial(self._save, objective), command=command)
         return report
 
     def _fill(self, objective: DistillObjective, plain: DistillBatches) -> None:
@@ -293,7 +292,7 @@ class _Distillation:
     def _evaluate(self, objective: DistillObjective, state: TokenState[DistillStep], scores: DistillScores) -> None:
         record = {"step": state.step, "training_tokens": state.tokens, **scores.to_dict()}
         state.evaluations.append(record)
-        self.run.folder.log({"event": "evaluation", **record})
+        self.run.log({"event": "evaluation", **record})
         figures = f"cosine {scores.vector_cosine:.4f} (pooler {scores.pooler_vector_cosine:.4f})"
         if scores.mlm_accuracy is not None:
             figures += f", masked words {scores.mlm_accuracy:.1f} %, order {scores.sop_accuracy:.1f} %"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from albertkit.evaluation.report_cells import Table
 from albertkit.training.distillation.steps import DistillScores
 from albertkit.training.token_report import TokenReport
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +31,26 @@ class DistillReport(TokenReport):
         del values["scores"]
         return {**self.scores.to_dict(), **values}
 
-    def _table(self) -> Table:
-        from rich.table import Table
+    @property
+    def title(self) -> str:
+        """What the scores are of."""
+        return "distillation, held-out texts"
 
+    @property
+    def table(self) -> Table:
+        """How near both vectors are to the teacher's."""
         scores = self.scores
-        table = Table(title="distillation, held-out texts", title_justify="left")
-        for column in ("vector", "cosine to the teacher's", "relation error"):
-            table.add_column(column, justify="left" if column == "vector" else "right")
-        table.add_row("mean", f"{scores.vector_cosine:.4f}", f"{scores.relation_error:.4f}")
-        table.add_row("pooler", f"{scores.pooler_vector_cosine:.4f}", f"{scores.pooler_relation_error:.4f}")
-        return table
+        rows = [
+            ["mean", f"{scores.vector_cosine:.4f}", f"{scores.relation_error:.4f}"],
+            ["pooler", f"{scores.pooler_vector_cosine:.4f}", f"{scores.pooler_relation_error:.4f}"],
+        ]
+        return Table(["vector", "cosine to the teacher's", "relation error"], rows)
 
-    def _lines(self) -> list[str]:
+    @property
+    def sentences(self) -> list[str]:
+        """The heads' accuracies, how much was trained, and how fast."""
         scores = self.scores
         heads = f"masked words {scores.mlm_accuracy or 0:.2f} %, sentence order {scores.sop_accuracy or 0:.2f} %"
-        (figures,) = super()._lines()
+        (figures,) = super().sentences
         figures += f"; {self.texts:,} texts, {self.held_out_texts:,} held out"
         return [figures] if scores.mlm_accuracy is None else [heads, figures]

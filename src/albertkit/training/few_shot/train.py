@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import RunError
 from albertkit.evaluation.few_shot import FewShotChoice
@@ -109,7 +110,7 @@ class FewShotTraining:
         """
         if self.run.folder.continues:
             self.run.progress.report("few-shot training takes seconds, so it starts from the beginning")
-        self.run.folder.begin(self.settings.to_dict(), step=0)
+        self.run.begin(self.settings.to_dict(), step=0)
         problem, dataset, targets = self.problem, self.train.dataset, self.problem.targets
         usual = TRIED_POOLINGS["pairs" if dataset.is_pair else "texts"]
         poolings = usual if self.settings.pooling is None else (self.settings.pooling,)
@@ -133,11 +134,17 @@ class FewShotTraining:
         final, logits = self._final(chosen, rows)
         scores = {"train": _scores(logits, dataset, problem), "validation": _scores(chosen.logits, dataset, problem)}
         step = self.steps if chosen.contrastive else 1
-        self.run.folder.log({"event": "epoch", "step": step, "epoch": 1, **scores})
+        self.run.log({"event": "epoch", "step": step, "epoch": 1, **scores})
         temperature, reason = _temperature(chosen.logits, targets, scores_itself=scores_itself)
         task, labels, scored = final.model.task, final.labels, None
         if scores_itself and isinstance(task, ClassificationTask):
-            scored = task.score_logits(chosen.logits, targets=targets, labels=labels, metrics=dataset.metrics)
+            scored = task.score_logits(
+                chosen.logits,
+                targets=targets,
+                labels=labels,
+                metrics=dataset.metrics,
+                examples=dataset.of(TextExample),
+            )
         return FewShot(
             predictor=final,
             choice=choice,
@@ -189,7 +196,7 @@ class FewShotTraining:
         """Train the encoder on pairs of all rows, and return the features of these."""
         with self.run.progress.bar("training on contrastive pairs", total=self.steps) as advance:
             for step in self._contrast(self.predictor, pooling, units=np.arange(len(self.problem.targets))):
-                self.run.folder.log({**step_event(step), "epoch": 1})
+                self.run.log({**step_event(step), "epoch": 1})
                 advance(1, info=f"loss {step.loss:.3f}")
         return self._features(self.predictor, pooling)
 
@@ -209,7 +216,7 @@ class FewShotTraining:
     def _report(self, way: Way) -> None:
         metric = self.problem.metric
         for number, value in enumerate(way.scores, start=1):
-            self.run.folder.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, metric: value})
+            self.run.log({"event": "fold", "step": 1, "candidate": way.name, "fold": number, metric: value})
         figures = f"{way.name}: {metric} {way.score:.1f}, spread {np.std(way.scores):.1f}, {way.seconds:.1f} s"
         self.run.progress.report(figures + ("" if way.note is None else f" ({way.note})"))
 

@@ -1,50 +1,13 @@
-"""Events of a pretraining: each step's line of metrics.jsonl and, behind an extra, TensorBoard's files."""
+"""Events of a pretraining: each step's line of metrics.jsonl."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from albertkit.errors import MissingExtraError
 from albertkit.training.pretraining.stages import Stage
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.pretraining.steps import PretrainStep
-
-
-class TensorBoard:
-    """Writes event files.
-
-    Args:
-        folder: the folder to write; None writes nothing.
-        step: the last step whose outcome is kept, 0 for a new run.
-
-    Raises:
-        MissingExtraError: tensorboard is not installed.
-    """
-
-    def __init__(self, folder: Path | None, *, step: int) -> None:
-        self._writer: Any = None
-        if folder is None:
-            return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MissingExtraError("tensorboard", extra="tensorboard", purpose="--tensorboard") from error
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
-
-    def log(self, event: Mapping[str, Any]) -> None:
-        """Write the numbers of one event with its `step`."""
-        if self._writer is not None:
-            for name, value in event.items():
-                if isinstance(value, float):
-                    self._writer.add_scalar(f"{event['event']}/{name}", value, event["step"])
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.close()
 
 
 def step_event(state: PretrainState, step: PretrainStep, *, stage: Stage) -> dict[str, Any]:

@@ -4,24 +4,88 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from albertkit.data.corpus.shards import Corpus
+from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.data.pretraining.masking import MaskingRule, word_start_table
-from albertkit.data.pretraining.stream import InstanceStream, PendingBatch
+from albertkit.data.pretraining.stream import InstanceStream, PendingBatch, held_out_documents
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import DataError, UsageError
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import load_model
 from albertkit.tasks.network import Network, pretraining_heads
-from albertkit.text.tokenizer import Tokenizer
-from albertkit.training.pretraining.settings import PretrainSettings, ResolvedPretraining
+from albertkit.text.directory import read_directory
+from albertkit.text.tokenizer import Tokenizer, with_sentencepiece
+from albertkit.training.pretraining.settings import PretrainSettings, ResolvedPretraining, resolve
+from albertkit.training.pretraining.start import STARTS
 from albertkit.training.starting import HEADS, config_of, with_pretraining_heads
+
+
+@dataclass(frozen=True)
+class PretrainingInputs:
+    """What a pretraining reads, opened and checked."""
+
+    corpus: Corpus
+    model: Model
+    resolved: ResolvedPretraining
+    stream: InstanceStream
+    """The batches that train."""
+    held_out: npt.NDArray[np.int64]
+    """Numbers of the documents that score."""
+
+
+def open_inputs(settings: PretrainSettings, *, processes: int = 1) -> PretrainingInputs:
+    """Open what the settings name; nothing is written.
+
+    Args:
+        settings: what to do.
+        processes: how many train together.
+
+    Raises:
+        UsageError, DataError, CheckpointError, ConfigError: the settings, the shards or the model cannot be used.
+    """
+    corpus = Corpus.open(settings.data)
+    if settings.init not in STARTS:
+        raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
+    tokenizer = with_sentencepiece(read_directory(corpus.tokenizer_folder))
+    if corpus.vocab_size != tokenizer.vocab_size:
+        raise DataError(
+            f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "
+            f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
+        )
+    model = starting_model(settings, tokenizer)
+    config = model.config
+    train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
+    resolved = resolve(
+        settings,
+        config,
+        corpus_tokens=int(corpus.document_lengths[train].sum()),
+        max_length=corpus.max_length,
+        processes=processes,
+    )
+    stream = training_stream(resolved, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
+    return PretrainingInputs(corpus, model, resolved, stream, held_out)
+
+
+def pretraining_batches(settings: PretrainSettings) -> Iterator[PretrainingBatch]:
+    """Yield the batches that `pretrain` trains on with these settings, without end.
+
+    A batch is a function of the settings: the same settings give the same texts, masks and order.
+
+    Args:
+        settings: those of the run; of its stages only the longest length counts.
+
+    Raises:
+        UsageError, DataError, CheckpointError, ConfigError: as `pretrain`.
+    """
+    for pending, _ in open_inputs(settings).stream.batches():
+        yield pending.build()
 
 
 def starting_model(settings: PretrainSettings, tokenizer: Tokenizer) -> Model:

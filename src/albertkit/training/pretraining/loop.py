@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,7 +15,7 @@ from albertkit.data.pretraining.google_stream import GoogleStream
 from albertkit.data.pretraining.stream import InstanceStream, PendingBatch, Position
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import save_model
-from albertkit.training.pretraining.events import TensorBoard, step_event, step_info
+from albertkit.training.pretraining.events import step_event, step_info
 from albertkit.training.pretraining.guard import good_interval
 from albertkit.training.pretraining.inputs import scored_batches
 from albertkit.training.pretraining.settings import ResolvedPretraining
@@ -80,33 +79,22 @@ class PretrainLoop:
     def train(self, objective: nn.Module) -> None:
         """Train the parameters of a `PretrainingObjective` to the last step."""
         resolved, run, state = self.training.resolved, self.training.run, self.state
-        settings, processes = resolved.settings, run.shares.processes
-        with processes.together("events"):
-            writes = settings.tensorboard and processes.is_main
-            board = TensorBoard(run.folder.path / "tensorboard" if writes else None, step=state.step)
-
-        def event(step: PretrainStep) -> dict[str, Any]:
-            found = step_event(state, step, stage=self.stage)
-            board.log(found)
-            return found
-
-        fall = resolved.steps - resolved.schedule.cooldown_steps
-        with closing(board):
-            for _ in run.follow(
-                self._steps(objective),
-                state,
-                what="pretraining",
-                total=resolved.steps,
-                save_seconds=settings.save_seconds,
-                event=event,
-                info=step_info,
-            ):
-                if state.step % resolved.evaluate_every == 0 and state.step < resolved.steps:
-                    self._evaluate(objective)
-                if settings.schedule == "cooldown" and state.step == fall:
-                    self._keep("before_cooldown")
-                if state.step % good_interval(resolved.steps) == 0:
-                    state.save(run.folder, name=GOOD)
+        settings, fall = resolved.settings, resolved.steps - resolved.schedule.cooldown_steps
+        for _ in run.follow(
+            self._steps(objective),
+            state,
+            what="pretraining",
+            total=resolved.steps,
+            save_seconds=settings.save_seconds,
+            event=lambda step: step_event(state, step, stage=self.stage),
+            info=step_info,
+        ):
+            if state.step % resolved.evaluate_every == 0 and state.step < resolved.steps:
+                self._evaluate(objective)
+            if settings.schedule == "cooldown" and state.step == fall:
+                self._keep("before_cooldown")
+            if state.step % good_interval(resolved.steps) == 0:
+                state.save(run.folder, name=GOOD)
 
     def score_all(self, objective: nn.Module) -> tuple[PretrainScores, int]:
         """Return the scores on all held-out text and its tokens; on some training text, and 0, where there is none."""
@@ -184,7 +172,7 @@ class PretrainLoop:
         run.progress.report(sentence, kind="warning")
         state.position = position
         run.folder.begin({}, step=state.step)  # drops the events after that step: they come again
-        run.folder.log({"event": "return", "step": state.step, "from_step": step, "factor": state.guard.factor})
+        run.log({"event": "return", "step": state.step, "from_step": step, "factor": state.guard.factor})
         state.save(run.folder)
         return self._batches()
 
@@ -196,7 +184,7 @@ class PretrainLoop:
             return
         execution, processes = training.run.execution, training.run.shares.processes
         scores = held_out_scores(objective, batches, execution=execution, processes=processes)
-        training.run.folder.log({"event": "evaluation", **self._record(scores)})
+        training.run.log({"event": "evaluation", **self._record(scores)})
         training.run.progress.report(
             f"step {state.step:,}, {state.tokens:,} tokens: held-out loss {scores.mlm_loss:.3f}, "
             f"accuracy {scores.mlm_accuracy:.2f}; order {scores.sop_loss:.3f}, {scores.sop_accuracy:.2f}"

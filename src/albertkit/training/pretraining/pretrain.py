@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from albertkit.data.corpus.shards import Corpus
-from albertkit.data.pretraining.stream import held_out_documents
-from albertkit.errors import DataError, UsageError
+from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
 from albertkit.io.locks import locked
 from albertkit.io.progress import Progress, Silent
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
-from albertkit.text.directory import read_directory
-from albertkit.text.tokenizer import with_sentencepiece
 from albertkit.training.agreement import check_agreement
 from albertkit.training.checks import training_execution
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.inputs import scoring_stream, shards_digest, starting_model, training_stream
+from albertkit.training.pretraining.inputs import open_inputs, scoring_stream, shards_digest
 from albertkit.training.pretraining.loop import Pretraining, PretrainLoop
 from albertkit.training.pretraining.report import PretrainReport
-from albertkit.training.pretraining.settings import PretrainSettings, resolve
-from albertkit.training.pretraining.start import STARTS, begin
+from albertkit.training.pretraining.settings import PretrainSettings
+from albertkit.training.pretraining.start import begin
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.processes import Processes, join_processes, on_own_device
+from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
 from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.shares import Shares
 from albertkit.training.token_report import finish, shared_figures
+from albertkit.training.tracking import Tracking
 
 BETAS = (0.9, 0.98)
 """AdamW's; the second one shorter than Google's, for a run of thousands of steps, not a hundred thousand."""
@@ -53,13 +54,16 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
             if processes.is_main:  # the others write nothing
                 held.enter_context(locked(settings.out))
             execution = _execution(settings)
-            training = _prepared(settings, execution, processes, resume=resume, progress=progress or Silent())
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), progress))
+            own = progress or Silent() if processes.is_main else Silent()
+            opened = partial(Run, execution, progress=own, tracking=tracking, shares=Shares(processes))
+            training = _prepared(settings, processes, resume=resume, opened=opened, device=execution.device)
         check_agreement(
             processes,
             training.resolved.settings,
             out=settings.out,
             config=training.model.config,
-            inputs=_inputs(training.corpus),
+            inputs=_digests(training.corpus),
             execution=execution,
             begun=RunFolder(settings.out).is_begun and resume,
         )
@@ -75,40 +79,25 @@ def _execution(settings: PretrainSettings) -> Execution:
 
 
 def _prepared(
-    settings: PretrainSettings, execution: Execution, processes: Processes, *, resume: bool, progress: Progress
+    settings: PretrainSettings,
+    processes: Processes,
+    *,
+    resume: bool,
+    opened: Callable[[RunFolder], Run],
+    device: str,
 ) -> Pretraining:
     """Check everything that can be checked before the first step; nothing is written."""
-    corpus = Corpus.open(settings.data)
-    if settings.init not in STARTS:
-        raise UsageError(f'unknown init "{settings.init}" (known: {", ".join(STARTS)})')
-    tokenizer = with_sentencepiece(read_directory(corpus.tokenizer_folder))
-    if corpus.vocab_size != tokenizer.vocab_size:
-        raise DataError(
-            f"{settings.data}: the manifest says {corpus.vocab_size:,} pieces, the tokenizer has "
-            f"{tokenizer.vocab_size:,}; run albertkit prepare again, or copy the folder again"
-        )
-    model = starting_model(settings, tokenizer)
-    config = model.config
-    train, held_out = held_out_documents(corpus.num_documents, share=settings.held_out, seed=settings.seed)
-    corpus_tokens = int(corpus.document_lengths[train].sum())
-    resolved = resolve(
-        settings, config, corpus_tokens=corpus_tokens, max_length=corpus.max_length, processes=processes.world
-    )
+    inputs = open_inputs(settings, processes=processes.world)
+    resolved, stream = inputs.resolved, inputs.stream
     folder = None
     if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
         kept = {**resolved.settings.to_dict(), "processes": processes.world}
-        folder = RunFolder.open(settings.out, kept, resume=resume, inputs=_inputs(corpus))
-    run = Run(
-        execution,
-        one_writer(processes, folder, device=execution.device),
-        progress if processes.is_main else Silent(),
-        shares=Shares(processes),
-    )
-    stream = training_stream(resolved, corpus, train, tokenizer, num_positions=config.max_position_embeddings)
-    return Pretraining(resolved, corpus, model, stream, scoring_stream(stream, held_out), run)
+        folder = RunFolder.open(settings.out, kept, resume=resume, inputs=_digests(inputs.corpus))
+    run = opened(one_writer(processes, folder, device=device))
+    return Pretraining(resolved, inputs.corpus, inputs.model, stream, scoring_stream(stream, inputs.held_out), run)
 
 
-def _inputs(corpus: Corpus) -> dict[str, str]:
+def _digests(corpus: Corpus) -> dict[str, str]:
     return {"shards": shards_digest(corpus)}
 
 
@@ -135,7 +124,7 @@ def _trained(training: Pretraining) -> PretrainReport:
                 network, training.corpus, training.stream.documents, init=settings.init, seed=settings.seed,
                 progress=run.progress,
             )  # fmt: skip
-        run.folder.begin({**settings.to_dict(), **run.shares.to_dict()}, step=loop.state.step)
+        run.begin({**settings.to_dict(), **run.shares.to_dict()}, step=loop.state.step)
     if settings.compile:
         for group in network.encoder.groups:
             group.compile(dynamic=True)
@@ -159,5 +148,6 @@ def _trained(training: Pretraining) -> PretrainReport:
         **shared_figures(loop.state, run),
     )
     if processes.is_main:
-        finish(report, run, save=lambda folder: save_model(model, folder))
+        command = repeating_command("pretrain", settings)
+        finish(report, run, save=lambda folder: save_model(model, folder), command=command)
     return report

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from albertkit.evaluation.report_cells import Table
 from albertkit.training.token_report import TokenReport
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +23,16 @@ class PretrainReport(TokenReport):
     """How often the loss ran away and the run went back."""
     kind: str = "pretraining"
 
-    def _table(self) -> Table:
-        from rich.table import Table
+    @property
+    def title(self) -> str:
+        """What the scores are of."""
+        return f"pretraining, {'held-out text' if self.held_out_tokens else 'training text (nothing was held out)'}"
 
-        text = "held-out text" if self.held_out_tokens else "training text (nothing was held out)"
-        table = Table(title=f"pretraining, {text}", title_justify="left")
-        for column in ("", "loss", "accuracy"):
-            table.add_column(column, justify="right" if column else "left")
-        table.add_row("masked pieces", f"{self.mlm_loss:.3f}", f"{self.mlm_accuracy:.2f} %")
-        table.add_row("sentence order", f"{self.sop_loss:.3f}", f"{self.sop_accuracy:.2f} %")
-        return table
+    @property
+    def table(self) -> Table:
+        """Loss and accuracy of both objectives."""
+        rows = [
+            ["masked pieces", f"{self.mlm_loss:.3f}", f"{self.mlm_accuracy:.2f} %"],
+            ["sentence order", f"{self.sop_loss:.3f}", f"{self.sop_accuracy:.2f} %"],
+        ]
+        return Table(["", "loss", "accuracy"], rows)

@@ -64,8 +64,6 @@ class PretrainSettings(TokenSettings):
     """Compile the layers (torch.compile): a slower start, faster steps; for long runs on a GPU."""
     gradient_checkpointing: bool = False
     """Keep only each layer's input and run the layer again in the backward pass: less memory, a third more time."""
-    tensorboard: bool = False
-    """Write event files for TensorBoard besides metrics.jsonl."""
 
 
 # Highest rates for AdamW at some thousand tokens a step, by hidden size; nano's by trial (docs/nano.md), the

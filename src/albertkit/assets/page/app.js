@@ -1,6 +1,10 @@
-// The page: asks GET /model what the server can do and shows a panel for each. Texts become DOM text, never markup.
+// The page: asks what the model can do and shows a panel for each. Texts become DOM text, never markup.
+// send.js answers: server.js asks the server that sent the page, local.js runs the model in the browser.
+
+import { PROMISE, send } from "./send.js";
 
 let key = "";
+const ask = (path, body) => send(path, body, key);
 
 const PANELS = [
   {
@@ -77,22 +81,6 @@ function node(tag, attributes = {}, ...children) {
   }
   made.append(...children.filter((child) => child != null));
   return made;
-}
-
-async function ask(path, body) {
-  const headers = key ? { "X-API-Key": key } : {};
-  if (body) headers["Content-Type"] = "application/json";
-  let response;
-  try {
-    response = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
-  } catch {
-    throw Object.assign(new Error("The server cannot be reached; is it running?"), { status: 0 });
-  }
-  let found = null;
-  try { found = await response.json(); } catch { /* a proxy's page */ }
-  if (response.ok && found) return found;
-  const sentence = found?.error?.message ?? `The server answered ${response.status}.`;
-  throw Object.assign(new Error(sentence[0].toUpperCase() + sentence.slice(1)), { status: response.status });
 }
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -296,6 +284,10 @@ async function start() {
     ...plans.map((plan) => node("li", {}, node("a", { href: `#${plan.route}` }, plan.title))));
   document.querySelector("nav").hidden = plans.length < 2;
 }
+
+const promise = document.getElementById("promise");
+promise.textContent = PROMISE.text;
+if (PROMISE.link) promise.append(" ", node("a", { href: PROMISE.link.href }, PROMISE.link.text));
 
 document.getElementById("key").addEventListener("submit", (event) => {
   event.preventDefault();
