@@ -1,6 +1,9 @@
 """Tokens/s of fine-tuning steps: albertkit against a plain transformers loop, same batches, same weights, one run.
 
     python benchmarks/finetuning.py [--data-dir DIR] [--quick] [--json-out FILE]
+    python benchmarks/finetuning.py --parallel 2 --model albert-nano --batch-size 32
+
+With --parallel: workers of one thread each against threads that share every operation, without transformers.
 
 See README.md in this folder for what is compared and how to read it.
 """
@@ -24,6 +27,7 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
+from albertkit.batching.cutting import cut_evenly, training_steps
 from albertkit.checkpoints.shapes import flops_per_token
 from albertkit.config import AlbertConfig, published_config
 from albertkit.datasets import load_dataset
@@ -36,6 +40,8 @@ from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.objective import objective_of
 from albertkit.training.loop import HeadTraining, StepPlan, TextInputs, train_steps
 from albertkit.training.optimizers import BETAS, EPSILON, build_optimizer, parameter_groups
+from albertkit.training.processes import Processes
+from albertkit.training.shares import Shares, chosen_workers
 
 RATE, DECAY, CLIP = 2e-5, 0.01, 1.0
 AGREEMENT = 1e-3
@@ -97,7 +103,21 @@ def cases_of(options: Any, *, steps: int) -> list[Case]:
     return found
 
 
-def ours(folder: Path, case: Case, execution: Execution, *, checkpointing: bool) -> Callable[[], float]:
+def snippets_case(*, steps: int, batch_size: int) -> Case:
+    """Return steps of `finetune --data polarity`: single snippets, of near-equal length in each step."""
+    texts = [example.text for example in load_dataset("polarity", split="train")]
+    sequences = fresh_model("albert-nano").tokenizer.sequences(texts, max_length=128)
+    plan = training_steps(list(map(len, sequences)), batch_size=batch_size, batch_tokens=4096, seed=1, epoch=0)
+    batches = [[sequences[number] for part in step for number in part] for step in plan]
+    batches = [batch for batch in batches if len(batch) == batch_size][:steps]
+    random = np.random.RandomState(1)
+    labels = [random.randint(0, 2, size=batch_size) for _ in batches]
+    return Case(f"{batch_size} snippets", "as-is", batches, labels)
+
+
+def ours(
+    folder: Path, case: Case, execution: Execution, *, checkpointing: bool, workers: int = 1
+) -> Callable[[], float]:
     """Return albertkit's own step, as `albertkit finetune` makes it: packing, forward, backward, clipping, AdamW."""
     model = with_task_head(load_model(folder), task="classification", labels=LABELS)
     # The folder holds the head too, so that both sides begin with the same one.
@@ -111,11 +131,17 @@ def ours(folder: Path, case: Case, execution: Execution, *, checkpointing: bool)
     encoded = Encoded.one_each([sequence for batch in case.batches for sequence in batch])
     size = len(case.batches[0])
     inputs = TextInputs(model.network, encoded, execution=execution)
+    lengths = np.array([len(sequence) for sequence in encoded.sequences])
+
+    def passes(start: int) -> list[npt.NDArray[np.int64]]:
+        parts = cut_evenly(lengths[start : start + size], max_tokens=4096, workers=workers)
+        return [start + part for part in parts] if workers > 1 else [np.arange(start, start + size)]
+
     steps = train_steps(
-        HeadTraining(inputs, head, objective, np.concatenate(case.labels)),
+        HeadTraining(inputs, head, objective, np.concatenate(case.labels), shares=Shares(workers=workers)),
         build_optimizer("adamw", [model.network], weight_decay=DECAY),
         StepPlan(
-            lambda _: [[np.arange(start, start + size)] for start in range(0, len(encoded), size)],
+            lambda _: [passes(start) for start in range(0, len(encoded), size)],
             lambda _: RATE,
             total_steps=len(case.batches),
             clip_norm=CLIP,
@@ -189,7 +215,12 @@ def measure_case(
     attentions = ("sdpa", "eager") if case.mode == "best" else ("sdpa",)
     made: dict[tuple[str, str, str], Callable[[], float]] = {}
     for execution in executions:
-        made["albertkit", execution.precision, "own"] = ours(folder, case, execution, checkpointing=checkpointing)
+        # As many workers as `albertkit finetune` chooses.
+        shape, tokens = config.with_dropout(0.0), float(np.mean(case.tokens))
+        workers = chosen_workers(None, execution=execution, config=shape, processes=Processes(), step_tokens=tokens)
+        made["albertkit", execution.precision, "own"] = ours(
+            folder, case, execution, checkpointing=checkpointing, workers=workers
+        )
         for attention in attentions:
             peer = of_transformers(folder, case, execution, attention=attention)
             made["transformers", execution.precision, attention] = peer
@@ -249,6 +280,45 @@ def measure_case(
     return rows, shown
 
 
+def measure_workers(
+    folder: Path, case: Case, executions: Sequence[Execution], *, workers: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Make the steps of one thread, of as many threads as workers, and of workers in turn; return rows and details."""
+    made: dict[str, Callable[[], float]] = {}
+    for execution in executions:
+        for threads, count in ((1, 1), (workers, 1), (workers, workers)):
+            name = f"{execution.precision}, {f'{count} workers' if count > 1 else f'{threads} threads'}"
+            made[name] = _with_threads(threads, ours(folder, case, execution, checkpointing=False, workers=count))
+    rounds = len(case.batches) - 1
+    seconds, _ = in_turns(made, rounds=rounds)
+    rates = {
+        name: [tokens / each for tokens, each in zip(case.tokens[1:], found, strict=True)]
+        for name, found in seconds.items()
+    }
+    rows = [
+        row(
+            case.name,
+            ours=spread(rates[f"{execution.precision}, {workers} workers"])["median"],
+            peer=spread(rates[f"{execution.precision}, {workers} threads"])["median"],
+            unit="tokens/s",
+            peer_name=f"{workers} threads",
+            peer_mode=case.mode,
+            precision=execution.precision,
+            one_thread=spread(rates[f"{execution.precision}, 1 threads"])["median"],
+        )
+        for execution in executions
+    ]
+    return rows, {name: {"tokens_per_second": spread(found, digits=1)} for name, found in rates.items()}
+
+
+def _with_threads(threads: int, step: Callable[[], float]) -> Callable[[], float]:
+    def made() -> float:
+        torch.set_num_threads(threads)
+        return step()
+
+    return made
+
+
 def _padded_share(case: Case) -> float:
     slots = sum(len(batch) * max(map(len, batch)) for batch in case.batches)
     return round(1 - sum(case.tokens) / slots, 4)
@@ -272,15 +342,22 @@ def measure(options: Any) -> Report:
     with tempfile.TemporaryDirectory(prefix="albertkit-benchmark-") as parent:
         folder = Path(parent) / "start"
         save_start(folder, config)
-        for case in cases_of(options, steps=steps):
-            rows, details[case.name] = measure_case(
-                folder, case, executions, config, peaks=peaks, checkpointing=options.gradient_checkpointing
-            )
+        several = cases_of(options, steps=steps)
+        if options.parallel > 1:
+            several.insert(0, snippets_case(steps=steps, batch_size=options.batch_size))
+        for case in several:
+            if options.parallel > 1:
+                rows, details[case.name] = measure_workers(folder, case, executions, workers=options.parallel)
+            else:
+                rows, details[case.name] = measure_case(
+                    folder, case, executions, config, peaks=peaks, checkpointing=options.gradient_checkpointing
+                )
             cases += rows
             for one in rows:
+                peer = f"({one['peer_precision']}, {one['peer_attention']}) " if "peer_attention" in one else ""
                 Console().report(
-                    f"{one['case']}, {one['precision']}: {one['ours']:,.0f} tokens/s, transformers "
-                    f"({one['peer_precision']}, {one['peer_attention']}) {one['peer']:,.0f}, ratio {one['ratio']:.2f}"
+                    f"{one['case']}, {one['precision']}: {one['ours']:,.0f} tokens/s, {one['peer_name']} {peer}"
+                    f"{one['peer']:,.0f}, ratio {one['ratio']:.2f}"
                 )
     return {**report, "peaks": peaks, "cases": cases, "details": details}
 
@@ -292,6 +369,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts a step (%(default)s)")
     parser.add_argument("--length", type=int, default=128, metavar="N", help="tokens of equal texts (%(default)s)")
     parser.add_argument("--max-length", type=int, default=512, metavar="N", help="longest real text (%(default)s)")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N", help="compare N workers with N threads")
     parser.add_argument(
         "--gradient-checkpointing",
         "--recompute",

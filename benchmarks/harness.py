@@ -70,7 +70,11 @@ def run_program(measure: Callable[[Any], Report], options: Any) -> int:
 
 
 def in_turns(
-    contenders: Mapping[str, Callable[[], Any]], *, rounds: int, warm_up: int = 1
+    contenders: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[dict[str, list[float]], dict[str, list[Any]]]:
     """Run all contenders, one after the other, round after round; every other round in the opposite order.
 
@@ -81,10 +85,10 @@ def in_turns(
     given: dict[str, list[Any]] = {name: [] for name in contenders}
     for number in range(warm_up + rounds):
         for name in list(contenders)[:: -1 if number % 2 else 1]:
-            started = time.perf_counter()
+            started = clock()
             given[name].append(contenders[name]())
             if number >= warm_up:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return seconds, given
 
 

@@ -40,8 +40,8 @@ from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.pretraining.objective import PretrainingObjective
 from albertkit.text.tokenizer import Tokenizer
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.processes import Processes
 from albertkit.training.pretraining.steps import train_step
+from albertkit.training.shares import Shares
 
 LENGTHS = (64, 128, 512)
 """Longest sequences of the cases, in tokens."""
@@ -156,7 +156,7 @@ def albertkit_contender(folder: Path, execution: Execution) -> Contender:
     network = load_model(folder).network
     objective = PretrainingObjective(network).train()
     optimizer = build_optimizer("adamw", [network], weight_decay=DECAY)
-    settings: dict[str, Any] = {"execution": execution, "processes": Processes(), "seed": 1}
+    settings: dict[str, Any] = {"execution": execution, "shares": Shares(), "seed": 1}
 
     def step(pending: PendingBatch, _: dict[str, Tensor]) -> Outcome:
         made = train_step(objective, optimizer, [pending], learning_rate=RATE, clip_norm=CLIP, **settings)

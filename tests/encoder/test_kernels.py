@@ -17,19 +17,20 @@ def plain_attention(projected: torch.Tensor, heads: int, mask: torch.Tensor | No
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_attention_equals_torchs(masked: bool) -> None:
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])  # torch's, and ours
+def test_attention_equals_torchs(masked: bool, dtype: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(1)
     mask = None
     if masked:
         mask = (torch.arange(7) < torch.tensor([[7], [3], [5]]))[:, None, None, :]
-    ours = torch.randn(3, 7, 3 * 2 * 5, dtype=torch.float64, requires_grad=True)
-    theirs = ours.detach().clone().requires_grad_()
+    ours = torch.randn(3, 7, 3 * 2 * 5).to(dtype).requires_grad_()
+    theirs = ours.detach().double().requires_grad_()
     weight = torch.randn(3, 7, 10, dtype=torch.float64)
     got, expected = attend(ours, heads=2, mask=mask, dropout=0.0), plain_attention(theirs, 2, mask)
-    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(got.double(), expected, atol=tolerance, rtol=tolerance)
     (got * weight).sum().backward()
     (expected * weight).sum().backward()
-    torch.testing.assert_close(ours.grad, theirs.grad)
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, atol=tolerance, rtol=tolerance)
 
 
 def test_attention_without_gradients_and_with_dropout_have_the_same_expectation() -> None:

@@ -147,7 +147,7 @@ def put_back(parts: Sequence[IntArray]) -> IntArray:
 
 
 def training_steps(
-    lengths: Sequence[int] | IntArray, *, batch_size: int, batch_tokens: int, seed: int, epoch: int
+    lengths: Sequence[int] | IntArray, *, batch_size: int, batch_tokens: int, seed: int, epoch: int, shares: int = 1
 ) -> list[list[IntArray]]:
     """Cut one epoch into optimizer steps, and each step into forward passes.
 
@@ -165,6 +165,7 @@ def training_steps(
         batch_tokens: the most tokens of one forward pass; a longer example is a pass of its own.
         seed: from 0 to 2**32 - 1.
         epoch: number of the epoch, from 0; each has its own order.
+        shares: how many passes are computed at the same time; with several, all get about as many tokens.
 
     Returns:
         Steps; a step is a list of forward passes, each an array of indices into `lengths`, the longest first.
@@ -186,10 +187,13 @@ def training_steps(
         pool = whole[start : start + pool_size]
         pool = pool[np.argsort(sizes[pool], kind="stable")]
         steps += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
-    return [
-        [steps[index][part] for part in cut_by_tokens(sizes[steps[index]], max_tokens=batch_tokens)]
-        for index in random.permutation(len(steps))
-    ]
+
+    def cut(lengths: IntArray) -> list[IntArray]:
+        if shares == 1:
+            return cut_by_tokens(lengths, max_tokens=batch_tokens)
+        return cut_evenly(lengths, max_tokens=batch_tokens, workers=shares)
+
+    return [[steps[index][part] for part in cut(sizes[steps[index]])] for index in random.permutation(len(steps))]
 
 
 def _split(order: IntArray, counts: Iterable[int]) -> list[IntArray]:

@@ -56,6 +56,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
             "device",
             "precision",
             "threads",
+            "parallel",
             "batch_tokens",
             "processes",
             "gradient_checkpointing",

@@ -87,6 +87,10 @@ def training_options(*, save_seconds: float) -> Callable[[Decorated], Decorated]
             "--save-seconds", type=float, default=save_seconds, show_default=True,
             help="Seconds between checkpoints, at most.",
         ),
+        click.option(
+            "--parallel", type=int, show_default="one per thread if steps are large enough",
+            help="Workers of one CPU thread each that share every step; --resume keeps their number.",
+        ),
         click.option("--resume", is_flag=True, help="Continue an interrupted run."),
         click.option(
             "--track", multiple=True, metavar="mlflow|wandb|tensorboard", show_default="none",

@@ -16,28 +16,31 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def on_workers(work: Callable[[Part], Result], parts: Sequence[Part], *, workers: int) -> list[Result]:
+def on_workers(
+    work: Callable[[Part], Result], parts: Sequence[Part], *, workers: int, trains: bool = False
+) -> list[Result]:
     """Do the work for each part and return the results in order.
 
     Two operations at once, on a core each, are faster than one after the other on two cores: nobody waits at the end of
     each operation, above all on a machine that does other things, too. torch leaves Python's lock while it works.
 
     Args:
-        work: run in inference mode, with operations on one thread.
+        work: run with operations on one thread.
         parts: handed out in order, each to the next free worker; a single one runs in the caller's thread.
         workers: threads; with one, all parts run in the caller's thread.
+        trains: whether the threads record gradients; else they run in inference mode.
     """
     workers = min(workers, len(parts))
     if workers <= 1:
         return [work(part) for part in parts]
     with _lock:
         pool = _pool(workers)
-    return list(pool.map(lambda part: _alone(work, part), parts))
 
+    def in_worker(part: Part) -> Result:
+        with torch.inference_mode(not trains):
+            return work(part)
 
-def _alone(work: Callable[[Part], Result], part: Part) -> Result:
-    with torch.inference_mode():
-        return work(part)
+    return list(pool.map(in_worker, parts))
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,17 +18,17 @@ from albertkit.training.settings import FinetuneSettings
 from albertkit.training.shared_settings import SharedSettings
 
 
-def check_alone(command: str) -> None:
-    """Refuse to be one of several processes of torchrun: each would train on its own and write the same files.
+def check_together(settings: FinetuneSettings, *, world: int) -> None:
+    """Refuse what several processes cannot train together.
 
     Raises:
-        UsageError: torchrun started more than one.
+        UsageError: only a head is trained, which takes one process seconds.
     """
-    world = os.environ.get("WORLD_SIZE", "1")
-    if "RANK" in os.environ and world != "1":
+    if world > 1 and (settings.few_shot or settings.freeze_encoder):
+        option = "--few-shot" if settings.few_shot else "--freeze-encoder"
         raise UsageError(
-            f"{command} trains in one process, but torchrun started {world}, which would write into the same run "
-            f"directory; start albertkit {command} without torchrun (only pretrain supports it)"
+            f"{option} trains a head on features, which takes seconds, but torchrun started {world} processes; start "
+            "albertkit finetune without torchrun, or train the encoder, too"
         )
 
 

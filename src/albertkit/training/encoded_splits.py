@@ -22,6 +22,7 @@ from albertkit.tasks.truncation import Truncation
 from albertkit.tasks.window_notes import window_notes
 from albertkit.training.heads import head_of, task_of
 from albertkit.training.probe import cached_features
+from albertkit.training.processes import Processes
 from albertkit.training.resolved import Resolved
 from albertkit.training.splits import Splits
 
@@ -142,11 +143,19 @@ def question_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
 
 
 def split_outputs(
-    predictor: Predictor, split: EncodedSplit, *, progress: Callable[[int], None] | None = None
+    predictor: Predictor,
+    split: EncodedSplit,
+    processes: Processes,
+    *,
+    progress: Callable[[int], None] | None = None,
 ) -> list[npt.NDArray[np.float32]]:
-    """Return the head's outputs for each sequence of a split, from its features where it has them."""
+    """Return in every process the head's outputs for each sequence of a split, from its features where it has them."""
     if split.features is None:
-        return run_outputs(predictor.runtime, split.encoded.sequences, progress=progress)
+        sequences = split.encoded.sequences
+        own = run_outputs(predictor.runtime, processes.share(sequences), progress=progress)
+        device = predictor.execution.torch_device
+        joined = processes.joined([torch.from_numpy(rows) for rows in own], len(sequences), device=device)
+        return [rows.cpu().numpy() for rows in joined]
     head = head_of(predictor.model).eval()
     with torch.inference_mode():
         logits: npt.NDArray[np.float32] = head(split.features.to(predictor.execution.torch_device)).cpu().numpy()

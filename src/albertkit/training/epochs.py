@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 from albertkit.batching.cutting import training_steps
 from albertkit.errors import RunError
 from albertkit.inference.predictor import Predictor
-from albertkit.io.progress import Progress, counted
+from albertkit.io.progress import counted
 from albertkit.scoring.intervals import too_few
 from albertkit.scoring.score import Score
 from albertkit.tasks.classification.exits import ExitObjective, every_head
@@ -48,6 +49,7 @@ from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
 from albertkit.training.run_folder import BEST
 from albertkit.training.schedules import Schedule
+from albertkit.training.shares import Shares, chosen_workers
 
 if TYPE_CHECKING:
     from albertkit.training.lessons import Lessons
@@ -91,13 +93,15 @@ class EpochLoop:
                     nn.init.constant_(each.bias, mean)  # else the first epoch only finds the mean
         self.objective = _objective(task, resolved.class_weights, exits=settings.exits)
         """Of the labels."""
-        inputs, epochs = _inputs_of(predictor, train, resolved, loop)
+        shares = self._shares(train)
+        inputs, epochs = _inputs_of(predictor, train, resolved, loop, shares)
         self.training = HeadTraining(
             inputs,
             heads if settings.exits else head,
             self.objective if lessons is None else lessons.objective(self.objective),
             train.targets if lessons is None else lessons.targets(train.targets),
             predictor.execution.torch_device,
+            shares,
         )
         total = loop.total_steps(len(epochs(0)))
         warmup = int(total * loop.warmup)
@@ -107,8 +111,25 @@ class EpochLoop:
         outputs = task.num_outputs(predictor.model.labels) if self.objective.averages else 0
         record = EpochRecord(len(train.encoded), outputs)
         self.state = EpochState(trained, optimizer, record, main=train.dataset.metrics[0], patience=loop.patience)
+        self._validated: list[npt.NDArray[np.float32]] | None = None
         self.state.restore(run.folder)
-        run.begin(settings.to_dict(), step=self.state.step)
+        run.begin(settings.to_dict() | shares.to_dict(), step=self.state.step)
+
+    def _shares(self, train: EncodedSplit) -> Shares:
+        """Return who computes a step: one worker if only a head is trained, or if a step's examples are compared."""
+        run, settings = self.run, self.resolved.settings
+        given = run.folder.recorded("parallel", settings.parallel)
+        whole_step = self.objective.sees_whole_step or settings.head_norm == "batch"
+        if given is None and (train.features is not None or whole_step):
+            given = 1
+        workers = chosen_workers(
+            given,
+            execution=run.execution,
+            config=self.predictor.model.config,
+            processes=run.shares.processes,
+            step_tokens=float(train.encoded.lengths.mean()) * self.loop.batch_size,
+        )
+        return replace(run.shares, workers=workers)
 
     def train(self) -> EpochState:
         """Train to the end, leave the best epoch's weights in the network, and return the history.
@@ -157,9 +178,10 @@ class EpochLoop:
         )
         measure_batch_statistics(self.predictor, train)
         scores = {"train": train_scores}
-        validated, task = "", task_of(model)
+        validated, task, outputs = "", task_of(model), None
         if self.splits.validation is not None:
-            scored, task, loss = self._validate(self.splits.validation, step)
+            outputs = self._outputs(self.splits.validation)
+            scored, task, loss = self._validated_scores(self.splits.validation, outputs, step)
             scores["validation"] = {"loss": loss, **scored.metrics}
             score = f"{metrics[0]} {scored.metrics[metrics[0]]:.2f}"
             few = scored.too_few_examples
@@ -168,28 +190,41 @@ class EpochLoop:
         if state.end_epoch(scores) and self.splits.validation is not None:
             kept = {"weights": state.trained.state_dict(), "epoch": len(state.epochs), "task": saved_settings(task)}
             self.run.folder.save_checkpoint(kept, name=BEST)
+            self._validated = outputs
         self.run.log({"event": "epoch", "step": step.number, "epoch": step.epoch + 1, **scores})
         trained = f", {metrics[0]} {train_scores[metrics[0]]:.2f}" if metrics[0] in train_scores else ""
         self.run.progress.report(
             f"epoch {len(state.epochs)}: training loss {train_scores['loss']:.4f}{trained}{validated}"
         )
 
-    def _validate(self, split: EncodedSplit, step: Step) -> tuple[Score, Task, float]:
+    def validation_outputs(self) -> list[npt.NDArray[np.float32]]:
+        """Return what the best epoch's weights, which `train` left in the network, say of the validation split.
+
+        They are computed again only if the run was stopped after that epoch.
+        """
+        assert self.splits.validation is not None
+        return self._validated or self._outputs(self.splits.validation)
+
+    def _outputs(self, split: EncodedSplit) -> list[npt.NDArray[np.float32]]:
+        with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
+            return split_outputs(self.predictor, split, self.run.shares.processes, progress=counted(advance))
+
+    def _validated_scores(
+        self, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]], step: Step
+    ) -> tuple[Score, Task, float]:
         """Return the scores of the validation split, the task with what was tuned on it, and the mean loss."""
         task = task_of(self.predictor.model)
-        with self.run.progress.bar("validation", total=len(split.encoded.sequences)) as advance:
-            outputs = split_outputs(self.predictor, split, progress=counted(advance))
         losses = losses_of(self.objective, split, outputs)
         loss = float(losses.mean())
         if not bool(np.isfinite(losses).all()):
             raise RunError(diverged(f"the validation loss became {loss}", step.number, step.learning_rate))
         if split is not self.splits.test:  # a threshold tuned on what is scored would flatter
             task = task.tuned(outputs, split.encoded, split.dataset.examples)
-        return _scored(task, self.predictor, split, outputs), task, loss
+        return scored_outputs(task, self.predictor, split, outputs), task, loss
 
 
 def _inputs_of(
-    predictor: Predictor, train: EncodedSplit, resolved: Resolved, loop: LoopSettings
+    predictor: Predictor, train: EncodedSplit, resolved: Resolved, loop: LoopSettings, shares: Shares
 ) -> tuple[Inputs, Plan]:
     """Return what gives the head its states, and the plan of an epoch's steps.
 
@@ -198,9 +233,10 @@ def _inputs_of(
         train: the tokenised training split, with features where the encoder is frozen.
         resolved: every choice.
         loop: those of the loop.
+        shares: who computes the passes.
     """
     settings, model = resolved.settings, predictor.model
-    tokens, lengths = settings.batch_tokens, train.encoded.lengths
+    tokens, lengths = max(settings.batch_tokens // shares.workers, 1), train.encoded.lengths
     inputs: Inputs
     if train.features is not None:
         inputs = FeatureInputs(train.features.to(predictor.execution.torch_device), train.encoded)
@@ -214,7 +250,14 @@ def _inputs_of(
         )
 
     def plan(epoch: int) -> list[list[npt.NDArray[np.int64]]]:
-        return training_steps(lengths, batch_size=loop.batch_size, batch_tokens=tokens, seed=settings.seed, epoch=epoch)
+        return training_steps(
+            lengths,
+            batch_size=loop.batch_size,
+            batch_tokens=tokens,
+            seed=settings.seed,
+            epoch=epoch,
+            shares=shares.count,
+        )
 
     return inputs, plan
 
@@ -226,14 +269,17 @@ def _objective(task: Task, weights: npt.NDArray[np.float32] | None, *, exits: bo
     return kind(task.name, weights=None if weights is None else torch.from_numpy(weights))
 
 
-def scored_split(predictor: Predictor, split: EncodedSplit, progress: Progress) -> Score:
+def scored_split(predictor: Predictor, split: EncodedSplit, run: Run) -> Score:
     """Score the network as it is on the examples of a split."""
-    with progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
-        outputs = split_outputs(predictor, split, progress=counted(advance))
-    return _scored(task_of(predictor.model), predictor, split, outputs)
+    with run.progress.bar(f"scoring {split.dataset.split}", total=len(split.encoded.sequences)) as advance:
+        outputs = split_outputs(predictor, split, run.shares.processes, progress=counted(advance))
+    return scored_outputs(task_of(predictor.model), predictor, split, outputs)
 
 
-def _scored(task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]) -> Score:
+def scored_outputs(
+    task: Task, predictor: Predictor, split: EncodedSplit, outputs: list[npt.NDArray[np.float32]]
+) -> Score:
+    """Score what the network said of the examples of a split."""
     return task.score_outputs(
         outputs,
         split.encoded,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import replace
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -21,18 +22,24 @@ from albertkit.models.pretrained import load_model
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.text.any_tokenizer import AnyTokenizer
-from albertkit.training.checks import check_alone, training_execution
+from albertkit.training.agreement import check_agreement
+from albertkit.training.checks import check_together, training_execution
 from albertkit.training.class_weights import label_notes
 from albertkit.training.digest import content_digest, split_digest
 from albertkit.training.few_shot.checks import amount_note
 from albertkit.training.finish import finish
+from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.resolved import Resolved, resolve
 from albertkit.training.run import Run
-from albertkit.training.run_folder import RunFolder
+from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.settings import FinetuneSettings
+from albertkit.training.shares import Shares
 from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.tracking import Tracking, Watch
 from albertkit.training.train import train
+
+if TYPE_CHECKING:  # few runs have a teacher
+    from albertkit.training.task_teacher import TaskTeacher
 
 
 def finetune(
@@ -43,6 +50,8 @@ def finetune(
     watch: Watch | None = None,
 ) -> Report:
     """Train, choose the best epoch on the validation split, score, and write the run directory.
+
+    Under torchrun all processes call this with the same settings; the first writes and reports.
 
     Args:
         settings: what to do; open choices come from the recipe.
@@ -55,38 +64,88 @@ def finetune(
         RunError: the run directory exists, cannot continue, or the loss diverged.
         WriteError: the system refused a file.
     """
-    check_alone("finetune")
-    progress = progress or Silent()
-    with locked(settings.out), Tracking(settings.track, progress, watch=watch) as tracking:
-        return _finetune(settings, resume=resume, progress=progress, tracking=tracking)
+    with join_processes() as processes, ExitStack() as held:
+        with processes.together("preparation"):
+            if processes.is_main:  # the others write nothing
+                held.enter_context(locked(settings.out))
+            own = progress or Silent() if processes.is_main else Silent()
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), own, watch=watch))
+            prepared = _Prepared.of(settings, processes, resume=resume, progress=own, tracking=tracking)
+        resolved, run = prepared.resolved, prepared.run
+        check_agreement(
+            processes,
+            resolved.settings,
+            out=settings.out,
+            config=prepared.base.config,
+            inputs=prepared.inputs,
+            execution=run.execution,
+            begun=RunFolder(settings.out).is_begun and resume,
+        )
+        processes.connect(run.execution.device)
+        trained = train(prepared.base, prepared.splits, resolved, run, teacher=prepared.teacher)
+        return finish(trained, resolved, run)
 
 
-def _finetune(settings: FinetuneSettings, *, resume: bool, progress: Progress, tracking: Tracking) -> Report:
-    started = time.perf_counter()
-    execution = training_execution(settings, to="train")
-    source, base, splits, resolved = prepare(settings)
-    settings, task = resolved.settings, resolved.task
-    if isinstance(task, ClassificationTask):
-        check_labels(source.labels, where=source.name, task=task.name)
-    splits = splits.noting(
-        *label_notes(source, weights=resolved.class_weights, task=settings.task),
-        *data_warnings(splits.train, None if settings.few_shot else splits.validation, splits.test),
-        *amount_note(splits.train, task.name, resolved.settings),
-    )
-    inputs = _inputs(splits, network=base.network, tokenizer=base.tokenizer)
-    teacher = None
-    if resolved.teacher is not None:
-        from albertkit.training.lessons import seen_by_teacher, teacher_inputs
-        from albertkit.training.task_teacher import TaskTeacher
-        from albertkit.training.unlabelled import with_unlabelled
+@dataclass(frozen=True)
+class _Prepared:
+    """A fine-tuning whose settings, data and model are checked; nothing is written yet."""
 
-        splits = with_unlabelled(splits, resolved.settings)
-        teacher = TaskTeacher(resolved.teacher, task=task, labels=source.labels, data=source.name, execution=execution)
-        splits = seen_by_teacher(teacher, splits, source)
-        inputs |= teacher_inputs(teacher, splits)
-    folder = RunFolder.open(settings.out, resolved.settings.to_dict(), resume=resume, inputs=inputs)
-    run = Run(execution, folder, progress, started, tracking)
-    return finish(train(base, splits, resolved, run, teacher=teacher), resolved, run)
+    base: Model
+    splits: Splits
+    resolved: Resolved
+    teacher: TaskTeacher | None
+    inputs: dict[str, Any]
+    run: Run
+
+    @classmethod
+    def of(
+        cls,
+        settings: FinetuneSettings,
+        processes: Processes,
+        *,
+        resume: bool,
+        progress: Progress,
+        tracking: Tracking,
+    ) -> _Prepared:
+        """Check everything that can be checked before the first step."""
+        started = time.perf_counter()
+        check_together(settings, world=processes.world)
+        execution = on_own_device(training_execution(settings, to="train"))
+        source, base, splits, resolved = prepare(settings)
+        settings, task = resolved.settings, resolved.task
+        if isinstance(task, ClassificationTask):
+            check_labels(source.labels, where=source.name, task=task.name)
+        splits = splits.noting(
+            *label_notes(source, weights=resolved.class_weights, task=settings.task),
+            *data_warnings(splits.train, None if settings.few_shot else splits.validation, splits.test),
+            *amount_note(splits.train, task.name, resolved.settings),
+        )
+        inputs = _inputs(splits, network=base.network, tokenizer=base.tokenizer)
+        teacher = None
+        if resolved.teacher is not None:
+            from albertkit.training.lessons import seen_by_teacher, teacher_inputs
+            from albertkit.training.task_teacher import TaskTeacher
+            from albertkit.training.unlabelled import with_unlabelled
+
+            splits = with_unlabelled(splits, resolved.settings)
+            teacher = TaskTeacher(
+                resolved.teacher, task=task, labels=source.labels, data=source.name, execution=execution
+            )
+            splits = seen_by_teacher(teacher, splits, source)
+            inputs |= teacher_inputs(teacher, splits)
+        folder = None
+        if processes.is_main:  # the others need not see the directory
+            kept = {**resolved.settings.to_dict(), "processes": processes.world}
+            folder = RunFolder.open(settings.out, kept, resume=resume, inputs=inputs)
+        run = Run(
+            execution,
+            one_writer(processes, folder, device=execution.device),
+            progress,
+            started,
+            tracking,
+            Shares(processes),
+        )
+        return cls(base, splits, resolved, teacher, inputs, run)
 
 
 def prepare(settings: FinetuneSettings) -> tuple[DataSource, Model, Splits, Resolved]:

@@ -25,6 +25,8 @@ from albertkit.training.verdict import verdict_of
 def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     """Save the model, score the baselines, write report and plots; return the report.
 
+    Of processes that train together, only the first writes, and only its report has baselines and teacher.
+
     Args:
         trained: what the training gave, with a score.
         resolved: its resolved settings.
@@ -40,12 +42,14 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
     if trained.few_shot is not None:
         settings = replace(settings, pooling=model.head.pooling)
     folder = run.folder.path
-    save_model(model, folder / "model", facts={"data": splits.train.name}, card=_card(trained, resolved))
-    run.progress.report(f"model: {folder / 'model'}")
+    writes = run.shares.processes.is_main
+    if writes:
+        save_model(model, folder / "model", facts={"data": splits.train.name}, card=_card(trained, resolved))
+        run.progress.report(f"model: {folder / 'model'}")
     baselines = () if trained.few_shot is None else trained.few_shot.baselines
-    baselines = baselines or tuple(
-        task_of(model).baselines(splits.train, splits.test, tfidf=settings.baseline, say=run.progress.report)
-    )
+    if writes and not baselines:
+        say = run.progress.report
+        baselines = tuple(task_of(model).baselines(splits.train, splits.test, tfidf=settings.baseline, say=say))
     named = {"train": splits.train, "validation": splits.validation, "scored": splits.test}
     uncalibrated = () if trained.uncalibrated is None else (trained.uncalibrated,)
     report = Report(
@@ -65,7 +69,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         | ({} if splits.unlabelled is None else {f"train: {splits.unlabelled.split}": len(splits.unlabelled)}),
         skipped={dataset.split: len(dataset.skipped) for dataset in named.values() if dataset.skipped},
         teacher=None
-        if trained.lessons is None
+        if trained.lessons is None or not writes
         else trained.lessons.report(trained.predictor, scored, splits, folder=folder),
         confusion=scored.confusion,
         calibration=scored.calibration,
@@ -75,9 +79,11 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         verdict=verdict_of(trained, settings, baselines),
         few_shot=None if trained.few_shot is None else trained.few_shot.choice,
         notes=tuple(dict.fromkeys((*model.notes, *splits.notes, *scored.notes, *uncalibrated))),
-        environment=environment(run.execution),
+        environment={**environment(run.execution), **trained.shares.to_dict()},
         command=settings.to_dict(),
     )
+    if not writes:
+        return report
     if settings.plots:
         _draw(report, scored, splits.train.metrics[0], folder=folder)
     is_named = settings.data in DATASETS or Path(settings.data).exists()  # not so a table in memory

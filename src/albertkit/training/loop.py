@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import Objective, mean_by_unit
 from albertkit.tasks.pooling import head_states
+from albertkit.training.shares import Shares
 
 Indices = npt.NDArray[np.int64]
 Plan = Callable[[int], Sequence[Sequence[Indices]]]
@@ -133,14 +135,17 @@ class HeadTraining:
     """What the loss compares with, by unit."""
     device: torch.device | str = "cpu"
     """Where the targets go."""
+    shares: Shares = field(default_factory=Shares)
+    """Who computes the passes."""
 
     def gradients(
-        self, passes: Sequence[Indices], *, seed: int
+        self, passes: Sequence[Indices], parameters: Sequence[nn.Parameter], *, seed: int
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Accumulate the gradient of the mean loss over all passes; return logits and losses by unit."""
-        inputs, head, objective = self.inputs, self.head, self.objective
+        """Give the parameters the gradient of the mean loss over all passes; return logits and losses by unit."""
+        inputs, head, objective, shares = self.inputs, self.head, self.objective, self.shares
         units = sum(len(indices) for indices in passes)
         encoded = inputs.encoded
+        turn = threading.Lock()
 
         def head_losses(states: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
             counts = encoded.counts[indices]
@@ -154,40 +159,37 @@ class HeadTraining:
             whole = objective.reads == "sequences" and objective.averages
             return mean_by_unit(rows, counts) if whole else rows.new_zeros((len(indices), 0)), losses
 
-        found: list[tuple[Any, Any]] = []
-        whole_step = getattr(head, "uses_batch_statistics", False) or objective.sees_whole_step
-        if len(passes) == 1 or not whole_step:
-            for number, indices in enumerate(passes):
+        def states_of(number: int, indices: Indices) -> Tensor:
+            if shares.workers == 1:
                 _seed(seed, number)
-                logits, losses = head_losses(inputs.states(indices), indices)
-                (losses.sum() / units).backward()  # type: ignore[no-untyped-call]
-                found.append((logits.detach(), losses.detach()))
+            return inputs.states(indices)
+
+        def pass_loss(number: int, indices: Indices) -> tuple[Tensor, Tensor]:
+            states = states_of(number, indices)
+            with turn:
+                if shares.workers > 1:  # the threads have one random generator, which their encoder does not use
+                    _seed(seed, number)
+                logits, losses = head_losses(states, indices)
+            return losses.sum() / units, torch.cat([logits.detach().float(), losses.detach()[:, None]], dim=1)
+
+        def step_loss(states: Tensor) -> tuple[Tensor, list[Tensor]]:
+            if len(passes) > 1 or shares.count > 1:
+                _seed(seed, len(passes))
+            logits, losses = head_losses(states, np.concatenate(list(passes)))
+            return losses.mean(), [torch.cat([logits.detach().float(), losses.detach()[:, None]], dim=1)]
+
+        # Batch statistics, and losses that weigh examples against each other, are of the whole step.
+        whole_step = getattr(head, "uses_batch_statistics", False) or objective.sees_whole_step
+        if whole_step and inputs.trains:
+            rows = shares.gradients_through(
+                lambda number, indices: [states_of(number, indices)], passes, step_loss, parameters, device=self.device
+            )
         else:
-            # Batch statistics, and losses that weigh examples against each other, are of the whole step: encode all
-            # passes without keeping them, let the head give the gradient of each state, then encode each pass again to
-            # take it further down (gradient caching; Gao et al., 2021).
-            everything = np.concatenate(list(passes))
-            with torch.no_grad():
-                parts = []
-                for number, indices in enumerate(passes):
-                    _seed(seed, number)
-                    parts.append(inputs.states(indices))
-            states = torch.cat(parts).requires_grad_()
-            _seed(seed, len(passes))
-            logits, losses = head_losses(states, everything)
-            losses.mean().backward()  # type: ignore[no-untyped-call]
-            found.append((logits.detach(), losses.detach()))
-            if inputs.trains:
-                assert states.grad is not None
-                row = 0
-                for number, part in enumerate(parts):
-                    _seed(seed, number)
-                    inputs.states(passes[number]).backward(states.grad[row : row + len(part)])  # type: ignore[no-untyped-call]
-                    row += len(part)
-        return (
-            torch.cat([logits.float() for logits, _ in found]).cpu().numpy(),
-            torch.cat([losses for _, losses in found]).cpu().numpy(),
-        )
+            passes = [np.concatenate(list(passes))] if whole_step else passes
+            rows = shares.gradients(pass_loss, shares.own(passes), parameters)
+            rows = shares.processes.joined(rows, len(passes), device=self.device)
+        found = torch.cat(rows).cpu().numpy()
+        return found[:, :-1], found[:, -1]
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def train_steps(
                 learning_rate = plan.rate(number)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate
-                logits, losses = training.gradients(passes, seed=plan.seed * 1_000_003 + number)
+                logits, losses = training.gradients(passes, parameters, seed=plan.seed * 1_000_003 + number)
                 loss = float(losses.mean())
                 if not np.isfinite(loss):
                     raise RunError(diverged(f"the loss became {loss}", number + 1, learning_rate))

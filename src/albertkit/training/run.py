@@ -12,6 +12,7 @@ from albertkit.evaluation.report import FILE_NAME as REPORT
 from albertkit.hardware.device import Execution
 from albertkit.io.progress import Progress, Silent
 from albertkit.training.run_folder import InMemory, RunFolder
+from albertkit.training.shares import Shares
 from albertkit.training.state import State
 from albertkit.training.tracking import Tracking
 
@@ -42,6 +43,8 @@ class Run:
     started: float = field(default_factory=time.perf_counter)
     tracking: Tracking = field(default_factory=Tracking)
     """What else gets the events."""
+    shares: Shares = field(default_factory=Shares)
+    """The processes that train together; how many workers each has is chosen when the steps are known."""
 
     @property
     def seconds(self) -> float:

@@ -19,6 +19,7 @@ from albertkit.io.files import WriteError, atomic_file, read_json, remove_leftov
 from albertkit.io.locks import is_vacant
 from albertkit.models.trained_columns import CONFIG
 from albertkit.training.digest import content_digest, input_changes
+from albertkit.training.processes import Processes
 from albertkit.training.run_data import INPUTS
 
 # Settings that may change between the start of a run and its continuation.
@@ -26,13 +27,17 @@ _FREE = frozenset({"out", "threads", "save_seconds", "device", "workers", "compi
                    "track"})  # fmt: skip
 
 # Settings that an older version did not write, with what its runs did.
-_BEFORE: Mapping[str, Any] = {"pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False}
+_BEFORE: Mapping[str, Any] = {
+    "pooling": "pooler", "long": "truncate", "exits": False, "few_shot": False, "parallel": 1, "processes": 1,
+}  # fmt: skip
 
 # Names of settings in an older version -> names now.
 _RENAMED: Mapping[str, str] = {"mask_share": "mlm_probability"}
 
 LAST, BEST, GOOD = "last", "best", "good"
 """Checkpoints: where a stopped run continues; the best epoch; where a pretraining goes back to whose loss ran away."""
+
+_KEPT = frozenset({"parallel"})  # settings that a run chooses at its first step, and keeps
 
 _DURATIONS = ("epochs", "steps")
 _DIGEST = "content_sha256"  # key of a checkpoint
@@ -54,6 +59,7 @@ class RunFolder:
         self._events = self.path / EVENTS
         self._checkpoints = self.path / "checkpoints"
         self._inputs: Mapping[str, Any] = {}
+        self._recorded: Mapping[str, Any] = {}
 
     @property
     def is_begun(self) -> bool:
@@ -92,6 +98,10 @@ class RunFolder:
             raise RunError(f"{run.path} exists and is not empty; give another --out{hint}")
         return run
 
+    def recorded(self, name: str, given: Any) -> Any:
+        """Return a setting as it was given, or if it was left out, as the run that continues has it; else None."""
+        return self._recorded.get(name) if given is None else given
+
     def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
         """Write the settings of a new run; drop the events after `step` of one that continues: they will come again.
 
@@ -119,7 +129,12 @@ class RunFolder:
             before |= {_RENAMED.get(key, key): value for key, value in read_json(config).items()}
         except (OSError, ValueError, AttributeError) as error:
             raise RunError(f"{config}: cannot be read ({error}); {_START_AGAIN}") from error
-        changed = [key for key, value in settings.items() if key not in _FREE and before.get(key) != value]
+        self._recorded = before
+        changed = [
+            key
+            for key, value in settings.items()
+            if key not in _FREE and before.get(key) != value and not (key in _KEPT and value is None)
+        ]
         if changed and not set(changed) - set(_DURATIONS):
             raise RunError(self._other_duration(before, settings, changed=changed))
         if changed:
@@ -244,3 +259,55 @@ class InMemory(RunFolder):
     def load_checkpoint(self, *, name: str = LAST) -> dict[str, Any] | None:
         """Return the best weights; no other checkpoint is there."""
         return self._best if name == BEST else None
+
+
+def one_writer(processes: Processes, folder: RunFolder | None, *, device: torch.device | str) -> RunFolder:
+    """Return a folder that all processes may use; `folder` itself if there is only one.
+
+    Args:
+        processes: those that train together.
+        folder: that of the first process; None in the others.
+        device: that checkpoints travel by.
+    """
+    if processes.world == 1 and folder is not None:
+        return folder
+    return _OneWriter(processes, folder, device=device)
+
+
+class _OneWriter(RunFolder):
+    """The folder of processes that train together: the first one reads and writes the files."""
+
+    def __init__(self, processes: Processes, folder: RunFolder | None, *, device: torch.device | str) -> None:
+        super().__init__("" if folder is None else folder.path)
+        self._processes, self._folder, self._device = processes, folder, device
+        self._loads = 0
+        if folder is not None:
+            self.notes, self.continues = folder.notes, folder.continues
+
+    def recorded(self, name: str, given: Any) -> Any:
+        """Return what the first process's folder says, in every process."""
+        value = None if self._folder is None else self._folder.recorded(name, given)
+        return self._processes.broadcast(value, device=self._device)
+
+    def begin(self, settings: Mapping[str, Any], *, step: int) -> None:
+        """Begin in the first process."""
+        if self._folder is not None:
+            self._folder.begin(settings, step=step)
+
+    def log(self, event: Mapping[str, Any]) -> None:
+        """Write in the first process."""
+        if self._folder is not None:
+            self._folder.log(event)
+
+    def save_checkpoint(self, state: Mapping[str, Any], *, name: str = LAST) -> None:
+        """Write in the first process."""
+        if self._folder is not None:
+            self._folder.save_checkpoint(state, name=name)
+
+    def load_checkpoint(self, *, name: str = LAST) -> dict[str, Any] | None:
+        """Read in the first process, and send the checkpoint to the others."""
+        self._loads += 1
+        with self._processes.together(f"checkpoint/{self._loads}"):
+            saved = None if self._folder is None else self._folder.load_checkpoint(name=name)
+        found: dict[str, Any] | None = self._processes.broadcast(saved, device=self._device)
+        return found

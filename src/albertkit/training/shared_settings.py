@@ -37,6 +37,8 @@ class SharedSettings:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    parallel: int | None = None
+    """Workers of one thread each that share each step; None: one per thread where that is faster."""
     save_seconds: float = 120.0
     """Save a checkpoint at least this often, in seconds."""
     track: tuple[str, ...] = ()
@@ -54,7 +56,15 @@ class SharedSettings:
             raise UsageError("; ".join(problems))
 
     def _problems(self) -> list[str]:
-        bounds = {**self.BOUNDS, "steps": 1, "seed": 0, "weight_decay": 0, "clip_norm": 0, "save_seconds": 0}
+        bounds = {
+            **self.BOUNDS,
+            "steps": 1,
+            "parallel": 1,
+            "seed": 0,
+            "weight_decay": 0,
+            "clip_norm": 0,
+            "save_seconds": 0,
+        }
         problems = [
             f"{_option(name)} is {value}; it must be {bound} or more{' and finite' * (value == math.inf)}"
             for name, bound in bounds.items()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
 from albertkit.data.examples import TextExample
 from albertkit.inference.predictor import Predictor
 from albertkit.tasks.classification import ClassificationTask, unit_logits
 from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
-from albertkit.training.encoded_splits import EncodedSplits, split_outputs
+from albertkit.training.encoded_splits import EncodedSplits
 
 
-def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple[float | None, str | None]:
+def validation_temperature(
+    predictor: Predictor, splits: EncodedSplits, outputs: Callable[[], list[npt.NDArray[np.float32]]]
+) -> tuple[float | None, str | None]:
     """Return the temperature, or None and a sentence that says why there is none.
 
     Args:
         predictor: the network with its best weights.
         splits: splits of the run, tokenised, with their features where the encoder is frozen.
+        outputs: gives what the network says of the validation split.
 
     Returns:
         `(None, None)` without held-out rows, and for outputs that are not the probabilities of exclusive labels.
@@ -31,9 +39,8 @@ def validation_temperature(predictor: Predictor, splits: EncodedSplits) -> tuple
             f"the probabilities are not calibrated: calibration needs {LEAST_EXAMPLES} validation examples, not "
             f"{len(dataset)}"
         )
-    outputs = split_outputs(predictor, validation)
     found = fit_temperature(
-        unit_logits(outputs, validation.encoded),
+        unit_logits(outputs(), validation.encoded),
         labels_true=task.targets(dataset.of(TextExample), num_labels=len(predictor.labels)),
     )
     if found is None:

@@ -92,15 +92,15 @@ class TokenReport(ABC):
         ]
 
 
-def shared_figures(state: TokenState[Any], run: Run, **facts: Any) -> dict[str, Any]:
-    """Return the fields of a `TokenReport` that state and run have; `facts` go into the environment."""
+def shared_figures(state: TokenState[Any], run: Run) -> dict[str, Any]:
+    """Return the fields of a `TokenReport` that state and run have."""
     return {
         "tokens": state.tokens,
         "tokens_per_second": round(state.tokens / max(state.seconds, 1e-9), 1),
         "steps": state.step,
         "seconds": round(state.seconds, 2),
         "evaluations": state.evaluations,
-        "environment": {**environment(run.execution), **facts},
+        "environment": {**environment(run.execution), **run.shares.to_dict()},
     }
 
 

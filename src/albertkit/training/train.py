@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from albertkit.hardware.device import set_seed
@@ -14,9 +14,11 @@ from albertkit.scoring.score import Score
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.training.checks import training_execution
 from albertkit.training.encoded_splits import encode_splits, question_notes, truncation_notes
-from albertkit.training.epochs import EpochLoop, scored_split
+from albertkit.training.epochs import EpochLoop, scored_outputs, scored_split
+from albertkit.training.heads import task_of
 from albertkit.training.resolved import Resolved
 from albertkit.training.run import Run
+from albertkit.training.shares import Shares
 from albertkit.training.splits import Splits
 from albertkit.training.tempering import validation_temperature
 
@@ -46,6 +48,8 @@ class Trained:
     """Why the probabilities are not calibrated; None where they are, and where the task has none."""
     scored: Score | None
     """The score on the test split; None where it has no rows."""
+    shares: Shares = field(default_factory=Shares)
+    """Who computed the steps."""
     lessons: Lessons | None = None
     few_shot: FewShot | None = None
 
@@ -82,7 +86,9 @@ def train(
     cut = truncation_notes(encoded, resolved)
     run.note(cut)
     splits = splits.noting(*cut, *question_notes(encoded, resolved))
-    few_shot = None
+    few_shot: FewShot | None = None
+    loop: EpochLoop | None = None
+    shares = run.shares
     if resolved.loop is None:
         from albertkit.training.few_shot.train import FewShotTraining
 
@@ -94,9 +100,10 @@ def train(
         if scored is not None:
             splits = replace(splits, test=replace(splits.train, split=chosen_by, skipped=(), warnings=()))
     else:
-        state = EpochLoop(predictor, encoded, resolved, resolved.loop, run, lessons).train()
+        loop = EpochLoop(predictor, encoded, resolved, resolved.loop, run, lessons)
+        state, shares = loop.train(), loop.training.shares
         epochs, best_epoch, chosen_by, scored = state.epochs, state.best_epoch, splits.validation.split, None
-        temperature, reason = validation_temperature(predictor, encoded)
+        temperature, reason = validation_temperature(predictor, encoded, loop.validation_outputs)
     model = predictor.model
     model.network.requires_grad_(True).eval()
     if temperature is not None and isinstance(model.task, ClassificationTask):
@@ -105,7 +112,11 @@ def train(
         )
         run.progress.report(f"calibrated: temperature {temperature:.2f}, fitted on {chosen_by}")
     if scored is None and encoded.test is not None:
-        scored = scored_split(predictor, encoded.test, run.progress)
+        if loop is not None and encoded.test is encoded.validation:
+            outputs = loop.validation_outputs()
+            scored = scored_outputs(task_of(predictor.model), predictor, encoded.test, outputs)
+        else:
+            scored = scored_split(predictor, encoded.test, run)
     return Trained(
         predictor,
         splits,
@@ -115,6 +126,7 @@ def train(
         temperature,
         reason,
         scored,
+        shares,
         lessons=lessons,
         few_shot=few_shot,
     )

@@ -20,15 +20,12 @@ import torch.distributed as dist
 from tests import tiny_corpus
 from tests.tiny import CONFIG
 
-from albertkit.data.corpus.shards import Corpus
 from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.models.pretrained import load_model
-from albertkit.training.finetune import finetune
-from albertkit.training.pretraining.agreement import check_agreement
+from albertkit.training.agreement import check_agreement
 from albertkit.training.pretraining.pretrain import pretrain
-from albertkit.training.pretraining.processes import Processes, join_processes
-from albertkit.training.settings import FinetuneSettings
+from albertkit.training.processes import Processes, join_processes
 
 STEPS = 6
 
@@ -119,15 +116,15 @@ def test_an_error_of_one_is_an_error_of_all() -> None:
 def test_processes_compare_what_they_are_about_to_do(
     tmp_path: Path, changes: dict[str, Any], begun: tuple[bool, bool], message: str | None
 ) -> None:
-    corpus = Corpus.open(tiny_corpus.tiny_shards())
     settings = tiny_corpus.settings(tmp_path)
 
     def work(processes: Processes) -> None:
         check_agreement(
             processes,
             replace(settings, **changes) if processes.rank else settings,
+            out="run",
             config=CONFIG,
-            corpus=corpus,
+            inputs={"shards": "the same"},
             execution=Execution("cpu", "fp32", 1 + processes.rank),
             begun=begun[processes.rank],
         )
@@ -156,11 +153,3 @@ def test_a_checkpoint_travels_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived = Processes(1, 2).broadcast(None)
     assert torch.equal(arrived["weights"]["a"], torch.arange(3.0))
     assert (arrived["state"][0]["step"], arrived["names"]) == (torch.tensor(2.0), ["x", 1])
-
-
-def test_finetune_is_not_for_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    with pytest.raises(UsageError, match="finetune trains in one process, but torchrun started 2"):
-        finetune(FinetuneSettings(model="albert-nano", data="polarity", out=str(tmp_path / "run")))
-    assert not (tmp_path / "run").exists()

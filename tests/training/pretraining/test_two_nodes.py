@@ -166,7 +166,7 @@ def test_a_process_that_dies_comes_back(nodes: tuple[Node, ...], tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ((), "process 1 on node-b has other shards than process 0 on node-a"),
+        ((), "the shards differ between process 0 on node-a and process 1 on node-b"),
         (("--batch-tokens", "512"), "batch-tokens is 256 for process 0 on node-a and 512 for process 1 on node-b"),
         (("--data", "nowhere"), "process 1 on node-b cannot take part: nowhere"),
     ],

@@ -39,6 +39,15 @@ class PretrainingBatch:
         """Sequences of two segments."""
         return int((self.swapped != UNORDERED).sum())
 
+    def take(self, numbers: IntArray) -> PretrainingBatch:
+        """Return some sequences as a batch of their own, numbered in ascending order."""
+        place = np.full(self.batch.tokens, -1, np.int64)
+        rows = self.batch.rows_of(numbers)
+        place[rows] = np.arange(len(rows))
+        positions = place[self.masked_positions]
+        kept = positions >= 0
+        return PretrainingBatch(self.batch.take(numbers), positions[kept], self.masked_ids[kept], self.swapped[numbers])
+
 
 def pretraining_batch(
     pairs: Sequence[SegmentPair],

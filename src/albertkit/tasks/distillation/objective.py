@@ -5,6 +5,7 @@ Letters: texts n, hidden H, dimensions of the teacher D.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -63,16 +64,41 @@ class DistillObjective(nn.Module):
             batch: the texts, `[n]`.
             teacher: their vectors, `[n, D]`, of length 1, in fp32.
         """
+        return self.losses(self.encode(batch), teacher, batch)
+
+    def encode(self, batch: PretrainingBatch) -> list[Tensor]:
+        """Return the texts' vectors of each pooling, `[n, H]`, and where they are trained, `[1, 4]` sums of the heads.
+
+        Rows of several parts of a batch may follow each other; those of the heads add up.
+        """
         encoded = self.network(batch.batch)
+        with torch.autocast(encoded.pooled_output.device.type, enabled=False):
+            found = [pooled_features(encoded, pooling=name).float() for name in self.maps]
+        if self.with_pretraining:
+            heads = pretraining_losses(self.network, encoded, batch)
+            found.append(torch.stack([value.float() for value in heads[:4]])[None])
+        return found
+
+    def losses(self, encoded: Sequence[Tensor], teacher: Tensor, batch: PretrainingBatch) -> DistillLosses:
+        """Compare what `encode` gave with the teacher's vectors.
+
+        Args:
+            encoded: the rows of all texts.
+            teacher: their vectors, `[n, D]`, of length 1, in fp32.
+            batch: all texts, whose masks and orders count.
+        """
         vectors = {}
         with torch.autocast(teacher.device.type, enabled=False):
-            for name, to_teacher in self.maps.items():
-                own = pooled_features(encoded, pooling=name).float()  # n H
+            for (name, to_teacher), own in zip(self.maps.items(), encoded, strict=False):  # own: n H
                 mapped = to_teacher(own)  # n D
                 cosines = F.cosine_similarity(mapped, teacher, dim=1)
                 relations = relation_error(own, teacher), relation_error(mapped.detach(), teacher)
                 vectors[name] = VectorLosses(cosines.mean(), *relations)
-        pretraining = pretraining_losses(self.network, encoded, batch) if self.with_pretraining else None
+        pretraining = None
+        if self.with_pretraining:
+            mlm, sop, mlm_correct, sop_correct = encoded[-1].sum(0).unbind()
+            counts = len(batch.masked_ids), batch.num_ordered
+            pretraining = PretrainingLosses(mlm, sop, mlm_correct, sop_correct, *counts)
         return DistillLosses(vectors, pretraining)
 
 

@@ -30,7 +30,7 @@ class PretrainingLosses(NamedTuple):
 
 
 class PretrainingObjective(nn.Module):
-    """The network with its two heads, from a batch to losses: what DistributedDataParallel wraps.
+    """The network with its two heads, from a batch to losses.
 
     Args:
         network: with the heads `mlm` and `sop`.

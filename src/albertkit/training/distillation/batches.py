@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -63,11 +63,18 @@ class DistillBatches:
             self._epoch, self._plan = epoch, [passes[0] for passes in steps]
         return self._made(self._plan[place], np.random.default_rng((self.seed, step)))
 
-    def in_order(self) -> Iterator[tuple[PretrainingBatch, Tensor]]:
-        """Yield all texts once, in batches of near-equal length, always with the same masks."""
+    def in_order(
+        self, share: Callable[[Sequence[int]], Sequence[int]] = list
+    ) -> Iterator[tuple[PretrainingBatch, Tensor]]:
+        """Yield all texts once, in batches of near-equal length, always with the same masks.
+
+        Args:
+            share: which of the batches' numbers are this process's; default: all.
+        """
         most = self.batch_size
         order = longest_first(self.texts.lengths)
-        for number, start in enumerate(range(0, len(order), most)):
+        for number in share(range(-(-len(order) // most))):
+            start = number * most
             yield self._made(order[start : start + most], np.random.default_rng((0, number)))
 
     def first(self, count: int) -> DistillBatches:

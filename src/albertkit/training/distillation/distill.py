@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +21,8 @@ from albertkit.models.loaded import EmbeddingSpec, Model
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.distillation.objective import DistillObjective
 from albertkit.tasks.network import Network
-from albertkit.training.checks import check_alone, training_execution
+from albertkit.training.agreement import check_agreement
+from albertkit.training.checks import training_execution
 from albertkit.training.digest import content_digest
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.inputs import Source, batches_of, read_source, with_masks
@@ -37,10 +40,12 @@ from albertkit.training.distillation.steps import (
 from albertkit.training.distillation.student import begin_with_pieces, check_dimensions, starting_student
 from albertkit.training.distillation.widening import begin_with_path, extra_dimensions, notes_on_rate, widened
 from albertkit.training.optimizers import build_optimizer
+from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
-from albertkit.training.run_folder import RunFolder
+from albertkit.training.run_folder import RunFolder, one_writer
 from albertkit.training.schedules import Schedule, check_schedule
+from albertkit.training.shares import Shares, chosen_workers
 from albertkit.training.state import TokenState
 from albertkit.training.token_report import finish, shared_figures
 from albertkit.training.tracking import Tracking
@@ -50,6 +55,8 @@ BETAS = (0.9, 0.98)
 
 def distill(settings: DistillSettings, *, resume: bool = False, progress: Progress | None = None) -> DistillReport:
     """Train a student's vectors towards a teacher's, and write the run directory.
+
+    Under torchrun all processes call this with the same settings; the first writes and reports.
 
     Args:
         settings: what to do.
@@ -63,13 +70,27 @@ def distill(settings: DistillSettings, *, resume: bool = False, progress: Progre
         RunError: the run directory exists or cannot continue, or the loss is no number any more.
         WriteError: the system refused a file.
     """
-    check_alone("distill")
-    execution = training_execution(settings, to="distil", refused=("fp16",))
-    check_schedule(settings.schedule)
-    progress = progress or Silent()
-    with locked(settings.out), Tracking(settings.track, progress) as tracking:
-        run = partial(Run, execution, progress=progress, tracking=tracking)
-        return _Distillation.prepare(settings, execution, resume=resume, run=run).report()
+    with join_processes() as processes, ExitStack() as held:
+        with processes.together("preparation"):
+            execution = on_own_device(training_execution(settings, to="distil", refused=("fp16",)))
+            check_schedule(settings.schedule)
+            if processes.is_main:  # the others write nothing
+                held.enter_context(locked(settings.out))
+            own = progress or Silent() if processes.is_main else Silent()
+            tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), own))
+            opened = partial(Run, execution, progress=own, tracking=tracking, shares=Shares(processes))
+            prepared = _Distillation.prepare(settings, execution, processes, resume=resume, opened=opened)
+        check_agreement(
+            processes,
+            prepared.settings,
+            out=settings.out,
+            config=prepared.student.config,
+            inputs=prepared.inputs,
+            execution=execution,
+            begun=RunFolder(settings.out).is_begun and resume,
+        )
+        processes.connect(execution.device)
+        return prepared.shared_out().report()
 
 
 @dataclass(frozen=True)
@@ -86,10 +107,18 @@ class _Distillation:
     source: Source
     first_map: Dense | None
     """Of the mean, where the starting model brought one into a space of as many dimensions."""
+    inputs: dict[str, Any]
+    """Digests of what the run reads."""
 
     @classmethod
     def prepare(
-        cls, settings: DistillSettings, execution: Execution, *, resume: bool, run: Callable[[RunFolder], Run]
+        cls,
+        settings: DistillSettings,
+        execution: Execution,
+        processes: Processes,
+        *,
+        resume: bool,
+        opened: Callable[[RunFolder], Run],
     ) -> _Distillation:
         """Check everything that can be checked before the teacher begins; nothing is written."""
         set_seed(settings.seed)  # of a pooler that the checkpoint may lack
@@ -119,18 +148,30 @@ class _Distillation:
             first_map = None
         if first_map is not None:
             weights |= {"map.weight": torch.from_numpy(first_map.weight), "map.bias": torch.from_numpy(first_map.bias)}
-        folder = RunFolder.open(
-            settings.out,
-            settings.to_dict(),
-            resume=resume,
-            inputs={
-                "texts": {"number": len(source.train), "content": source.train.digest()},
-                "held-out texts": {"number": len(source.held_out), "content": source.held_out.digest()},
-                "teacher": source.digest,
-                "weights of the starting model": content_digest(weights),
-            },
+        inputs = {
+            "texts": {"number": len(source.train), "content": source.train.digest()},
+            "held-out texts": {"number": len(source.held_out), "content": source.held_out.digest()},
+            "teacher": source.digest,
+            "weights of the starting model": content_digest(weights),
+        }
+        folder = None
+        if processes.is_main:  # the others need not see the directory
+            kept = {**settings.to_dict(), "processes": processes.world}
+            folder = RunFolder.open(settings.out, kept, resume=resume, inputs=inputs)
+        run = opened(one_writer(processes, folder, device=execution.device))
+        return cls(settings, steps, run, student, checkpoint, source, first_map, inputs)
+
+    def shared_out(self) -> _Distillation:
+        """Choose how many workers each process has."""
+        settings, run = self.settings, self.run
+        workers = chosen_workers(
+            run.folder.recorded("parallel", settings.parallel),
+            execution=run.execution,
+            config=self.student.config,
+            processes=run.shares.processes,
+            step_tokens=float(self.source.train.lengths.mean()) * settings.batch_size,
         )
-        return cls(settings, steps, run(folder), student, checkpoint, source, first_map)
+        return replace(self, run=replace(run, shares=replace(run.shares, workers=workers)))
 
     def report(self) -> DistillReport:
         """Train to the end and write what came out."""
@@ -152,20 +193,29 @@ class _Distillation:
         )
         state = TokenState[DistillStep](objective, optimizer)
         restored = state.restore(run.folder)
-        run.begin(settings.to_dict(), step=state.step)
-        vectors = source.vectors(source.train, progress=run.progress, what="the teacher's vectors")
+        processes, device = run.shares.processes, run.execution.torch_device
+        with processes.together("start"), processes.main_first("vectors"):
+            run.begin({**settings.to_dict(), **run.shares.to_dict()}, step=state.step)
+            vectors = source.vectors(source.train, progress=run.progress, what="the teacher's vectors")
+            scored = source.vectors(
+                source.held_out, progress=run.progress, what="the teacher's vectors, held-out texts"
+            )
         plain = batches_of(source.train, vectors, self.student.tokenizer, settings)
-        scored = source.vectors(source.held_out, progress=run.progress, what="the teacher's vectors, held-out texts")
         held_out = batches_of(source.held_out, scored, self.student.tokenizer, settings)
         if not restored:
-            self._fill(objective, plain)
+            with processes.together("fill"):
+                if processes.is_main:
+                    self._fill(objective, plain)
+            objective.load_state_dict(processes.broadcast(objective.state_dict(), device=device))
         # Fresh positions that no text reaches would stay random.
         batches = replace(plain, num_positions=network.config.max_position_embeddings)
         masked = None
         if settings.pretraining:
             batches = self._masked(batches, settings.mlm_probability)
             masked = self._masked(held_out, 0.15)
-        score = partial(held_out_scores, objective, plain=held_out, masked=masked, execution=run.execution)
+        score = partial(
+            held_out_scores, objective, plain=held_out, masked=masked, execution=run.execution, processes=processes
+        )
         objective.train()
         for _ in run.follow(
             self._steps(objective, state, batches),
@@ -191,19 +241,20 @@ class _Distillation:
             command=settings.to_dict(),
             **shared_figures(state, run),
         )
-        texts = {"train": len(source.train), "held out": len(source.held_out)}
-        card = CardFacts(
-            base=settings.model or "",
-            data=", ".join(map(short, settings.data)),
-            command=repeating_command("distill", settings, suffix="", shown=short),
-            examples=texts,
-            limits=(
-                f"The vectors follow those of {short(settings.teacher)}: cosine {report.scores.vector_cosine:.4f} on "
-                "held-out texts.",
-            ),
-        )
-        command = repeating_command("distill", settings)
-        finish(report, run, save=partial(self._save, objective, card=card), command=command)
+        if processes.is_main:
+            texts = {"train": len(source.train), "held out": len(source.held_out)}
+            card = CardFacts(
+                base=settings.model or "",
+                data=", ".join(map(short, settings.data)),
+                command=repeating_command("distill", settings, suffix="", shown=short),
+                examples=texts,
+                limits=(
+                    f"The vectors follow those of {short(settings.teacher)}: cosine "
+                    f"{report.scores.vector_cosine:.4f} on held-out texts.",
+                ),
+            )
+            command = repeating_command("distill", settings)
+            finish(report, run, save=partial(self._save, objective, card=card), command=command)
         return report
 
     def _fill(self, objective: DistillObjective, plain: DistillBatches) -> None:
@@ -240,6 +291,7 @@ class _Distillation:
                 settings,
                 learning_rate=rate(state.step),
                 execution=self.run.execution,
+                shares=self.run.shares,
                 seed=settings.seed * 1_000_003 + state.step,
             )
             if not step.is_finite:
@@ -257,7 +309,8 @@ class _Distillation:
         if scores.mlm_accuracy is not None:
             figures += f", masked words {scores.mlm_accuracy:.1f} %, order {scores.sop_accuracy:.1f} %"
         self.run.progress.report(f"step {state.step:,}, {state.tokens:,} tokens: held-out {figures}")
-        self._save(objective, self.run.folder.path / "model")
+        if self.run.shares.processes.is_main:
+            self._save(objective, self.run.folder.path / "model")
 
     def _save(self, objective: DistillObjective, folder: Path, card: CardFacts | None = None) -> None:
         """Write the student; its vector is the mean, mapped into the teacher's space."""

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -16,6 +18,8 @@ from albertkit.hardware.device import Execution
 from albertkit.tasks.distillation.objective import DistillLosses, DistillObjective, total_loss
 from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.settings import DistillSettings
+from albertkit.training.processes import Processes
+from albertkit.training.shares import Shares
 from albertkit.training.state import TokenState
 
 
@@ -73,6 +77,7 @@ def train_step(
     *,
     learning_rate: float,
     execution: Execution,
+    shares: Shares,
     seed: int,
 ) -> DistillStep:
     """Make one step on a batch. Weights stay as they are when loss or gradient is not finite.
@@ -84,23 +89,41 @@ def train_step(
         settings: weights of the losses, and the longest gradient.
         learning_rate: learning rate of this step; each group of the optimizer multiplies it with its `rate_factor`.
         execution: device and precision.
+        shares: who encodes the texts, which are then compared with each other.
         seed: random seed of dropout in this step.
     """
     started = time.perf_counter()
     texts, teacher = batch
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * group["rate_factor"]
-    torch.manual_seed(seed % 2**63)
-    with execution.autocast():
-        losses = objective(texts, teacher.to(execution.torch_device))
-    loss = total_loss(
-        losses,
-        relation_weight=settings.relation_weight,
-        pooler_weight=settings.pooler_weight,
-        pretraining_weight=settings.pretraining_weight,
-    )
-    loss.backward()  # type: ignore[no-untyped-call]
+    parts = [part for start in range(shares.count) if len(part := np.arange(start, len(texts.batch), shares.count))]
+    teacher = teacher[np.concatenate(parts)].to(execution.torch_device)
+
+    def encode(number: int, part: npt.NDArray[np.int64]) -> list[Tensor]:
+        if shares.workers == 1:  # several workers train encoders without dropout
+            torch.manual_seed((seed + number * 1_000_000_007) % 2**63)
+        with execution.autocast():
+            return objective.encode(texts if len(parts) == 1 else texts.take(part))
+
+    def compare(*encoded: Tensor) -> tuple[Tensor, tuple[DistillLosses, Tensor]]:
+        losses = objective.losses(encoded, teacher, texts)
+        loss = total_loss(
+            losses,
+            relation_weight=settings.relation_weight,
+            pooler_weight=settings.pooler_weight,
+            pretraining_weight=settings.pretraining_weight,
+        )
+        return loss, (losses, loss)
+
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    losses, loss = shares.gradients_through(
+        encode,
+        parts,
+        compare,
+        parameters,
+        tensors=2 + objective.with_pretraining,
+        device=execution.torch_device,
+    )
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm or math.inf))
     sums = _Sums()
     sums.add(losses, texts=len(texts.batch))
@@ -146,19 +169,24 @@ def held_out_scores(
     plain: DistillBatches,
     masked: DistillBatches | None,
     execution: Execution,
+    processes: Processes,
 ) -> DistillScores:
-    """Score texts without training.
+    """Score texts without training, shared among the processes.
 
     Args:
         objective: network and maps.
         plain: the texts as `embed` sees them: their vectors are scored.
         masked: the same texts masked and divided, where masked words and sentence order are scored.
         execution: device and precision.
+        processes: those that score together.
     """
-    vectors = _scored(objective, plain.in_order(), execution=execution, with_pretraining=False)
+    device = execution.torch_device
+    vectors = _scored(objective, plain.in_order(processes.share), execution=execution, with_pretraining=False)
+    vectors.add_up(processes, device)
     if masked is None:
         return vectors.means()
-    heads = _scored(objective, masked.in_order(), execution=execution, with_pretraining=True)
+    heads = _scored(objective, masked.in_order(processes.share), execution=execution, with_pretraining=True)
+    heads.add_up(processes, device)
     vectors.heads, vectors.masked, vectors.pairs = heads.heads, heads.masked, heads.pairs
     return vectors.means()
 
@@ -203,6 +231,14 @@ class _Sums:
             *values, masked, pairs = losses.pretraining
             self.heads = [total + float(value.detach()) for total, value in zip(self.heads, values, strict=True)]
             self.masked, self.pairs = (self.masked or 0) + masked, (self.pairs or 0) + pairs
+
+    def add_up(self, processes: Processes, device: torch.device) -> None:
+        """Add what the other processes scored."""
+        counts = self.texts, self.masked or 0, self.pairs or 0
+        *sums, texts, masked, pairs = processes.sums([*self.vectors, *self.heads, *counts], device=device)
+        self.vectors, self.heads, self.texts = sums[:4], sums[4:], int(texts)
+        if masked or pairs:
+            self.masked, self.pairs = int(masked), int(pairs)
 
     def means(self) -> DistillScores:
         cosine, relation, pooler_cosine, pooler_relation = (total / max(self.texts, 1) for total in self.vectors)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -179,3 +182,9 @@ def scored_batches(stream: InstanceStream | None, *, max_length: int, most: int 
         batches.append(pending)
         tokens += pending.tokens
     return batches
+
+
+def shards_digest(corpus: Corpus) -> str:
+    """Return the sha256 of what the manifest says of the files: their own sha256, and the vocabulary's."""
+    said: Sequence[Any] = (corpus.manifest["tokenizer"]["sha256"], corpus.manifest["shards"])
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -18,13 +18,13 @@ from albertkit.models.pretrained import save_model
 from albertkit.training.pretraining.events import step_event, step_info
 from albertkit.training.pretraining.guard import good_interval
 from albertkit.training.pretraining.inputs import scored_batches
-from albertkit.training.pretraining.processes import Processes
 from albertkit.training.pretraining.settings import ResolvedPretraining
 from albertkit.training.pretraining.stages import Stage
 from albertkit.training.pretraining.state import PretrainState
 from albertkit.training.pretraining.steps import PretrainScores, PretrainStep, held_out_scores, train_step
 from albertkit.training.run import Run
-from albertkit.training.run_folder import GOOD, LAST
+from albertkit.training.run_folder import GOOD
+from albertkit.training.shares import chosen_workers
 
 Batches = Iterator[tuple[PendingBatch, Position]]
 
@@ -38,9 +38,21 @@ class Pretraining:
     model: Model
     stream: InstanceStream
     held_out: InstanceStream | None
-    processes: Processes
     run: Run
-    """In memory and silent for every process but the first."""
+
+    def shared_out(self) -> Pretraining:
+        """Choose how many workers each process has; together they pass over as many tokens as one would at once."""
+        settings = self.resolved.settings
+        workers = chosen_workers(
+            self.run.folder.recorded("parallel", settings.parallel),
+            execution=self.run.execution,
+            config=self.model.config,
+            processes=self.run.shares.processes,
+            step_tokens=settings.batch_tokens * settings.accumulate,
+        )
+        run = replace(self.run, shares=replace(self.run.shares, workers=workers))
+        stream = replace(self.stream, batch_tokens=max(self.stream.batch_tokens // workers, 1))
+        return replace(self, run=run, stream=stream)
 
 
 class PretrainLoop:
@@ -62,17 +74,10 @@ class PretrainLoop:
 
     def restored(self) -> bool:
         """Let every process continue from the last checkpoint; return whether there is one."""
-        saved = self._loaded(LAST)
-        if saved is not None:
-            self.state.take_over(saved, folder=self.training.run.folder)
-        return saved is not None
+        return self.state.restore(self.training.run.folder)
 
     def train(self, objective: nn.Module) -> None:
-        """Train to the last step.
-
-        Args:
-            objective: `PretrainingObjective`, wrapped by DistributedDataParallel when there are several processes.
-        """
+        """Train the parameters of a `PretrainingObjective` to the last step."""
         resolved, run, state = self.training.resolved, self.training.run, self.state
         settings, fall = resolved.settings, resolved.steps - resolved.schedule.cooldown_steps
         for _ in run.follow(
@@ -94,7 +99,7 @@ class PretrainLoop:
     def score_all(self, objective: nn.Module) -> tuple[PretrainScores, int]:
         """Return the scores on all held-out text and its tokens; on some training text, and 0, where there is none."""
         training = self.training
-        execution, processes = training.run.execution, training.processes
+        execution, processes = training.run.execution, training.run.shares.processes
         length = training.resolved.stages.stages[-1].length
         batches = scored_batches(training.held_out, max_length=length, most=None)
         if batches:
@@ -109,14 +114,14 @@ class PretrainLoop:
     def _steps(self, objective: nn.Module) -> Iterator[PretrainStep]:
         """Yield the steps from the state on; if the loss diverges at a step, return to a checkpoint instead."""
         resolved, run, state = self.training.resolved, self.training.run, self.state
-        settings, processes, rate = resolved.settings, self.training.processes, resolved.schedule
+        settings, rate = resolved.settings, resolved.schedule
         batches = self._batches()
         if state.step == 0:
             state.save(run.folder, name=GOOD)
         while state.step < resolved.steps:
             if resolved.stages.at(state.step, total_steps=resolved.steps)[0] != state.stage:
                 batches = self._next_stage()
-            pending, positions = zip(*islice(batches, settings.accumulate * processes.world), strict=True)
+            pending, positions = zip(*islice(batches, settings.accumulate * run.shares.count), strict=True)
             step = train_step(
                 objective,
                 state.optimizer,
@@ -124,7 +129,7 @@ class PretrainLoop:
                 learning_rate=rate(state.step) * state.guard.factor,
                 clip_norm=settings.clip_norm,
                 execution=run.execution,
-                processes=processes,
+                shares=run.shares,
                 seed=settings.seed * 1_000_003 + state.step,
             )
             if state.guard.is_good(step.scores.mlm_loss + step.scores.sop_loss, step.gradient_norm):
@@ -136,7 +141,7 @@ class PretrainLoop:
     def _batches(self) -> Batches:
         """Let the stage's layers run, and return the batches from the state's position on."""
         training, position = self.training, self.state.position
-        settings, processes = training.resolved.settings, training.processes
+        settings, processes = training.resolved.settings, training.run.shares.processes
         training.model.network.encoder.active_layers = self.stage.layers
         read = replace(training.stream, max_length=self.stage.length)
         stream = GoogleStream.like(read) if settings.google_quirks else read
@@ -155,14 +160,14 @@ class PretrainLoop:
         state.guard.begin_stage()
         run.progress.report(f"step {state.step:,}: {stage.layers} layers, {stage.length} tokens")
         state.save(run.folder, name=GOOD)
-        self.training.processes.wait()
+        run.shares.processes.wait()
         return self._batches()
 
     def _go_back(self, position: Position, rate: float) -> Batches:
         """Restore the last good point, but continue behind the text at which the loss ran away."""
         run, state = self.training.run, self.state
         step = state.step + 1
-        state.go_back(self._loaded(GOOD), folder=run.folder)
+        state.go_back(run.folder.load_checkpoint(name=GOOD) or {}, folder=run.folder)
         sentence = state.guard.go_back(step=step, good_step=state.step, rate=rate)
         run.progress.report(sentence, kind="warning")
         state.position = position
@@ -171,20 +176,13 @@ class PretrainLoop:
         state.save(run.folder)
         return self._batches()
 
-    def _loaded(self, name: str) -> Any:
-        """Return in every process a checkpoint, which only the first needs to see."""
-        processes, run = self.training.processes, self.training.run
-        with processes.together(f"restore/{name}/{self.state.guard.returns}"):
-            saved = run.folder.load_checkpoint(name=name)
-        return processes.broadcast(saved, device=run.execution.torch_device)
-
     def _evaluate(self, objective: nn.Module) -> None:
         training, state = self.training, self.state
         most = training.resolved.settings.eval_tokens
         batches = scored_batches(training.held_out, max_length=self.stage.length, most=most)
         if not batches:
             return
-        execution, processes = training.run.execution, training.processes
+        execution, processes = training.run.execution, training.run.shares.processes
         scores = held_out_scores(objective, batches, execution=execution, processes=processes)
         training.run.log({"event": "evaluation", **self._record(scores)})
         training.run.progress.report(
@@ -201,5 +199,5 @@ class PretrainLoop:
         return record
 
     def _keep(self, name: str) -> None:
-        if self.training.processes.is_main:
+        if self.training.run.shares.processes.is_main:
             save_model(self.training.model, self.training.run.folder.path / name)

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-
+from albertkit.data.corpus.shards import Corpus
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
 from albertkit.io.locks import locked
@@ -16,19 +14,20 @@ from albertkit.io.progress import Progress, Silent
 from albertkit.models.card import CardFacts, short
 from albertkit.models.pretrained import save_model
 from albertkit.tasks.pretraining.objective import PretrainingObjective
+from albertkit.training.agreement import check_agreement
 from albertkit.training.checks import training_execution
 from albertkit.training.optimizers import build_optimizer
-from albertkit.training.pretraining.agreement import check_agreement, shards_digest
-from albertkit.training.pretraining.inputs import open_inputs, scoring_stream
+from albertkit.training.pretraining.inputs import open_inputs, scoring_stream, shards_digest
 from albertkit.training.pretraining.loop import Pretraining, PretrainLoop
-from albertkit.training.pretraining.processes import Processes, join_processes, on_own_device
 from albertkit.training.pretraining.report import PretrainReport
 from albertkit.training.pretraining.settings import PretrainSettings
 from albertkit.training.pretraining.start import begin
 from albertkit.training.pretraining.state import PretrainState
+from albertkit.training.processes import Processes, join_processes, on_own_device
 from albertkit.training.repeating import repeating_command
 from albertkit.training.run import Run
-from albertkit.training.run_folder import InMemory, RunFolder
+from albertkit.training.run_folder import RunFolder, one_writer
+from albertkit.training.shares import Shares
 from albertkit.training.token_report import finish, shared_figures
 from albertkit.training.tracking import Tracking
 
@@ -58,18 +57,19 @@ def pretrain(settings: PretrainSettings, *, resume: bool = False, progress: Prog
             execution = _execution(settings)
             tracking = held.enter_context(Tracking(settings.track if processes.is_main else (), progress))
             own = progress or Silent() if processes.is_main else Silent()
-            opened = partial(Run, execution, progress=own, tracking=tracking)
-            training = _prepared(settings, processes, resume=resume, opened=opened)
+            opened = partial(Run, execution, progress=own, tracking=tracking, shares=Shares(processes))
+            training = _prepared(settings, processes, resume=resume, opened=opened, device=execution.device)
         check_agreement(
             processes,
             training.resolved.settings,
+            out=settings.out,
             config=training.model.config,
-            corpus=training.corpus,
+            inputs=_digests(training.corpus),
             execution=execution,
             begun=RunFolder(settings.out).is_begun and resume,
         )
         processes.connect(execution.device)
-        return _trained(training)
+        return _trained(training.shared_out())
 
 
 def _execution(settings: PretrainSettings) -> Execution:
@@ -80,27 +80,32 @@ def _execution(settings: PretrainSettings) -> Execution:
 
 
 def _prepared(
-    settings: PretrainSettings, processes: Processes, *, resume: bool, opened: Callable[[RunFolder], Run]
+    settings: PretrainSettings,
+    processes: Processes,
+    *,
+    resume: bool,
+    opened: Callable[[RunFolder], Run],
+    device: str,
 ) -> Pretraining:
     """Check everything that can be checked before the first step; nothing is written."""
     inputs = open_inputs(settings, processes=processes.world)
     resolved, stream = inputs.resolved, inputs.stream
-    run = opened(InMemory())
+    folder = None
     if processes.is_main:  # the others need not see the directory, and may see what the first has just begun
-        folder = RunFolder.open(
-            settings.out,
-            {**resolved.settings.to_dict(), "processes": processes.world},
-            resume=resume,
-            inputs={"shards": shards_digest(inputs.corpus)},
-        )
-        run = opened(folder)
-    scoring = scoring_stream(stream, inputs.held_out)
-    return Pretraining(resolved, inputs.corpus, inputs.model, stream, scoring, processes, run)
+        kept = {**resolved.settings.to_dict(), "processes": processes.world}
+        folder = RunFolder.open(settings.out, kept, resume=resume, inputs=_digests(inputs.corpus))
+    run = opened(one_writer(processes, folder, device=device))
+    return Pretraining(resolved, inputs.corpus, inputs.model, stream, scoring_stream(stream, inputs.held_out), run)
+
+
+def _digests(corpus: Corpus) -> dict[str, str]:
+    return {"shards": shards_digest(corpus)}
 
 
 def _trained(training: Pretraining) -> PretrainReport:
     """Train to the end and write what came out."""
-    settings, model, run, processes = training.resolved.settings, training.model, training.run, training.processes
+    settings, model, run = training.resolved.settings, training.model, training.run
+    processes = run.shares.processes
     network = model.network
     run.note((*run.folder.notes, *model.notes))
     network.to(run.execution.torch_device)
@@ -116,20 +121,17 @@ def _trained(training: Pretraining) -> PretrainReport:
     restored = loop.restored()
     with processes.together("start"):
         if processes.is_main and not restored and settings.config is not None:
-            # The others take over these weights when they are wrapped.
             begin(
                 network, training.corpus, training.stream.documents, init=settings.init, seed=settings.seed,
                 progress=run.progress,
             )  # fmt: skip
-        run.begin({**settings.to_dict(), "processes": processes.world}, step=loop.state.step)
+        run.begin({**settings.to_dict(), **run.shares.to_dict()}, step=loop.state.step)
     if settings.compile:
         for group in network.encoder.groups:
             group.compile(dynamic=True)
-    objective: nn.Module = PretrainingObjective(network)
-    if processes.world > 1:
-        # Views: the gradients would else be held twice.
-        objective = DistributedDataParallel(objective, gradient_as_bucket_view=True)
-    objective.train()
+    if processes.world > 1 and not restored:
+        network.load_state_dict(processes.broadcast(network.state_dict(), device=run.execution.torch_device))
+    objective = PretrainingObjective(network).train()
     loop.train(objective)
     scores, held_out_tokens = loop.score_all(objective)
     processes.wait()
@@ -144,7 +146,7 @@ def _trained(training: Pretraining) -> PretrainReport:
         returns=loop.state.guard.returns,
         notes=model.notes,
         command=settings.to_dict(),
-        **shared_figures(loop.state, run, processes=processes.world),
+        **shared_figures(loop.state, run),
     )
     if processes.is_main:
         card = CardFacts(

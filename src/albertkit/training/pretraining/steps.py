@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor, nn
 
 from albertkit.data.pretraining.batches import PretrainingBatch
 from albertkit.data.pretraining.stream import PendingBatch
 from albertkit.hardware.device import Execution
 from albertkit.tasks.pretraining.objective import PretrainingLosses
-from albertkit.training.pretraining.processes import Processes
+from albertkit.training.processes import Processes
+from albertkit.training.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -65,44 +64,45 @@ def train_step(
     learning_rate: float,
     clip_norm: float,
     execution: Execution,
-    processes: Processes,
+    shares: Shares,
     seed: int,
 ) -> PretrainStep:
-    """Make one step on the batches of all processes; each takes its share of them.
+    """Make one step on the batches of all processes and their workers.
 
     Both losses are divided by what all processes predict in this step, so neither the number of passes nor that of
     processes changes the gradient. Weights stay as they are when loss or gradient is not finite.
 
     Args:
-        objective: `PretrainingObjective`, wrapped by DistributedDataParallel when there are several processes.
+        objective: `PretrainingObjective`.
         optimizer: updates its parameters.
         pending: the batches of the step, the same list in every process.
         learning_rate: learning rate of this step.
         clip_norm: longest gradient; 0 does not clip.
         execution: device and precision.
-        processes: the distribution of batches over processes.
+        shares: who computes the batches.
         seed: random seed of dropout in this step.
     """
     started = time.perf_counter()
-    batches = [batch.build() for batch in processes.share(pending)]
-    device = execution.torch_device
+    own = [(number, batch.build()) for number, batch in shares.own(pending)]
+    batches = [batch for _, batch in own]
+    processes, device = shares.processes, execution.torch_device
     masked, sequences = processes.sums(
         [sum(len(batch.masked_ids) for batch in batches), sum(len(batch.swapped) for batch in batches)], device=device
     )
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
-    totals = torch.zeros(4, dtype=torch.float64, device=device)
-    for number, batch in enumerate(batches):
-        # Dropout depends only on the batch's place in the step, not on the process.
-        torch.manual_seed((seed * 1_009 + number * processes.world + processes.rank) % 2**63)
-        with _last_speaks(objective, last=number == len(batches) - 1):
-            with execution.autocast():
-                losses: PretrainingLosses = objective(batch)
-            # DistributedDataParallel takes the mean over processes; the divisors count all of them already.
-            loss = losses.mlm / max(masked, 1) + losses.sop / max(sequences, 1)
-            (loss * processes.world).backward()  # type: ignore[no-untyped-call]
-        totals += torch.stack([value.detach().double() for value in losses[:4]])
+
+    def loss_of(number: int, batch: PretrainingBatch) -> tuple[Tensor, Tensor]:
+        if shares.workers == 1:  # several workers train encoders without dropout
+            torch.manual_seed((seed * 1_009 + number) % 2**63)
+        with execution.autocast():
+            losses: PretrainingLosses = objective(batch)
+        # The divisors count what all processes predict.
+        loss = losses.mlm / max(masked, 1) + losses.sop / max(sequences, 1)
+        return loss, torch.stack([value.detach().double() for value in losses[:4]])
+
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    totals = torch.stack(shares.gradients(loss_of, own, parameters)).sum(0)
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf))
     *sums, tokens = processes.sums([*totals.tolist(), sum(batch.batch.tokens for batch in batches)], device=device)
     if math.isfinite(norm) and math.isfinite(sums[0]):
@@ -110,13 +110,6 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     scores = means(sums, masked=int(masked), sequences=int(sequences), tokens=int(tokens))
     return PretrainStep(scores, learning_rate, norm, time.perf_counter() - started)
-
-
-def _last_speaks(objective: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-    """Let processes exchange gradients in the last pass of a step only."""
-    if isinstance(objective, DistributedDataParallel) and not last:
-        return objective.no_sync()
-    return nullcontext()
 
 
 def held_out_scores(

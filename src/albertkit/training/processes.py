@@ -8,21 +8,24 @@ that will never come.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution
 
+_DAYS = timedelta(days=30)
 _VARIABLES = ("RANK", "MASTER_ADDR", "MASTER_PORT")
 _INTERFACES = "name the network interface that joins the machines in GLOO_SOCKET_IFNAME (cpu) or NCCL_SOCKET_IFNAME"
 
@@ -90,6 +93,21 @@ class Processes:
             if told is not None:
                 raise RunError(f"{told[0]} cannot take part: {told[1]}")
 
+    @contextmanager
+    def main_first(self, key: str) -> Iterator[None]:
+        """Let the first process do what follows before the others, which then find it in the cache.
+
+        Args:
+            key: a word of its own for each call.
+        """
+        if not self.is_main:
+            self.store.wait([key], _DAYS)
+        try:
+            yield
+        finally:
+            if self.is_main and self.store is not None:
+                self.store.set(key, "")
+
     def connect(self, device: str) -> None:
         """Open the way for tensors.
 
@@ -117,6 +135,41 @@ class Processes:
         if self.world > 1:
             dist.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
+
+    def add_up(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace the gradient of each parameter by the sum over all processes; None where no process has one."""
+        if self.world == 1 or not parameters:
+            return
+        there = [float(parameter.grad is not None) for parameter in parameters]
+        parts = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]
+        flat = torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(there)])
+        dist.all_reduce(flat)
+        *sums, there_now = torch.split(flat, [*(part.numel() for part in parts), len(there)])
+        for parameter, total, found in zip(parameters, sums, there_now.tolist(), strict=True):
+            parameter.grad = total.view_as(parameter) if found else None
+
+    def joined(self, own: Sequence[Tensor], total: int, *, device: torch.device | str = "cpu") -> list[Tensor]:
+        """Return the tensors of all processes in the order of the items that `share` gave out.
+
+        Args:
+            own: fp32, of at most two dimensions, one for each item of this process.
+            total: items of all processes.
+            device: that they travel by.
+        """
+        if self.world == 1:
+            return list(own)
+        shapes = torch.zeros(total, 3, dtype=torch.int64, device=device)
+        for place, tensor in zip(shapes[self.rank :: self.world], own, strict=True):
+            place.copy_(torch.tensor([tensor.dim(), *tensor.shape, *[1] * (2 - tensor.dim())]))
+        dist.all_reduce(shapes)
+        found = [tuple(shape[1 : 1 + shape[0]]) for shape in shapes.tolist()]
+        sizes = [math.prod(shape) for shape in found]
+        flat = torch.zeros(sum(sizes), device=device)
+        places = [part.view(shape) for part, shape in zip(torch.split(flat, sizes), found, strict=True)]
+        for place, tensor in zip(self.share(places), own, strict=True):
+            place.copy_(tensor)
+        dist.all_reduce(flat)  # of each number all processes but one have 0
+        return places
 
     def broadcast(self, tree: Any, *, device: torch.device | str = "cpu") -> Any:
         """Return the first process's dicts, lists, numbers and tensors (on the processor) in every process.

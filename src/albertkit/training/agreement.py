@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import albertkit
 from albertkit.config import AlbertConfig
-from albertkit.data.corpus.shards import Corpus
 from albertkit.errors import DataError, RunError, UsageError
 from albertkit.hardware.device import Execution
-from albertkit.training.pretraining.processes import Processes
-from albertkit.training.pretraining.settings import PretrainSettings
+from albertkit.training.processes import Processes
+from albertkit.training.shared_settings import SharedSettings
 
 # Each machine may have files elsewhere, and do its share of the work in its own way.
-_OWN = frozenset({"data", "out", "model", "config", "device", "threads", "workers", "compile", "gradient_checkpointing",
-                  "save_seconds", "track"})  # fmt: skip
+_OWN = frozenset({"data", "data_dir", "unlabelled", "teacher", "out", "model", "config", "device", "threads", "workers",
+                  "compile", "gradient_checkpointing", "save_seconds", "track", "plots"})  # fmt: skip
 
 
 def check_agreement(
     processes: Processes,
-    settings: PretrainSettings,
+    settings: SharedSettings,
     *,
+    out: str,
     config: AlbertConfig,
-    corpus: Corpus,
+    inputs: Mapping[str, Any],
     execution: Execution,
     begun: bool,
 ) -> None:
@@ -34,20 +32,21 @@ def check_agreement(
     Args:
         processes: the processes after the rendezvous, not yet connected.
         settings: the complete settings.
+        out: the run directory.
         config: the network's configuration.
-        corpus: the opened corpus.
+        inputs: digests of what is read, by name, as the run folder keeps them.
         execution: the chosen device and precision.
         begun: whether this process sees a run to resume.
 
     Raises:
-        DataError: the shards differ.
+        DataError: the inputs differ.
         UsageError: the settings, the network, the version, the device or the precision differ.
         RunError: the first process does not see the run to resume.
     """
     seen = {
         "name": processes.name,
         "begun": begun,
-        "shards": shards_digest(corpus),
+        "inputs": dict(inputs),
         "facts": {
             "albertkit's version": albertkit.__version__,
             "device": execution.device.split(":")[0],
@@ -59,24 +58,19 @@ def check_agreement(
     everyone = processes.gather("agreement", seen)
     first = everyone[0]
     for other in everyone[1:]:
-        if other["shards"] != first["shards"]:
-            raise DataError(
-                f"{settings.data}: {other['name']} has other shards than {first['name']}; prepare them once, and copy "
-                "the folder to every machine or share it"
-            )
+        for name, value in first["inputs"].items():
+            if other["inputs"].get(name) != value:
+                raise DataError(
+                    f"the {name} differ between {first['name']} and {other['name']}; copy the same files to every "
+                    "machine, or share them"
+                )
         _compare(first, other)
     elsewhere = [other["name"] for other in everyone if other["begun"]]
     if elsewhere and not first["begun"]:
         raise RunError(
-            f"{settings.out}: {elsewhere[0]} sees the run to resume, but {first['name']}, which now reads and writes "
+            f"{out}: {elsewhere[0]} sees the run to resume, but {first['name']}, which now reads and writes "
             "it, does not; share that folder between the machines, or copy it there"
         )
-
-
-def shards_digest(corpus: Corpus) -> str:
-    """Return the sha256 of what the manifest says of the files: their own sha256, and the vocabulary's."""
-    said: Sequence[Any] = (corpus.manifest["tokenizer"]["sha256"], corpus.manifest["shards"])
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _compare(first: dict[str, Any], other: dict[str, Any]) -> None:
