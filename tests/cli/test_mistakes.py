@@ -220,7 +220,7 @@ MISTAKES = [
     ),
     (
         "export albert-nano --to onix --out out",
-        'unknown export format "onix"; did you mean "onnx"? (known: onnx, openvino)',
+        'unknown export format "onix"; did you mean "onnx"? (known: onnx, openvino, web)',
     ),
     (
         "download albert-bas-v2",
