@@ -58,7 +58,7 @@ def test_the_folder_of_a_classifier(tmp_path: Path) -> None:
     assert done.runtime_bytes == sum(map(len, FILES))
     found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {
-        "index.html", "page/app.js", "page/style.css", "page/send.js", "page/albert.js",
+        "README.md", "index.html", "page/app.js", "page/style.css", "page/send.js", "page/albert.js",
         *(f"page/vendor/{name}" for name in FILES), "onnx/model.onnx", "config.json", "task.json", "export.json",
         "spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     }  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     said = json.loads(record.read_text())
     for name in ("../x", "onnx/../../x", "/x", "onnx//model.onnx"):
         record.write_text(json.dumps({**said, "files": {name: said["files"]["onnx/model.onnx"]}}))
-        with pytest.raises(CheckpointError, match="which is not the name of a file in its folder"):
+        with pytest.raises(CheckpointError, match="which is not a name in its folder"):
             Predictor.load(tmp_path / "out")
 
 

@@ -100,16 +100,16 @@ def test_the_page_needs_no_other_host_and_nothing_inline() -> None:
     links = Links()
     links.feed(response.text)
     assert links.inline == []
-    assert set(links.loaded) == {"page/style.css", "page/app.js", "data:,", "#panels", "openapi.json"}
+    assert set(links.loaded) == {"page/style.css", "page/app.js", "data:,", "#panels"}
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
-    for name in ("app.js", "style.css", "index.html"):
+    for name in ("app.js", "server.js", "style.css", "index.html"):
         text = (PAGE / name).read_text(encoding="utf-8")
         assert not re.search(r"https?://|innerHTML|insertAdjacentHTML|eval\(", text)
         assert len(text) < 20_000
-    for name, kind in (("app.js", "text/javascript"), ("style.css", "text/css")):
+    for name, kind in (("app.js", "text/javascript"), ("send.js", "text/javascript"), ("style.css", "text/css")):
         served_file = get(f"/page/{name}")
         assert served_file.headers["content-type"].startswith(kind)
         assert served_file.headers["x-content-type-options"] == "nosniff"

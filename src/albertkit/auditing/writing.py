@@ -14,6 +14,12 @@ JSON, PAGE, SUSPECTS = "audit.json", "audit.html", "suspects.csv"
 MOST_SHOWN = 100
 """Rows of a table of the page; the files hold all."""
 _LONGEST = 300  # characters of a text on the page
+_STYLE = """
+td.advice { text-align: left; }
+.texts td { overflow-wrap: normal; }
+.texts td:last-child { overflow-wrap: anywhere; min-width: 16rem; }
+.texts th:first-child { white-space: nowrap; }
+"""
 
 
 def write_audit(audit: Audit, folder: Path) -> tuple[str, ...]:
@@ -22,17 +28,11 @@ def write_audit(audit: Audit, folder: Path) -> tuple[str, ...]:
     Raises:
         WriteError: the system refused.
     """
-    write_json_into(folder, audit)
+    write_json(folder / JSON, audit.to_dict())
     with atomic_file(folder / SUSPECTS) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(suspects(audit))
     write_text(folder / PAGE, audit_page(audit))
     return JSON, PAGE, SUSPECTS
-
-
-def write_json_into(folder: Path, audit: Audit) -> None:
-    """Write the audit as JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / JSON, audit.to_dict())
 
 
 def suspects(audit: Audit) -> Iterator[tuple[str, ...]]:
@@ -66,7 +66,10 @@ def summary(audit: Audit) -> list[tuple[str, int, str]]:
 def audit_page(audit: Audit) -> str:
     """Return the page: the summary, then a table of each finding."""
     rows = ", ".join(f"{split} {count:,}" for split, count in audit.rows.items())
-    counts = [[name, f"{count:,}", tag("td", advice if count else "")] for name, count, advice in summary(audit)]
+    counts = [
+        [name, f"{count:,}", tag("td", advice if count else "", class_="advice")]
+        for name, count, advice in summary(audit)
+    ]
     parts = [
         tag("p", f"{rows} rows; vectors by {audit.model}; {audit.seconds:.1f} s. Rows count from 0.", class_="faint"),
         *(tag("p", note, class_="faint") for note in audit.notes),
@@ -108,7 +111,7 @@ def audit_page(audit: Audit) -> str:
             [[_row(one.place), f"{one.unread:,}", _text(one.place)] for one in audit.cut],
         ),
     ]
-    return page(f"Audit of {audit.data}", *parts)
+    return page(f"Audit of {audit.data}", *parts, style=_STYLE)
 
 
 def _balance(audit: Audit) -> list[Html]:

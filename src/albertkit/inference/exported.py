@@ -119,9 +119,7 @@ def _check(folder: Path, name: str, entry: Mapping[str, Any]) -> None:
     # A name with ".." or a root in it could point anywhere on the machine.
     parts = name.split("/")
     if any(part != Path(part).name or part in ("", ".", "..") for part in parts) or not isinstance(entry, dict):
-        raise CheckpointError(
-            f'{folder / RECORD}: names the file "{name}", which is not the name of a file in its folder'
-        )
+        raise CheckpointError(f'{folder / RECORD}: names the file "{name}", which is not a name in its folder')
     if not path.is_file():
         raise CheckpointError(f"{path}: the file is missing; copy the whole folder, or export the model again")
     # The readers of these formats are C++ that trusts its input: what is damaged does not reach them.
