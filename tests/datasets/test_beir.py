@@ -57,7 +57,7 @@ def test_splits(tmp_path: Path) -> None:
     [
         ({"qrels": [*QRELS, ("q9", "d1", 1)]}, r'test\.tsv, line 6: there is no query "q9" in queries\.jsonl'),
         ({"qrels": [*QRELS, ("q1", "d9", 1)]}, r'there is no document "d9" in corpus\.jsonl'),
-        ({"qrels": [("q1", "d1", "yes")]}, r"line 2: invalid literal for int"),
+        ({"qrels": [("q1", "d1", "yes")]}, r'line 2: the score is "yes", not a whole number'),
         ({"qrels": [("q1", "d1", 0)]}, "no query has a relevant document"),
         ({"corpus": [*CORPUS, CORPUS[0]]}, r'corpus\.jsonl, line 4: the _id "d1" occurs twice'),
         ({"queries": [{"_id": None, "text": "a"}]}, "the _id is None, not a text or a number"),
@@ -74,6 +74,9 @@ def test_missing_qrels(tmp_path: Path) -> None:
     write_collection(tmp_path)
     (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\nq1\td1\n")
     with pytest.raises(DataError, match="2 columns; it needs three"):
+        open_collection(tmp_path)
+    (tmp_path / "qrels" / "test.tsv").write_text("q1\td1\t1\nq2\td2\t1\n")
+    with pytest.raises(DataError, match=r"test\.tsv, line 1: a row of relevance where a header belongs"):
         open_collection(tmp_path)
     (tmp_path / "qrels" / "test.tsv").unlink()
     with pytest.raises(DataError, match=r"no \.tsv file in it"):

@@ -51,16 +51,15 @@ from albertkit.cli.options import (
 @click.option(
     "--pair", "pair", multiple=True, show_default="none", help="Second text of each TEXT, for models of text pairs."
 )
-@click.option(
-    "--explain", is_flag=True, help="Show how much each word contributed to the prediction (needs the extra explain)."
-)
+@click.option("--explain", is_flag=True, help="Show how much each word contributed to the prediction.")
 @click.option("--explain-html", type=click.Path(), show_default="none", help="Write the explanation as an HTML page.")
 @click.option(
     "--explain-method",
     type=click.Choice(["occlusion", "gradients"]),
     default="occlusion",
     show_default=True,
-    help="Mask one word at a time (occlusion), or integrated gradients (faster for long texts).",
+    help="Mask one word at a time (occlusion), or integrated gradients (faster for long texts; needs the extra "
+    "explain).",
 )
 @click.option("--explain-label", show_default="the predicted label", help="Label to explain.")
 @exit_options

@@ -107,6 +107,10 @@ def _relevant(
     table = open_table(path)
     if len(table.columns) != 3:
         raise DataError(f"{path}: {len(table.columns)} columns; it needs three: query-id, corpus-id and score")
+    if table.columns[2].strip().lstrip("-").isdecimal():
+        raise DataError(
+            f"{path}, line 1: a row of relevance where a header belongs; add the line query-id, corpus-id, score"
+        )
     found: dict[str, dict[str, int]] = {}
     for place, (query, document, score) in table.rows(table.columns, bad):
         try:
@@ -114,7 +118,7 @@ def _relevant(
                 raise ValueError(f'there is no query "{query}" in {_QUERIES}')
             if document not in corpus:
                 raise ValueError(f'there is no document "{document}" in {_CORPUS}')
-            grade = int(score)
+            grade = _grade(score)
         except ValueError as error:
             bad.add(place, str(error))
             continue
@@ -122,6 +126,13 @@ def _relevant(
             found.setdefault(query, {})[document] = grade
     bad.close()
     return found
+
+
+def _grade(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f'the score is "{value:.40}", not a whole number') from None
 
 
 def _id(value: object) -> str:
