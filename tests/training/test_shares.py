@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests import tiny_corpus
 from tests.tiny import CONFIG, keyword_rows, settings, write_csv
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from albertkit.errors import RunError, UsageError
 from albertkit.hardware.device import Execution
 from albertkit.models.pretrained import load_model
 from albertkit.training.finetune import finetune
+from albertkit.training.pretraining.pretrain import pretrain
 from albertkit.training.processes import Processes
 from albertkit.training.shares import LEAST_TOKENS, Shares, chosen_workers
 
@@ -102,3 +104,19 @@ def test_workers_are_chosen_where_steps_are_large() -> None:
         chosen(2, config=draws)
     with pytest.raises(UsageError, match="--parallel 2 is for a processor; on cuda"):
         chosen(2, execution=Execution("cuda", "bf16", 2))
+
+
+def test_workers_recompute_layers(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "keywords.csv", keyword_rows(40))
+    shape: dict[str, Any] = {"epochs": 1, "batch_size": 8, "baseline": False, "plots": False, "parallel": 2}
+    finetune(settings(data, tmp_path / "kept", **shape))
+    finetune(settings(data, tmp_path / "again", gradient_checkpointing=True, **shape))
+    kept, again = _weights(tmp_path / "kept"), _weights(tmp_path / "again")
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
+
+
+def test_two_workers_pretrain_as_accumulation(tmp_path: Path) -> None:
+    pretrain(tiny_corpus.settings(tmp_path / "one", accumulate=2, batch_tokens=128, steps=4, parallel=1))
+    pretrain(tiny_corpus.settings(tmp_path / "two", accumulate=1, batch_tokens=256, steps=4, parallel=2))
+    one, two = _weights(tmp_path / "one"), _weights(tmp_path / "two")
+    assert all(torch.equal(one[name], two[name]) for name in one)
