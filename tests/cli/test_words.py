@@ -30,7 +30,8 @@ def test_out_and_output_and_lr_are_accepted_wherever_one_of_them_is() -> None:
         found = options(name)
         assert ("--out" in found) == ("--output" in found), name
         assert ("--lr" in found) == ("--learning-rate" in found), name
-    assert {name for name in COMMANDS if "--lr" in options(name)} == {"distill", "finetune", "glue", "pretrain"}
+    trained = {"distill", "finetune", "glue", "pretrain", "tune"}
+    assert {name for name in COMMANDS if "--lr" in options(name)} == trained
 
 
 def test_the_other_spelling_works(albertkit: Runner, tmp_path: Path) -> None:

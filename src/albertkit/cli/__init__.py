@@ -27,7 +27,7 @@ COMMAND_GROUPS: Mapping[str, Mapping[str, str]] = {
         "score": "Score a prediction file with the official metrics.",
     },
     "Embed and search": {
-        "embed": "Compute one vector per text of a file of any size.",
+        "embed": "Compute one vector per text: of a file of any size, or of the command line.",
         "nearest": "Find the texts most similar to a text in a file of vectors.",
         "mine": "Mine hard negatives for pairs of texts by a model's vectors.",
         "encode": "Run a model on padded arrays of token ids.",
