@@ -17,7 +17,6 @@ from albertkit.inference.exported import DENSE, FORMAT_VERSION, RECORD, RUNTIMES
 from albertkit.inference.predictor import Predictor
 from albertkit.io.file_digests import sha256_of
 from albertkit.io.files import atomic_folder, write_json
-from albertkit.models.card import CARD
 from albertkit.models.loaded import Model
 from albertkit.models.pretrained import save_model
 
@@ -90,9 +89,9 @@ def export(
 
     execution = Execution("cpu", "fp32", 1)
     with atomic_folder(target) as temporary:
-        # config.json, task.json and the tokenizer, as in every other albertkit folder; the model's card stays with it
+        # config.json, task.json and the tokenizer, as in every other albertkit folder
         save_model(model, temporary, modules=False)
-        for name in ("model.safetensors", "head.safetensors", CARD):
+        for name in ("model.safetensors", "head.safetensors"):
             (temporary / name).unlink(missing_ok=True)
         files = way.write(model, temporary, precision)
         runtime = RUNTIMES[way.runtime](temporary / files[0], execution=execution)
