@@ -54,6 +54,8 @@ def test_refusals(albertkit: Runner, data: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n\n")
     outcome = albertkit(*arguments, "--corpus", tmp_path / "empty.txt", "--output", tmp_path / "t.csv")
     assert "empty.txt: holds no text" in outcome.err
+    outcome = albertkit(*arguments, "--relative-margin", "2", "--output", tmp_path / "t.csv", *ONE_THREAD)
+    assert "no negative is left for any of 10 pairs; lower --relative-margin" in outcome.err
     assert not (tmp_path / "t.csv").exists()
     before = data.read_bytes()
     assert 'pairs.csv" is the --data itself; give another file' in albertkit(*arguments, "--output", data).err

@@ -83,6 +83,7 @@ def command(
     from albertkit.cli.inputs import require_other
     from albertkit.datasets import DATASETS, open_data
     from albertkit.datasets.positives import corpus_texts, positive_pairs
+    from albertkit.errors import DataError
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.mining import MiningSettings, mine
     from albertkit.inference.predictor import Predictor
@@ -108,13 +109,18 @@ def command(
         encoding=encoding,
         skip_bad_rows=skip_bad_rows,
     )
-    pairs = positive_pairs(source.split(split), threshold=threshold)
     texts = [] if corpus is None else corpus_texts(Path(corpus), text_column=corpus_column)
+    pairs = positive_pairs(source.split(split), threshold=threshold)
     with notes_on_stderr():
         execution = choose_execution(device=device, precision=precision, threads=threads)
         predictor = Predictor.load(model, execution=execution)
     with open_table_writer(Path(output_path)) as write:
         found = mine(predictor, pairs, corpus=texts, settings=settings, progress=Console())
+        if not found.triplets:
+            raise DataError(
+                f"{data}: no negative is left for any of {found.pairs:,} pairs; lower --relative-margin, raise "
+                "--range-max or give a larger --corpus"
+            )
         write({name: [getattr(row, name) for row in found.triplets] for name in ("anchor", "positive", "negative")})
     summary = {
         "pairs": found.pairs,

@@ -68,6 +68,10 @@ def command(
         raise click.UsageError("--candidates and --rerank-label need --rerank, the model that orders the texts")
     if rerank is not None:
         candidates = max(candidates or _CANDIDATES, top)
+    if by_index:
+        from albertkit.io.vector_index import VectorIndex, build_index, import_faiss, index_folder
+
+        import_faiss("--index")
     execution = choose_execution(device=device, precision=precision, threads=threads)
     file = VectorFile(Path(vectors))
     said = file.made_by
@@ -98,7 +102,6 @@ def command(
     top_hits = candidates or top
     if by_index:
         from albertkit.io.progress import Console
-        from albertkit.io.vector_index import VectorIndex, build_index, index_folder
 
         if not index_folder(file).exists():
             click.echo(f"index: {build_index(file, progress=Console())}", err=True)

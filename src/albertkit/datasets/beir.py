@@ -44,8 +44,8 @@ class Collection:
 
 
 def is_collection(path: Path) -> bool:
-    """Return whether a folder has the files of a collection."""
-    return (path / _CORPUS).is_file() and (path / _QUERIES).is_file()
+    """Return whether a folder is a collection: one with judgements, or with documents and queries."""
+    return (path / _QRELS).is_dir() or ((path / _CORPUS).is_file() and (path / _QUERIES).is_file())
 
 
 def open_collection(path: Path, split: str | None = None, *, skip_bad_rows: bool = False) -> Collection:

@@ -205,9 +205,10 @@ def _write_web(model: Model, folder: Path, precision: str) -> tuple[str, ...]:
     from albertkit.exporting.web import NETWORK, describe, write_page
 
     vectors = describe(model)["output"] != "logits"
+    network = onnx_model(model, precision=precision, vectors=vectors).SerializeToString()  # before any download
     write_page(folder)
     (folder / NETWORK).parent.mkdir()
-    (folder / NETWORK).write_bytes(onnx_model(model, precision=precision, vectors=vectors).SerializeToString())
+    (folder / NETWORK).write_bytes(network)
     return (NETWORK,)
 
 
