@@ -84,7 +84,12 @@ from albertkit.cli.options import encoder_options, encoding_option, report_train
     help="Texts per optimizer step; they are compared with each other.",
 )
 @click.option(
-    "--learning-rate", "--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="Peak learning rate."
+    "--learning-rate",
+    "--lr",
+    "learning_rate",
+    type=float,
+    help="Peak learning rate.",
+    show_default="1e-3; 1e-4 with --start widen, or from a model that was distilled before",
 )
 @click.option(
     "--word-rate", type=float, default=3.0, show_default=True, help="Learning rate factor of the word embeddings."

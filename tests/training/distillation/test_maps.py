@@ -18,6 +18,7 @@ from albertkit.models.loaded import EmbeddingSpec
 from albertkit.models.pretrained import load_model, save_model
 from albertkit.training.distillation.distill import distill
 from albertkit.training.distillation.maps import least_squares
+from albertkit.training.distillation.settings import KEEPING_RATE, RATE
 
 pytest.importorskip("transformers")
 
@@ -57,6 +58,11 @@ def test_a_distilled_student_brings_its_map(tmp_path: Path) -> None:
     assert kept is not None
     assert kept.dense is not None
     np.testing.assert_allclose(kept.dense.weight, brought.weight, atol=1e-6)
+    # A rate that was not given is a low one: the start already holds the teacher's vectors.
+    distill(tiny_teacher.settings(tmp_path / "fresh", steps=1, learning_rate=None))
+    distill(tiny_teacher.settings(tmp_path / "gentle", **{**changes, "learning_rate": None}))
+    rates = [json.loads((tmp_path / run / "config.json").read_text())["learning_rate"] for run in ("fresh", "gentle")]
+    assert rates == [RATE, KEEPING_RATE]
     # Into a space of other dimensions the map is fitted.
     other = {**changes, "teacher": str(tiny_folder())}
     distill(tiny_teacher.settings(tmp_path / "other", **other))

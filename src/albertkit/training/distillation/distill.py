@@ -28,7 +28,7 @@ from albertkit.training.distillation.batches import DistillBatches
 from albertkit.training.distillation.inputs import Source, batches_of, read_source, with_masks
 from albertkit.training.distillation.maps import fit_maps, map_of_the_mean
 from albertkit.training.distillation.report import DistillReport
-from albertkit.training.distillation.settings import DistillSettings
+from albertkit.training.distillation.settings import KEEPING_RATE, RATE, DistillSettings
 from albertkit.training.distillation.steps import (
     DistillScores,
     DistillStep,
@@ -139,7 +139,7 @@ class _Distillation:
                 checkpoint.config, source.dimensions, teacher=settings.teacher, wanted=settings.extra_dimensions
             )
             settings = replace(settings, extra_dimensions=extra)
-            notes = (*student.notes, *notes_on_rate(settings.learning_rate))
+            notes = (*student.notes, *notes_on_rate(settings.learning_rate or KEEPING_RATE))
             student = replace(student, network_or_export=widened(checkpoint, extra), notes=notes)
         settings = replace(settings, start=start)
         weights = dict(checkpoint.state_dict())
@@ -148,6 +148,9 @@ class _Distillation:
             first_map = None
         if first_map is not None:
             weights |= {"map.weight": torch.from_numpy(first_map.weight), "map.bias": torch.from_numpy(first_map.bias)}
+        if settings.learning_rate is None:
+            keeps = start == "widen" or first_map is not None
+            settings = replace(settings, learning_rate=KEEPING_RATE if keeps else RATE)
         inputs = {
             "texts": {"number": len(source.train), "content": source.train.digest()},
             "held-out texts": {"number": len(source.held_out), "content": source.held_out.digest()},
@@ -282,6 +285,7 @@ class _Distillation:
     ) -> Iterator[DistillStep]:
         settings = self.settings
         warmup = round(self.steps * settings.warmup)
+        assert settings.learning_rate is not None  # chosen by `prepare`
         rate = Schedule(settings.schedule, peak=settings.learning_rate, total_steps=self.steps, warmup_steps=warmup)
         while state.step < self.steps:
             step = train_step(

@@ -12,6 +12,8 @@ STARTS = ("teacher", "widen", "keep")
 """Where word embeddings begin: with the teacher's vectors of single pieces, with the student's own and these in further
 dimensions, or with what the student has."""
 LEAST_LENGTH = 8
+RATE, KEEPING_RATE = 1e-3, 1e-4
+"""Default learning rates. At 1e-3 the cosine of a distilled albert-nano falls from 0.65 to 0.17 in three steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,9 @@ class DistillSettings(TokenSettings):
     """Longest input in tokens; longer texts are cut between sentences."""
     batch_size: int = 64
     """Texts of one optimizer step, all of which are compared with each other."""
-    learning_rate: float = 1e-3
-    """The highest rate."""
+    learning_rate: float | None = None
+    """The highest rate. None: `RATE`, or `KEEPING_RATE` where the student begins with the teacher's vectors: with
+    `widen`, or from a checkpoint with a map that an earlier distillation made."""
     word_rate: float = 3.0
     """Factor on the learning rate of the word embeddings."""
     layer_rate: float = 1.0
