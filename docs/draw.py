@@ -25,7 +25,7 @@ FLOORS = (
     ("cli",),
     ("estimators",),
     ("training", "serving"),
-    ("evaluation", "explaining", "exporting", "scaling"),
+    ("evaluation", "explaining", "auditing", "exporting", "scaling"),
     ("inference",),
     ("models",),
     ("tasks",),

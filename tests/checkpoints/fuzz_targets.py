@@ -228,7 +228,7 @@ def _sentence_transformers(folder: Path) -> Path:
     model = _model(folder)
     (model / "1_Pooling").mkdir()
     (model / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
-    (model / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20, "do_lower_case": False}))
+    (model / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
     kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3_Normalize": "Normalize"}
     rows = [(place, f"sentence_transformers.models.{kind}") for place, kind in kinds.items()]
     (model / "2_Dense").mkdir()

@@ -12,6 +12,7 @@ from albertkit.cli import COMMANDS
 from albertkit.hardware.processor import Capabilities
 
 CALLS = {
+    "audit": ["no.csv"],
     "distill": ["--teacher", "no-teacher", "--config", "albert-nano", "--data", "no.txt", "--out", "{out}"],
     "embed": ["no-model", "--input", "no.txt", "--output", "{out}.npy"],
     "encode": ["no-model", "--input", "no.npz", "--output", "{out}.npz"],
@@ -19,11 +20,13 @@ CALLS = {
     "fill": ["no-model", "a [MASK]"],
     "finetune": ["--model", "no-model", "--data", "no.csv", "--out", "{out}"],
     "glue": ["--model", "no-model", "--data-dir", "no", "--out", "{out}"],
+    "mine": ["no-model", "--data", "no.csv", "--output", "{out}.csv"],
     "nearest": ["no.parquet", "a text"],
     "order": ["no-model", "a", "b"],
     "predict": ["no-model", "a text"],
     "pretrain": ["--data", "no", "--model", "no-model", "--out", "{out}"],
     "serve": ["no-model"],
+    "tune": ["--model", "no-model", "--data", "no.csv", "--out", "{out}"],
 }
 """Arguments of every command that runs a model; none of the files is there, so a command that looks first says so."""
 

@@ -144,7 +144,7 @@ def test_what_the_page_says_of_padding_is_so() -> None:
 def test_blocks_of_the_guide_get_the_name_of_their_file_as_title() -> None:
     pages = script("pages")
     assert pages.on_page_markdown("```csv a/b.csv\nx\n```\n```sh\n```") == '```text title="a/b.csv"\nx\n```\n```sh\n```'
-    known = {"text", "json", "js", "python", "sh", "py", "julia"}
+    known = {"text", "json", "js", "python", "sh", "py", "julia", "yaml"}
     for page in DOCS.rglob("*.md"):
         text = pages.on_page_markdown(page.read_text(encoding="utf-8"))
         languages = {kind for kind in re.findall(r"^```(\S*)", text, re.MULTILINE) if kind}

@@ -89,7 +89,7 @@ TASKS = [
 
 @pytest.mark.parametrize("task", ["classification", "pretrained"])
 def test_some_bodies(task: str) -> None:
-    found = asyncio.run(ask_all(task, bodies=12, seed=0))
+    found = asyncio.run(ask_all(task, bodies=16, seed=0))
     assert found[200] > 10
     assert found[422] > 10
 

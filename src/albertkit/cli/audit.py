@@ -66,6 +66,7 @@ def command(
     from albertkit.inference.predictor import Predictor
     from albertkit.io.progress import Console, counted
 
+    execution = choose_execution(device=device, precision=precision, threads=threads)
     source = open_data(
         data,
         data_dir=data_dir,
@@ -77,9 +78,7 @@ def command(
         skip_bad_rows=skip_bad_rows,
     )
     with notes_on_stderr():
-        predictor = Predictor.load(
-            model, execution=choose_execution(device=device, precision=precision, threads=threads)
-        )
+        predictor = Predictor.load(model, execution=execution)
     splits = None if split is None else [split]
     total = sum(len(source.split(name).take(limit)) for name in splits or source.splits)
     with Console().bar("embedding", total=total) as advance:

@@ -91,6 +91,7 @@ def command(
     from albertkit.io.tables import WRITABLE, open_table_writer
 
     started = time.perf_counter()
+    execution = choose_execution(device=device, precision=precision, threads=threads)
     settings = MiningSettings(**options)
     if Path(output_path).suffix.lower() not in (".jsonl", *WRITABLE):
         raise click.UsageError(f'--output "{output_path}" must end in .jsonl, {", ".join(WRITABLE)}')
@@ -112,7 +113,6 @@ def command(
     texts = [] if corpus is None else corpus_texts(Path(corpus), text_column=corpus_column)
     pairs = positive_pairs(source.split(split), threshold=threshold)
     with notes_on_stderr():
-        execution = choose_execution(device=device, precision=precision, threads=threads)
         predictor = Predictor.load(model, execution=execution)
     with open_table_writer(Path(output_path)) as write:
         found = mine(predictor, pairs, corpus=texts, settings=settings, progress=Console())

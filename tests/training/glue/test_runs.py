@@ -196,10 +196,10 @@ def test_a_run_stopped_in_the_middle_ends_as_if_it_had_not_been(
     out = tmp_path / "out"
 
     class Stops(Said):
-        """Interrupts between training and scoring, as a user may."""
+        """Interrupts at the end of an epoch, as a user may."""
 
         def bar(self, what: str, *, total: int) -> Any:
-            if what.startswith("scoring"):
+            if what == "validation":
                 raise KeyboardInterrupt
             return super().bar(what, total=total)
 

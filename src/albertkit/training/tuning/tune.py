@@ -15,6 +15,7 @@ from albertkit.errors import MissingExtraError, RunError, UsageError
 from albertkit.evaluation.report import Report
 from albertkit.io.files import WriteError, write_json
 from albertkit.io.progress import Advance, Progress, Silent
+from albertkit.training.checks import training_execution
 from albertkit.training.finetune import finetune
 from albertkit.training.repeating import repeating_command
 from albertkit.training.settings import FinetuneSettings
@@ -65,6 +66,7 @@ def tune(settings: TuneSettings, *, progress: Progress | None = None) -> TuneRep
     except ImportError as error:
         raise MissingExtraError("optuna", extra="tune", purpose="tune") from error
     started, progress = time.perf_counter(), progress or Silent()
+    training_execution(settings.base, to="train")  # refuses a precision before any file is looked at
     search = complete_space(settings.base, settings.space)
     folder = Path(settings.base.out)
     study = _study(optuna, folder, settings, search)
