@@ -177,6 +177,20 @@ def test_what_a_model_cannot_is_refused_with_what_it_can(task: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("learned", "takes"), [(None, True), (True, True), (False, False)])
+def test_a_classifier_of_single_texts_says_so(learned: bool | None, takes: bool) -> None:
+    predictor = predictor_of("classification")
+    predictor.model = replace(predictor.model, task=replace(predictor.model.task, takes_pairs=learned))
+
+    async def main() -> None:
+        async with served(predictor) as (client, _):
+            assert (await client.get("/model")).json()["takes_pairs"] is takes
+            response = await client.post("/classify", json={"text": "a film", "pair": "a story"})
+            assert response.status_code == (200 if takes else 422)
+
+    asyncio.run(main())
+
+
 def test_an_exported_model_does_what_its_file_holds() -> None:
     predictor = predictor_of("classification")  # its runtime replaces the file's
     network = ExportedNetwork(predictor.model.network.config, "onnx", "exported")

@@ -135,6 +135,7 @@ class Described(BaseModel):
     labels: list[str]
     can: list[str] = Field(description="Routes that this model supports: POST /<route>.")
     max_length: int = Field(description="Longest input in tokens.")
+    takes_pairs: bool = Field(description="False for a classifier of single texts: it refuses a second text.")
     device: str
     precision: str
     version: str = Field(description="Of albertkit.")

@@ -25,6 +25,7 @@ from albertkit.serving.limits import Limits
 from albertkit.serving.logs import Visit, log
 from albertkit.serving.metrics import Metrics
 from albertkit.serving.refusals import Refusal
+from albertkit.tasks.classification import ClassificationTask
 
 RETRY = {"Retry-After": "1"}
 LONG_TEXTS = 20_000
@@ -196,6 +197,7 @@ class Service:
             "labels": list(model.labels),
             "can": list(capabilities.names),
             "max_length": model.max_length,
+            "takes_pairs": not (isinstance(model.task, ClassificationTask) and model.task.takes_pairs is False),
             "device": predictor.execution.device,
             "precision": predictor.execution.precision,
             "version": __version__,

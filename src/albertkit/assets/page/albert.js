@@ -37,8 +37,8 @@ export class Model {
     this.web = web;
     this.tokenizer = tokenizer;
     this.session = session;
-    const { model, task, labels, max_length } = web;
-    this.description = { model, task, labels, max_length, can: [web.output === "logits" ? "classify" : "compare", "tokenize"] };
+    const { model, task, labels, max_length, takes_pairs } = web;
+    this.description = { model, task, labels, max_length, takes_pairs, can: [web.output === "logits" ? "classify" : "compare", "tokenize"] };
   }
 
   tokenize(text) {

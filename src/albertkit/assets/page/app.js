@@ -278,7 +278,8 @@ async function start() {
   document.getElementById("model").textContent = model.model;
   const labels = model.labels.length ? `, labels: ${model.labels.slice(0, 12).join(", ")}${model.labels.length > 12 ? " …" : ""}` : "";
   facts.textContent = `${model.task ? model.task.replaceAll("_", " ") : "pretrained, no task"}${labels}. Reads up to ${model.max_length} tokens.`;
-  const plans = PANELS.filter((plan) => model.can.includes(plan.route));
+  const plans = PANELS.filter((plan) => model.can.includes(plan.route))
+    .map((plan) => ({ ...plan, fields: plan.fields.filter((field) => model.takes_pairs || !field.optional) }));
   document.getElementById("panels").replaceChildren(...plans.map((plan) => panel(plan, model.can)));
   document.getElementById("index").replaceChildren(
     ...plans.map((plan) => node("li", {}, node("a", { href: `#${plan.route}` }, plan.title))));
