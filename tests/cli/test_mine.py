@@ -34,6 +34,21 @@ def test_what_is_mined_trains(albertkit: Runner, data: Path, tmp_path: Path) -> 
     assert (report["task"], "triplet/accuracy" in report["metrics"]) == ("similarity", True)
 
 
+def test_notes_about_workbooks(albertkit: Runner, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in [("anchor", "positive"), *PAIRS]:
+        book.active.append(line)
+    book.create_sheet("Notes")["A1"] = "x"
+    book.save(tmp_path / "a.xlsx")
+    files = ("--data", tmp_path / "a.xlsx", "--corpus", tmp_path / "a.xlsx", "--corpus-column", "positive")
+    arguments = ("mine", tiny_folder(), *files, "--relative-margin", "0", *ONE_THREAD)
+    outcome = albertkit(*arguments, "--output", tmp_path / "t.csv")
+    assert outcome.status == 0
+    assert outcome.err.count("a.xlsx: read the first sheet, Sheet; not read: Notes") == 2
+    assert "must end in .jsonl, .csv" in albertkit(*arguments, "--output", tmp_path / "t.xlsx").err
+
+
 def test_pairs_with_numbers_need_a_threshold(albertkit: Runner, tmp_path: Path) -> None:
     rows = [(*pair, str(number)) for number, pair in enumerate(PAIRS)]
     data = write_csv(tmp_path / "scored.csv", rows, columns=("text1", "text2", "label"))

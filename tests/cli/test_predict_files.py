@@ -34,7 +34,7 @@ def test_csv_to_csv_keeps_every_column(albertkit: Runner, run_folder: Path, tabl
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
-@pytest.mark.parametrize("given", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("given", ["csv", "jsonl", "parquet", "xlsx"])
 def test_every_format_to_every_format(
     given: str, ending: str, albertkit: Runner, run_folder: Path, tmp_path: Path
 ) -> None:
@@ -45,6 +45,9 @@ def test_every_format_to_every_format(
         frame.to_csv(source, index=True)  # the index is a column without a name
     elif given == "jsonl":
         frame.to_json(source, orient="records", lines=True)
+    elif given == "xlsx":
+        pytest.importorskip("openpyxl")
+        frame.to_excel(source, index=False)
     else:
         frame.to_parquet(source)
     assert albertkit("predict", run_folder, "--input", source, "--output", out, *ONE_THREAD).status == 0
@@ -52,7 +55,7 @@ def test_every_format_to_every_format(
     if ending == "jsonl":
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         assert list(rows[0]) == [*unnamed, "id", "stars", "input_label", "text", "label", "probabilities"]
-        assert [row["stars"] for row in rows] == (["5", "1", "3"] if given == "csv" else [5, 1, 3])
+        assert [row["stars"] for row in rows] == (["5", "1", "3"] if given in ("csv", "xlsx") else [5, 1, 3])
         assert rows[0]["input_label"] == "good"
         assert rows[1]["input_label"] in ("", None)
         return

@@ -11,7 +11,7 @@ import pytest
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets import DATASETS, Dataset, DataSource, load_dataset, open_data
-from albertkit.errors import UsageError
+from albertkit.errors import DataError, UsageError
 
 
 def open_plugin(name: str, *, data_dir: Path | None, skip_bad_rows: bool) -> DataSource:
@@ -76,3 +76,18 @@ def test_data_sets_need_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": paths}
     )
     assert done.stdout.strip() == "1066"
+
+
+def test_workbooks_are_data_sets(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    (tmp_path / "data").mkdir()
+    for split, lines in {"train": [["good", 1], ["bad", 0]], "test": [["fine", None], ["so", 3]]}.items():
+        book = openpyxl.Workbook()
+        for line in [["text", "label"], *lines]:
+            book.active.append(line)
+        book.save(tmp_path / "data" / f"{split}.xlsx")
+    source = open_data(tmp_path / "data")
+    assert (source.splits, source.task, source.labels) == (("train", "test"), "classification", ("0", "1"))
+    assert [example.label for example in source.split("train").examples] == [1, 0]
+    with pytest.raises(DataError, match=r"test\.xlsx, sheet Sheet, row 2: the label .* is missing .*and 1 more: row 3"):
+        source.split("test")

@@ -1,4 +1,4 @@
-"""Rows of the four kinds of table."""
+"""Rows of the five kinds of table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from albertkit.datasets.rows import BadRows
 from albertkit.datasets.table_files import open_table
-from albertkit.errors import DataError, MissingExtraError
+from albertkit.errors import DataError, MissingExtraError, UsageError
 
 
 def rows(path: Path, *names: str) -> tuple[list[tuple[str, list[object]]], tuple[str, ...]]:
@@ -90,6 +90,61 @@ def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(MissingExtraError, match=r"a.parquet needs pyarrow.*pip install 'albertkit\[tables\]'"):
         open_table(tmp_path / "a.parquet")
+
+
+def test_xlsx_reads_as_the_same_csv(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    cells = [["text", "label"], ["good", 1.0], [], ["bad", None], [2010, 0], ["a", 1, 2]]
+    for line in cells:
+        book.active.append(line)
+    book.create_sheet("Notes")["A1"] = "x"
+    book.save(tmp_path / "a.xlsx")
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([[1 if cell == 1.0 else cell for cell in line] for line in cells if line])
+    found, skipped = rows(tmp_path / "a.xlsx", "label", "text")
+    assert [values for _, values in found] == [values for _, values in rows(tmp_path / "a.csv", "label", "text")[0]]
+    assert [values for _, values in found] == [["1", "good"], ["", "bad"], ["0", "2010"]]
+    assert [place for place, _ in found] == ["row 2", "row 4", "row 5"]
+    assert skipped == ("a.xlsx, row 6: a cell in column 3, but row 1 names 2 columns",)
+    assert rows(tmp_path / "a.xlsx", "text", "text")[0][0] == ("row 2", ["good", "good"])
+    table = open_table(tmp_path / "a.xlsx")
+    assert table.where == f"{tmp_path / 'a.xlsx'}, sheet Sheet"
+    assert table.warnings == (f"{tmp_path / 'a.xlsx'}: read the first sheet, Sheet; not read: Notes",)
+    with pytest.raises(UsageError, match=r"--encoding cp1252 is for text files, but .* is a workbook"):
+        open_table(tmp_path / "a.xlsx", encoding="cp1252")
+
+
+def test_xlsx_formulas_are_computed_by_others(tmp_path: Path) -> None:
+    book = pytest.importorskip("openpyxl").Workbook()
+    for line in (["text", "label"], ["good", "=1+1"], ["#N/A", 1]):
+        book.active.append(line)
+    book.save(tmp_path / "a.xlsx")
+    found, skipped = rows(tmp_path / "a.xlsx", "text", "label")
+    assert found == []
+    assert 'row 2: column "label": the formula has no computed value; save the workbook' in skipped[0]
+    assert 'row 3: column "text": the cell holds the error #N/A' in skipped[1]
+    optional = list(open_table(tmp_path / "a.xlsx").rows([], BadRows("a"), optional=["label"]))
+    assert optional == [("row 2", [""]), ("row 3", ["1"])]
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ([[]], r"a\.xlsx, sheet Data: the first sheet has no rows; the sheet More has"),
+        ([[], ["text", "text"]], r'sheet Data, row 2: column "text" occurs more than once'),
+        ([["=A2"], ["text"]], r"sheet Data, row 1: the formula has no computed value"),
+    ],
+)
+def test_workbooks_that_cannot_be_opened(tmp_path: Path, lines: list[list[str]], message: str) -> None:
+    book = pytest.importorskip("openpyxl").Workbook()
+    book.active.title = "Data"
+    for line in lines:
+        book.active.append(line)
+    book.create_sheet("More")["A1"] = "x"
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match=message):
+        open_table(tmp_path / "a.xlsx")
 
 
 @pytest.mark.parametrize(

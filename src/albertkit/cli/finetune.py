@@ -45,7 +45,9 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="Known model, model folder or run directory to start from.",
 )
 @click.option(
-    "--data", required=True, help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet file."
+    "--data",
+    required=True,
+    help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet .xlsx file.",
 )
 @click.option("--out", "--output", "out", show_default="runs/DATA", help="Run directory to create.")
 @click.option(

@@ -215,11 +215,11 @@ def _read_examples(path: Path, *, task: Any, labels: Sequence[str], encoding: st
     from albertkit.datasets.dataset import STRUCTURED_METRICS
     from albertkit.datasets.lines import require_file
     from albertkit.datasets.own_files import ROW_ENDINGS
-    from albertkit.datasets.table_files import open_table
+    from albertkit.datasets.table_files import CELL_ENDINGS, open_table
 
     if task is None or task.data_task not in STRUCTURED_METRICS:
         return None
-    if path.suffix == ".txt" or (task.data_task == "token_classification" and path.suffix in (".csv", ".tsv")):
+    if path.suffix == ".txt" or (task.data_task == "token_classification" and path.suffix.lower() in CELL_ENDINGS):
         return None  # texts that are yet to be parted into words
     require_file(path)
     tags = list(labels) if task.data_task == "token_classification" else None

@@ -110,9 +110,12 @@ def command(
         encoding=encoding,
         skip_bad_rows=skip_bad_rows,
     )
-    texts = [] if corpus is None else corpus_texts(Path(corpus), text_column=corpus_column)
-    pairs = positive_pairs(source.split(split), threshold=threshold)
+    dataset = source.split(split)
+    pairs = positive_pairs(dataset, threshold=threshold)
+    for note in dataset.warnings:
+        click.echo(f"note: {note}", err=True)
     with notes_on_stderr():
+        texts = [] if corpus is None else corpus_texts(Path(corpus), text_column=corpus_column)
         predictor = Predictor.load(model, execution=execution)
     with open_table_writer(Path(output_path)) as write:
         found = mine(predictor, pairs, corpus=texts, settings=settings, progress=Console())

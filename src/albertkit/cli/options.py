@@ -143,7 +143,7 @@ encoding_option = click.option(
 
 input_format_option = click.option(
     "--input-format",
-    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet"]),
+    type=click.Choice(["lines", "csv", "tsv", "jsonl", "parquet", "xlsx"]),
     show_default="lines",
     help="Format of standard input (--input -); files are recognized by their endings.",
 )

@@ -34,7 +34,7 @@ from albertkit.cli.options import (
     "input_path",
     type=click.Path(),
     show_default="none",
-    help="File with one text per line, or a table (.csv .tsv .jsonl .parquet); - is standard input.",
+    help="File with one text per line, or a table (.csv .tsv .jsonl .parquet .xlsx); - is standard input.",
 )
 @input_format_option
 @click.option(

@@ -73,7 +73,7 @@ def open_data(
     ('train', 'dev', 'test')
 
     Args:
-        data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl or .parquet, in .json (questions in
+        data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl, .parquet or .xlsx, in .json (questions in
             SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word per line; .txt if the task says so); or
             a folder with such files named train, dev (or validation) and test; or a table in memory (pandas, polars,
             pyarrow, Hugging Face datasets), or a dictionary of such tables by split.
@@ -94,7 +94,7 @@ def open_data(
     Raises:
         UsageError: the name is unknown (with the nearest one), or an option does not go with the data.
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     if isinstance(data, str | os.PathLike) and os.fspath(data) in DATASETS:
@@ -218,7 +218,7 @@ def load_dataset(
     Raises:
         UsageError: there is no such data set or split, or an option does not go with the data.
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
     source = open_data(
         data,

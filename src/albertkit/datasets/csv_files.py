@@ -104,14 +104,14 @@ class CsvReader:
                 yield CsvRecord(line, cells, problem)
 
 
-def column_names(header: Sequence[str], *, where: str) -> tuple[str, ...]:
+def column_names(header: Sequence[str], *, where: str, place: str = "line 1") -> tuple[str, ...]:
     """Return the names of the columns without blanks around them; columns without a name may be several.
 
     Raises:
         DataError: a name is there more than once.
     """
     names = tuple(name.strip() for name in header)
-    refuse_doubles(names, where=f"{where}, line 1")
+    refuse_doubles(names, where=f"{where}, {place}")
     return names
 
 

@@ -32,7 +32,7 @@ def require_file(path: Path) -> None:
     """
     if path.is_dir():
         raise DataError(
-            f"{path} is a folder; give one file: texts one per line, or a table (.csv .tsv .jsonl .parquet)"
+            f"{path} is a folder; give one file: texts one per line, or a table (.csv .tsv .jsonl .parquet .xlsx)"
         )
     if not path.is_file():
         raise DataError(f"{path}: there is no such file{nearest_file(path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from albertkit.data.examples import TextExample
@@ -48,13 +49,16 @@ def positive_pairs(dataset: Dataset, *, threshold: float | None = None) -> list[
 
 
 def corpus_texts(path: Path, *, text_column: str | None = None) -> list[str]:
-    """Return the texts of a file of lines or a table that are not blank.
+    """Return the texts of a file of lines or a table that are not blank; warn of what was found out about the table.
 
     Raises:
         DataError: the file cannot be read, or holds no text.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
-    texts = [text for piece in open_texts(path, text_column=text_column).pieces() for text in piece.texts]
+    file = open_texts(path, text_column=text_column)
+    for note in file.warnings:
+        warnings.warn(note, stacklevel=2)
+    texts = [text for piece in file.pieces() for text in piece.texts]
     found = [text for text in texts if text.strip()]
     if not found:
         raise DataError(f"{path}: holds no text")

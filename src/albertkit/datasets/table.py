@@ -58,12 +58,13 @@ def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
     """Open a table (its one split is "train", also called "all") or a folder of tables named by split.
 
     Args:
-        path: a file that ends in .csv, .tsv, .jsonl or .parquet, or a folder with train, dev or validation, test.
+        path: a file that ends in .csv, .tsv, .jsonl, .parquet or .xlsx, or a folder with train, dev or validation,
+            test.
         options: columns, task and labels.
 
     Raises:
         DataError: the file or folder is not there, a column is missing, or rows of the first split cannot be used.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
 
     def open_file(file: Path) -> Table:

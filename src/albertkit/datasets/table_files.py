@@ -1,6 +1,6 @@
-"""Rows of a CSV, TSV, JSONL or Parquet file of any size, by column name; the one reader of tables.
+"""Rows of a CSV, TSV, JSONL, Parquet or .xlsx file of any size, by column name; the one reader of tables.
 
-CSV is read by `csv_files`; in TSV, quotes are ordinary characters, as in GLUE.
+CSV is read by `csv_files`; in TSV, quotes are ordinary characters, as in GLUE. Of a workbook, the first sheet is read.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from albertkit.datasets.lines import Slice, ended_lines, lines_of
 from albertkit.datasets.rows import BadRows
 from albertkit.errors import DataError, UsageError
 from albertkit.io.parquet import open_parquet, parquet_errors
+from albertkit.io.xlsx import Sheet
 
 TableRow = tuple[str, list[Any]]
 """(place such as "line 3", values in the order of the columns asked for)."""
@@ -78,9 +79,9 @@ def open_table(path: Path, *, encoding: str | None = None, every_key: bool = Tru
             of its first row.
 
     Raises:
-        UsageError: there is no such encoding, or it is given for Parquet.
+        UsageError: there is no such encoding, or it is given for Parquet or .xlsx.
         DataError: the file does not exist, is empty, is not of its encoding or not what its ending says.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
     if not path.is_file():
         raise DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give the path of a table")
@@ -188,8 +189,7 @@ def _open_jsonl(path: Path, encoding: str | None, *, every_key: bool = True) -> 
 
 
 def _open_parquet(path: Path, encoding: str | None) -> Table:
-    if encoding is not None:
-        raise UsageError(f"--encoding {encoding} is for text files, but {path} is Parquet; leave it out")
+    _refuse_encoding(path, encoding)
     columns = tuple(open_parquet(path).schema_arrow.names)
     refuse_doubles(columns, where=str(path))
 
@@ -210,6 +210,49 @@ def _open_parquet(path: Path, encoding: str | None) -> Table:
     return Table(str(path), columns, rows)
 
 
+def _open_xlsx(path: Path, encoding: str | None) -> Table:
+    _refuse_encoding(path, encoding)
+    sheet = Sheet(path)
+    where = f"{path}, sheet {sheet.name}"
+    header = next(sheet.rows(), None)
+    if header is None:
+        other = f"; the sheet {sheet.others[0]} has: make it the first" if sheet.others else ""
+        raise DataError(f"{where}: the first sheet has no rows{other}")
+    if header.problems:
+        raise DataError(f"{where}, row {header.number}: {next(iter(header.problems.values()))}")
+    columns = column_names(header.cells, where=where, place=f"row {header.number}")
+
+    def rows(
+        names: Sequence[str], bad: BadRows, *, optional: Sequence[str] = (), part: Slice | None = None
+    ) -> Iterator[TableRow]:
+        assert part is None
+        needed = {columns.index(name): name for name in names}
+        indices = list(map(columns.index, (*names, *optional)))
+        found = sheet.rows()
+        next(found, None)
+        for number, cells, problems in found:
+            place = f"row {number}"
+            wrong = next((index for index in needed if index in problems), None)
+            if wrong is not None:
+                bad.add(place, f'column "{needed[wrong]}": {problems[wrong]}')
+            elif len(cells) > len(columns):
+                named = f"row {header.number} names {len(columns)} columns"
+                bad.add(place, f"a cell in column {len(cells)}, but {named}")
+            else:
+                cells += [""] * (len(columns) - len(cells))
+                yield place, [cells[index] for index in indices]
+
+    ignored = ", ".join(sheet.others)
+    note = f"{path}: read the first sheet, {sheet.name}; not read: {ignored}"
+    return Table(where, columns, rows, (note,) if ignored else ())
+
+
+def _refuse_encoding(path: Path, encoding: str | None) -> None:
+    if encoding is not None:
+        what = "Parquet" if path.suffix.lower() == ".parquet" else "a workbook"
+        raise UsageError(f"--encoding {encoding} is for text files, but {path} is {what}; leave it out")
+
+
 def _is_blank(path: Path, encoding: str | None) -> bool:
     return not any(line.strip() for _, line in lines_of(path, encoding=encoding))
 
@@ -223,7 +266,10 @@ _OPENERS: Mapping[str, Callable[[Path, str | None], Table]] = {
     ".tsv": _open_tsv,
     ".jsonl": _open_jsonl,
     ".parquet": _open_parquet,
+    ".xlsx": _open_xlsx,
 }
 
 TABLE_ENDINGS = tuple(_OPENERS)
 """Endings of the tables that can be read."""
+CELL_ENDINGS = (".csv", ".tsv", ".xlsx")
+"""Endings of the tables whose cells are all texts; where a row begins is known only after reading those before it."""

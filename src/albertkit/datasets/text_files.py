@@ -4,8 +4,8 @@
     file --pieces--> some thousand texts each, with second texts and other columns
     file --slices--> where each piece is --read--> the same piece, on another machine if needed
 
-Slices exist of lines, .jsonl and .parquet. CSV and TSV have none: whether a line feed ends a row of CSV is known only
-after reading all rows before it.
+Slices exist of lines, .jsonl and .parquet. CSV, TSV and .xlsx have none: whether a line feed ends a row of CSV is
+known only after reading all rows before it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from albertkit.datasets.line_slices import slices_of_lines
 from albertkit.datasets.lines import Slice, is_plain, lines_of, require_file
 from albertkit.datasets.parquet_slices import ParquetSlices
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
-from albertkit.datasets.table_files import Table, is_table, open_table
+from albertkit.datasets.table_files import CELL_ENDINGS, Table, is_table, open_table
 from albertkit.errors import DataError, UsageError
 from albertkit.io.parquet import parquet_errors
 
@@ -64,7 +64,7 @@ class TextFile:
     """Texts of a file, read from it each time they are asked for.
 
     Args:
-        path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
+        path: a table (.csv, .tsv, .jsonl, .parquet, .xlsx), or else a file of lines.
         columns: columns of a table, as `open_texts` chooses them.
         table: the open table, where there is one already.
         encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
@@ -165,7 +165,8 @@ class TextFile:
         return self.columns is not None and self.path.suffix.lower() == ".parquet"
 
     def _bad_rows(self) -> BadRows:
-        return BadRows(str(self.path), advice="repair the file")
+        where = str(self.path) if self._table is None else self._table.where
+        return BadRows(where, advice="repair the file")
 
     def _open_table(self) -> Table:
         self._table = self._table or open_table(self.path, encoding=self.encoding, every_key=False)
@@ -236,7 +237,7 @@ def open_texts(
     """Open a file of texts, and choose the columns of a table by its header or first row.
 
     Args:
-        path: a table (.csv, .tsv, .jsonl, .parquet), or else a file of lines.
+        path: a table (.csv, .tsv, .jsonl, .parquet, .xlsx), or else a file of lines.
         text_column: text column of a table; its usual names if None, of a table of pairs the first of the two.
         pair_column: with `pairs`, the column of second texts; found by its usual names if neither is given.
         trained: as `choose_texts`.
@@ -250,7 +251,7 @@ def open_texts(
         UsageError: there is no such encoding.
         DataError: the path is a folder or not there, the file is empty, holds JSON under another ending, or has no such
             column.
-        MissingExtraError: Parquet without pyarrow.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
     require_file(path)
     if not is_table(path):
@@ -280,8 +281,8 @@ def require_lines(path: Path) -> None:
     """
     if path.suffix.lower() in (".json", ".ndjson"):
         raise DataError(
-            f"{path}: texts come from a file with one text per line, or from a table (.csv .tsv .jsonl .parquet); "
-            "one JSON object per line goes into a .jsonl file"
+            f"{path}: texts come from a file with one text per line, or from a table (.csv .tsv .jsonl .parquet "
+            ".xlsx); one JSON object per line goes into a .jsonl file"
         )
 
 
@@ -289,9 +290,9 @@ def require_sliceable(path: Path) -> None:
     """Refuse a file that cannot be cut into slices.
 
     Raises:
-        UsageError: CSV, TSV, or lines that are not UTF-8 between line feeds.
+        UsageError: CSV, TSV, .xlsx, or lines that are not UTF-8 between line feeds.
     """
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in CELL_ENDINGS:
         raise UsageError(
             f"{path}: with --ray the input is .parquet, .jsonl or a file of lines; convert it, or leave --ray out"
         )
