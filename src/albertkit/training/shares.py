@@ -27,7 +27,7 @@ from albertkit.training.processes import Processes
 Pass = TypeVar("Pass")
 Result = TypeVar("Result")
 
-LEAST_TOKENS = 768
+LEAST_TOKENS = 384
 """Tokens of a step for each worker from which workers are faster than threads that share every operation. With fewer,
 the threads wait for each other at Python's lock (docs/performance.md)."""
 
