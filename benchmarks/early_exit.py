@@ -44,8 +44,8 @@ from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.io.files import write_json
 from albertkit.scoring.metrics import metric_title, score
-from albertkit.tasks.classification import ClassificationTask, unit_logits
-from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.tasks.exit_rules import ExitRule
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

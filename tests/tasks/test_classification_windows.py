@@ -16,9 +16,10 @@ from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model, save_model, with_task_head
-from albertkit.tasks.classification import CLASSIFICATION, unit_logits
+from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.tasks.classification.head import CLASSIFICATION as OBJECTIVE
 from albertkit.tasks.classification.windows import Windows, encode_windows, window_spans
+from albertkit.tasks.encoded import unit_logits
 from albertkit.text.tokenizer import Tokenizer
 
 WORDS = "the a film plot actor scene story it was is and with of in one two three very quite rather".split()

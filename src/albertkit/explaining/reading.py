@@ -15,8 +15,8 @@ from albertkit.data.words import split_words
 from albertkit.errors import UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import FloatArray
-from albertkit.tasks.classification import ClassificationTask, unit_logits
-from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.text.missing import MissingTokenizer
 
 _APOSTROPHES = "'\u2019"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from albertkit.batching.batch import Batch
 from albertkit.data.examples import TextExample
 from albertkit.data.frames import frame_of
-from albertkit.data.sample_text import sample_texts
 from albertkit.data.texts import InputError, examples_of, texts_of
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution, choose_execution
@@ -21,8 +18,7 @@ from albertkit.inference.running import FloatArray, Progress, Runtime, run_outpu
 from albertkit.io.vectors import cut, unit
 from albertkit.models.loaded import ExportedNetwork, Model, announce
 from albertkit.models.trained_columns import trained_columns
-from albertkit.tasks.classification import unit_logits
-from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.tasks.exit_rules import ExitRule
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.pooling import check_pooling
@@ -43,7 +39,11 @@ class Predictor:
     def __init__(self, model: Model, *, execution: Execution | None = None, runtime: Runtime | None = None) -> None:
         self.model = model
         self.execution = execution or choose_execution()
-        self.runtime: Runtime = runtime or _pytorch(model, self.execution)
+        if runtime is None:
+            from albertkit.inference.pytorch import runtime_of  # here, since exported models run without torch
+
+            runtime = runtime_of(model, self.execution)
+        self.runtime: Runtime = runtime
         self.truncation = Truncation()
         """How many of the texts so far were longer than the model reads."""
 
@@ -66,12 +66,14 @@ class Predictor:
         """
         exported = exported_folder(name)
         if exported is not None:
-            threads = (execution or choose_execution(device="cpu", precision="fp32")).threads
-            execution = Execution("cpu", "fp32", threads)
+            execution = Execution(
+                "cpu", "fp32", (execution or choose_execution(device="cpu", precision="fp32")).threads
+            )
             model, runtime = load_exported(exported, execution=execution)
             announce(model.notes)
             return cls(model, execution=execution, runtime=runtime)
         try:
+            from albertkit.inference.pytorch import runtime_of
             from albertkit.models.pretrained import load_model
         except ModuleNotFoundError as error:
             if error.name != "torch":
@@ -80,7 +82,7 @@ class Predictor:
         model = load_model(name)
         announce(model.notes)
         execution = execution or choose_execution()
-        return cls(model, execution=execution, runtime=_pytorch(model, execution, fixed_weights=fixed_weights))
+        return cls(model, execution=execution, runtime=runtime_of(model, execution, fixed_weights=fixed_weights))
 
     def __repr__(self) -> str:
         task = self.model.task
@@ -348,21 +350,3 @@ class Predictor:
 
         model = with_task_head(self.model, task=task, labels=labels, head=HeadSpec(tuple(hidden), norm, pooling))
         return Predictor(model, execution=self.execution)
-
-
-def _pytorch(model: Model, execution: Execution, *, fixed_weights: bool = False) -> Runtime:
-    from albertkit.inference.pytorch import PyTorchRuntime  # here, since exported models run without torch
-
-    return PyTorchRuntime(
-        model.network,
-        execution=execution,
-        task=model.task,
-        pooling=model.head.pooling,
-        sample=partial(_sample, model),
-        fixed_weights=fixed_weights,
-    )
-
-
-def _sample(model: Model) -> Batch:
-    longest = model.config.max_position_embeddings
-    return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))

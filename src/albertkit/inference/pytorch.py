@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import torch
 
 from albertkit.batching.batch import Batch
 from albertkit.config import HEAD_POOLINGS
+from albertkit.data.sample_text import sample_texts
 from albertkit.encoder.encoder import EncoderOutput
 from albertkit.encoder.int8_products import with_int8_products
 from albertkit.encoder.prepared import PreparedEncoder, can_prepare
 from albertkit.errors import UsageError
 from albertkit.hardware.device import Execution
 from albertkit.hardware.processor import capabilities
+from albertkit.models.loaded import Model
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.pooling import FIRST, head_states, pooled_features
@@ -143,3 +146,26 @@ class PyTorchRuntime:
         if output == "logits":
             return self.objective is not None and self.objective.reads == "sequences" and self.pooling in FIRST
         return output in ("pooled_output", "sop_logits", *FIRST)
+
+
+def runtime_of(model: Model, execution: Execution, *, fixed_weights: bool = False) -> PyTorchRuntime:
+    """Return the runtime of a model, whose int8 scales are measured on ordinary text.
+
+    Args:
+        model: network, tokenizer, task.
+        execution: device, precision, threads.
+        fixed_weights: see `PyTorchRuntime`.
+    """
+    return PyTorchRuntime(
+        model.network,
+        execution=execution,
+        task=model.task,
+        pooling=model.head.pooling,
+        sample=partial(_sample, model),
+        fixed_weights=fixed_weights,
+    )
+
+
+def _sample(model: Model) -> Batch:
+    longest = model.config.max_position_embeddings
+    return Batch.pack(model.tokenizer.sequences(sample_texts(), max_length=min(longest, 512)))

@@ -98,3 +98,20 @@ def take(targets: UnitTargets, units: IntArray) -> npt.NDArray[Any]:
     if isinstance(targets, list):
         return np.concatenate([targets[unit] for unit in units])
     return targets[units]
+
+
+def unit_logits(outputs: Sequence[npt.NDArray[np.float32]], encoded: Encoded) -> npt.NDArray[np.float32]:
+    """Return logits `[units, outputs]`: the mean over the sequences of each unit.
+
+    >>> unit_logits([np.zeros(2, np.float32)], Encoded([], np.array([1]), np.array([0]))).tolist()
+    [[0.0, 0.0]]
+    """
+    if not len(encoded):
+        return np.zeros((0, 0), np.float32)
+    rows = np.stack(list(outputs))
+    if len(rows) == len(encoded):
+        return rows
+    means: npt.NDArray[np.float32] = (np.add.reduceat(rows, encoded.starts, axis=0) / encoded.counts[:, None]).astype(
+        np.float32
+    )
+    return means

@@ -16,8 +16,9 @@ from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_outputs
 from albertkit.io.file_digests import model_digest
 from albertkit.models.model_files import model_source
-from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.taught import Lesson
+from albertkit.tasks.encoded import unit_logits
 from albertkit.tasks.task import Task
 from albertkit.training.row_cache import RowCache, Text
 from albertkit.training.settings import FinetuneSettings

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from albertkit.data.examples import TextExample
 from albertkit.inference.predictor import Predictor
-from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, RANGE, fit_temperature
+from albertkit.tasks.encoded import unit_logits
 from albertkit.training.encoded_splits import EncodedSplits
 
 

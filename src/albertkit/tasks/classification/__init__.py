@@ -15,7 +15,7 @@ from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
 from albertkit.tasks import TASKS
 from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
-from albertkit.tasks.encoded import Encoded
+from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.tasks.saved import SAVED
 from albertkit.tasks.task import Predictions, Task
 from albertkit.tasks.truncation import Truncation
@@ -342,21 +342,6 @@ class ClassificationTask(Task):
         from albertkit.tasks.classification.files import label_files
 
         return label_files(dataset, predictions)
-
-
-def unit_logits(outputs: Sequence[FloatArray], encoded: Encoded) -> FloatArray:
-    """Return logits `[units, outputs]`: the mean over the sequences of each unit.
-
-    >>> unit_logits([np.zeros(2, np.float32)], Encoded([], np.array([1]), np.array([0]))).tolist()
-    [[0.0, 0.0]]
-    """
-    if not len(encoded):
-        return np.zeros((0, 0), np.float32)
-    rows = np.stack(list(outputs))
-    if len(rows) == len(encoded):
-        return rows
-    means: FloatArray = (np.add.reduceat(rows, encoded.starts, axis=0) / encoded.counts[:, None]).astype(np.float32)
-    return means
 
 
 CLASSIFICATION = ClassificationTask("classification", "single_label_classification")

@@ -21,9 +21,10 @@ from albertkit.models.pretrained import with_task_head
 from albertkit.scoring.baseline import Baseline, majority_baseline
 from albertkit.scoring.metrics import score
 from albertkit.scoring.score import Score
-from albertkit.tasks.classification import ClassificationTask, unit_logits
+from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.classification.head import LinearHead
 from albertkit.tasks.classification.temperature import LEAST_EXAMPLES, fit_temperature, negative_log_likelihood
+from albertkit.tasks.encoded import unit_logits
 from albertkit.training.encoded_splits import EncodedSplit
 from albertkit.training.few_shot.baseline import cross_validated_tfidf
 from albertkit.training.few_shot.checks import FEW, check_rows, rows_per_label
