@@ -61,14 +61,12 @@ class Predictor:
             fixed_weights: whether nobody changes the weights afterwards: a short text then takes less time.
 
         Raises:
-            UsageError, CheckpointError: as `albertkit.models.pretrained.load_model` and
-                `albertkit.inference.exported.load_exported`.
+            UsageError, CheckpointError: as `models.pretrained.load_model` and `inference.exported.load_exported`.
         """
         exported = exported_folder(name)
         if exported is not None:
-            execution = Execution(
-                "cpu", "fp32", (execution or choose_execution(device="cpu", precision="fp32")).threads
-            )
+            threads = (execution or choose_execution(device="cpu", precision="fp32")).threads
+            execution = Execution("cpu", "fp32", threads)
             model, runtime = load_exported(exported, execution=execution)
             announce(model.notes)
             return cls(model, execution=execution, runtime=runtime)
