@@ -139,7 +139,7 @@ def _label_errors(
         return ()
     used = [row for row, one in enumerate(rows) if row not in skipped and isinstance(one.label, int)]
     labels = np.array([rows[row].label for row in used], np.int64)
-    if len(np.flatnonzero(np.bincount(labels) > 1)) < 2 if len(labels) else True:
+    if np.count_nonzero(np.bincount(labels) > 1) < 2:
         notes.append("label errors were not looked for: fewer than two labels have two rows each")
         return ()
     texts = [rows[row].text if rows[row].pair is None else (rows[row].text, rows[row].pair or "") for row in used]

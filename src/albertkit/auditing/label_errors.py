@@ -2,7 +2,8 @@
 
 Confident learning (Northcutt, Jiang, Chuang 2021) on out-of-fold probabilities. They are the mean of two logistic
 regressions, on a frozen encoder's vectors and on TF-IDF: the first knows what texts mean, the second knows words that
-only this data set uses. On polarity with 5 % of the labels flipped the mean finds more than either.
+only this data set uses. On polarity with 5 % of the labels flipped the mean is right more often than
+either (docs/auditing.md).
 """
 
 from __future__ import annotations
