@@ -206,3 +206,29 @@ def test_equals_transformers_at_base_size(activation: str, tmp_path: Path) -> No
 
 def test_output_type() -> None:
     assert isinstance(Encoder(TINY)(Batch.from_padded(*ragged(TINY, [5]).values())), EncoderOutput)
+
+
+@pytest.mark.parametrize("bf16", [False, True], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "run again"])
+@pytest.mark.parametrize("inner", [1, 2])
+def test_the_first_tokens_alone_give_the_same_gradients(inner: int, checkpointing: bool, bf16: bool) -> None:
+    config = replace(TINY, inner_group_num=inner, num_hidden_groups=2, num_hidden_layers=4)
+    torch.manual_seed(0)
+    encoder = Encoder(config).double().train() if not bf16 else Encoder(config).train()
+    encoder.gradient_checkpointing = checkpointing
+    rows = ragged(config, [7, 3, 7, 12])
+    batch = Batch.from_padded(rows["input_ids"], rows["input_mask"], rows["segment_ids"])
+    starts = torch.from_numpy(batch.starts)
+
+    def run(*, first_only: bool) -> list[torch.Tensor]:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            output = encoder(batch, first_only=first_only)
+        states = output.sequence_output if first_only else output.sequence_output[starts]
+        assert output.lengths.tolist() == ([1] * 4 if first_only else [7, 3, 7, 12])
+        loss = (states.sin().sum() + output.pooled_output.cos().sum()).to(states.dtype)
+        parameters = list(encoder.parameters())
+        return [states, output.pooled_output, *torch.autograd.grad(loss, parameters)]
+
+    for found, wanted in zip(run(first_only=True), run(first_only=False), strict=True):
+        tolerance = 0.03 * float(wanted.detach().abs().max()) if bf16 else 1e-10
+        torch.testing.assert_close(found, wanted, rtol=0, atol=tolerance)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.batching.cutting import cut_near_equal
-from albertkit.encoder.kernels import attend, attend_packed, on_device
+from albertkit.encoder.kernels import attend, attend_packed, distinct_rows, on_device
 from albertkit.encoder.linear import SharedLinear, shared_linear
 
 
@@ -158,17 +158,21 @@ class Attention(nn.Module):
         hidden: Float[Tensor, "tokens hidden"],
         plan: AttentionPlan,
         shared: tuple[SharedLinear, SharedLinear],
-    ) -> Float[Tensor, "tokens hidden"]:
+        wanted: Int[Tensor, " wanted"] | None = None,
+    ) -> Float[Tensor, "rows hidden"]:
         """Attend within each sequence, add the input, normalize.
 
         Args:
             hidden: `[tokens, hidden]`.
             plan: the layout from `plan_attention` for these tokens.
             shared: what `shared` returned in this pass.
+            wanted: the rows to return, each once; all if None.
         """
         projections, output = shared
         projected = projections(hidden)  # T 3H
         context = self._packed(projected, plan) if plan.offsets is not None else self._by_groups(projected, plan)
+        if wanted is not None:
+            context, hidden = distinct_rows(context, wanted), distinct_rows(hidden, wanted)
         mixed = output(context)
         normalized: Tensor = self.norm(hidden + self.dropout(mixed))
         return normalized

@@ -35,6 +35,12 @@ class EncoderOutput:
     hidden_states: tuple[Tensor, ...] | None = None
     """On request: the embeddings' output and each layer's, shaped like `sequence_output`."""
 
+    @staticmethod
+    def of_first_tokens(hidden: Float[Tensor, "sequences hidden"], pooled: Tensor) -> EncoderOutput:
+        """Return the output of sequences of which only the first token is left, `[sequences, hidden]`."""
+        ones = torch.ones(len(hidden), dtype=torch.int64, device=hidden.device)
+        return EncoderOutput(hidden, pooled, ones, torch.zeros_like(ones))
+
 
 class Encoder(nn.Module):
     """The ALBERT network up to and with the pooler.
@@ -80,6 +86,7 @@ class Encoder(nn.Module):
         attention_mask: Int[Tensor, "batch seq"] | None = None,
         token_type_ids: Int[Tensor, "batch seq"] | None = None,
         with_hidden_states: bool = False,
+        first_only: bool = False,
     ) -> EncoderOutput | Tensor:
         """Encode a packed batch, or padded tensors.
 
@@ -89,12 +96,14 @@ class Encoder(nn.Module):
             attention_mask: 1 for a token, 0 for padding, `[batch, seq]`; default: all tokens.
             token_type_ids: segments, `[batch, seq]`; default: all 0.
             with_hidden_states: also return the states after the embeddings and after each layer.
+            first_only: whether only the first token of each sequence is needed of a packed batch: the last layer runs
+                little more than there, and the output is as if each sequence were that token.
 
         Raises:
             UsageError: neither form is given, a sequence is longer than the positions, an id lies outside the tables.
         """
         if batch is not None:
-            output = self._encode(batch, with_hidden_states)
+            output = self._encode(batch, with_hidden_states, first_only)
         elif input_ids is not None:
             output = self._encode_padded(input_ids, attention_mask, token_type_ids, with_hidden_states)
         else:
@@ -125,9 +134,9 @@ class Encoder(nn.Module):
             None if packed.hidden_states is None else tuple(map(spread, packed.hidden_states)),
         )
 
-    def _encode(self, batch: Batch, with_hidden_states: bool) -> EncoderOutput:
+    def _encode(self, batch: Batch, with_hidden_states: bool, first_only: bool = False) -> EncoderOutput:
         self.check(batch)
-        walk = EncoderWalk(self, batch)
+        walk = EncoderWalk(self, batch, first_only=first_only and not with_hidden_states)
         if not with_hidden_states:
             return full_depth(walk)
         states = (walk.hidden, *(walk.hidden for _ in run_layers(walk)))
@@ -161,12 +170,14 @@ class EncoderWalk:
     Args:
         encoder: in training or in evaluation mode.
         batch: packed sequences that passed `Encoder.check`.
+        first_only: whether the first tokens' states are enough of the last layer.
         pooled: whether to compute `pooled_output`; else it holds the first tokens' states.
     """
 
-    def __init__(self, encoder: Encoder, batch: Batch, *, pooled: bool = True) -> None:
+    def __init__(self, encoder: Encoder, batch: Batch, *, first_only: bool = False, pooled: bool = True) -> None:
         self.num_layers = encoder.active_layers
-        self._encoder, self._pooled = encoder, pooled
+        self._encoder, self._first_only, self._pooled = encoder, first_only, pooled
+        self._first: Tensor | None = None
         rows = self._lay_out(batch)
         ids = (batch.input_ids, batch.token_type_ids, batch.positions)
         words, self._segments, positions = (self._tensor(array, rows) for array in ids)
@@ -179,14 +190,23 @@ class EncoderWalk:
         return self._hidden[: self.batch.tokens]
 
     def layer(self, number: int) -> None:
-        """Run a layer."""
+        """Run a layer; of the last one with `first_only`, return only the first tokens."""
         group, shared = self._groups[self._encoder.config.group_of_layer(number)]
-        self._hidden = group(self._hidden, self._plan, shared, checkpointing=self._encoder.gradient_checkpointing)
+        last = self._first_only and number == self.num_layers - 1
+        wanted = self._tensor(self.batch.starts) if last else None
+        checkpointing = self._encoder.gradient_checkpointing
+        hidden = group(self._hidden, self._plan, shared, checkpointing=checkpointing, wanted=wanted)
+        if last:
+            self._first = hidden
+        else:
+            self._hidden = hidden
 
     def finish(self) -> EncoderOutput:
         """Return the states after the layers so far."""
-        first = distinct_rows(self._hidden, self._tensor(self.batch.starts))
+        first = distinct_rows(self._hidden, self._tensor(self.batch.starts)) if self._first is None else self._first
         pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
+        if self._first is not None:
+            return EncoderOutput.of_first_tokens(first, pooled)
         return EncoderOutput(self.hidden, pooled, self._tensor(self.batch.lengths), self._segments[: self.batch.tokens])
 
     def keep(self, numbers: IntArray) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -93,10 +93,14 @@ class Layer(nn.Module):
         return LayerWeights(self.attention.shared(), self.ffn.shared())
 
     def forward(
-        self, hidden: Float[Tensor, "tokens hidden"], plan: AttentionPlan, weights: LayerWeights
-    ) -> Float[Tensor, "tokens hidden"]:
-        """Apply the layer to `[tokens, hidden]` laid out by `plan`."""
-        result: Tensor = self.ffn(self.attention(hidden, plan, weights.attention), weights.ffn)
+        self,
+        hidden: Float[Tensor, "tokens hidden"],
+        plan: AttentionPlan,
+        weights: LayerWeights,
+        wanted: Int[Tensor, " wanted"] | None = None,
+    ) -> Float[Tensor, "rows hidden"]:
+        """Apply the layer to `[tokens, hidden]` laid out by `plan`; return all rows, or only those that are wanted."""
+        result: Tensor = self.ffn(self.attention(hidden, plan, weights.attention, wanted), weights.ffn)
         return result
 
 
@@ -123,7 +127,8 @@ class Group(nn.Module):
         shared: list[LayerWeights],
         *,
         checkpointing: bool = False,
-    ) -> Float[Tensor, "tokens hidden"]:
+        wanted: Int[Tensor, " wanted"] | None = None,
+    ) -> Float[Tensor, "rows hidden"]:
         """Apply the inner layers one after the other.
 
         Args:
@@ -131,10 +136,12 @@ class Group(nn.Module):
             plan: how the tokens are laid out.
             shared: what `shared` returned in this pass.
             checkpointing: see `Encoder.gradient_checkpointing`.
+            wanted: rows that the last one returns, each once; all if None.
         """
         for layer, weights in zip(self.layers, shared, strict=True):
+            rows = wanted if layer is self.layers[-1] else None
             if checkpointing and torch.is_grad_enabled():
-                hidden = checkpoint(layer, hidden, plan, weights, use_reentrant=False)
+                hidden = checkpoint(layer, hidden, plan, weights, rows, use_reentrant=False)
             else:
-                hidden = layer(hidden, plan, weights)
+                hidden = layer(hidden, plan, weights, rows)
         return hidden

@@ -183,7 +183,7 @@ class PreparedEncoder:
         pooled = _joined([one.pooled_output for one in found]).index_select(0, sequences)
         hidden = _joined([one.sequence_output for one in found])
         if first_only:
-            return _first_tokens(hidden.index_select(0, sequences), pooled)
+            return EncoderOutput.of_first_tokens(hidden.index_select(0, sequences), pooled)
         rows = torch.from_numpy(put_back([batch.rows_of(part) for part in parts]))
         return _all_tokens(hidden.index_select(0, rows), pooled, batch)
 
@@ -238,7 +238,7 @@ class PreparedWalk:
         pooled = torch.tanh(self._encoder.pooler(first)) if self._pooled else first
         count = len(self.batch)
         if self._first is not None:
-            return _first_tokens(first[:count], pooled[:count])
+            return EncoderOutput.of_first_tokens(first[:count], pooled[:count])
         return _all_tokens(self._hidden[: self.batch.tokens], pooled[:count], self.batch)
 
     def keep(self, numbers: IntArray) -> None:
@@ -251,11 +251,6 @@ class PreparedWalk:
         self.batch = batch
         self._micro_batch = MicroBatch.of(batch, dtype=self._encoder.dtype)
         self._starts = torch.from_numpy(extended(batch.starts, rounded_rows(len(batch), self._encoder.dtype)))
-
-
-def _first_tokens(hidden: Tensor, pooled: Tensor) -> EncoderOutput:
-    ones = torch.ones(len(hidden), dtype=torch.int64)
-    return EncoderOutput(hidden, pooled, ones, torch.zeros_like(ones))
 
 
 def _all_tokens(hidden: Tensor, pooled: Tensor, batch: Batch) -> EncoderOutput:

@@ -81,17 +81,19 @@ class EarlyExitRuntime:
     def _leave(self, batch: Batch) -> Left:
         network = self.network.in_evaluation_mode()
         heads = every_head(network, head=self.task.head)
-        pooled = self.pooling == "pooler"
+        first_only, pooled = self.pooling in FIRST, self.pooling == "pooler"
         network.encoder.check(batch)
         prepared = self.whole.prepared()
         with torch.inference_mode():
             if prepared is not None:
-                return self._in_parts(prepared, batch, heads, pooled=pooled)
+                return self._in_parts(prepared, batch, heads, first_only=first_only, pooled=pooled)
             with self.execution.autocast():
-                return leave_early(EncoderWalk(network.encoder, batch, pooled=pooled), decide=self._decide(heads))
+                walk = EncoderWalk(network.encoder, batch, first_only=first_only, pooled=pooled)
+                return leave_early(walk, decide=self._decide(heads))
 
-    def _in_parts(self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList, *, pooled: bool) -> Left:
-        first_only = self.pooling in FIRST
+    def _in_parts(
+        self, prepared: PreparedEncoder, batch: Batch, heads: nn.ModuleList, *, first_only: bool, pooled: bool
+    ) -> Left:
         threads = self.execution.threads
         parts = cut_evenly(batch.lengths, max_tokens=_PART_TOKENS, workers=threads)
 

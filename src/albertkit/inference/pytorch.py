@@ -23,7 +23,7 @@ from albertkit.hardware.processor import capabilities
 from albertkit.models.loaded import Model
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import objective_of
-from albertkit.tasks.pooling import FIRST, head_states, pooled_features
+from albertkit.tasks.pooling import FIRST, head_states, pooled_features, reads_first_only
 from albertkit.tasks.task import Task
 
 
@@ -107,6 +107,7 @@ class PyTorchRuntime:
 
     def _encode(self, network: Network, batch: Batch, outputs: Collection[str]) -> EncoderOutput:
         prepared = self.prepared()
+        first_only = all(self._reads_first(name) for name in outputs)
         if prepared is None:
             kept = network.encoder.embeddings.word.weight.dtype
             if self._dtype is torch.bfloat16 and kept is not torch.float32:
@@ -114,10 +115,9 @@ class PyTorchRuntime:
                     f"weights in {str(kept).removeprefix('torch.')} cannot run in bf16 here: call .float() on the "
                     "network first, or use precision fp32"
                 )
-            encoded: EncoderOutput = network(batch)
+            encoded: EncoderOutput = network(batch, first_only=first_only)
             return encoded
         with torch.autocast("cpu", enabled=False):
-            first_only = all(self._reads_first(name) for name in outputs)
             return prepared(batch, first_only=first_only, threads=self.execution.threads)
 
     @property
@@ -144,7 +144,7 @@ class PyTorchRuntime:
     def _reads_first(self, output: str) -> bool:
         """Return whether an output reads only the first tokens' states."""
         if output == "logits":
-            return self.objective is not None and self.objective.reads == "sequences" and self.pooling in FIRST
+            return self.objective is not None and reads_first_only(reads=self.objective.reads, pooling=self.pooling)
         return output in ("pooled_output", "sop_logits", *FIRST)
 
 

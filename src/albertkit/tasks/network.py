@@ -33,9 +33,9 @@ class Network(nn.Module):
         """Shape of the encoder."""
         return self.encoder.config
 
-    def forward(self, batch: Batch, *, with_hidden_states: bool = False) -> EncoderOutput:
-        """Encode a packed batch; the caller applies the heads."""
-        output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states)
+    def forward(self, batch: Batch, *, with_hidden_states: bool = False, first_only: bool = False) -> EncoderOutput:
+        """Encode a packed batch, see `Encoder.forward`; the caller applies the heads."""
+        output: EncoderOutput = self.encoder(batch, with_hidden_states=with_hidden_states, first_only=first_only)
         return output
 
     def in_evaluation_mode(self, *, copied: bool = False) -> Network:

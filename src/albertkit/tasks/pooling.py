@@ -83,6 +83,16 @@ def pooled_features(encoded: EncoderOutput, *, pooling: str) -> Float[Tensor, "s
     return torch.cat([first, second, (first - second).abs(), first * second], dim=1)
 
 
+def reads_first_only(*, reads: str, pooling: str) -> bool:
+    """Return whether a head reads only the first token of each sequence.
+
+    Args:
+        reads: `sequences` or `tokens`, as the task's objective says.
+        pooling: for sequences, see `pooled_features`.
+    """
+    return reads == "sequences" and pooling in FIRST
+
+
 def head_states(encoded: EncoderOutput, *, reads: str, pooling: str) -> Float[Tensor, "rows width"]:
     """Return what a head reads of a packed batch, in fp32: `[sequences, width]`, or `[tokens, hidden]`.
 

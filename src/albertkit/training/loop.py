@@ -19,7 +19,7 @@ from albertkit.hardware.device import Execution
 from albertkit.tasks.encoded import Encoded, UnitTargets, take
 from albertkit.tasks.network import Network
 from albertkit.tasks.objective import Objective, mean_by_unit
-from albertkit.tasks.pooling import head_states
+from albertkit.tasks.pooling import head_states, reads_first_only
 from albertkit.training.shares import Shares
 
 Indices = npt.NDArray[np.int64]
@@ -71,8 +71,10 @@ class TextInputs:
 
     def states(self, units: Indices) -> Tensor:
         """Encode the units' sequences and return what the head reads in fp32."""
+        first_only = reads_first_only(reads=self.reads, pooling=self.pooling)
         with self.execution.autocast():
-            return head_states(self.network(self.batch(units)), reads=self.reads, pooling=self.pooling)
+            encoded = self.network(self.batch(units), first_only=first_only)
+            return head_states(encoded, reads=self.reads, pooling=self.pooling)
 
     def batch(self, units: Indices) -> Batch:
         """Pack the units' sequences."""
