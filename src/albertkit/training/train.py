@@ -74,6 +74,7 @@ def train(
     settings = resolved.settings
     run = run or Run(training_execution(settings, to="train"))
     set_seed(settings.seed)
+    embedding = model.embedding
     model = _with_head(model, splits, resolved)
     run.note((*run.folder.notes, *model.notes, *splits.notes))
     predictor = Predictor(model, execution=run.execution)
@@ -92,9 +93,8 @@ def train(
     if resolved.loop is None:
         from albertkit.training.few_shot.train import FewShotTraining
 
-        few_shot = FewShotTraining(predictor, encoded.train, resolved, run).choose_and_train(
-            scores_itself=encoded.test is encoded.train
-        )
+        training = FewShotTraining(predictor, encoded.train, resolved, run, embedding=embedding)
+        few_shot = training.choose_and_train(scores_itself=encoded.test is encoded.train)
         predictor, epochs, best_epoch, scored = few_shot.predictor, few_shot.epochs, 1, few_shot.scored
         chosen_by, temperature, reason = few_shot.split, few_shot.temperature, few_shot.reason
         if scored is not None:

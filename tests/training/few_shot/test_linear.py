@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.training.few_shot.linear import fit_linear
 
 
@@ -14,6 +15,17 @@ def rows(labels: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     targets = np.repeat(np.arange(labels), 11)
     centres = random.randn(labels, 7)
     return (3 + 0.5 * (centres[targets] + random.randn(len(targets), 7))).astype(np.float32), targets
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_behind_a_map_it_is_the_head_of_the_mapped_features(labels: int) -> None:
+    features, targets = rows(labels)
+    random = np.random.RandomState(5)
+    dense = Dense(random.randn(9, 7).astype(np.float32), random.randn(9).astype(np.float32))
+    behind = fit_linear(features, targets, num_labels=labels, strength=0.01, dense=dense)
+    mapped = fit_linear(dense(features), targets, num_labels=labels, strength=0.01)
+    assert behind.weight.shape == (labels, 7)
+    np.testing.assert_allclose(behind(features), mapped(dense(features)), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("labels", [2, 3, 5])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from albertkit.batching.batch import IntArray
 from albertkit.batching.cutting import cut_by_tokens
+from albertkit.checkpoints.dense import Dense
 from albertkit.hardware.device import Execution
 from albertkit.tasks.encoded import Encoded
 from albertkit.tasks.network import Network
@@ -109,6 +110,7 @@ def contrast_steps(
     steps: int,
     batch_tokens: int,
     seed: int,
+    dense: Dense | None = None,
 ) -> Iterator[Step]:
     """Train the layers of `network` on pairs of some units; word embeddings stay, since few texts hold few words.
 
@@ -122,6 +124,7 @@ def contrast_steps(
         steps: optimizer steps.
         batch_tokens: the most tokens of one forward pass.
         seed: random seed of the pairs and of dropout.
+        dense: map of the vectors.
 
     Yields:
         Each step that was made.
@@ -143,7 +146,7 @@ def contrast_steps(
     device = execution.torch_device
     inputs = TextInputs(network, encoded, execution=execution, pooling=pooling)
     yield from train_steps(
-        HeadTraining(inputs, SimilarityHead().to(device), ContrastObjective(), targets, device),
+        HeadTraining(inputs, SimilarityHead(dense).to(device), ContrastObjective(), targets, device),
         build_optimizer("adamw", [network.encoder], weight_decay=0.01),
         StepPlan(plan, rate, steps, clip_norm=1.0, seed=seed),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from albertkit.checkpoints.dense import Dense
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import RunError
@@ -17,6 +18,7 @@ from albertkit.evaluation.few_shot import FewShotChoice
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import run_per_sequence
 from albertkit.io.progress import counted
+from albertkit.models.loaded import EmbeddingSpec
 from albertkit.models.pretrained import with_task_head
 from albertkit.scoring.baseline import Baseline, majority_baseline
 from albertkit.scoring.metrics import score
@@ -85,18 +87,28 @@ class FewShotTraining:
         train: the training rows, tokenised.
         resolved: every choice.
         run: where it computes, writes and reports.
+        embedding: what the starting model's vectors are; heads on the same pooling are fitted behind its map.
 
     Raises:
         DataError: a label has one row or none.
     """
 
-    def __init__(self, predictor: Predictor, train: EncodedSplit, resolved: Resolved, run: Run) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        train: EncodedSplit,
+        resolved: Resolved,
+        run: Run,
+        *,
+        embedding: EmbeddingSpec | None = None,
+    ) -> None:
         assert isinstance(train.targets, np.ndarray)
         self.predictor, self.train, self.settings, self.run = predictor, train, resolved.settings, run
         dataset, labels = train.dataset, predictor.labels
         check_rows(dataset, train.targets, labels=labels)
         folds = stratified_folds(train.targets, seed=self.settings.seed)
         self.problem = Problem(train.targets, len(labels), folds, dataset.metrics[0], resolved.class_weights)
+        self.embedding = embedding
         self.steps = planned_steps(train.encoded)
         """Of one training on contrastive pairs."""
 
@@ -173,8 +185,13 @@ class FewShotTraining:
             raise RunError("the encoder's outputs are not finite; try --precision fp32, or another --model")
         return features
 
+    def _dense(self, pooling: str) -> Dense | None:
+        dense = None if self.embedding is None else self.embedding.dense_after(pooling)
+        return None if dense is None or dense.activation != "identity" else dense  # only linear maps make one
+
     def _frozen_way(self, rows: FloatArray, pooling: str) -> Way:
-        return cross_validate(f"frozen_{pooling}", lambda _: rows, self.problem, pooling=pooling)
+        dense = self._dense(pooling)
+        return cross_validate(f"frozen_{pooling}", lambda _: rows, self.problem, pooling=pooling, dense=dense)
 
     def _contrastive_way(self, pooling: str, *, rival: Way) -> Way:
         problem, model = self.problem, self.predictor.model
@@ -190,7 +207,13 @@ class FewShotTraining:
                 return self._features(trained, pooling)
 
             return cross_validate(
-                f"contrastive_{pooling}", features_of, problem, pooling=pooling, contrastive=True, rival=rival
+                f"contrastive_{pooling}",
+                features_of,
+                problem,
+                pooling=pooling,
+                dense=self._dense(pooling),
+                contrastive=True,
+                rival=rival,
             )
 
     def _contrasted_features(self, pooling: str) -> FloatArray:
@@ -212,6 +235,7 @@ class FewShotTraining:
             steps=self.steps,
             batch_tokens=self.settings.batch_tokens,
             seed=self.settings.seed,
+            dense=self._dense(pooling),
         )
 
     def _report(self, way: Way) -> None:
@@ -230,6 +254,7 @@ class FewShotTraining:
             num_labels=problem.num_labels,
             strength=chosen.strength,
             weights=problem.weights,
+            dense=chosen.dense,
         )
         assert start.task is not None
         spec = replace(start.head, pooling=chosen.pooling)
