@@ -53,6 +53,16 @@ class ReadOptions:
         if self.task is not None and self.task not in (*TASKS, *ENDINGS):
             raise UsageError(f'unknown task "{self.task}"{did_you_mean(self.task, TASKS)} (known: {", ".join(TASKS)})')
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that were given, by the name of their option."""
+        named = {
+            "text_column": self.text_column,
+            "pair_column": self.pair_column,
+            "label_column": self.label_column,
+        }
+        return {option: column for option, column in named.items() if column is not None}
+
 
 def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encoding: str | None = None) -> str | None:
     """Return the task of `ENDINGS` that a file or folder is for, or None if it is a table of texts or unknown.
@@ -81,7 +91,7 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encodi
         return "question_answering"
     if ending in COLUMN_ENDINGS:
         return "token_classification"
-    return _task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
+    return task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
 
 
 def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
@@ -139,7 +149,8 @@ def _keys(path: Path, encoding: str | None) -> set[str]:
         return set()
 
 
-def _task_of_keys(keys: set[str]) -> str | None:
+def task_of_keys(keys: set[str]) -> str | None:
+    """Return the task of `ENDINGS` that rows with such keys are for, or None if they are texts."""
     if {"question", "context", "answers"} <= keys:
         return "question_answering"
     if {"question", "options"} <= keys:
@@ -149,7 +160,7 @@ def _task_of_keys(keys: set[str]) -> str | None:
 
 
 Read = Callable[[Any, Dataset, bool], Dataset]
-"""(file or table in memory, the split without rows, whether it may lack what is to be predicted) -> the split."""
+"""(file or open table, the split without rows, whether it may lack what is to be predicted) -> the split."""
 
 
 def own_source(
