@@ -12,6 +12,8 @@ from tests.local_hub import Hub, local_hub
 from tests.tiny import keyword_rows
 
 pytest.importorskip("datasets")
+# The library leaves CSV files open before 5.2.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture

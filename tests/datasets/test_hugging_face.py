@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.local_hub import Hub, local_hub
+from tests.local_server import Served, serving
 
 from albertkit.datasets import load_dataset, open_data
 from albertkit.datasets.hugging_face import fetch_hugging_face
@@ -23,6 +24,8 @@ from albertkit.io.manifest import changed_files, read_manifest
 from albertkit.io.progress import Silent
 
 library = pytest.importorskip("datasets")
+# The library leaves CSV files open before 5.2.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 CARD = """---
 configs:
@@ -132,6 +135,7 @@ def test_a_config_of_a_folder(tmp_path: Path) -> None:
         parquet(given, tmp_path / "films" / config / "train-0.parquet")
     (tmp_path / "films" / "README.md").write_text(CARD.partition("  - split: validation")[0] + "---\n")
     assert len(load_dataset("hf:./films/mood")) == 2
+    (tmp_path / "README.md").write_text("---\na: [\n---\n")  # that of the folder above may be anything
     with pytest.raises(
         UsageError, match=r"^hf:\./films has 2 configs \(stars, mood\); choose one, such as hf:\./films/stars$"
     ):
@@ -290,6 +294,7 @@ def test_a_cut_download_goes_on(hub: Hub) -> None:
         ("hf:org/none", 'No data set "org/none" at revision "main" .* or it is private; .*hf:ORG/NAME/CONFIG'),
         ("hf:org/lines@v9", 'No data set "org/lines" at revision "v9"'),
         ("hf:org/films", r"hf:org/films has 2 configs \(stars, mood\); choose one, such as hf:org/films/stars"),
+        ("hf:org/films@main", "choose one, such as hf:org/films/stars@main"),
         ("hf:org/films/mod", r'no config "mod"; did you mean "mood"\? \(configs: stars, mood\)'),
         ("hf:org/lines/x", r'no config "x" \(configs: default\)'),
         ("hf:org/gated", r"agreed to its terms on .*/datasets/org/gated; agree there, then fetch it with `hf download"),
@@ -315,6 +320,23 @@ def test_what_the_hub_cannot_give(name: str, words: str, hub: Hub) -> None:
         assert found is not None
         with pytest.raises(DownloadError, match="downloads are turned off; run `albertkit download"):
             fetch_hugging_face(name, progress=Silent(), offline=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>", "does not answer in JSON"),
+        (b"[" * 10**5, "does not answer in JSON"),
+        (b"{}", "does not answer as the hub does"),
+        (b'{"id": "org/films", "sha": "x", "siblings": []}', r"names \('org/films', 'x'\), which the hub never does"),
+    ],
+    ids=["page", "deep", "empty", "commit"],
+)
+def test_a_server_that_is_no_hub(content: bytes, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({"/api/datasets/org/films/revision/main": Served(content)}) as server:
+        monkeypatch.setenv("ALBERTKIT_HUB_URL", server.url)
+        with pytest.raises(DownloadError, match=words):
+            fetch_hugging_face("hf:org/films", progress=Silent(), consent=granted)
 
 
 @pytest.mark.usefixtures("hub")

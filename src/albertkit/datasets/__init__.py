@@ -134,8 +134,8 @@ def open_data(
         skip_bad_rows=skip_bad_rows,
         encoding=encoding,
     )
-    name = os.fspath(data) if isinstance(data, str | os.PathLike) else ""
-    if not name or name.startswith(HUGGING_FACE):
+    name = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+    if name is None or name.startswith(HUGGING_FACE):
         shown = name or f"a {type(data).__name__}"
         for option, value in (("data_dir", data_dir), ("encoding", encoding)):
             if value is not None:

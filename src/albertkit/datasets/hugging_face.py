@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,9 @@ def fetch_hugging_face(
 
     def finish(folder: Path, target: Path) -> None:
         with TemporaryDirectory(dir=folder.parent) as cache, _one_sentence(name):
-            _builder(folder, known.config, where=name, cache=Path(cache)).download_and_prepare()
-            _builder(folder, known.config, where=name, cache=Path(cache)).as_dataset().save_to_disk(str(target))
+            builder = _builder(folder, known.config, where=name, cache=Path(cache))
+            builder.download_and_prepare()
+            builder.as_dataset().save_to_disk(str(target))
 
     return fetch_hub_dataset(
         known,
@@ -112,7 +113,9 @@ def _require_library(name: str) -> None:
 def _place(name: str) -> tuple[Path, str | None]:
     """Return the folder of a data set, and the config: the last part where the README.md above declares it."""
     path = Path(name.removeprefix(HUGGING_FACE)).expanduser()
-    configs = [str(config.get("config_name")) for config in _declared(path.parent, where=name)]
+    configs: list[str] = []
+    with suppress(DataError):  # the folder above may be anything
+        configs = [str(config.get("config_name")) for config in _declared(path.parent, where=name)]
     if path.name in configs:
         return path.parent, path.name
     if not path.is_dir():
@@ -178,9 +181,9 @@ def _builder(folder: Path, config: str | None, *, where: str, cache: Path) -> An
             raise
         shown = ", ".join(names)
         if config is None:
-            raise UsageError(
-                f"{where} has {len(names)} configs ({shown}); choose one, such as {where}/{names[0]}"
-            ) from error
+            base, at, revision = where.partition("@")
+            one = f"{base}/{names[0]}{at}{revision}"
+            raise UsageError(f"{where} has {len(names)} configs ({shown}); choose one, such as {one}") from error
         raise UsageError(f'{where}: no config "{config}"{did_you_mean(config, names)} (configs: {shown})') from error
     if found.name not in _FORMATS:
         raise DataError(

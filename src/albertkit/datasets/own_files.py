@@ -25,7 +25,8 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
 }
 """Task -> endings of its files."""
 
-_SPLITS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
+"""The splits of a user's own data, in their order."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encodi
     if path.is_dir():
         known = {*QUESTION_ENDINGS, *COLUMN_ENDINGS, *ROW_ENDINGS}
         files = {_split(file): file for file in sorted(path.iterdir()) if file.suffix.lower() in known}
-        first = next((files[split] for split in _SPLITS if split in files), None)  # test may lack what tells
+        first = next((files[split] for split in SPLITS if split in files), None)  # test may lack what tells
         return None if first is None else task_of(first, by_keys=by_keys, encoding=encoding)
     ending = path.suffix.lower()
     if ending in QUESTION_ENDINGS:
@@ -129,7 +130,7 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
     if task is None and len({file.suffix.lower() for file in found.values()}) > 1:
         names = ", ".join(file.name for file in found.values())
         raise DataError(f"{path}: {names} have different file types; convert them to one type")
-    return {split: found[split] for split in _SPLITS if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
@@ -139,7 +140,7 @@ def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
 
 def _split(file: Path) -> str | None:
     split = SPLIT_ALIASES.get(file.stem, file.stem)
-    return split if split in _SPLITS and file.is_file() else None
+    return split if split in SPLITS and file.is_file() else None
 
 
 def _keys(path: Path, encoding: str | None) -> set[str]:

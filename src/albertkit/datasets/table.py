@@ -23,7 +23,7 @@ from albertkit.datasets.labels import (
     zeros_and_ones,
 )
 from albertkit.datasets.lines import Slice
-from albertkit.datasets.own_files import ReadOptions, own_source, split_files
+from albertkit.datasets.own_files import SPLITS, ReadOptions, own_source, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
 from albertkit.datasets.table_files import Table, TableRow, open_table
 from albertkit.errors import DataError
@@ -89,11 +89,8 @@ def frame_tables(data: Any, *, name: str, advice: str = "") -> dict[str, Table]:
     tables = {SPLIT_ALIASES.get(split, split): _frame_table(each, split, name, advice) for split, each in given.items()}
     if not tables:
         raise DataError(f"{name} is empty; give a table, or a dictionary such as {{'train': table, 'test': table}}")
-    order = sorted(tables, key=lambda split: _ORDER.index(split) if split in _ORDER else len(_ORDER))
+    order = sorted(tables, key=lambda split: SPLITS.index(split) if split in SPLITS else len(SPLITS))
     return {split: tables[split] for split in order}
-
-
-_ORDER = ("train", "dev", "test")
 
 
 def _frame_table(value: Any, split: str, name: str, advice: str) -> Table:
