@@ -21,9 +21,10 @@ TOKEN = "hf_" + "t" * 34
 
 @dataclass
 class Repository:
-    """One model: its commits, the newest last, each with all files; the objects of large ones."""
+    """One model or data set: its commits, the newest last, each with all files; the objects of large ones."""
 
     private: bool = False
+    gated: bool = False
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def files(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
@@ -33,13 +34,24 @@ class Repository:
 
 @dataclass
 class Hub:
-    """Its address, its repositories, and what was asked."""
+    """Its address, its repositories (those of data sets are called datasets/ORG/NAME), and what was asked."""
 
     url: str = ""
     repositories: dict[str, Repository] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    """Old name of a data set -> its name now."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     """(method, path, Authorization)."""
+
+    def add_dataset(self, name: str, files: dict[str, bytes]) -> str:
+        """Commit the files of a data set; those of Parquet are objects. Return the commit."""
+        repository = self.repositories.setdefault(f"datasets/{name}", Repository())
+        commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
+        repository.commits[commit] = files
+        large = {each: content for each, content in files.items() if each.endswith(".parquet")}
+        self.objects |= {hashlib.sha256(content).hexdigest(): content for content in large.values()}
+        return commit
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/objects/"):
             self._noted()
             self._send(200, self.hub.objects[self.path.rpartition("/")[2]])
+        elif found := re.fullmatch(r"/api/(datasets/[^/]+(?:/[^/]+)?)/revision/([^/?]+)(\?.*)?", self.path):
+            self._noted()
+            self._listing(found[1], unquote(found[2]))
         else:
             self._resolve(body=True)
 
@@ -110,16 +125,29 @@ class _Handler(BaseHTTPRequestHandler):
         repository.commits[commit] = files
         self._json({"success": True, "commitOid": commit, "commitUrl": f"{self.hub.url}/{name}/commit/{commit}"})
 
+    def _listing(self, name: str, revision: str) -> None:
+        if name in self.hub.moved:
+            return self._send(307, headers={"Location": self.path.replace(name, self.hub.moved[name], 1)})
+        repository = self.hub.repositories.get(name)
+        if repository is None or repository.private:
+            return self._send(401, headers={"X-Error-Code": "RepoNotFound"})
+        commit = repository.files(revision)
+        if commit is None:
+            return self._send(404, headers={"X-Error-Code": "RevisionNotFound"})
+        said = {"id": name.removeprefix("datasets/"), "sha": commit[0], "private": False, "downloads": 0, "likes": 0}
+        siblings = [{"rfilename": file} for file in commit[1]]
+        return self._json({**said, "gated": "auto" if repository.gated else False, "tags": [], "siblings": siblings})
+
     def _resolve(self, *, body: bool) -> None:
         self._noted()
-        found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
+        found = re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
         repository = self.hub.repositories.get(found[1]) if found else None
-        if found is None or repository is None or repository.private:
+        if found is None or repository is None or repository.private or repository.gated:
             return self._send(401, headers={"X-Error-Code": "RepoNotFound"})
-        commit = repository.files(unquote(found[2]))
-        if commit is None or found[3] not in commit[1]:
+        commit, file = repository.files(unquote(found[2])), unquote(found[3])
+        if commit is None or file not in commit[1]:
             return self._send(404, headers={"X-Error-Code": "EntryNotFound" if commit else "RevisionNotFound"})
-        content = commit[1][found[3]]
+        content = commit[1][file]
         digest = hashlib.sha256(content).hexdigest()
         if digest in self.hub.objects:
             headers = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}

@@ -222,6 +222,8 @@ def _imported(file: Path, files: Collection[str]) -> Iterator[str]:
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         for name in names:
+            if not name.startswith("albertkit."):
+                continue  # also the datasets library, which is called like a room
             path = name.removeprefix("albertkit.").replace(".", "/")
             yield from (each for each in (f"{path}.py", f"{path}/__init__.py") if each in files)
 

@@ -34,6 +34,14 @@ MISTAKES = [
         'review.csv does not exist; did you mean "reviews.csv"?',
     ),
     (
+        "finetune --data s3://bucket/reviews.csv",
+        "s3://bucket/reviews.csv is an address, and files are read from this machine; copy it here first",
+    ),
+    (
+        "predict albert-nano --input s3://bucket/reviews.csv",
+        "s3://bucket/reviews.csv is an address, and files are read from this machine; copy it here first",
+    ),
+    (
         "finetune --data reviews.csv",
         "reviews.csv: no column for the label (there are: review, stars; looked for label, labels, class, "
         "category, sentiment, target, gold_label); give --label-column",

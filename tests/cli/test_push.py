@@ -36,6 +36,8 @@ def test_a_dry_run_sends_nothing(albertkit: Runner, run_folder: Path, hub: Hub) 
     outcome = albertkit("push", run_folder, "team/film")
     assert outcome.status == 0
     assert "Nothing was sent; add --yes to send it" in outcome.out
+    assert "--yes would create a public repository, which everybody can see" in outcome.out
+    assert "--yes would create a private repository." in albertkit("push", run_folder, "team/film", "--private").out
     shown = albertkit("push", run_folder, "team/film", "--json").json
     assert {"config.json", "model.safetensors", "task.json", "tokenizer.json", "README.md"} <= set(shown["files"])
     sizes = [(run_folder / "model" / name).stat().st_size for name in shown["files"]]

@@ -72,7 +72,9 @@ def test_options_that_go_with_files() -> None:
     frame = pandas.DataFrame(ROWS)
     with pytest.raises(UsageError, match="encoding goes with files, but data is a DataFrame; leave it out"):
         load_dataset(frame, encoding="latin-1")
-    with pytest.raises(UsageError, match="data for question_answering are read from files"):
+    with pytest.raises(DataError, match='DataFrame: no "context" and "question" and "answers"'):
         load_dataset(frame, task="question_answering")
+    with pytest.raises(UsageError, match='text_column "review" works only with a table of texts, but DataFrame is for'):
+        load_dataset(frame, task="multiple_choice", text_column="review")
     skipping = load_dataset(pandas.DataFrame({"text": ["a", None], "label": ["x", "y"]}), skip_bad_rows=True)
     assert len(skipping.skipped) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_documents_are_ranked_by_their_cosines(tmp_path: Path) -> None:
     assert report.metrics == retrieval_scores(found, collection.relevant).metrics
     assert (report.task, report.split, report.examples) == ("retrieval", "test", len(GOOD))
     cut = evaluate_retrieval(predictor, collection, dimensions=5)
-    assert "vectors of 5 dimensions" in cut.notes[0]
+    assert cut.notes[0] == f"{len(GOOD)} queries, {len(WORDS)} documents, vectors of 5 dimensions"
+    one = evaluate_retrieval(predictor, replace(collection, queries=dict([next(iter(collection.queries.items()))])))
+    assert one.notes[0].startswith("1 query, ")
     with pytest.raises(UsageError, match="was not trained to give vectors of 4"):
         evaluate_retrieval(predictor, collection, dimensions=4)

@@ -21,11 +21,12 @@ from albertkit.data.examples import TextExample
 from albertkit.encoder.encoder import Encoder
 from albertkit.errors import AlbertkitError, CheckpointError, MissingExtraError, UsageError
 from albertkit.exporting import export as module
-from albertkit.exporting.difference import differences, sample
+from albertkit.exporting.difference import differences, sample, vector_cosine
 from albertkit.exporting.export import ExportError, export, onnx_model
+from albertkit.inference.exported import RUNTIMES
 from albertkit.inference.padded import run_padded
 from albertkit.inference.predictor import Predictor
-from albertkit.models.loaded import HeadSpec, Model
+from albertkit.models.loaded import EmbeddingSpec, HeadSpec, Model
 from albertkit.models.pretrained import save_model, with_task_head
 from albertkit.tasks.network import Network
 from albertkit.text.tokenizer import Tokenizer
@@ -251,6 +252,24 @@ def test_what_the_caller_does_not_accept_is_not_kept(original: Model, tmp_path: 
         export(original, tmp_path / "made", precision="int8", accept=refuse)
     assert seen
     assert list(tmp_path.iterdir()) == []
+
+
+def test_vectors_that_are_too_far_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedding = replace(model(), embedding=EmbeddingSpec("mean", normalize=True))
+    export(embedding, tmp_path / "kept")
+    runtime = RUNTIMES["onnx"](tmp_path / "kept" / "model.onnx", execution=execution())
+    assert vector_cosine(embedding, runtime, execution=execution()) > 0.99999
+    assert vector_cosine(replace(model(seed=6), embedding=embedding.embedding), runtime, execution=execution()) < 0.9
+    monkeypatch.setattr(module, "LEAST_COSINE", 1.1)
+    with pytest.raises(
+        ExportError, match=r"--precision int8 the vectors have a mean cosine of [01]\.\d\d .*fp16 or int12"
+    ):
+        export(embedding, tmp_path / "made", precision="int8")
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(ExportError, match="mean cosine"):
+        export(model("similarity"), tmp_path / "made")
+    export(model("classification"), tmp_path / "classes", precision="int8")  # whose vectors are not its job
+    export(model("similarity"), tmp_path / "accepted", accept=lambda _: None)  # labelled data said that they will do
 
 
 def replace_network(like: Model, network: Network) -> Model:

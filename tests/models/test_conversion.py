@@ -80,6 +80,7 @@ def test_the_built_in_model_goes_out_and_comes_back(tmp_path: Path) -> None:
     assert isinstance(model.tokenizer, Tokenizer)
     assert model.tokenizer.model == official_vocabulary().read_bytes()
     assert {"spiece.model", "tokenizer.json"} <= {path.name for path in (tmp_path / "hf").iterdir()}
+    assert "An ALBERT encoder of 6 layers and hidden size 256." in (tmp_path / "hf" / "README.md").read_text()
 
 
 def test_a_mode_is_recorded(tmp_path: Path) -> None:
@@ -100,6 +101,7 @@ def test_a_wrong_tokenizer_is_passed_over_with_a_note(tmp_path: Path) -> None:
 def test_a_model_without_a_tokenizer_converts_with_a_note(tmp_path: Path) -> None:
     done = convert(written("huggingface", random_checkpoint(), tmp_path), tmp_path / "out")
     assert "holds no tokenizer" in done.notes[-1]
+    assert (tmp_path / "out" / "README.md").is_file()
 
 
 def test_what_stands_at_the_target_stays(tmp_path: Path) -> None:

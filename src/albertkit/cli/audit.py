@@ -50,9 +50,9 @@ def command(
 ) -> None:
     """Find likely label errors, duplicates, leaks and outliers in a data set.
 
-    DATA is a known data set, or a table of texts with labels. Label errors are rows whose label is improbable for
-    models trained on the other rows; many of these rows are only difficult, so read them before you change them. Rows
-    count from 0 within their split.
+    DATA is a known data set, a table of texts with labels, or hf:ORG/NAME on the Hugging Face hub. Label errors
+    are rows whose label is improbable for models trained on the other rows; many of these rows are only difficult, so
+    read them before you change them. Rows count from 0 within their split.
     """
     from pathlib import Path
 

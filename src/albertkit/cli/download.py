@@ -23,29 +23,33 @@ from albertkit.cli.options import json_option, print_json
 def command(name: str, yes: bool, offline: bool, source: str | None, verify: bool, as_json: bool) -> None:
     """Download a known model or data set, after asking.
 
-    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, imdb, glue/sst2 and the other
-    tasks of GLUE, or onnxruntime-web, which `export --to web` needs. The folder is printed. A download that was cut
-    continues when the same command is given again.
+    NAME is a model of `albertkit models`, ORG/NAME[@REVISION] of a model on the hub, hf:ORG/NAME[/CONFIG][@REVISION] of
+    a data set on the hub, imdb, glue/sst2 and the other tasks of GLUE, or onnxruntime-web, which `export --to web`
+    needs. The folder is printed. A download that was cut continues when the same command is given again.
     """
     from albertkit.config import PUBLISHED
+    from albertkit.datasets.hugging_face import fetch_hugging_face
     from albertkit.datasets.sources import DATASET_DOWNLOADS, fetch_dataset
     from albertkit.errors import UsageError, did_you_mean
     from albertkit.hub.consent import DownloadError, consent_by
     from albertkit.hub.download import fetch_model
-    from albertkit.hub.hub_names import hub_name
+    from albertkit.hub.hub_names import HUGGING_FACE, hub_name
     from albertkit.hub.npm import WEB_RUNTIME, fetch_web_runtime
     from albertkit.io.manifest import MANIFEST, changed_files
     from albertkit.io.progress import Console
 
     known = [*PUBLISHED, *DATASET_DOWNLOADS, WEB_RUNTIME]
     families = {each.partition("/")[0] for each in DATASET_DOWNLOADS}
+    on_hub = name.startswith(HUGGING_FACE)
     is_model = name in PUBLISHED or (name.partition("/")[0] not in families and hub_name(name) is not None)
-    if name not in known and not is_model:
+    if name not in known and not is_model and not on_hub:
         hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
         raise UsageError(f'no known model or data set "{name}"{hint}')
     consent, forbidden = consent_by(yes=yes), True if offline else None
     if is_model:
         folder = fetch_model(name, consent=consent, offline=forbidden, source=source, progress=Console())
+    elif on_hub:
+        folder = fetch_hugging_face(name, consent=consent, offline=forbidden, progress=Console())
     elif name == WEB_RUNTIME:
         folder = fetch_web_runtime(consent=consent, offline=forbidden, progress=Console())
     else:

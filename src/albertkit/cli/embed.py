@@ -130,6 +130,7 @@ def command(
     from albertkit.errors import UsageError
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
+    from albertkit.io.counts import counted_noun
     from albertkit.io.progress import Console, counted
     from albertkit.io.vectors import MadeBy, open_vectors
     from albertkit.models.model_files import model_path
@@ -177,7 +178,7 @@ def command(
     if as_json:
         print_json(summary)
     else:
-        click.echo(f"{count} vectors of {width} in {summary['seconds']} s: {output_path}")
+        click.echo(f"{counted_noun(count, 'vector')} of {width} in {summary['seconds']} s: {output_path}")
 
 
 def _print(vectors: Any, texts: Sequence[str], _: Mapping[str, Any]) -> None:
@@ -203,12 +204,13 @@ def _on_ray(
     from albertkit.datasets.text_files import open_texts
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
+    from albertkit.io.files import local_path
     from albertkit.models.model_files import model_path
     from albertkit.scaling.job import Job
     from albertkit.scaling.run import output_folder
 
     assert output_path is not None
-    source = Path(input_path).resolve()
+    source = local_path(input_path).resolve()
     folder = output_folder(output_path, source)
     columns = open_texts(source, text_column=text_column).columns
     with notes_on_stderr():  # what is wrong with the model is told before Ray begins

@@ -41,6 +41,7 @@ def command(
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.pytorch import PyTorchRuntime
     from albertkit.inference.running import BATCH_TOKENS
+    from albertkit.io.counts import counted_noun
     from albertkit.models.loaded import announce
     from albertkit.models.pretrained import load_model
 
@@ -63,4 +64,4 @@ def command(
     if as_json:
         print_json({"sequences": len(batch), "seconds": round(seconds, 3)})
     else:
-        click.echo(f"{len(batch)} sequences in {seconds:.2f} s, {', '.join(outputs)}: {output_path}")
+        click.echo(f"{counted_noun(len(batch), 'sequence')} in {seconds:.2f} s, {', '.join(outputs)}: {output_path}")

@@ -19,8 +19,9 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
 @click.argument("run")
 @click.option(
     "--data", required=True,
-    help="Known data set (such as polarity, glue/sst2), a .csv .tsv .jsonl .parquet .xlsx file, or a folder in "
-    "BEIR's layout (corpus.jsonl, queries.jsonl, qrels/test.tsv) to score search.",
+    help="Known data set (such as polarity, glue/sst2), a .csv .tsv .jsonl .parquet .xlsx file, hf:ORG/NAME[/CONFIG] "
+    "on the Hugging Face hub, or a folder in BEIR's layout (corpus.jsonl, queries.jsonl, qrels/test.tsv) to score "
+    "search.",
 )  # fmt: skip
 @click.option("--split", show_default="test if labelled, else dev", help="Split to score.")
 @click.option("--as-trained", is_flag=True, help="Score the rows of --data that the run held out (--test 0.2).")

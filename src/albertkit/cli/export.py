@@ -66,6 +66,7 @@ def command(
     from albertkit.exporting.export import export
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
+    from albertkit.io.counts import counted_noun
     from albertkit.io.progress import Console, counted
     from albertkit.models.loaded import announce
     from albertkit.models.pretrained import load_model
@@ -121,4 +122,5 @@ def command(
         click.echo(f"The browser also loads tokenizer.json and {made.runtime_bytes / 1e6:.1f} MB of onnxruntime-web.")
         click.echo(f"To look at it: python -m http.server --directory {made.folder} (any web server will do).")
     for kept in scores:
-        click.echo(f"{kept.metric} on {kept.examples:,} examples: {kept.before:.2f}, exported {kept.after:.2f}")
+        scored_on = counted_noun(kept.examples, "example")
+        click.echo(f"{kept.metric} on {scored_on}: {kept.before:.2f}, exported {kept.after:.2f}")

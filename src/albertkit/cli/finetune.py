@@ -47,7 +47,8 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
 @click.option(
     "--data",
     required=True,
-    help="Known data set (such as polarity, glue/sst2), or a .csv .tsv .jsonl .parquet .xlsx file.",
+    help="Known data set (such as polarity, glue/sst2), a .csv .tsv .jsonl .parquet .xlsx file, or "
+    "hf:ORG/NAME[/CONFIG] on the Hugging Face hub.",
 )
 @click.option("--out", "--output", "out", show_default="runs/DATA", help="Run directory to create.")
 @click.option(
@@ -220,13 +221,15 @@ def command(
     from pathlib import Path
 
     from albertkit.datasets import DATASETS
+    from albertkit.hub.hub_names import HUGGING_FACE
     from albertkit.training.finetune import finetune
     from albertkit.training.settings import FinetuneSettings
 
     if files and not unlabelled:
         raise click.UsageError(f'unexpected argument "{files[0]}"; give further training texts with --unlabelled')
     data: str = options["data"]
-    folder = out or f"runs/{data if data in DATASETS else Path(data).stem}"
+    named = data.removeprefix(HUGGING_FACE).partition("@")[0]
+    folder = out or f"runs/{data if data in DATASETS else Path(named).stem}"
     settings = FinetuneSettings(out=folder, baseline=not no_baseline, unlabelled=(*unlabelled, *files), **options)
     stopped = "starts again in" if settings.few_shot else "continues from the last checkpoint of"
     report_training(finetune, settings, resume=resume, as_json=as_json, stopped=stopped)

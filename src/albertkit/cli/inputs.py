@@ -67,11 +67,12 @@ def input_path_of(
     import click
 
     from albertkit.errors import UsageError
+    from albertkit.io.files import local_path
 
     if path != "-":
         if kind is not None:
             raise UsageError(f"--input-format goes with --input -; the ending of {path} says what the file holds")
-        return Path(path)
+        return local_path(path)
     if text_column is not None and kind in (None, "lines"):
         raise UsageError("lines have no columns; say what standard input holds, such as --input-format csv")
     folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="albertkit-"))

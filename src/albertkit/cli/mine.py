@@ -16,7 +16,9 @@ from albertkit.cli.options import data_options, execution_options, json_option, 
 )
 @click.argument("model")
 @click.option(
-    "--data", required=True, help="Pairs that belong together: a table with two texts per row, or a known data set."
+    "--data",
+    required=True,
+    help="Pairs that belong together: a table with two texts per row, hf:ORG/NAME[/CONFIG], or a known data set.",
 )
 @click.option(
     "--corpus", type=click.Path(), show_default="none",
@@ -87,6 +89,7 @@ def command(
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.mining import MiningSettings, mine
     from albertkit.inference.predictor import Predictor
+    from albertkit.io.counts import counted_noun
     from albertkit.io.progress import Console
     from albertkit.io.tables import WRITABLE, open_table_writer
 
@@ -137,12 +140,12 @@ def command(
         print_json(summary)
         return
     click.echo(
-        f"{len(found.triplets):,} triplets of {found.pairs:,} pairs and {found.corpus:,} texts in "
-        f"{summary['seconds']} s: {output_path}"
+        f"{counted_noun(len(found.triplets), 'triplet')} of {counted_noun(found.pairs, 'pair')} and "
+        f"{counted_noun(found.corpus, 'text')} in {summary['seconds']} s: {output_path}"
     )
     if found.without:
         click.echo(
-            f"note: {found.without:,} pairs got no negative; lower --relative-margin, raise --range-max or give a "
-            "larger --corpus",
+            f"note: {counted_noun(found.without, 'pair')} got no negative; lower --relative-margin, raise --range-max "
+            "or give a larger --corpus",
             err=True,
         )

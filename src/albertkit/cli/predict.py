@@ -239,13 +239,14 @@ def _on_ray(
     from albertkit.datasets.table_files import is_table
     from albertkit.hardware.device import choose_execution
     from albertkit.inference.predictor import Predictor
+    from albertkit.io.files import local_path
     from albertkit.models.model_files import model_path
     from albertkit.scaling.job import Job
     from albertkit.scaling.run import output_folder
 
     if input_path is None or output_path is None:
         raise click.UsageError("--ray needs --input FILE and --output FOLDER")
-    source = Path(input_path).resolve()
+    source = local_path(input_path).resolve()
     folder = output_folder(output_path, source)
     text_column, pair_column = columns
     with notes_on_stderr():  # what is wrong with the model is told before Ray begins

@@ -51,6 +51,7 @@ def command(
     every other line is a paragraph. The same command continues where it was stopped.
     """
     from albertkit.data.corpus.prepare import prepare
+    from albertkit.io.counts import counted_noun
     from albertkit.io.progress import Console
     from albertkit.models.tokenizers import find_tokenizer
     from albertkit.text.tokenizer import with_sentencepiece
@@ -79,7 +80,8 @@ def command(
         return
     seconds = report["seconds"]
     click.echo(
-        f"{report['documents']:,} documents, {report['sentences']:,} sentences, {report['tokens']:,} tokens from "
+        f"{counted_noun(report['documents'], 'document')}, {counted_noun(report['sentences'], 'sentence')}, "
+        f"{counted_noun(report['tokens'], 'token')} from "
         f"{report['bytes'] / 1e6:,.1f} MB of text in {seconds:,.1f} s: {out} (shards: {report['shards']})"
     )
     for name, words in _ODDITIES.items():

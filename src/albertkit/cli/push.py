@@ -24,6 +24,7 @@ def command(run: str, repository: str, yes: bool, private: bool, message: str, a
     `hf auth login`, or HF_TOKEN. $HF_ENDPOINT names another hub.
     """
     from albertkit.hub.consent import megabytes
+    from albertkit.io.counts import counted_noun
     from albertkit.models.push import prepare_upload, upload
 
     prepared = prepare_upload(run, repository, private=private)
@@ -47,11 +48,12 @@ def command(run: str, repository: str, yes: bool, private: bool, message: str, a
         click.echo(f"  {megabytes(size):>8}  {name}")
     if prepared.left_out:
         click.echo(f"not part of a model, left out: {', '.join(prepared.left_out)}")
-    total = f"{len(sizes)} files, {megabytes(sum(sizes.values()))}"
+    total = f"{counted_noun(len(sizes), 'file')}, {megabytes(sum(sizes.values()))}"
     if commit is None:
-        kind = "private" if private else "public"
+        made = "a private repository" if private else "a public repository, which everybody can see (else: --private)"
         click.echo(
-            f"{total}, would go to {prepared.url} ({kind} if it is new). Nothing was sent; add --yes to send it."
+            f"{total}, would go to {prepared.url}. Where there is none yet, --yes would create {made}. Nothing was "
+            "sent; add --yes to send it."
         )
     else:
         click.echo(f"{total}: {commit}")

@@ -11,6 +11,7 @@ from albertkit.cli.options import print_json
 
 def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | None, as_json: bool) -> None:
     """Run a `Job` and print its report; after Ctrl-C, print how to resume."""
+    from albertkit.io.counts import counted_noun
     from albertkit.io.progress import Console
     from albertkit.scaling.run import run_job
 
@@ -31,7 +32,10 @@ def run_and_tell(job: Any, *, address: str, workers: int | None, threads: int | 
         counts = {"parts": report.parts, "made": report.made, "seconds": report.seconds}
         print_json({"texts": report.texts, **dimensions, **counts})
         return
-    made = f"vectors of {report.dimensions}" if job.verb == "embed" else "predictions"
-    parts = f"{report.parts} part" + "s" * (report.parts != 1)
+    if job.verb == "embed":
+        made = f"{counted_noun(report.texts, 'vector')} of {report.dimensions}"
+    else:
+        made = counted_noun(report.texts, "prediction")
+    parts = counted_noun(report.parts, "part")
     there = "" if report.made == report.parts else f", {report.parts - report.made} of them already done"
-    click.echo(f"{report.texts} {made} in {parts}{there}, {report.seconds} s: {job.output}")
+    click.echo(f"{made} in {parts}{there}, {report.seconds} s: {job.output}")

@@ -6,7 +6,7 @@ through Arrow's PyCapsule interface (`__arrow_c_stream__`, such as DuckDB's resu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +30,16 @@ class Frame:
     """What `source` calls them; pandas also has names that are no texts."""
 
     def column(self, name: str) -> list[Any]:
-        """Return the values of a column as Python has them; numbers of Hugging Face's ClassLabel as their names."""
+        """Return the values of a column as Python has them.
+
+        Numbers of Hugging Face's ClassLabel become their names, also in lists (tags); None where they have none.
+        """
         key = self.keys[self.names.index(name)]
         values = python_values(self.source[key])
         features = getattr(self.source, "features", None)
-        classes = getattr(features.get(key), "names", None) if isinstance(features, Mapping) else None
-        if not classes:
-            return values
-        return [classes[value] if isinstance(value, int) and 0 <= value < len(classes) else None for value in values]
+        feature = features.get(key) if isinstance(features, Mapping) else None
+        classes = getattr(getattr(feature, "feature", feature), "names", None)
+        return _named(values, classes) if classes else values
 
     def with_columns(self, columns: Mapping[str, Any]) -> Any:
         """Return a new table of the same library with further columns.
@@ -54,6 +56,17 @@ class Frame:
             add = found.add_column if hasattr(found, "features") else found.append_column
             found = add(name, python_values(values) if add.__name__ == "add_column" else [python_values(values)])
         return found
+
+
+def _named(values: list[Any], classes: Sequence[str]) -> list[Any]:
+    return [
+        _named(value, classes)
+        if isinstance(value, list)
+        else classes[value]
+        if isinstance(value, int) and 0 <= value < len(classes)
+        else None
+        for value in values
+    ]
 
 
 def frame_of(value: Any, *, name: str) -> Frame | None:

@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.dataset import Dataset, DataSource, holdout, require_labelled, require_two_labels
 from albertkit.errors import UsageError, did_you_mean
+from albertkit.hub.hub_names import HUGGING_FACE
+from albertkit.io.files import local_path
 from albertkit.registry import Registry
 
 if TYPE_CHECKING:
     from albertkit.datasets.own_files import ReadOptions
+    from albertkit.datasets.table_files import Table
 
 __all__ = [
     "DATASETS",
     "DataSource",
     "Dataset",
+    "can_be_named",
     "holdout",
     "load_dataset",
     "open_data",
@@ -47,6 +51,18 @@ DATASETS: Registry[Callable[..., DataSource]] = Registry(
     },
 )
 """Name -> function that opens the data set."""
+
+
+def can_be_named(data: str) -> bool:
+    """Return whether a command can be given these data: a known name, hf: and a name or folder, or a path.
+
+    >>> can_be_named("polarity"), can_be_named("hf:org/name"), can_be_named("DataFrame")
+    (True, True, False)
+
+    Args:
+        data: what a `DataSource` is called, also that of a table in memory.
+    """
+    return data in DATASETS or data.startswith(HUGGING_FACE) or Path(data).exists()
 
 
 def open_data(
@@ -75,8 +91,9 @@ def open_data(
     Args:
         data: a name of `DATASETS`; or a file that ends in .csv, .tsv, .jsonl, .parquet or .xlsx, in .json (questions in
             SQuAD's layout) or in .conll, .bio, .iob, .iob2 or .bioes (one word per line; .txt if the task says so); or
-            a folder with such files named train, dev (or validation) and test; or a table in memory (pandas, polars,
-            pyarrow, Hugging Face datasets), or a dictionary of such tables by split.
+            a folder with such files named train, dev (or validation) and test; or hf: and a name on the Hugging Face
+            hub or a folder in the layout of the datasets library (`hf:ORG/NAME/CONFIG`, `hf:./folder`); or a table in
+            memory (pandas, polars, pyarrow, Hugging Face datasets), or a dictionary of such tables by split.
         data_dir: for a name: a local copy, a folder in the official layout or an archive of it; what `albertkit
             download` has put into the cache if None.
         text_column: for a table: the column of the (first) text.
@@ -94,7 +111,8 @@ def open_data(
     Raises:
         UsageError: the name is unknown (with the nearest one), or an option does not go with the data.
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
-        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
+        DownloadError: data on the hub that are not in the cache and cannot or should not be downloaded.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl, hf: without datasets.
     """
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     if isinstance(data, str | os.PathLike) and os.fspath(data) in DATASETS:
@@ -105,8 +123,7 @@ def open_data(
             raise UsageError(f'task "{task}" does not fit {name}, which is a {source.task} data set; leave it out')
         return source
     # Here, since a known data set needs none of these files.
-    from albertkit.datasets.own_files import COLUMN_ENDINGS, ENDINGS, ReadOptions, task_of
-    from albertkit.datasets.table import open_frames, open_tables
+    from albertkit.datasets.own_files import COLUMN_ENDINGS, ReadOptions, task_of
     from albertkit.datasets.table_files import TABLE_ENDINGS, is_table
 
     options = ReadOptions(
@@ -117,17 +134,14 @@ def open_data(
         skip_bad_rows=skip_bad_rows,
         encoding=encoding,
     )
-    if not isinstance(data, str | os.PathLike):
+    name = os.fspath(data) if isinstance(data, str | os.PathLike) else None
+    if name is None or name.startswith(HUGGING_FACE):
+        shown = name or f"a {type(data).__name__}"
         for option, value in (("data_dir", data_dir), ("encoding", encoding)):
             if value is not None:
-                raise UsageError(f"{option} goes with files, but data is a {type(data).__name__}; leave it out")
-        if task in ENDINGS:
-            raise UsageError(
-                f"data for {task} are read from files, but data is a {type(data).__name__}; write it to a .jsonl or "
-                ".parquet file"
-            )
-        return open_frames(data, options=options)
-    name, path = os.fspath(data), Path(data)
+                raise UsageError(f"{option} goes with files, but data is {shown}; leave it out")
+        return _open_in_memory(name or data, options)
+    path = local_path(name)
     # A named column makes it a table of texts, unless the task was said.
     named = task is None and any(column is not None for column in columns.values())
     own = None if named else task_of(path, task=task, by_keys=labelled, encoding=encoding)
@@ -139,13 +153,6 @@ def open_data(
         raise UsageError(f'unknown data set "{name}"{did_you_mean(name, DATASETS) or known}')
     if data_dir is not None:
         raise UsageError(f"--data-dir works only with a known data set, but {name} is a path; leave it out")
-    if own is None:
-        return open_tables(path, options=options)
-    for option, value in columns.items():
-        if value is not None:
-            raise UsageError(
-                f'{option} "{value}" works only with a table of texts, but {name} is for {own}; leave it out'
-            )
     return _open_own(own, path, options)
 
 
@@ -163,11 +170,39 @@ def _open_known(
     return DATASETS[name](name, data_dir=place, skip_bad_rows=skip_bad_rows)
 
 
-def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
+def _open_in_memory(data: Any, options: ReadOptions) -> DataSource:
+    """Open tables in memory, or what hf: and a name mean, which is read into memory."""
+    from albertkit.datasets.own_files import ENDINGS, task_of_keys
+    from albertkit.datasets.table import frame_tables
+
+    name, advice = type(data).__name__, ""
+    if isinstance(data, str):
+        from albertkit.datasets.hugging_face import open_hugging_face
+        from albertkit.io.progress import Console
+
+        name, data = open_hugging_face(data, progress=Console())
+        advice = "rows count from 0; pass --skip-bad-rows (skip_bad_rows=True in Python)"
+    tables = frame_tables(data, name=name, advice=advice)
+    own = options.task if options.task in ENDINGS else None
+    if options.task is None and options.labelled and not options.columns:
+        own = task_of_keys(set(next(iter(tables.values())).columns))
+    return _open_own(own, name, options, tables)
+
+
+def _open_own(
+    task: str | None, path: Path | str, options: ReadOptions, tables: Mapping[str, Table] | None = None
+) -> DataSource:
+    """Open files of a task of `own_files.ENDINGS`, or tables of texts for None."""
+    if task is None:
+        from albertkit.datasets.table import open_tables
+
+        return open_tables(path, options=options, tables=tables)
+    for option, value in options.columns.items():
+        raise UsageError(f'{option} "{value}" works only with a table of texts, but {path} is for {task}; leave it out')
     if task == "token_classification":
         from albertkit.datasets.tag_tables import open_tags
 
-        return open_tags(path, options=options)
+        return open_tags(path, options=options, tables=tables)
     if options.labels:
         raise UsageError(
             f'labels "{", ".join(options.labels)}" are for classification or tagging, but {path} is for {task}'
@@ -175,10 +210,10 @@ def _open_own(task: str, path: Path, options: ReadOptions) -> DataSource:
     if task == "question_answering":
         from albertkit.datasets.question_tables import open_questions
 
-        return open_questions(path, options=options)
+        return open_questions(path, options=options, tables=tables)
     from albertkit.datasets.choice_tables import open_choices
 
-    return open_choices(path, options=options)
+    return open_choices(path, options=options, tables=tables)
 
 
 def load_dataset(
@@ -202,8 +237,8 @@ def load_dataset(
     (1066, ('negative', 'positive'))
 
     Args:
-        data: a known name, a file, a folder of files, a table in memory (pandas, polars, pyarrow, Hugging Face
-            datasets), or a dictionary of such tables by split.
+        data: a known name, a file, a folder of files, hf: and a name or folder, a table in memory (pandas, polars,
+            pyarrow, Hugging Face datasets), or a dictionary of such tables by split.
         split: the split's name.
         data_dir: for a name: a local copy.
         text_column: for a table: the column of the (first) text.
@@ -218,7 +253,8 @@ def load_dataset(
     Raises:
         UsageError: there is no such data set or split, or an option does not go with the data.
         DataError: a file is missing or a row cannot be used; the sentence names file and line.
-        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
+        DownloadError: data on the hub that are not in the cache and cannot or should not be downloaded.
+        MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl, hf: without datasets.
     """
     source = open_data(
         data,

@@ -7,7 +7,7 @@ A row has the keys `question` and `options` (a list of texts), and may have `con
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,20 +31,21 @@ _KEYS = {
 """What is read -> its keys, the first that is there."""
 
 
-def open_choices(path: Path, *, options: ReadOptions) -> DataSource:
+def open_choices(path: Path | str, *, options: ReadOptions, tables: Mapping[str, Table] | None = None) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
-        path: .jsonl or .parquet, or a folder of such files.
+        path: .jsonl or .parquet, or a folder of such files; or the name of `tables`.
         options: whether labels are read, and bad rows skipped.
+        tables: open tables by split, instead of files.
 
     Raises:
         DataError: the file or folder is not there.
     """
-    return own_source(path, partial(_read, options), task=TASK)
+    return own_source(path, partial(_read, options), task=TASK, files=tables)
 
 
-def _read(options: ReadOptions, path: Path, empty: Dataset, may_lack_label: bool) -> Dataset:
+def _read(options: ReadOptions, path: Path | Table, empty: Dataset, may_lack_label: bool) -> Dataset:
     table = open_table(path, encoding=options.encoding)
     keys = {use: next((key for key in names if key in table.columns), None) for use, names in _KEYS.items()}
     labelled = options.labelled and not (keys["label"] is None and may_lack_label)
@@ -52,7 +53,7 @@ def _read(options: ReadOptions, path: Path, empty: Dataset, may_lack_label: bool
     require_keys(table, needed, row="a row of choices has context, question, options and label")
     if not labelled:
         keys["label"] = None
-    bad = BadRows(table.where, skip=options.skip_bad_rows)
+    bad = BadRows(table.where, skip=options.skip_bad_rows, advice=table.advice)
     return with_rows(
         _rows(table, {use: key for use, key in keys.items() if key is not None}, bad), empty=empty, bad=bad
     )

@@ -20,6 +20,7 @@ from albertkit.datasets.published import find_published
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text, decode_text
 from albertkit.datasets.tagged import METRICS, TASK, TaggedFile, TaggedText, tagged_dataset
 from albertkit.errors import DataError
+from albertkit.io.counts import counted_noun
 
 NER_LABELS = ("O", "B-LOC", "I-LOC", "B-MISC", "I-MISC", "B-ORG", "I-ORG", "B-PER", "I-PER")
 """The four types of CoNLL-2003 in IOB2."""
@@ -148,7 +149,7 @@ def _add_sentence(
     for number, row in sentence:
         problem = None
         if len(row) != width:
-            problem = f"{len(row)} column{'s' * (len(row) != 1)} instead of {width}"
+            problem = f"{counted_noun(len(row), 'column')} instead of {width}"
         elif not row[word]:
             problem = "the word is empty"
         elif labelled and not row[tag]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
+from albertkit.io.counts import counted_noun
 
 TINY = 50
 """Rows below which a split says little: one row is 2 points or more."""
@@ -60,7 +61,7 @@ def tiny_split(dataset: Dataset, does: str) -> list[str]:
     if metric in _CORRELATIONS:
         meaning = f"a {metric} correlation of so few rows moves with every row"
     return [
-        f"{dataset.split}: only {rows} row{'s' if rows > 1 else ''} {does}: {meaning}, so the result is mostly chance; "
+        f"{dataset.split}: only {counted_noun(rows, 'row')} {does}: {meaning}, so the result is mostly chance; "
         "label more rows, hold out more (--validation 0.3 --test 0.3), or average over several runs with another --seed"
     ]
 
@@ -123,6 +124,6 @@ def _is_rare(count: int, most: int) -> bool:
 
 
 def _told(label: str, count: int, trained: int, frequent: Sequence[str]) -> str:
-    rows = f"{count} row{'' if count == 1 else 's'}" + ("" if trained else ", none of them in training")
+    rows = counted_noun(count, "row") + ("" if trained else ", none of them in training")
     nearest = difflib.get_close_matches(label, frequent, n=1, cutoff=0.75)
     return f"{label:.40} ({rows})" + (f": did you mean {nearest[0]:.40}?" if nearest else "")

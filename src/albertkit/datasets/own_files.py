@@ -25,7 +25,8 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
 }
 """Task -> endings of its files."""
 
-_SPLITS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
+"""The splits of a user's own data, in their order."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ class ReadOptions:
         if self.task is not None and self.task not in (*TASKS, *ENDINGS):
             raise UsageError(f'unknown task "{self.task}"{did_you_mean(self.task, TASKS)} (known: {", ".join(TASKS)})')
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that were given, by the name of their option."""
+        named = {
+            "text_column": self.text_column,
+            "pair_column": self.pair_column,
+            "label_column": self.label_column,
+        }
+        return {option: column for option, column in named.items() if column is not None}
+
 
 def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encoding: str | None = None) -> str | None:
     """Return the task of `ENDINGS` that a file or folder is for, or None if it is a table of texts or unknown.
@@ -74,14 +85,14 @@ def task_of(path: Path, *, task: str | None = None, by_keys: bool = True, encodi
     if path.is_dir():
         known = {*QUESTION_ENDINGS, *COLUMN_ENDINGS, *ROW_ENDINGS}
         files = {_split(file): file for file in sorted(path.iterdir()) if file.suffix.lower() in known}
-        first = next((files[split] for split in _SPLITS if split in files), None)  # test may lack what tells
+        first = next((files[split] for split in SPLITS if split in files), None)  # test may lack what tells
         return None if first is None else task_of(first, by_keys=by_keys, encoding=encoding)
     ending = path.suffix.lower()
     if ending in QUESTION_ENDINGS:
         return "question_answering"
     if ending in COLUMN_ENDINGS:
         return "token_classification"
-    return _task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
+    return task_of_keys(_keys(path, encoding)) if by_keys and ending in ROW_ENDINGS and path.is_file() else None
 
 
 def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
@@ -119,7 +130,7 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
     if task is None and len({file.suffix.lower() for file in found.values()}) > 1:
         names = ", ".join(file.name for file in found.values())
         raise DataError(f"{path}: {names} have different file types; convert them to one type")
-    return {split: found[split] for split in _SPLITS if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
 
 
 def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
@@ -129,7 +140,7 @@ def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
 
 def _split(file: Path) -> str | None:
     split = SPLIT_ALIASES.get(file.stem, file.stem)
-    return split if split in _SPLITS and file.is_file() else None
+    return split if split in SPLITS and file.is_file() else None
 
 
 def _keys(path: Path, encoding: str | None) -> set[str]:
@@ -139,7 +150,8 @@ def _keys(path: Path, encoding: str | None) -> set[str]:
         return set()
 
 
-def _task_of_keys(keys: set[str]) -> str | None:
+def task_of_keys(keys: set[str]) -> str | None:
+    """Return the task of `ENDINGS` that rows with such keys are for, or None if they are texts."""
     if {"question", "context", "answers"} <= keys:
         return "question_answering"
     if {"question", "options"} <= keys:
@@ -149,7 +161,7 @@ def _task_of_keys(keys: set[str]) -> str | None:
 
 
 Read = Callable[[Any, Dataset, bool], Dataset]
-"""(file or table in memory, the split without rows, whether it may lack what is to be predicted) -> the split."""
+"""(file or open table, the split without rows, whether it may lack what is to be predicted) -> the split."""
 
 
 def own_source(

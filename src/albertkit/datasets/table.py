@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from albertkit.datasets.labels import (
     zeros_and_ones,
 )
 from albertkit.datasets.lines import Slice
-from albertkit.datasets.own_files import ReadOptions, own_source, split_files
+from albertkit.datasets.own_files import SPLITS, ReadOptions, own_source, split_files
 from albertkit.datasets.rows import BadRows, RowWarnings, checked_text
 from albertkit.datasets.table_files import Table, TableRow, open_table
 from albertkit.errors import DataError
+from albertkit.hub.hub_names import HUGGING_FACE
 
 ID_COLUMN = "id"
 """Column taken as the rows' own names, where it is there and for nothing else."""
@@ -54,51 +55,47 @@ class _Read:
     warnings: tuple[str, ...]
 
 
-def open_tables(path: Path, *, options: ReadOptions) -> DataSource:
+def open_tables(path: Path | str, *, options: ReadOptions, tables: Mapping[str, Table] | None = None) -> DataSource:
     """Open a table (its one split is "train", also called "all") or a folder of tables named by split.
 
     Args:
         path: a file that ends in .csv, .tsv, .jsonl, .parquet or .xlsx, or a folder with train, dev or validation,
-            test.
+            test; or the name of `tables`.
         options: columns, task and labels.
+        tables: open tables by split, instead of files.
 
     Raises:
         DataError: the file or folder is not there, a column is missing, or rows of the first split cannot be used.
         MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
-
-    def open_file(file: Path) -> Table:
-        return open_table(file, encoding=options.encoding)
-
-    return _source(path, split_files(path), open_file, options)
+    return _source(path, tables or split_files(Path(path)), options)
 
 
-def open_frames(data: Any, *, options: ReadOptions) -> DataSource:
-    """Open a table in memory (its one split is "train", also called "all"), or a dictionary of tables by split.
+def frame_tables(data: Any, *, name: str, advice: str = "") -> dict[str, Table]:
+    """Return tables in memory by split, train first; a single one is the split train.
 
     Args:
         data: a table of pandas, polars, pyarrow, Hugging Face datasets or another library that speaks Arrow, or a
             dictionary such as Hugging Face's DatasetDict.
-        options: columns, task and labels.
+        name: what messages call the data.
+        advice: how the error about rows that cannot be used ends.
 
     Raises:
-        DataError: no table, a column is missing, or rows of the first split cannot be used.
+        DataError: no table.
         MissingExtraError: a table that only pyarrow can read.
     """
-    name = type(data).__name__
+    advice = advice or "repair or drop such rows (counted from 0), or pass skip_bad_rows=True"
     given = data if isinstance(data, Mapping) else {"train": data}
-    tables = {SPLIT_ALIASES.get(split, split): _frame_table(each, split, name) for split, each in given.items()}
+    tables = {SPLIT_ALIASES.get(split, split): _frame_table(each, split, name, advice) for split, each in given.items()}
     if not tables:
         raise DataError(f"{name} is empty; give a table, or a dictionary such as {{'train': table, 'test': table}}")
-    order = sorted(tables, key=lambda split: _ORDER.index(split) if split in _ORDER else len(_ORDER))
-    return _source(name, {split: tables[split] for split in order}, lambda table: table, options)
+    order = sorted(tables, key=lambda split: SPLITS.index(split) if split in SPLITS else len(SPLITS))
+    return {split: tables[split] for split in order}
 
 
-_ORDER = ("train", "dev", "test")
-
-
-def _frame_table(value: Any, split: str, name: str) -> Table:
-    where = name if type(value).__name__ == name else f"{type(value).__name__} {split}"
+def _frame_table(value: Any, split: str, name: str, advice: str) -> Table:
+    kind = type(value).__name__
+    where = name if kind == name else f"{name} {split}" if name.startswith(HUGGING_FACE) else f"{kind} {split}"
     frame = frame_of(value, name=where)
     if frame is None:
         raise DataError(
@@ -115,16 +112,15 @@ def _frame_table(value: Any, split: str, name: str) -> Table:
         for number, row in enumerate(zip(*columns, strict=True)):
             yield f"row {number}", [None if is_gap(cell) else cell for cell in row]
 
-    advice = "repair or drop such rows (counted from 0), or pass skip_bad_rows=True"
     return Table(where, frame.names, rows, advice=advice)
 
 
-def _source(
-    path: Path | str, files: Mapping[str, Any], opened: Callable[[Any], Table], options: ReadOptions
-) -> DataSource:
+def _source(path: Path | str, files: Mapping[str, Path | Table], options: ReadOptions) -> DataSource:
     """Return the data set of some files or tables by split."""
     first = next(iter(files))
-    read = _read(opened(files[first]), options)  # the labels are those of the training file
+    read = _read(
+        open_table(files[first], encoding=options.encoding), options
+    )  # the labels are those of the training file
     values = [value for _, _, value in read.rows if options.labelled]
     if read.belongs and options.task not in (None, "regression"):
         raise DataError(
@@ -148,16 +144,29 @@ def _source(
 
     def load(file: Any, empty: Dataset, may_lack_label: bool) -> Dataset:
         if file not in kept:
-            source = read if file is files[first] else _read(opened(file), options)
+            source = read if file is files[first] else _read(open_table(file, encoding=options.encoding), options)
             # A test file without its labels is the usual thing; a forgotten column elsewhere is a mistake.
             if source.label_column is None and options.labelled and not may_lack_label:
-                require_column(source.columns, options.label_column, where=source.where, use="label")
+                _require_label(source, options)
+            if may_lack_label and all(is_missing(value) for _, _, value in source.rows):  # -1 in all rows on the hub
+                source = replace(source, label_column=None)
             kept[file] = _dataset(source, empty, options)
         return kept[file]
 
     found = own_source(path, load, task=task, labels=labels, metrics=METRICS[task], files=files)
     found.load(first)
     return found
+
+
+def _require_label(read: _Read, options: ReadOptions) -> None:
+    try:
+        require_column(read.columns, options.label_column, where=read.where, use="label")
+    except DataError as error:
+        if not read.rows or read.rows[0][1].pair is None:
+            raise
+        raise DataError(
+            f'{error}, or call the column of the second text "{POSITIVE}" if the two texts of each row belong together'
+        ) from None
 
 
 def _require_readable(read: _Read, values: Sequence[Any]) -> None:

@@ -69,11 +69,11 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _OPENERS
 
 
-def open_table(path: Path, *, encoding: str | None = None, every_key: bool = True) -> Table:
+def open_table(path: Path | Table, *, encoding: str | None = None, every_key: bool = True) -> Table:
     """Open a table by the ending of its name.
 
     Args:
-        path: the file.
+        path: the file; a table that is open is returned as it is.
         encoding: encoding of a text file; None uses the byte order mark, else UTF-8.
         every_key: whether the columns of JSONL are the keys of all its rows, for which the file is read once, or those
             of its first row.
@@ -83,6 +83,8 @@ def open_table(path: Path, *, encoding: str | None = None, every_key: bool = Tru
         DataError: the file does not exist, is empty, is not of its encoding or not what its ending says.
         MissingExtraError: Parquet without pyarrow, .xlsx without openpyxl.
     """
+    if isinstance(path, Table):
+        return path
     if not path.is_file():
         raise DataError(f"{path} {'is a folder' if path.is_dir() else 'does not exist'}; give the path of a table")
     ending = path.suffix.lower()

@@ -41,17 +41,18 @@ Span = tuple[int, int, str]
 """(start, end, label)."""
 
 
-def open_tags(path: Path, *, options: ReadOptions) -> DataSource:
+def open_tags(path: Path | str, *, options: ReadOptions, tables: Mapping[str, Table] | None = None) -> DataSource:
     """Open a file (its one split is "train", also called "all") or a folder of files named by split.
 
     Args:
-        path: .conll, .bio and the like, .txt, .jsonl or .parquet, or a folder of such files.
+        path: .conll, .bio and the like, .txt, .jsonl or .parquet, or a folder of such files; or the name of `tables`.
         options: labels, whether tags are read, and bad rows skipped.
+        tables: open tables by split, instead of files.
 
     Raises:
         DataError: the file or folder is not there, or the first split gives no labels.
     """
-    files = split_files(path, task=TASK)
+    files: Mapping[str, Path | Table] = tables or split_files(Path(path), task=TASK)
     first = next(iter(files))
     labels = options.labels
     if labels is not None:
@@ -86,12 +87,12 @@ def tag_spans(words: Sequence[tuple[int, int]], *, spans: Iterable[Span]) -> tup
     return tuple(tags), left
 
 
-def _load(options: ReadOptions, path: Path, empty: Dataset, may_lack_tags: bool) -> Dataset:
+def _load(options: ReadOptions, path: Path | Table, empty: Dataset, may_lack_tags: bool) -> Dataset:
     return tagged_dataset(_read(path, options, may_lack_tags=may_lack_tags), empty=empty)
 
 
-def _read(path: Path, options: ReadOptions, *, may_lack_tags: bool = False) -> TaggedFile:
-    if path.suffix.lower() not in ROW_ENDINGS:
+def _read(path: Path | Table, options: ReadOptions, *, may_lack_tags: bool = False) -> TaggedFile:
+    if isinstance(path, Path) and path.suffix.lower() not in ROW_ENDINGS:
         return read_columns(
             own_bytes(path, encoding=options.encoding),
             where=str(path),
@@ -111,7 +112,9 @@ def _read_rows(table: Table, options: ReadOptions, *, may_lack: bool) -> TaggedF
         needed[known[0]] = told
     require_keys(table, needed, row="a row of tags has tokens and tags, or text and spans")
     uses = [words, *([told] if told else []), *(["id"] if "id" in table.columns else [])]
-    file = TaggedFile([], BadRows(table.where, skip=options.skip_bad_rows), RowWarnings(table.where))
+    file = TaggedFile(
+        [], BadRows(table.where, skip=options.skip_bad_rows, advice=table.advice), RowWarnings(table.where)
+    )
     for place, values in table.rows(uses, file.bad):
         row = dict(zip(uses, values, strict=True))
         name = None if row.get("id") is None else str(row["id"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from albertkit.datasets.dataset import WHOLE
+from albertkit.io.counts import counted_noun
 from albertkit.scoring.intervals import too_few
 from albertkit.scoring.metrics import metric_title
 
@@ -84,7 +85,7 @@ def sentences(report: Report) -> list[str]:
     found = []
     scored = f"Scored on {report.split}"
     if report.examples is not None:
-        scored += f" ({report.examples:,} examples)"
+        scored += f" ({counted_noun(report.examples, 'example')})"
     if report.few_shot is None and report.chosen_by is not None and report.best_epoch is not None:
         chosen = report.chosen_by
         scored += f"; epoch {report.best_epoch} had the best {chosen.metric} on {chosen.split}"

@@ -8,6 +8,7 @@ from albertkit.datasets.beir import Collection
 from albertkit.evaluation.report import Report
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import Progress
+from albertkit.io.counts import counted_noun
 from albertkit.io.nearest import Best
 from albertkit.scoring.retrieval import DEPTH, retrieval_scores
 
@@ -50,7 +51,8 @@ def evaluate_retrieval(
         split=collection.split,
         examples=len(queries),
         notes=(
-            f"{len(queries):,} queries, {len(texts):,} documents, vectors of {vectors.shape[1]} dimensions",
+            f"{counted_noun(len(queries), 'query', 'queries')}, {counted_noun(len(texts), 'document')}, vectors of "
+            f"{vectors.shape[1]} dimensions",
             *((cut.sentence,) if cut.truncated else ()),
         ),
         seconds=time.perf_counter() - started,

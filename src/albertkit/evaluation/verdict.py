@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from albertkit.io.counts import counted_noun
 from albertkit.scoring.baseline import Baseline
 from albertkit.scoring.intervals import difference_spread
 from albertkit.scoring.metrics import metric_title
@@ -83,7 +84,7 @@ def judge(
     other = baseline.words or baseline.name
     title = metric_title(name).removesuffix(", %")
     figures = f"{title} {score:.1f} against {best:.1f}"
-    count = f"{examples:,} example{'s' if examples != 1 else ''}"
+    count = counted_noun(examples, "example")
     if difference > spread:
         return Verdict("better", f"The model beats {other} ({figures}, on {count}).", **measured)
     if baseline.trivial:

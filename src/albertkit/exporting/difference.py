@@ -10,10 +10,11 @@ import numpy.typing as npt
 from albertkit.batching.batch import Batch
 from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.hardware.device import Execution
-from albertkit.inference.exported import VECTORS
+from albertkit.inference.exported import VECTORS, ExportedRuntime
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.pytorch import PyTorchRuntime
 from albertkit.inference.running import Runtime
+from albertkit.io.vectors import unit
 from albertkit.models.loaded import Model
 
 FloatArray = npt.NDArray[np.float32]
@@ -74,6 +75,27 @@ def differences(model: Model, runtime: Runtime, *, execution: Execution, vectors
         expected[VECTORS] = predictor.vectors_from(pooled, pooling=model.vectors.pooling)
     found = runtime.run(batch, outputs=outputs)
     return [_difference(name, expected[name], found[name]) for name in outputs]
+
+
+def vector_cosine(model: Model, runtime: Runtime, *, execution: Execution) -> float:
+    """Return the mean cosine of the exported model's vectors of the sample with those of torch in fp32.
+
+    Args:
+        model: the original.
+        runtime: the exported one.
+        execution: for the original: the processor, fp32.
+    """
+    original = PyTorchRuntime(model.network, execution=execution, task=model.task, pooling=model.head.pooling)
+    batch, pooling = Batch.pack(sample(model)), model.vectors.pooling
+    one, other = (
+        unit(
+            Predictor(model, execution=execution, runtime=each).vectors_from(
+                each.run(batch, outputs=[pooling])[pooling], pooling=pooling
+            )
+        )
+        for each in (original, ExportedRuntime(runtime))
+    )
+    return float((one * other).sum(axis=-1).mean())
 
 
 def _difference(output: str, expected: FloatArray, found: FloatArray) -> Difference:

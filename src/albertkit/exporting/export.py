@@ -25,6 +25,9 @@ LIMITS: Mapping[str, float] = {"fp32": 1e-4, "fp16": 5e-2, "int12": 5e-2, "int8"
 """The largest difference from torch in fp32 that an export may have, as a share of the largest number compared where
 that is above 1. The others store weights in fewer bytes and are off by their rounding; what int8's is worth only
 labelled data can say (`accept`)."""
+LEAST_COSINE = 0.99
+"""The least mean cosine with torch's vectors that an export's may have if vectors are the model's job and no labelled
+data say what the difference is worth (`accept`)."""
 _LARGEST = 2**31 - 2**20  # of a protobuf message, less room for the nodes
 
 
@@ -84,7 +87,7 @@ def export(
     target = Path(folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(f"{target} already exists and is not an empty folder; give another one")
-    from albertkit.exporting.difference import differences
+    from albertkit.exporting.difference import differences, vector_cosine
     from albertkit.exporting.web import RUNTIME_FOLDER, describe
 
     execution = Execution("cpu", "fp32", 1)
@@ -103,6 +106,14 @@ def export(
                 f"{target}: the exported model's {worst.output} differs by {worst.largest:.3g} from the original's, "
                 f"more than {LIMITS[precision]:g}; it was deleted: run this model with torch"
             )
+        is_for_vectors = model.embedding is not None if model.task is None else model.task.trains_vectors
+        if accept is None and is_for_vectors:
+            cosine = vector_cosine(model, runtime, execution=execution)
+            if not cosine >= LEAST_COSINE:
+                raise ExportError(
+                    f"{target}: with --precision {precision} the vectors have a mean cosine of {cosine:.2f} with the "
+                    f"original's, less than {LEAST_COSINE:g}; it was deleted: export with --precision fp16 or int12"
+                )
         largest = max(one.largest for one in found)
         dense = None if model.embedding is None else model.embedding.dense
         if dense is not None:  # the Predictor applies it, as to any runtime's vectors

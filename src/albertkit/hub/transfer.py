@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 MAX_BYTES = 4 * 2**30
 """Largest file where no size was announced."""
 
+_MAX_JSON = 2**27
 _CHUNK = 2**18
 _PROGRESS = 2**20  # an attempt that brought so much is no failure
 _HEX = {length: re.compile(f"[0-9a-f]{{{length}}}") for length in (40, 64)}
@@ -80,6 +82,30 @@ def announce(url: str, *, progress: Progress) -> Announced:
             )
 
     return _patiently(once, url=url, progress=progress)
+
+
+def fetch_json(url: str, *, progress: Progress) -> Any:
+    """Return what a server answers in JSON.
+
+    Raises:
+        NotThereError: there is no such address.
+        DownloadError: it refuses, cannot be reached, answers something else, or the address is not https.
+    """
+
+    def once() -> bytes:
+        content = b""
+        with opened(url) as answer:
+            while len(content) <= _MAX_JSON and (chunk := _received(answer)):
+                content += chunk
+        return content
+
+    content = _patiently(once, url=url, progress=progress)
+    try:
+        if len(content) > _MAX_JSON:
+            raise ValueError(f"more than {megabytes(_MAX_JSON)}")
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DownloadError(f"{url}: the server does not answer in JSON ({error}); try another source") from error
 
 
 def download_file(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from albertkit.errors import AlbertkitError
+from albertkit.errors import AlbertkitError, UsageError
 
 
 class WriteError(AlbertkitError):
@@ -125,6 +125,22 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink()
+
+
+def local_path(name: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that the user named.
+
+    >>> local_path("s3://b/a.csv")
+    Traceback (most recent call last):
+    albertkit.errors.UsageError: s3://b/a.csv is an address, and files are read from this machine; copy it here first
+
+    Raises:
+        UsageError: it is an address, which a path would shorten to s3:/bucket.
+    """
+    text = os.fspath(name)
+    if re.match("[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise UsageError(f"{text} is an address, and files are read from this machine; copy it here first")
+    return Path(text)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

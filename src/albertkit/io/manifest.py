@@ -97,12 +97,21 @@ def _parse(content: Any) -> Manifest:
         raise ValueError("another format")
     files = {}
     for name, record in content["files"].items():
-        place = PurePosixPath(name)
-        if place.is_absolute() or ".." in place.parts or "\\" in name or ":" in name or not place.parts:
+        if not is_inside(name):
             raise ValueError("a name that points outside the folder")
         files[name] = FileRecord(str(record["url"]), int(record["size"]), str(record["sha256"]))
     revision = content["revision"]
     return Manifest(str(content["name"]), str(content["source"]), None if revision is None else str(revision), files)
+
+
+def is_inside(name: str) -> bool:
+    """Return whether the name of a file, with "/", means one inside its folder on every system.
+
+    >>> is_inside("data/train.csv"), is_inside("../train.csv"), is_inside("C:train.csv")
+    (True, False, False)
+    """
+    place = PurePosixPath(name)
+    return bool(place.parts) and not (place.is_absolute() or ".." in place.parts or "\\" in name or ":" in name)
 
 
 def changed_files(folder: Path) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 from albertkit import __version__
 from albertkit.checkpoints.huggingface_config import architecture_for
 from albertkit.config import PUBLISHED
-from albertkit.hub.hub_names import hub_name
+from albertkit.hub.hub_names import HUGGING_FACE, hub_dataset, hub_name
 from albertkit.hub.known_models import MODEL_DOWNLOADS
 from albertkit.models.loaded import Model
+from albertkit.text.missing import MissingTokenizer
 from albertkit.text.vocabulary import official_vocabulary
 
 CARD = "README.md"
@@ -71,9 +72,12 @@ def card_text(model: Model, folder: Path, facts: CardFacts | None) -> str:
 def short(name: str) -> str:
     """Return the last part of a path, a run's name for its model; names of models stay.
 
-    >>> short("/home/me/runs/film/model"), short("albert-nano"), short("org/model"), short("glue/sst2")
-    ('film', 'albert-nano', 'org/model', 'glue/sst2')
+    >>> short("/home/me/runs/film/model"), short("albert-nano"), short("glue/sst2"), short("hf:/home/me/films")
+    ('film', 'albert-nano', 'glue/sst2', 'hf:./films')
     """
+    if name.startswith(HUGGING_FACE):
+        place = name.removeprefix(HUGGING_FACE)
+        return f"{HUGGING_FACE}./{Path(place).name}" if place.startswith((".", "/", "~")) else name
     path = Path(name)
     if not path.exists() and not path.is_absolute():
         return name
@@ -89,12 +93,14 @@ def _metadata(model: Model, name: str, facts: CardFacts) -> dict[str, Any]:
     base = None if known is None or known not in MODEL_DOWNLOADS else MODEL_DOWNLOADS[known].repository
     if known is None and facts.base and not Path(facts.base).exists() and (found := hub_name(facts.base)) is not None:
         base = found.repository
+    trained_on = hub_dataset(facts.data) if facts.data.startswith(HUGGING_FACE) else None
     values: dict[str, Any] = {
         "language": _language(model),
         "license": None if known is None else "apache-2.0",
         "library_name": _library(model),
         "pipeline_tag": tag,
         "base_model": base,
+        "datasets": None if trained_on is None else [trained_on.repository],
         "tags": ["albert", "albertkit", *([] if model.task is None else [model.task.name.replace("_", "-")])],
         "metrics": [*facts.scores] or None,
     }
@@ -104,6 +110,9 @@ def _metadata(model: Model, name: str, facts: CardFacts) -> dict[str, Any]:
             for metric, value in facts.scores.items()
         ]
         data = {"type": facts.data, "name": facts.data, "split": facts.split}
+        if trained_on is not None:
+            data |= {"type": trained_on.repository, "revision": trained_on.revision}
+            data |= {"config": trained_on.config} if trained_on.config else {}
         values["model-index"] = [
             {"name": name, "results": [{"task": {"type": tag}, "dataset": data, "metrics": measured}]}
         ]
@@ -114,6 +123,8 @@ def _language(model: Model) -> str | None:
     """Return the language of the vocabulary, where it is a published one."""
     if model.source.endswith("-zh"):
         return "zh"
+    if isinstance(model.tokenizer, MissingTokenizer):
+        return None
     return "en" if model.tokenizer.model == official_vocabulary().read_bytes() else None
 
 

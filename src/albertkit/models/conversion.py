@@ -11,8 +11,10 @@ import torch
 
 from albertkit.checkpoints import FORMATS, READ_AS_IT_IS, Checkpoint, Format, ReadOptions
 from albertkit.errors import CheckpointError, RunError, UsageError
-from albertkit.io.files import atomic_folder
+from albertkit.io.files import atomic_folder, write_text
+from albertkit.models.card import CARD, card_text
 from albertkit.models.model_files import read_model
+from albertkit.models.pretrained import model_of
 from albertkit.models.tokenizers import tokenizer_of
 from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.json_tokenizer import JsonTokenizer
@@ -102,7 +104,21 @@ def convert(
                     tokenizer.save(temporary)
             format_to.write(elsewhere, temporary)
             lost = _compare(checkpoint, format_to.read(temporary), tokenizer)
+            if to == "huggingface":
+                lost += _write_card(checkpoint, tokenizer, temporary, place, source=str(source))
     return Conversion(checkpoint, place, (*checkpoint.notes, *notes, *lost))
+
+
+def _write_card(
+    checkpoint: Checkpoint, tokenizer: AnyTokenizer, folder: Path, place: Path, *, source: str
+) -> list[str]:
+    """Write the model card, as every saved model has one; return why not, for tensors that make no model."""
+    try:
+        model = model_of(checkpoint, tokenizer, source=source)
+    except CheckpointError as error:
+        return [f"no model card was written: {error}"]
+    write_text(folder / CARD, card_text(model, place, None))
+    return []
 
 
 _SAID_ELSEWHERE = {"task", "labels", "head"}

@@ -39,6 +39,7 @@ from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.network import Network, pretraining_heads
 from albertkit.tasks.objective import objective_of
 from albertkit.tasks.task import Task
+from albertkit.text.any_tokenizer import AnyTokenizer
 from albertkit.text.tokenizer import Tokenizer
 
 
@@ -71,7 +72,24 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
     """
     found = read_model(name)
     tokenizer, said = tokenizer_of(found)
-    notes = [*found.notes, *said]
+    model = model_of(found, tokenizer, source=str(name), notes=said)
+    model.network.to(device)
+    return model
+
+
+def model_of(found: Checkpoint, tokenizer: AnyTokenizer, *, source: str, notes: Sequence[str] = ()) -> Model:
+    """Build the network of a checkpoint, with every head that it holds, in evaluation mode on the CPU.
+
+    Args:
+        found: the checkpoint.
+        tokenizer: its tokenizer.
+        source: name or path that it was read from.
+        notes: what is to be said of it besides the checkpoint's own notes.
+
+    Raises:
+        CheckpointError: the tensors do not fit the configuration or the task.
+    """
+    told = [*found.notes, *notes]
     said_of_task = _task_of(found)
     task, spec = said_of_task.task, said_of_task.head
     if task is not None and task.head not in found.heads:
@@ -90,22 +108,22 @@ def load_model(name: str | os.PathLike[str], *, device: torch.device | str = "cp
         network = Network(Encoder(found.config), heads)
     other = [head for head in found.heads if head not in heads]
     if other:
-        notes.append(f"{found.source}: the head {', '.join(other)} is ignored: albertkit has no task for it")
+        told.append(f"{found.source}: the head {', '.join(other)} is ignored: albertkit has no task for it")
     state = {key: value for key, value in found.state.items() if not any(key.startswith(f"heads.{h}.") for h in other)}
     if not found.has_pooler:
-        notes.append(f"{found.source}: holds no pooler; a new, untrained one is used")
+        told.append(f"{found.source}: holds no pooler; a new, untrained one is used")
         state |= _fresh_pooler(found.config)
     _check_head(network, state, where=f"{found.source}: {'the configuration' if found.task is None else 'task.json'}")
     network.take_canonical(state)
     return Model(
-        network.to(device).eval(),
+        network.eval(),
         tokenizer,
         task,
         said_of_task.labels,
         spec,
         said_of_task.max_length,
-        str(name),
-        tuple(notes),
+        source,
+        tuple(told),
         said_of_task.embedding,
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 import sentencepiece
 
 from albertkit.errors import AlbertkitError, DataError, UsageError
+from albertkit.io.counts import counted_noun
 from albertkit.io.decoding import file_blocks, text_lines
 from albertkit.io.files import WriteError, atomic_folder
 from albertkit.io.progress import Progress, Silent, counted
@@ -138,7 +139,7 @@ def train_vocabulary(
     for path in paths:
         if not path.is_file():  # nor a pipe, which cannot be read twice
             raise DataError(f"{path}: there is no such file")
-    progress.report(f"counting the sentences of {len(paths)} file{'s' if len(paths) != 1 else ''}")
+    progress.report(f"counting the sentences of {counted_noun(len(paths), 'file')}")
     total = sum(1 for path in paths for _ in _raw_sentences(path, encoding))
     if not total:
         raise DataError(f"{', '.join(map(str, paths))}: no text to train on; every line is blank")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from albertkit.datasets import DATASETS
+from albertkit.datasets import can_be_named
 from albertkit.evaluation.plots import plot_confusion, plot_history, plot_reliability
 from albertkit.evaluation.report import ChosenBy, Report
 from albertkit.evaluation.report_page import FILE_NAME, report_page
@@ -86,8 +86,7 @@ def finish(trained: Trained, resolved: Resolved, run: Run) -> Report:
         return report
     if settings.plots:
         _draw(report, scored, splits.train.metrics[0], folder=folder)
-    is_named = settings.data in DATASETS or Path(settings.data).exists()  # not so a table in memory
-    command = repeating_command("finetune", settings) if is_named else None
+    command = repeating_command("finetune", settings) if can_be_named(settings.data) else None  # no table in memory
     write_text(folder / FILE_NAME, report_page(report, name=folder.name, command=command, curves=settings.plots))
     run.complete(report)
     return report

@@ -27,7 +27,7 @@ from albertkit.tasks.classification.taught import Lesson
 from albertkit.tasks.encoded import UnitTargets
 from albertkit.tasks.objective import Objective
 from albertkit.training.digest import examples_digests
-from albertkit.training.run_data import run_settings
+from albertkit.training.run_data import is_trained_on, run_settings
 from albertkit.training.splits import Splits, choose_splits
 from albertkit.training.task_teacher import TaskTeacher
 from albertkit.training.unlabelled import text_key
@@ -48,7 +48,7 @@ def seen_by_teacher(teacher: TaskTeacher, splits: Splits, source: DataSource) ->
     """Return the splits with a note where the teacher, a run on the same data, was trained on texts that are scored."""
     try:
         settings = run_settings(teacher.name)
-        if Path(settings.data).resolve() != Path(source.name).resolve():
+        if not is_trained_on(settings, source):
             return splits
         trained = {text_key(example) for example in choose_splits(source, settings).train.of(TextExample)}
     except AlbertkitError:  # no run, or one whose data have changed since

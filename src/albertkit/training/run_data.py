@@ -9,6 +9,7 @@ from typing import Any
 from albertkit.datasets import DATASETS, open_data
 from albertkit.datasets.dataset import STRUCTURED_METRICS, DataSource
 from albertkit.errors import DataError, UsageError
+from albertkit.hub.hub_names import HUGGING_FACE
 from albertkit.io.files import read_json
 from albertkit.models.trained_columns import CONFIG, trained_columns
 from albertkit.training.settings import FinetuneSettings
@@ -35,6 +36,14 @@ def recorded_inputs(run: str | os.PathLike[str]) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def is_trained_on(settings: FinetuneSettings, source: DataSource) -> bool:
+    """Return whether a run was trained on this data set; data on the hub may be of another commit."""
+    before, now = settings.data, source.name
+    if before.startswith(HUGGING_FACE):
+        return before.partition("@")[0] == now.partition("@")[0]
+    return Path(before).resolve() == Path(now).resolve()
 
 
 def open_for_run(

@@ -25,7 +25,7 @@ class FinetuneSettings(SharedSettings):
     model: str
     """Known name, model folder or run directory to start from."""
     data: str | Any
-    """Known data set, a table's path, or a table in memory (`load_dataset`), of which the run keeps the type's name."""
+    """Known data set, path, hf: and a name, or a table in memory (`load_dataset`), of which the run keeps the type."""
     out: str
     """The run directory to make."""
     task: str | None = None

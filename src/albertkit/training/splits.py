@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from albertkit.datasets import require_labelled, require_two_labels
 from albertkit.datasets.dataset import Dataset, DataSource, divide
 from albertkit.errors import UsageError
-from albertkit.training.run_data import recorded_inputs, run_settings
+from albertkit.training.run_data import is_trained_on, recorded_inputs, run_settings
 from albertkit.training.settings import FinetuneSettings
 
 DEFAULT_SHARE = 0.1
@@ -172,7 +171,7 @@ def scored_part(run: str | os.PathLike[str], source: DataSource) -> Dataset:
         settings = run_settings(run)
     except UsageError as error:
         raise UsageError(f"{error}; give --split") from error
-    if Path(settings.data).resolve() != Path(source.name).resolve():
+    if not is_trained_on(settings, source):
         raise UsageError(f"{run} was trained on {settings.data}, not on {source.name}; give --split")
     splits = choose_splits(source, settings)
     if settings.few_shot and splits.test is splits.train:
