@@ -126,9 +126,8 @@ def complete(
         The settings with every choice, as `config.json` keeps them; the longest input in tokens; what the loop needs to
         know, None for few-shot training, which plans its own steps.
     """
-    length = task.default_length
     if settings.few_shot:
-        length = settings.max_length or min(length, positions)
+        length = settings.max_length or positions  # a text passes the encoder a few times only: all of it is read
         return replace(settings, max_length=length), length, None
     if settings.freeze_encoder:
         recipe = FROZEN
@@ -161,7 +160,7 @@ def complete(
         steps=steps,
         patience=patience,
     )
-    length = settings.max_length or min(recipe.max_length or length, positions)
+    length = settings.max_length or min(recipe.max_length or task.default_length, positions)
     by_recipe = "pair" if pairs and recipe.pooling == "mean" else recipe.pooling
     pooling = settings.pooling or task.default_pooling or by_recipe if pools else None
     return replace(settings, max_length=length, pooling=pooling, **asdict(loop)), length, loop
