@@ -28,7 +28,8 @@ from albertkit.config import AlbertConfig
 from albertkit.data.sample_text import sample_texts
 from albertkit.datasets import load_dataset
 from albertkit.encoder.fbgemm import Fp16Linear, Int8Linear, Int8Weight
-from albertkit.encoder.packed_linear import PackedLinear
+from albertkit.encoder.packed_linear import pack
+from albertkit.encoder.qnnpack import QnnpackLinear, QnnpackWeight
 from albertkit.errors import AlbertkitError
 from albertkit.hardware.device import choose_execution
 from albertkit.hardware.processor import capabilities
@@ -154,9 +155,9 @@ def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
     seconds: dict[str, float] = {}
     for out, into in shapes:
         weight, bias, states = torch.randn(out, into), torch.randn(out), torch.randn(rows, into)
-        runs: dict[str, Callable[[], Any]] = {"fp32": partial(PackedLinear(weight, bias, dtype=torch.float32), states)}
-        if capabilities().bf16:
-            runs["bf16"] = partial(PackedLinear(weight, bias, dtype=torch.bfloat16), states.bfloat16())
+        runs: dict[str, Callable[[], Any]] = {"fp32": partial(pack(weight, bias, dtype=torch.float32), states)}
+        if capabilities().prepacked_bf16:
+            runs["bf16"] = partial(pack(weight, bias, dtype=torch.bfloat16), states.bfloat16())
         if capabilities().int8:
             whole = torch.ops.onednn.qlinear_prepack(weight.clamp(-1, 1).mul(127).to(torch.int8), [rows, into])
             scales, zeros = torch.ones(out), torch.zeros(out, dtype=torch.int64)
@@ -166,6 +167,8 @@ def packed_peaks(config: AlbertConfig, *, repeats: int) -> dict[str, float]:
             )  # fmt: skip
         elif capabilities().fbgemm:
             runs["int8"] = partial(Int8Linear(Int8Weight(weight, bias), low=-4.0, high=4.0), states)
+        elif capabilities().qnnpack:
+            runs["int8"] = partial(QnnpackLinear(QnnpackWeight(weight, bias), low=-4.0, high=4.0), states)
         if capabilities().fbgemm:
             runs["fp16"] = partial(Fp16Linear(weight, bias), states)
         for precision, run in runs.items():

@@ -50,7 +50,7 @@ def test_a_precision_that_is_not_here_is_refused_first(
     name: str, precision: str, albertkit: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    none = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=False, vnni=False)
+    none = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=False, vnni=False, qnnpack=False)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
     words = [word.format(out=tmp_path / "out") for word in CALLS[name]]
     outcome = albertkit(name, *words, "--precision", precision, "--device", "cpu")

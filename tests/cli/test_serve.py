@@ -50,7 +50,7 @@ def test_it_tells_where_and_what(albertkit: Runner, run_folder: Path) -> None:
 
 
 def test_fp32_is_what_a_processor_serves(albertkit: Runner, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = Capabilities(prepacked=True, bf16=True, int8=True, fbgemm=True, vnni=True)
+    every = Capabilities(prepacked=True, bf16=True, int8=True, fbgemm=True, vnni=True, qnnpack=True)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: every)
     for options, precision in (([], "fp32"), (["--precision", "bf16"], "bf16")):
         albertkit("serve", run_folder, "--port", "0", "--device", "cpu", *options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit.encoder.attention import Attention, plan_attention
@@ -23,6 +23,7 @@ def test_near_equal_lengths_share_a_group() -> None:
     assert [(g.num_sequences, g.length) for g in plan.groups] == [(2, 100), (2, 20)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
 def test_there_and_back(lengths: list[int]) -> None:
     plan = plan_attention(np.array(lengths))

@@ -13,24 +13,21 @@ from tests.encoder.test_prepared import batch_of, encode, encoder_of
 from albertkit.batching.batch import Batch
 from albertkit.encoder.encoder import Encoder
 from albertkit.encoder.int8_products import with_int8_products
-from albertkit.encoder.prepared import PreparedEncoder, can_prepare
+from albertkit.encoder.prepared import PreparedEncoder
 from albertkit.hardware.processor import capabilities
 
-pytestmark = pytest.mark.skipif(
-    not (can_prepare(torch.device("cpu"), torch.float32) and capabilities().any_int8), reason="no int8 products"
-)
+pytestmark = pytest.mark.skipif(not capabilities().any_int8, reason="no int8 products")
 
 
-@pytest.fixture(params=["onednn", "fbgemm"], autouse=True)
+@pytest.fixture(params=["onednn", "fbgemm", "qnnpack"], autouse=True)
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whose products are used; each where it is."""
     name = str(request.param)
     found = capabilities()
-    if not (found.int8 if name == "onednn" else found.fbgemm):
+    if not {"onednn": found.int8, "fbgemm": found.fbgemm, "qnnpack": found.qnnpack}[name]:
         pytest.skip(f"no int8 products of {name}")
-    monkeypatch.setattr(
-        "albertkit.encoder.int8_products.capabilities", lambda: dataclasses.replace(found, int8=name == "onednn")
-    )
+    only = dataclasses.replace(found, int8=name == "onednn", fbgemm=name == "fbgemm")
+    monkeypatch.setattr("albertkit.encoder.int8_products.capabilities", lambda: only)
     return name
 
 
@@ -48,7 +45,7 @@ def test_near_the_encoder(activation: str, changes: dict[str, int], library: str
     wanted = encode(encoder, batch).sequence_output
     with torch.inference_mode():
         found = prepared_of(encoder, torch.float32)(batch).sequence_output
-    # 8 bits keep about two digits of each product's inputs. FBGEMM's are twice as many products.
+    # 8 bits keep about two digits of each product's inputs. The others' are twice as many products.
     assert float((found - wanted).norm() / wanted.norm()) < (0.06 if library == "onednn" else 0.12)
     assert not torch.equal(found, wanted)
 

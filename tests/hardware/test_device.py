@@ -25,14 +25,14 @@ def _threads() -> Iterator[None]:
 @pytest.fixture
 def able(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor with every kind of product."""
-    every = Capabilities(prepacked=True, bf16=True, int8=True, fbgemm=True, vnni=True)
+    every = Capabilities(prepacked=True, bf16=True, int8=True, fbgemm=True, vnni=True, qnnpack=True)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: every)
 
 
 @pytest.fixture
 def unable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor with fp32 products only."""
-    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False, vnni=False)
+    none = Capabilities(prepacked=False, bf16=False, int8=False, fbgemm=False, vnni=False, qnnpack=False)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: none)
 
 
@@ -89,7 +89,7 @@ def test_a_precision_needs_a_processor_that_has_it(precision: str) -> None:
 
 
 def test_fbgemm_gives_fp16_and_int8_without_any_instruction_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    avx2 = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=True, vnni=True)
+    avx2 = Capabilities(prepacked=True, bf16=False, int8=False, fbgemm=True, vnni=True, qnnpack=True)
     monkeypatch.setattr("albertkit.hardware.device.capabilities", lambda: avx2)
     for asked, chosen in (("fp16", "fp16"), ("int8", "int8"), ("auto", "fp32")):
         assert choose_execution(device="cpu", precision=asked).precision == chosen

@@ -2,7 +2,8 @@
 
 A single short text reads a layer's weights from memory at every depth, and the reading takes most of its time. This is
 the only module that calls these operators, which PyTorch calls old: `capabilities().fbgemm` says whether this PyTorch
-and this processor have them.
+and this processor have them. PyTorch for ARM has FBGEMM without its int8 products; those with fp16 weights end the
+process on ARM processors without FHM. It is used only on x86.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ LARGEST_WEIGHT = 127
 _lock = threading.RLock()  # the engine belongs to the process
 
 
-class _Product(ABC):
-    """What follows a product; FBGEMM has no operator that does both."""
+class Product(ABC):
+    """A linear map by an operator that does only this; activation and residual follow it."""
 
     @abstractmethod
     def __call__(self, hidden: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class _Product(ABC):
         return self(hidden).add_(residual)
 
 
-class Fp16Linear(_Product):
+class Fp16Linear(Product):
     """`x @ weight.T + bias` with the weight in fp16; inputs, sums and outputs are fp32.
 
     Args:
@@ -66,9 +67,9 @@ class Fp16Linear(_Product):
                 f"a weight of the encoder is {largest:g}, and fp16 holds numbers up to {LARGEST_FP16:g}: "
                 "use --precision fp32"
             )
-        with _fbgemm_engine():
+        with _packing_for("fbgemm"):
             self.weight = torch.ops.quantized.linear_prepack_fp16(weight, bias.detach().float())
-        self.product = _direct(torch.ops.quantized.linear_dynamic_fp16)
+        self.product = direct(torch.ops.quantized.linear_dynamic_fp16)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the linear map of `[T, in]`."""
@@ -78,17 +79,20 @@ class Fp16Linear(_Product):
 class Int8Weight:
     """A weight `[out, in]` of int8 products, with a scale for each output, and a bias `[out]`."""
 
+    engine = "fbgemm"
+    """PyTorch's name of the library that packs it and multiplies with it."""
+
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         weight = weight.detach()
         scales = weight.abs().amax(1).clamp_min(1e-12) / LARGEST_WEIGHT
         zeros = torch.zeros(len(scales), dtype=torch.int64)
-        with _fbgemm_engine(), warnings.catch_warnings():
+        with _packing_for(self.engine), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a later PyTorch will have no tensors of this kind
             whole = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
             self.packed = torch.ops.quantized.linear_prepack(whole, bias.detach().float())
 
 
-class Int8Linear(_Product):
+class Int8Linear(Product):
     """`x @ weight.T + bias` with an int8 weight, and inputs rounded on the way in; outputs are fp32.
 
     Args:
@@ -115,7 +119,7 @@ class Int8Linear(_Product):
         self.range = None if levels == 255 else (low, high)
         self.scale, self.zero = torch.tensor(scale), torch.tensor(round(-low / scale))
         self.factors = None if factors is None else 1 / factors
-        self.product = _direct(torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32)
+        self.product = direct(torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the linear map of `[T, in]`."""
@@ -134,18 +138,18 @@ def input_levels() -> int:
     return 255 if capabilities().vnni else 127
 
 
-def _direct(operator: Any) -> Callable[..., Tensor]:
+def direct(operator: Any) -> Callable[..., Tensor]:
     """Return what an operator calls; PyTorch's own check of the arguments takes a tenth of a small product's time."""
     found: Callable[..., Tensor] = getattr(operator.default, "_op", operator.default)
     return found
 
 
 @contextmanager
-def _fbgemm_engine() -> Iterator[None]:
-    """Let PyTorch pack for FBGEMM, whatever engine is set; what is packed keeps its engine."""
+def _packing_for(library: str) -> Iterator[None]:
+    """Let PyTorch pack for a library, whatever engine is set; what is packed keeps its engine."""
     with _lock:
         engine = torch.backends.quantized.engine
-        torch.backends.quantized.engine = "fbgemm"
+        torch.backends.quantized.engine = library
         try:
             yield
         finally:

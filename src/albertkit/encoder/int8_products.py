@@ -2,6 +2,7 @@
 
     oneDNN (AMX)                      the two products of the feed-forward part       feed_forward_onednn.py
     FBGEMM (other x86 with AVX2)      all four products of a layer                    fbgemm.py
+    QNNPACK (ARM, macOS)              the same                                        qnnpack.py
 
 Weights have a scale for each output. The states differ from depth to depth though the weights are the same, so each
 depth has scales of its own, measured once on given texts: what comes out for a text never depends on its neighbours.
@@ -12,8 +13,10 @@ activation's channels between two products: its output gets the one scale with t
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +27,7 @@ from albertkit.encoder.fbgemm import Int8Linear, Int8Weight, input_levels
 from albertkit.encoder.feed_forward_onednn import OneDnnFeedForward, OneDnnWeight
 from albertkit.encoder.packed_linear import Linear
 from albertkit.encoder.prepared import FeedForward, PreparedEncoder, PreparedLayer, PreparedWalk
+from albertkit.encoder.qnnpack import LEVELS, QnnpackLinear, QnnpackWeight
 from albertkit.encoder.walk import full_depth
 from albertkit.hardware.processor import capabilities
 
@@ -33,7 +37,7 @@ _CLIPS = tuple(round(0.3 + 0.05 * step, 2) for step in range(15))
 _ALPHA = 0.5
 """Share of the inputs' spread between channels that moves into the weights."""
 
-_ALPHA_FBGEMM = 0.8
+_ALPHA_ALL = 0.8
 """With all four products: the vectors of albert-nano v3 have a mean cosine with those of fp32 of 0.925 with 0.8, 0.924
 with 0.95 and 0.917 with 0.5."""
 
@@ -110,7 +114,15 @@ def with_int8_products(prepared: PreparedEncoder, sample: Batch) -> None:
     prepared.layers = [depth.layer for depth in depths]
     with torch.inference_mode():
         full_depth(PreparedWalk(prepared, sample.take(longest_first(sample.lengths))))
-    quantize = _with_onednn if capabilities().int8 else _with_fbgemm
+    found_here = capabilities()
+    quantize: Callable[[PreparedLayer, Sequence[_Depth]], list[PreparedLayer]]
+    if found_here.int8:
+        quantize = _with_onednn
+    elif found_here.fbgemm:
+        quantize = partial(_with_all_products, weight_type=Int8Weight, linear_type=Int8Linear, levels=input_levels())
+    else:
+        quantize = partial(_with_all_products, weight_type=QnnpackWeight, linear_type=QnnpackLinear, levels=LEVELS)
+        prepared.shares_out = False  # its products use all threads, one after the other
     found: dict[int, PreparedLayer] = {}
     for layer in layers:
         own = [number for number, other in enumerate(layers) if other is layer]
@@ -140,37 +152,53 @@ def _with_onednn(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[Prepare
     return found
 
 
-def _with_fbgemm(layer: PreparedLayer, depths: Sequence[_Depth]) -> list[PreparedLayer]:
-    """Return a layer at each of its depths, with all products in int8."""
+def _with_all_products(
+    layer: PreparedLayer,
+    depths: Sequence[_Depth],
+    *,
+    weight_type: Callable[[Tensor, Tensor], Any],
+    linear_type: Callable[..., Linear],
+    levels: int,
+) -> list[PreparedLayer]:
+    """Return a layer at each of its depths, with all products in int8.
+
+    Args:
+        layer: its source has the weights.
+        depths: what its products take there.
+        weight_type: packs a weight and a bias for a library.
+        linear_type: that library's product.
+        levels: the largest rounded input of that product.
+    """
     attention, ffn = layer.source.attention, layer.source.ffn
     parts = (attention.query, attention.key, attention.value)
     weight, bias = torch.cat([part.weight for part in parts]).float(), torch.cat([part.bias for part in parts])
     width = len(attention.query.bias)
-    to_projections = _factors([depth.projections for depth in depths], weight, alpha=_ALPHA_FBGEMM)
-    to_output = _factors([depth.output for depth in depths], attention.output.weight, alpha=_ALPHA_FBGEMM)
-    to_up = _factors([depth.up for depth in depths], ffn.up.weight, alpha=_ALPHA_FBGEMM)
+    to_projections = _factors([depth.projections for depth in depths], weight, alpha=_ALPHA_ALL)
+    to_output = _factors([depth.output for depth in depths], attention.output.weight, alpha=_ALPHA_ALL)
+    to_up = _factors([depth.up for depth in depths], ffn.up.weight, alpha=_ALPHA_ALL)
     weight = weight * to_projections
-    projections, query = Int8Weight(weight, bias), Int8Weight(weight[:width], bias[:width])
-    key_value = Int8Weight(weight[width:], bias[width:])
-    output = Int8Weight(attention.output.weight.float() * to_output, attention.output.bias)
+    projections, query = weight_type(weight, bias), weight_type(weight[:width], bias[:width])
+    key_value = weight_type(weight[width:], bias[width:])
+    output = weight_type(attention.output.weight.float() * to_output, attention.output.bias)
     up, down = (
-        Int8Weight(ffn.up.weight.float() * to_up, ffn.up.bias),
-        Int8Weight(ffn.down.weight.float(), ffn.down.bias),
+        weight_type(ffn.up.weight.float() * to_up, ffn.up.bias),
+        weight_type(ffn.down.weight.float(), ffn.down.bias),
     )
     found = []
     for depth in depths:
         at_depth = copy.copy(layer)
         reach = float((depth.projections.largest / to_projections).amax())
         at_depth.projections, at_depth.query, at_depth.key_value = (
-            Int8Linear(each, low=-reach, high=reach, factors=to_projections) for each in (projections, query, key_value)
+            linear_type(each, low=-reach, high=reach, factors=to_projections)
+            for each in (projections, query, key_value)
         )
         reach = float((depth.output.largest / to_output).amax())
-        at_depth.output = Int8Linear(output, low=-reach, high=reach, factors=to_output)
+        at_depth.output = linear_type(output, low=-reach, high=reach, factors=to_output)
         reach = float((depth.up.largest / to_up).amax())
-        low, high = _activated_range(depth.down, layer.activation, levels=input_levels())
+        low, high = _activated_range(depth.down, layer.activation, levels=levels)
         at_depth.feed_forward = FeedForward(
-            Int8Linear(up, low=-reach, high=reach, factors=to_up),
-            Int8Linear(down, low=low, high=high),
+            linear_type(up, low=-reach, high=reach, factors=to_up),
+            linear_type(down, low=low, high=high),
             activation=layer.activation,
         )
         found.append(at_depth)

@@ -114,6 +114,8 @@ class PreparedEncoder:
     def __init__(self, encoder: Encoder, *, dtype: torch.dtype) -> None:
         self.config = encoder.config
         self.dtype = dtype
+        self.shares_out = True
+        """Whether cores take micro-batches of their own."""
         self.check = encoder.check
         self.num_layers = encoder.active_layers
         self.layers = _depth(encoder, dtype)
@@ -169,7 +171,7 @@ class PreparedEncoder:
             UsageError: see `Encoder.forward`.
         """
         self.check(batch)
-        workers = max(min(threads, len(batch), batch.tokens // _WORKER_TOKENS), 1)
+        workers = max(min(threads, len(batch), batch.tokens // _WORKER_TOKENS), 1) if self.shares_out else 1
         budget = _MICRO_BATCH_TOKENS
         if workers > 1:
             budget = even_budget(batch.tokens, max_tokens=budget, workers=workers)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import UsageError
-from albertkit.hardware.processor import capabilities
+from albertkit.hardware.processor import capabilities, missing
 
 if TYPE_CHECKING:
     import torch
@@ -100,21 +100,13 @@ def choose_execution(*, device: str = "auto", precision: str = "auto", threads: 
     if precision == "auto":
         good = torch.cuda.is_bf16_supported() if kind == "cuda" else kind == "cpu" and capabilities().prepacked_bf16
         precision = "bf16" if good else "fp32"
-    if precision == "fp16" and kind == "cpu" and not capabilities().fbgemm:
-        raise UsageError(
-            "fp16 needs a processor with fp16 products (AVX2, with FBGEMM in PyTorch), which this one has not, or must "
-            "not use (ALBERTKIT_PREPACKED), or a GPU; use --precision auto"
-        )
-    if precision == "bf16" and kind == "cpu" and not capabilities().bf16:
-        raise UsageError(
-            "bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), which this one does not "
-            "have or may not use (ONEDNN_MAX_CPU_ISA); use --precision auto or fp32"
-        )
-    if precision == "int8" and not (kind == "cpu" and capabilities().any_int8):
-        raise UsageError(
-            "int8 needs a processor with int8 products (AMX, or AVX2 with FBGEMM in PyTorch), which this one does not "
-            "have or may not use (ALBERTKIT_PREPACKED); use --precision auto"
-        )
+    if precision == "int8" and kind != "cpu":
+        raise UsageError("int8 needs a processor with int8 products, not a GPU; use --device cpu or --precision auto")
+    if kind == "cpu":
+        found = capabilities()
+        able = {"fp32": True, "bf16": found.bf16, "fp16": found.fbgemm, "int8": found.any_int8}
+        if not able[precision]:
+            raise UsageError(missing(precision))
     return Execution(device, precision, torch.get_num_threads())
 
 

@@ -2,7 +2,7 @@
 
 Everything that chooses a precision or a kernel asks `capabilities()`. The answer follows what is in force and not only
 what the processor has: `ONEDNN_MAX_CPU_ISA=AVX2` hides AVX-512 and AMX, and `ALBERTKIT_PREPACKED=0` hides the
-prepacked products, which ARM processors and macOS do not have.
+prepacked products and FBGEMM, which albertkit uses only on x86: what is left is what it uses on ARM and macOS.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Capabilities:
     PyTorch calls their operators old; a later one may lack them."""
     vnni: bool
     """AVX512-VNNI, which adds FBGEMM's int8 products in 32 bits. AVX2 adds pairs of them in 16."""
+    qnnpack: bool
+    """QNNPACK's int8 products, which PyTorch has on ARM and macOS, too. Used where there are no others."""
 
     @property
     def prepacked_bf16(self) -> bool:
@@ -40,8 +42,8 @@ class Capabilities:
 
     @property
     def any_int8(self) -> bool:
-        """Whether products can be in int8, by one library or the other."""
-        return self.int8 or self.fbgemm
+        """Whether products can be in int8, by whichever library."""
+        return self.int8 or self.fbgemm or self.qnnpack
 
 
 @cache
@@ -50,7 +52,7 @@ def capabilities() -> Capabilities:
     import torch
 
     hardware = _hardware()
-    on_x86 = platform.machine() in ("x86_64", "AMD64")
+    on_x86 = _on_x86()
     onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch leaves it untyped
     # On x86 this one also tells whether oneDNN may use AVX-512 at all, which ONEDNN_MAX_CPU_ISA can forbid.
     takes_bf16 = onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -66,7 +68,37 @@ def capabilities() -> Capabilities:
         int8=prepacked and takes_bf16 and int8 and hasattr(torch.ops.onednn, "qlinear_prepack"),
         fbgemm=prepacked and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and _has_fbgemm(),
         vnni=bool(hardware.get("avx512_vnni")),
+        qnnpack="qnnpack" in torch.backends.quantized.supported_engines,
     )
+
+
+def missing(precision: str) -> str:
+    """Say in one sentence what a precision needs and this processor, or this PyTorch, does not have."""
+    import torch
+
+    lacking = "which this one does not have or may not use"
+    if precision == "fp16":
+        why = f"{lacking} (ALBERTKIT_PREPACKED)" if _on_x86() else f"and this one is {platform.machine()}"
+        return (
+            f"fp16 needs a processor with fp16 products (x86 with AVX2, and FBGEMM in PyTorch), {why}, or a GPU; "
+            "use --precision auto"
+        )
+    if precision == "bf16":
+        why = f"{lacking} (ONEDNN_MAX_CPU_ISA)" if _on_x86() else "which this one does not have"
+        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            why = "and oneDNN in PyTorch, which this PyTorch does not have (nor does any for macOS)"
+        return (
+            f"bf16 needs a processor with bf16 products (AMX, AVX512-BF16 or ARM's BF16), {why}; "
+            "use --precision auto or fp32"
+        )
+    return (
+        "int8 needs a processor with int8 products (by oneDNN, FBGEMM or QNNPACK), and this PyTorch has none for this "
+        "one; use --precision auto"
+    )
+
+
+def _on_x86() -> bool:
+    return platform.machine() in ("x86_64", "AMD64")
 
 
 def _has_fbgemm() -> bool:

@@ -124,12 +124,13 @@ class PyTorchRuntime:
     def _dtype(self) -> torch.dtype:
         precision = self.execution.precision
         if precision == "int8":  # of the products that are not
-            precision = "bf16" if capabilities().int8 else "fp16"
+            found = capabilities()
+            precision = "bf16" if found.int8 else "fp16" if found.fbgemm else "fp32"
         return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
     def prepared(self) -> PreparedEncoder | None:
         """Return the encoder prepared for this processor, with its current weights; None where it cannot be."""
-        if not can_prepare(self.execution.torch_device, self._dtype):
+        if self.execution.precision != "int8" and not can_prepare(self.execution.torch_device, self._dtype):
             return None
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             prepared = self._prepared
