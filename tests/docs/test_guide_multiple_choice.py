@@ -11,7 +11,14 @@ from tests.docs.guide import TO_THE_END, run_guide
 
 
 def test_the_page_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = run_guide("multiple_choice.md", folder=tmp_path, capfd=capfd, monkeypatch=monkeypatch, small=TO_THE_END)
+    outcomes = run_guide(
+        "multiple_choice.md",
+        folder=tmp_path,
+        capfd=capfd,
+        monkeypatch=monkeypatch,
+        small=TO_THE_END,
+        guessed=("choice", "option"),
+    )
     assert len(outcomes) == 4
     run = tmp_path / "runs" / "quiz"
     report = json.loads((run / "report.json").read_text())
