@@ -150,6 +150,7 @@ def test_a_config_of_a_folder(tmp_path: Path) -> None:
         ({}, "cannot be read by the datasets library: The directory at .* doesn't contain any data files"),
         ({"a.png": b""}, "its files are for imagefolder; albertkit reads the texts of parquet, csv"),
         ({"data.py": b"import os"}, r"is a program \(data.py\), and albertkit runs no programs"),
+        ({"train.csv": b"text,label\na,x\n", "test.csv": b"text,label\n"}, r"^hf:\./data: no rows in test; add rows"),
         ({"train.parquet": b"hello"}, "cannot be read by the datasets library: .*Parquet"),
         ({"train.csv": b'text,label\n"a,0\n'}, "cannot be read by the datasets library: .*EOF inside string"),
         ({"train.csv": b"a,b\n1,2\n"}, r"^hf:\./data train: no column for the text \(there are: a, b;"),
@@ -173,9 +174,23 @@ def test_folders_that_cannot_be_read(files: dict[str, bytes], words: str, tmp_pa
     assert "\n" not in str(caught.value)
 
 
+def test_saved_splits_without_rows() -> None:
+    given = films(train=[0, 1], validation=[], test=[])
+    given.save_to_disk("saved")
+    given["test"].save_to_disk("one")
+    with pytest.raises(
+        DataError, match=r"^hf:\./saved: no rows in test, validation; add rows, or leave the split out$"
+    ):
+        open_data("hf:./saved")
+    with pytest.raises(DataError, match=r"^hf:\./one: no rows in one; add rows"):
+        open_data("hf:./one")
+    assert len(load_dataset("hf:./saved/train")) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
+        ("hf:./films/train.csv", {}, r"^films/train\.csv is a file; give it without hf:, or give its folder$"),
         ("hf:./flims", {}, 'flims is no folder; did you mean "films"'),
         ("hf:films", {}, r'"hf:films" may be a folder .*; write hf:\./films .* or hf:films@main for the hub'),
         ("hf:films/x", {}, r"hf:\./films/x for the folder"),

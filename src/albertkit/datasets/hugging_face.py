@@ -6,7 +6,7 @@ The library only ever reads folders of this machine. What is on the hub is downl
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import AlbertkitError, DataError, MissingExtraError, UsageError, did_you_mean, nearest_file
 from albertkit.hub.hub_names import HUGGING_FACE, HubDataset, hub_dataset
-from albertkit.io.files import WriteError
+from albertkit.io.files import WriteError, read_json
 from albertkit.io.manifest import read_manifest
 from albertkit.io.progress import Progress
 
@@ -90,8 +90,7 @@ def fetch_hugging_face(
     def finish(folder: Path, target: Path) -> None:
         with TemporaryDirectory(dir=folder.parent) as cache, _one_sentence(name):
             builder = _builder(folder, known.config, where=name, cache=Path(cache))
-            builder.download_and_prepare()
-            builder.as_dataset().save_to_disk(str(target))
+            _built(builder, where=name).save_to_disk(str(target))
 
     return fetch_hub_dataset(
         known,
@@ -118,6 +117,8 @@ def _place(name: str) -> tuple[Path, str | None]:
         configs = [str(config.get("config_name")) for config in _declared(path.parent, where=name)]
     if path.name in configs:
         return path.parent, path.name
+    if path.is_file():
+        raise DataError(f"{path} is a file; give it without {HUGGING_FACE}, or give its folder")
     if not path.is_dir():
         hint = did_you_mean(path.name, configs) if configs else nearest_file(path)
         there = f" (configs of {path.parent}: {', '.join(configs)})" if configs else ""
@@ -132,13 +133,26 @@ def _read(folder: Path, config: str | None, *, where: str, cache: Path) -> dict[
         if any((folder / name).is_file() for name in _SAVED):
             if config is not None:
                 raise DataError(f"{where}: a folder of save_to_disk has no configs; leave /{config} out")
+            states = [each for each in (folder / _SAVED[1], *folder.glob(f"*/{_SAVED[1]}")) if each.is_file()]
+            empty = [each.resolve().parent.name for each in states if not read_json(each)["_data_files"]]
+            _refuse_empty(empty, where=where)
             data: Any = load_from_disk(str(folder))
         else:
-            builder = _builder(folder, config, where=where, cache=cache)
-            builder.download_and_prepare()
-            data = builder.as_dataset(in_memory=True)
+            data = _built(_builder(folder, config, where=where, cache=cache), where=where, in_memory=True)
         splits = data if isinstance(data, Mapping) else {"train": data}
         return {split: table.with_format(None) for split, table in splits.items()}
+
+
+def _built(builder: Any, *, where: str, **options: bool) -> Any:
+    builder.download_and_prepare()
+    _refuse_empty([split for split, info in builder.info.splits.items() if not info.num_examples], where=where)
+    return builder.as_dataset(**options)
+
+
+def _refuse_empty(splits: Sequence[str], *, where: str) -> None:
+    """Refuse splits without rows, of which the library would say only that an index is out of range."""
+    if splits:
+        raise DataError(f"{where}: no rows in {', '.join(sorted(splits))}; add rows, or leave the split out")
 
 
 def _files(folder: Path, config: str | None, *, where: str) -> list[Path]:
