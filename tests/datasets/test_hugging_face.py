@@ -192,6 +192,8 @@ def test_saved_splits_without_rows() -> None:
     [
         ("hf:./films/train.csv", {}, r"^films/train\.csv is a file; give it without hf:, or give its folder$"),
         ("hf:./flims", {}, 'flims is no folder; did you mean "films"'),
+        ("hf:/", {}, "hf:/ is a whole home or disk; name the folder"),
+        ("hf:~", {}, "hf:~ is a whole home or disk; name the folder"),
         ("hf:films", {}, r'"hf:films" may be a folder .*; write hf:\./films .* or hf:films@main for the hub'),
         ("hf:films/x", {}, r"hf:\./films/x for the folder"),
         ("hf:", {}, '"hf:" is neither hf:NAME, hf:ORG/NAME or hf:ORG/NAME/CONFIG on the hub'),

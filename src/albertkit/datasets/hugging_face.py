@@ -112,6 +112,8 @@ def _require_library(name: str) -> None:
 def _place(name: str) -> tuple[Path, str | None]:
     """Return the folder of a data set, and the config: the last part where the README.md above declares it."""
     path = Path(name.removeprefix(HUGGING_FACE)).expanduser()
+    if not path.resolve().name or path.resolve() == Path.home():
+        raise DataError(f"{name} is a whole home or disk; name the folder of the data set")
     configs: list[str] = []
     with suppress(DataError):  # the folder above may be anything
         configs = [str(config.get("config_name")) for config in _declared(path.parent, where=name)]
