@@ -13,6 +13,7 @@ import pytest
 from tests.local_hub import Hub, local_hub
 from tests.local_server import Served, serving
 
+from albertkit.data.examples import ChoiceExample, SpanExample, TextExample
 from albertkit.datasets import load_dataset, open_data
 from albertkit.datasets.hugging_face import fetch_hugging_face
 from albertkit.errors import AlbertkitError, DataError, MissingExtraError, UsageError
@@ -124,8 +125,8 @@ def test_questions_choices_and_tags() -> None:
         source, in_memory = open_data(f"hf:./{name}"), open_data(given)
         assert source.task == in_memory.task
         assert list(source.split("train")) == list(in_memory.split("train"))
-    assert open_data("hf:./questions").split("train")[0].answers[0].text == "Rollo"  # type: ignore[union-attr]
-    assert open_data("hf:./choices").split("train")[0].label == 1  # type: ignore[union-attr]
+    assert open_data("hf:./questions").split("train").of(SpanExample)[0].answers[0].text == "Rollo"
+    assert open_data("hf:./choices").split("train").of(ChoiceExample)[0].label == 1
     assert open_data("hf:./tags").labels == ("O", "B-PER", "I-PER")
 
 
@@ -280,7 +281,7 @@ def test_consent_and_revisions(hub: Hub) -> None:
     assert (manifest.name, manifest.revision) == (f"hf:org/lines@{old}", old)
     assert changed_files(pinned) == []
     assert not list(pinned.parent.glob("*.files"))
-    assert [example.text for example in load_dataset(f"hf:org/lines@{old}")] == ["fine", "dull"]  # type: ignore[union-attr]
+    assert [example.text for example in load_dataset(f"hf:org/lines@{old}").of(TextExample)] == ["fine", "dull"]
 
 
 def test_old_names_lead_to_the_new_ones(hub: Hub) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from albertkit.encoder.fbgemm import LARGEST_WEIGHT, Fp16Linear, Int8Linear, Int8Weight
+from albertkit.encoder.fbgemm import LARGEST_WEIGHT, Fp16Linear, Int8Linear, Int8Weight, Product
 from albertkit.errors import UsageError
 from albertkit.hardware.processor import capabilities
 
@@ -89,21 +91,31 @@ def test_int8_saturates_nowhere(size: float, signs: str, levels: int) -> None:
     torch.testing.assert_close(found.double(), wanted, rtol=0, atol=64 * size * size / 63 + 1e-3)
 
 
-def test_inputs_outside_the_range_count_as_its_ends() -> None:
+def assert_ends_hold(weight_type: type[Int8Weight], linear_type: Callable[..., Product], *, end: float) -> None:
+    """Check that inputs beyond a range of -1 to 1 count as `end`."""
     _, weight, bias = random(3, 32, 48)
     hidden = torch.tensor([[1e6], [-1e6], [3.0]]).expand(3, 32).contiguous()
-    product = Int8Linear(Int8Weight(weight, bias), low=-1.0, high=1.0)
-    torch.testing.assert_close(product(hidden), product(hidden.clamp(-1.1, 1.1)), rtol=0, atol=0)
+    product = linear_type(weight_type(weight, bias), low=-1.0, high=1.0)
+    torch.testing.assert_close(product(hidden), product(hidden.clamp(-end, end)), rtol=0, atol=0)
 
 
-def test_factors_even_the_inputs_out() -> None:
+def assert_factors_help(weight_type: type[Int8Weight], linear_type: Callable[..., Product]) -> None:
+    """Check that with one large input, factors halve the error or do better."""
     hidden, weight, bias = random(11, 32, 48)
     hidden[:, 3] *= 100
     factors = hidden.abs().amax(0).sqrt()
-    plain = Int8Linear(Int8Weight(weight, bias), low=-300.0, high=300.0)(hidden)
-    even = Int8Linear(Int8Weight(weight * factors, bias), low=-17.0, high=17.0, factors=factors)(hidden)
+    plain = linear_type(weight_type(weight, bias), low=-300.0, high=300.0)(hidden)
+    even = linear_type(weight_type(weight * factors, bias), low=-17.0, high=17.0, factors=factors)(hidden)
     wanted = hidden @ weight.T + bias
     assert float((even - wanted).norm()) < 0.5 * float((plain - wanted).norm())
+
+
+def test_inputs_outside_the_range_count_as_its_ends() -> None:
+    assert_ends_hold(Int8Weight, Int8Linear, end=1.1)
+
+
+def test_factors_even_the_inputs_out() -> None:
+    assert_factors_help(Int8Weight, Int8Linear)
 
 
 @pytest.mark.parametrize("kind", ["fp16", "int8"])

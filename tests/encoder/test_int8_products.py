@@ -16,7 +16,7 @@ from albertkit.encoder.int8_products import with_int8_products
 from albertkit.encoder.prepared import PreparedEncoder
 from albertkit.hardware.processor import capabilities
 
-pytestmark = pytest.mark.skipif(not capabilities().any_int8, reason="no int8 products")
+pytestmark = pytest.mark.skipif(not capabilities().any_int8, reason="this processor has no int8 products")
 
 
 @pytest.fixture(params=["onednn", "fbgemm", "qnnpack"], autouse=True)

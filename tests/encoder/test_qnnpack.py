@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.encoder.test_fbgemm import SHAPES, assert_rows_are_near, in_whole_numbers, random
+from tests.encoder.test_fbgemm import (
+    SHAPES,
+    assert_ends_hold,
+    assert_factors_help,
+    assert_rows_are_near,
+    in_whole_numbers,
+    random,
+)
 
 from albertkit.encoder.qnnpack import LEVELS, QnnpackLinear, QnnpackWeight
 from albertkit.hardware.processor import capabilities
 
-pytestmark = pytest.mark.skipif(not capabilities().qnnpack, reason="no QNNPACK here")
+pytestmark = pytest.mark.skipif(not capabilities().qnnpack, reason="this PyTorch has no QNNPACK")
 
 
 @pytest.mark.parametrize(("rows", "width", "out"), SHAPES)
@@ -35,20 +42,11 @@ def test_it_saturates_nowhere(size: float) -> None:
 
 
 def test_inputs_outside_the_range_count_as_its_ends() -> None:
-    _, weight, bias = random(3, 32, 48)
-    hidden = torch.tensor([[1e6], [-1e6], [3.0]]).expand(3, 32).contiguous()
-    product = QnnpackLinear(QnnpackWeight(weight, bias), low=-1.0, high=1.0)
-    torch.testing.assert_close(product(hidden), product(hidden.clamp(-1.0, 1.0)), rtol=0, atol=0)
+    assert_ends_hold(QnnpackWeight, QnnpackLinear, end=1.0)
 
 
 def test_factors_even_the_inputs_out() -> None:
-    hidden, weight, bias = random(11, 32, 48)
-    hidden[:, 3] *= 100
-    factors = hidden.abs().amax(0).sqrt()
-    plain = QnnpackLinear(QnnpackWeight(weight, bias), low=-300.0, high=300.0)(hidden)
-    even = QnnpackLinear(QnnpackWeight(weight * factors, bias), low=-17.0, high=17.0, factors=factors)(hidden)
-    wanted = hidden @ weight.T + bias
-    assert float((even - wanted).norm()) < 0.5 * float((plain - wanted).norm())
+    assert_factors_help(QnnpackWeight, QnnpackLinear)
 
 
 def test_a_row_does_not_depend_on_its_neighbours() -> None:
@@ -66,5 +64,5 @@ def test_depths_share_a_weight() -> None:
     together = [QnnpackLinear(shared, low=low, high=high) for low, high in ranges]
     for _ in range(2):
         for product, (low, high) in zip(together, ranges, strict=True):
-            alone = QnnpackLinear(QnnpackWeight(weight, bias), low=low, high=high)
-            assert torch.equal(product(hidden), alone(hidden))
+            own = QnnpackLinear(QnnpackWeight(weight, bias), low=low, high=high)
+            assert torch.equal(product(hidden), own(hidden))

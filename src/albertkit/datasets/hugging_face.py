@@ -104,7 +104,7 @@ def fetch_hugging_face(
 
 def _require_library(name: str) -> None:
     try:
-        from datasets import load_dataset_builder  # noqa: F401 - a folder of that name would have none
+        from datasets import load_dataset_builder  # noqa: F401 - a folder called datasets lacks it
     except ImportError as error:
         raise MissingExtraError("datasets", extra="datasets", purpose=f"reading {name}") from error
 

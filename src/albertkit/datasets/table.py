@@ -118,9 +118,8 @@ def _frame_table(value: Any, split: str, name: str, advice: str) -> Table:
 def _source(path: Path | str, files: Mapping[str, Path | Table], options: ReadOptions) -> DataSource:
     """Return the data set of some files or tables by split."""
     first = next(iter(files))
-    read = _read(
-        open_table(files[first], encoding=options.encoding), options
-    )  # the labels are those of the training file
+    # The labels are those of the training file.
+    read = _read(open_table(files[first], encoding=options.encoding), options)
     values = [value for _, _, value in read.rows if options.labelled]
     if read.belongs and options.task not in (None, "regression"):
         raise DataError(

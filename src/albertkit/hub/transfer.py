@@ -93,11 +93,11 @@ def fetch_json(url: str, *, progress: Progress) -> Any:
     """
 
     def once() -> bytes:
-        content = b""
+        content = bytearray()
         with opened(url) as answer:
             while len(content) <= _MAX_JSON and (chunk := _received(answer)):
                 content += chunk
-        return content
+        return bytes(content)
 
     content = _patiently(once, url=url, progress=progress)
     try:

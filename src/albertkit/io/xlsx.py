@@ -133,7 +133,7 @@ def _errors(path: Path) -> Iterator[None]:
         if error.errno is None:
             raise _damaged(path) from error
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (
+    except (  # all that a damaged file makes the parsers raise; the last two: another compression, a password
         BadZipFile, ParseError, ZlibError, EOFError, KeyError, IndexError, ValueError, TypeError, AttributeError,
         NotImplementedError, RuntimeError,
     ) as error:  # fmt: skip

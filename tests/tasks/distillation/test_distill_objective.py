@@ -64,15 +64,15 @@ def test_pretraining_shares_the_pass() -> None:
     teacher = torch.eye(3, 5)
     objective = DistillObjective(network, dimensions=5, with_pretraining=True)
     losses = objective(made, teacher)
-    alone = PretrainingObjective(network)(made)
+    apart = PretrainingObjective(network)(made)
     assert losses.pretraining is not None
     assert (losses.pretraining.masked, losses.pretraining.sequences) == (1, 2)
-    for shared, own in zip(losses.pretraining, alone, strict=True):
+    for shared, own in zip(losses.pretraining, apart, strict=True):
         assert float(torch.as_tensor(shared).detach()) == pytest.approx(float(torch.as_tensor(own).detach()), rel=1e-5)
     both, vectors = (
         total_loss(losses, relation_weight=2.0, pooler_weight=1.0, pretraining_weight=weight) for weight in (0.5, 0.0)
     )
-    torch.testing.assert_close(both - vectors, 0.5 * (alone.mlm + alone.sop / 2))
+    torch.testing.assert_close(both - vectors, 0.5 * (apart.mlm + apart.sop / 2))
 
 
 def test_texts_of_one_segment_count_for_no_order() -> None:

@@ -22,8 +22,8 @@ def test_behind_a_map_it_is_the_head_of_the_mapped_features(labels: int) -> None
     features, targets = rows(labels)
     random = np.random.RandomState(5)
     dense = Dense(random.randn(9, 7).astype(np.float32), random.randn(9).astype(np.float32))
-    behind = fit_linear(features, targets, num_labels=labels, strength=0.01, dense=dense)
     mapped = fit_linear(dense(features), targets, num_labels=labels, strength=0.01)
+    behind = mapped.after(dense)
     assert behind.weight.shape == (labels, 7)
     np.testing.assert_allclose(behind(features), mapped(dense(features)), rtol=0, atol=1e-4)
 

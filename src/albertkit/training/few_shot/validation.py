@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from albertkit.checkpoints.dense import Dense
 from albertkit.evaluation.few_shot import Candidate
 from albertkit.scoring.metrics import score
 from albertkit.tasks.classification.temperature import negative_log_likelihood
@@ -81,8 +80,6 @@ class Way:
     """Of each row from the head that was fitted without it, `[rows, labels]`; zeros for rows that no fold reached."""
     seconds: float
     note: str | None = None
-    dense: Dense | None = None
-    """The map that its head is fitted behind."""
 
     @property
     def score(self) -> float:
@@ -108,7 +105,6 @@ def cross_validate(
     problem: Problem,
     *,
     pooling: str,
-    dense: Dense | None = None,
     contrastive: bool = False,
     rival: Way | None = None,
 ) -> Way:
@@ -119,7 +115,6 @@ def cross_validate(
         features_of: number of a fold -> features of all rows, `[rows, features]`, made without its held-out rows.
         problem: rows, folds and metric.
         pooling: what the features are.
-        dense: see `fit_linear`.
         contrastive: whether the encoder is trained on pairs for them.
         rival: a way that was scored on all folds; this one is given up once it is worse in each of the first folds.
     """
@@ -139,7 +134,6 @@ def cross_validate(
                 num_labels=problem.num_labels,
                 strength=strength,
                 weights=problem.weights,
-                dense=dense,
             )
             logits[number, held] = head(features[held])
             scores[number].append(problem.score(logits[number, held].argmax(axis=1), held))
@@ -165,7 +159,6 @@ def cross_validate(
         logits=logits[best_number],
         seconds=time.perf_counter() - started,
         note=note,
-        dense=dense,
     )
 
 
