@@ -83,7 +83,7 @@ def test_files_that_are_refused_before_anything_is_written(
     (tmp_path / "b.csv").write_text("text,n\n")
     (tmp_path / "c.jsonl").write_text('{"text": "a", "text": "b"}\n')
     for name, words in (
-        ("a.csv", "a.csv, line 4: 1 columns instead of 2; repair the file"),
+        ("a.csv", "a.csv, line 4: 1 column instead of 2; repair the file"),
         ("b.csv", "b.csv: no usable row"),
         ("c.jsonl", 'line 1: the key "text" is there twice in one object'),
         ("", "is a folder; give one file: texts one per line, or a table"),

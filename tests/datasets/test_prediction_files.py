@@ -105,7 +105,7 @@ def test_missing_and_extra_ids_are_named(write: Write) -> None:
         ("p.json", '[{"id": "a", "label": 1}, {"id": "b"}]', 'entry 1: no key "label"'),
         ("p.json", "  \n", "the file is empty"),
         ("p.tsv", "index\tprediction\n0\tx\n0\ty\n", r'p\.tsv, line 3: the id "0" is already at line 2'),
-        ("p.tsv", "index\tprediction\n0\tx\n1\n2\n", r"line 3: 1 columns instead of 2 \(and 1 more\); repair the file"),
+        ("p.tsv", "index\tprediction\n0\tx\n1\n2\n", r"line 3: 1 column instead of 2 \(and 1 more\); repair the file"),
         ("p.tsv", "index\tscore\n0\tx\n", r"no column with the predictions \(there are: index, score; looked for"),
         ("p.jsonl", '{"id": "a", "label": 1}\n{"id": null, "label": 1}\n', "line 2: the id None is neither a string"),
         ("p.jsonl", '{"id": "a", "label": 1}\nx\n', "line 2: not JSON"),

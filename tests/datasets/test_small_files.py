@@ -86,7 +86,7 @@ def test_lines_count_from_the_top_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     for before in ("", "\n\n"):
         path.write_text(f"{before}sep=;\ntext;label\na;x\nb\n")
-        with pytest.raises(DataError, match=f"line {4 + len(before)}: 1 columns instead of 2"):
+        with pytest.raises(DataError, match=f"line {4 + len(before)}: 1 column instead of 2"):
             open_data(path)
 
 

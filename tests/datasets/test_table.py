@@ -100,7 +100,7 @@ BAD = [
     ("text,lable\na,1", {}, r"no column for the label .*give --label-column"),
     ("text1,text2\na,b", {}, 'give --label-column, or call the column of the second text "positive" if the two texts'),
     ("text,label\na,1", {"pair_column": "txt"}, r'no column "txt" for the pair .* did you mean "text"'),
-    ("text,label\na,1\nb\nc,2,3", {}, r"line 3: 1 columns instead of 2 \(and 1 more: line 4\); repair the file"),
+    ("text,label\na,1\nb\nc,2,3", {}, r"line 3: 1 column instead of 2 \(and 1 more: line 4\); repair the file"),
     ("text,label\na,1\nb,nan", {}, r"a.csv, line 3: the label in column .label. is missing \('nan'\)"),
     ("text,label\na,1\nb,x", {"task": "regression"}, r'line 3: label "x" is not a number'),
     ("text,label\n", {}, r"a.csv: no usable row"),

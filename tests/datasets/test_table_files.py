@@ -41,7 +41,7 @@ def test_csv_rows_that_are_none(tmp_path: Path) -> None:
     found, skipped = rows(path, "label", "text")
     assert found == [("line 2", ["1", "good"]), ("line 7", ["0", "fine"])]
     assert [sentence.split(":")[0] for sentence in sorted(skipped)] == [f"a.csv, line {n}" for n in (4, 5, 6, 8)]
-    assert any("line 4: 1 columns instead of 2" in sentence for sentence in skipped)
+    assert any("line 4: 1 column instead of 2" in sentence for sentence in skipped)
     assert any("line 8: not CSV" in sentence for sentence in skipped)
 
 

@@ -93,7 +93,7 @@ def test_keys_of_the_first_json_line_are_columns(tmp_path: Path) -> None:
         ("t.txt", b"a\n\xff\n", "t.txt, line 2: byte 0xff is not UTF-8; .* --encoding"),
         ("t.csv", b"", "the file is empty"),
         ("t.csv", b"text,text\na,b\n", 'line 1: column "text" occurs more than once'),
-        ("t.csv", b"text,n\na,1\nb\n", "line 3: 1 columns instead of 2"),
+        ("t.csv", b"text,n\na,1\nb\n", "line 3: 1 column instead of 2"),
         ("t.csv", b'text,n\na,1\n"b,2\nc', "line 3: not CSV"),
         ("t.tsv", b"words\na\n", "no column for the text .*there are: words.*give --text-column"),
         ("t.jsonl", b'{"text": "a"}\n{"text"\n', "line 2: not JSON"),
@@ -132,7 +132,7 @@ def test_a_column_or_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_check_names_every_bad_row(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,n\na,1\nb\nc,1,2\n")
-    with pytest.raises(DataError, match=r"line 3: 1 columns instead of 2 \(and 1 more: line 4\); repair the file$"):
+    with pytest.raises(DataError, match=r"line 3: 1 column instead of 2 \(and 1 more: line 4\); repair the file$"):
         open_texts(tmp_path / "t.csv").check()
 
 

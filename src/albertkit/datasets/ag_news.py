@@ -19,6 +19,7 @@ from albertkit.datasets.labels import label_index
 from albertkit.datasets.published import find_published
 from albertkit.datasets.rows import BadRows, checked_text, decode_text, split_lines
 from albertkit.errors import DataError
+from albertkit.io.counts import counted_noun
 
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 """The lines of the published classes.txt."""
@@ -91,7 +92,7 @@ def _published(text: str, where: str, bad: BadRows) -> Iterator[tuple[str, str, 
             continue
         number = cells[0].strip()
         if len(cells) != 3:
-            bad.add(place, f"{len(cells)} columns instead of 3")
+            bad.add(place, f"{counted_noun(len(cells), 'column')} instead of 3")
         elif number not in ("1", "2", "3", "4"):
             bad.add(place, f'the class is "{number:.20}", not a number from 1 to 4')
         else:

@@ -15,6 +15,7 @@ from albertkit.datasets.dataset import SPLIT_ALIASES
 from albertkit.datasets.rows import BadRows, checked_text
 from albertkit.datasets.table_files import open_table
 from albertkit.errors import DataError, UsageError, did_you_mean
+from albertkit.io.counts import counted_noun
 
 _CORPUS, _QUERIES, _QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
 
@@ -106,7 +107,9 @@ def _relevant(
     bad = BadRows(str(path), skip=skip)
     table = open_table(path)
     if len(table.columns) != 3:
-        raise DataError(f"{path}: {len(table.columns)} columns; it needs three: query-id, corpus-id and score")
+        raise DataError(
+            f"{path}: {counted_noun(len(table.columns), 'column')}; it needs three: query-id, corpus-id and score"
+        )
     if table.columns[2].strip().lstrip("-").isdecimal():
         raise DataError(
             f"{path}, line 1: a row of relevance where a header belongs; add the line query-id, corpus-id, score"

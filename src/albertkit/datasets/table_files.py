@@ -16,6 +16,7 @@ from albertkit.datasets.json_text import parse_object
 from albertkit.datasets.lines import Slice, ended_lines, lines_of
 from albertkit.datasets.rows import BadRows
 from albertkit.errors import DataError, UsageError
+from albertkit.io.counts import counted_noun
 from albertkit.io.parquet import open_parquet, parquet_errors
 from albertkit.io.xlsx import Sheet
 
@@ -109,7 +110,7 @@ def delimited_rows(
     for record in records:
         problem = record.problem
         if not problem and len(record.cells) != len(columns):
-            problem = f"{len(record.cells)} columns instead of {len(columns)}"
+            problem = f"{counted_noun(len(record.cells), 'column')} instead of {len(columns)}"
         if problem:
             bad.add(f"line {record.line}", problem)
         else:
@@ -238,7 +239,7 @@ def _open_xlsx(path: Path, encoding: str | None) -> Table:
             if wrong is not None:
                 bad.add(place, f'column "{needed[wrong]}": {problems[wrong]}')
             elif len(cells) > len(columns):
-                named = f"row {header.number} names {len(columns)} columns"
+                named = f"row {header.number} names {counted_noun(len(columns), 'column')}"
                 bad.add(place, f"a cell in column {len(cells)}, but {named}")
             else:
                 cells += [""] * (len(columns) - len(cells))

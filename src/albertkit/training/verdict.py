@@ -13,6 +13,7 @@ from albertkit.scoring.baseline import Baseline
 from albertkit.tasks.classification import ClassificationTask
 from albertkit.tasks.objective import objective_of
 from albertkit.training.class_weights import class_weights
+from albertkit.training.few_shot.checks import FEW
 from albertkit.training.heads import task_of
 from albertkit.training.history import constant_loss
 from albertkit.training.recipes import FEWEST_STEPS
@@ -21,8 +22,6 @@ from albertkit.training.train import Trained
 
 Epochs = Sequence[Mapping[str, Mapping[str, Any]]]
 
-FEW_ROWS = 100
-"""Rows per class below which training every weight is seldom worth it."""
 MOST_ADVICE = 3
 _HIGHEST_RATE = {"small": 1e-3, "large": 1e-4}
 """The highest rate that is suggested, by the size of the network: nano's hidden size is at most 256."""
@@ -143,7 +142,7 @@ def advice_for(run: RunFacts) -> tuple[str, ...]:
     few = run.steps < FEWEST_STEPS and not settings.freeze_encoder
     last_is_best = run.best_epoch == len(run.losses)
     unfinished = last_is_best and run.still_falling
-    if run.classes and run.rows < FEW_ROWS * run.classes and not settings.freeze_encoder:
+    if run.classes and run.rows < FEW * run.classes and not settings.freeze_encoder:
         found.append(f"{run.rows // run.classes:,} rows per class are few: use --few-shot")
     if few or unfinished or (last_is_best and len(run.losses) == 1):
         why = f"only {run.steps:,} training steps" if few else "the last epoch was the best"
