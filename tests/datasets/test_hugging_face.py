@@ -100,6 +100,15 @@ def test_every_layout_is_the_table_in_memory(tmp_path: Path) -> None:
     ]
 
 
+def test_a_split_without_labels_is_read_for_its_texts() -> None:
+    films(train=[0, 1, 1], unsupervised=[-1, -1]).save_to_disk("saved")
+    source = open_data("hf:./saved")
+    assert [example.is_labelled for example in source.split("unsupervised").examples] == [False, False]
+    films(train=[0, 1, 1], dev=[-1, -1]).save_to_disk("forgotten")
+    with pytest.raises(DataError, match="label"):
+        open_data("hf:./forgotten").split("dev")
+
+
 def test_files_of_texts_and_one_saved_split(tmp_path: Path) -> None:
     (tmp_path / "csv").mkdir()
     (tmp_path / "csv" / "train.csv").write_text("review,stars\ngood,4.5\nbad,1.5\n")

@@ -27,6 +27,8 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
 
 SPLITS = ("train", "dev", "test")
 """The splits of a user's own data, in their order."""
+UNLABELLED = ("test", "unsupervised", "unlabeled", "unlabelled")
+"""Splits whose labels are often kept back, or never given: imdb on the hub has one of -1 only, `unsupervised`."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,13 @@ def split_files(path: Path, *, task: str | None = None) -> dict[str, Path]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def is_unlabelled_test(split: str, files: Collection[str]) -> bool:
-    """Return whether a split may lack labels: a test split among other splits."""
-    return split == "test" and len(files) > 1
+def may_lack_labels(split: str, files: Collection[str]) -> bool:
+    """Return whether a split may lack labels: one of `UNLABELLED` among other splits.
+
+    >>> may_lack_labels("test", ["train", "test"]), may_lack_labels("test", ["test"])
+    (True, False)
+    """
+    return split in UNLABELLED and len(files) > 1
 
 
 def _split(file: Path) -> str | None:
@@ -194,7 +200,7 @@ def own_source(
 
     def load(split: str) -> Dataset:
         empty = Dataset(str(path), split, task, labels, chosen, [])
-        return read(there[split], empty, is_unlabelled_test(split, there))
+        return read(there[split], empty, may_lack_labels(split, there))
 
     aliases = {WHOLE: "train"} if len(there) == 1 else {}
     return DataSource(str(path), task, labels, chosen, tuple(there), load, aliases=aliases, hint=hint)
