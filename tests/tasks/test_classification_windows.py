@@ -18,7 +18,7 @@ from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.tasks.classification.head import CLASSIFICATION as OBJECTIVE
-from albertkit.tasks.classification.windows import Windows, encode_windows, window_spans
+from albertkit.tasks.classification.windows import SHORT, Windows, encode_windows, sentence_spans, window_spans
 from albertkit.tasks.encoded import unit_logits
 from albertkit.text.tokenizer import Tokenizer
 
@@ -35,6 +35,38 @@ def test_windows_cover_every_token_and_are_full(tokens: int, room: int, stride: 
     assert ((steps > 0) & (steps <= room)).all()
     fewer = window_spans(tokens, room, windows=Windows(stride, most=3))
     assert fewer == spans[:3] or (len(fewer) == 3 and len(spans) > 3)
+
+
+@given(st.lists(st.integers(1, 60), max_size=12), st.integers(1, 50))
+def test_sentences_cover_every_token_once(sentences: list[int], room: int) -> None:
+    spans = sentence_spans(sentences, room, most=1000)
+    assert [token for start, end in spans for token in range(start, end)] == list(range(sum(sentences)))
+    assert all(end - start <= room for start, end in spans)
+    ends = set(np.cumsum([0, *sentences]).tolist())
+    for start, end in spans:  # a cut within a sentence is one that its length forces
+        assert end in ends or end - start == room
+        inside = [at for at in ends if start < at < end]
+        assert not inside or end - start <= max(SHORT, room)
+    assert sentence_spans(sentences, room, most=2) == spans[:2]
+
+
+def test_sentences_are_read_as_if_alone() -> None:
+    tokenizer = Tokenizer.official()
+    first, second = (
+        "The plot is thin, but the actors are a joy to watch tonight.",
+        "Nobody in this quiet house was ever to know what had happened.",
+    )
+    text = f"{first}<br /><br />{second}\n"
+    encoded = encode_windows(tokenizer, [TextExample(text), TextExample("")], max_length=64, windows=Windows(None))
+    alone = tokenizer.sequences([first, second, ""], max_length=64)
+    assert encoded.counts.tolist() == [2, 1]
+    for own, expected in zip(encoded.sequences, alone, strict=True):
+        np.testing.assert_array_equal(own.input_ids, expected.input_ids)
+    assert [own.truncated for own in encoded.sequences] == [0, 0, 0]
+    (one,) = encode_windows(tokenizer, [TextExample(text)], max_length=64, windows=Windows(None, most=1)).sequences
+    assert one.truncated == len(alone[1]) - 2
+    with pytest.raises(UsageError, match="reads texts by sentence"):
+        encode_windows(tokenizer, [TextExample("a", "b")], max_length=64, windows=Windows(None))
 
 
 def _text(count: int, *, seed: int) -> str:

@@ -13,6 +13,7 @@ from tests.tiny import FILLER, execution, keyword_rows, settings, without_pictur
 import albertkit
 from albertkit.errors import UsageError
 from albertkit.training.finetune import finetune
+from albertkit.training.settings import FinetuneSettings
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +89,10 @@ def test_passes_of_whole_units_train_as_one(late: Path, tmp_path: Path) -> None:
             {"long": "windows", "max_length": 32, "stride": 31},
             r"--stride is 31, but an .*; give 30 or less",
         ),
-        ({"stride": 31}, "stride and max-windows are for long texts .* add --long windows"),
-        ({"long": "cut"}, 'long is "cut"; it must be truncate or windows'),
+        ({"stride": 31}, "stride is for long texts .* add --long windows"),
+        ({"max_windows": 3}, "max-windows is for long texts; add --long windows or --long sentences"),
+        ({"long": "sentences", "stride": 9}, "stride is for long texts .* add --long windows"),
+        ({"long": "cut"}, 'long is "cut"; it must be truncate, windows or sentences'),
         ({"long": "windows", "stride": 0}, "stride is 0; it must be 1 or more"),
         ({"class_weights": "even"}, 'class-weights is "even"; it must be balanced or'),
         ({"class_weights": {"good": 0.0}}, 'the class weight of "good" is 0.0; it must be a number above 0'),
@@ -99,6 +102,51 @@ def test_refusals(changes: dict[str, Any], words: str, late: Path, tmp_path: Pat
     with pytest.raises(UsageError, match=words):
         finetune(settings(late, tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def _reviews(folder: Path, *, pairs: bool = False) -> Path:
+    """Long texts of several sentences, one of which tells."""
+    random = np.random.RandomState(3)
+    rows = []
+    for text, label in keyword_rows(40):
+        sentences = [f"{' '.join(random.choice(FILLER, 11)).capitalize()}." for _ in range(8)]
+        sentences[random.randint(8)] = f"{text.capitalize()}."
+        rows.append((" ".join(sentences), label))
+    file = write_csv(folder / "reviews.csv", rows)
+    if pairs:
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([f"{lines[0]},pair", *(f"{line},other" for line in lines[1:])]) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("long", [None, "truncate"])
+def test_few_shot_training_reads_long_texts_by_sentence(long: str | None, tmp_path: Path) -> None:
+    data, out = str(_reviews(tmp_path)), tmp_path / "run"
+    report = finetune(FinetuneSettings(model="albert-nano", data=data, out=str(out), few_shot=True, long=long))
+    noted = any("have several sentences and were read in" in note for note in report.notes)
+    kept = json.loads((tmp_path / "run" / "model" / "task.json").read_text())
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    if long is None:
+        assert noted
+        assert (kept["by_sentence"], kept["max_windows"], config["long"]) == (True, 64, "sentences")
+    else:
+        assert not noted
+        assert "by_sentence" not in kept
+    model = albertkit.load(tmp_path / "run", execution=execution())
+    first, second = (
+        "The film was splendid and the actor was great.",
+        "It rained all day, so nobody came to the old house.",
+    )
+    one, other, both = (model.predict([text])[0]["probabilities"] for text in (first, second, f"{first} {second}"))
+    logits = [np.log(each["good"] / each["bad"]) for each in (one, other, both)]
+    if long is None:  # the mean of its sentences
+        assert logits[2] == pytest.approx((logits[0] + logits[1]) / 2, abs=1e-4)
+
+
+def test_sentences_are_for_single_texts(tmp_path: Path) -> None:
+    given = settings(_reviews(tmp_path, pairs=True), tmp_path / "run", long="sentences")
+    with pytest.raises(UsageError, match="--long sentences is for single texts, and these are pairs"):
+        finetune(given)
 
 
 def test_other_tasks_have_their_own_windows(tmp_path: Path) -> None:

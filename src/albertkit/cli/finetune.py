@@ -147,12 +147,13 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     help="Longest input in tokens; longer texts are truncated.",
 )
 @click.option(
-    "--long", type=click.Choice(["truncate", "windows"]), default="truncate", show_default=True,
-    help="Texts longer than --max-length: truncate them, or read them in overlapping windows and average the "
-    "predictions. Saved with the model.",
+    "--long", type=click.Choice(["truncate", "windows", "sentences"]),
+    show_default="truncate; sentences for long texts with --few-shot",
+    help="Texts longer than --max-length: truncate them, read them in overlapping windows and average the "
+    "predictions, or do so with the sentences of every text. Saved with the model.",
 )  # fmt: skip
 @click.option("--stride", type=int, show_default="half of --max-length", help="Tokens from one window to the next.")
-@click.option("--max-windows", type=int, show_default="8", help="Maximum number of windows per text.")
+@click.option("--max-windows", type=int, show_default="8; 64 sentences", help="Maximum number of windows per text.")
 @click.option(
     "--class-weights", callback=_weights, metavar="balanced|LABEL=W,..",
     help="Weight of each class in the loss; balanced gives all classes the same total weight, other labels get 1.",

@@ -62,6 +62,11 @@ def describe(model: Model) -> dict[str, Any]:
             "export it --to onnx, or run albertkit serve"
         )
     windows = None if classifier is None else classifier.windows
+    if windows is not None and windows.stride is None:
+        raise UsageError(
+            f"{model.source} reads texts by sentence, and the page does not; export it --to onnx, run albertkit serve, "
+            "or train with --long truncate"
+        )
     path = Path(model.source)
     return {
         "model": (path.parent if path.name == "model" else path).name or "model",

@@ -113,16 +113,22 @@ def truncation_notes(splits: EncodedSplits, resolved: Resolved) -> list[str]:
     if resolved.windows is not None:
         advice = "raise --max-windows"
     elif isinstance(resolved.task, ClassificationTask):
-        advice = "raise --max-length or use --long windows"
+        advice = "raise --max-length or use --long windows or --long sentences"
     else:
         advice = "raise --max-length"
     for split in splits:
         name = split.dataset.split
         several = split.encoded.counts[split.encoded.counts > 1]
         if resolved.windows is not None and len(several):
+            stride = resolved.windows.stride
             notes.append(
-                f"{name}: {len(several):,} of {len(split.encoded):,} texts are longer than {resolved.max_length} "
-                f"tokens and were read in {several.sum():,} windows (--stride {resolved.windows.stride})"
+                f"{name}: {len(several):,} of {len(split.encoded):,} texts "
+                + (
+                    f"have several sentences and were read in {several.sum():,} windows (--long sentences)"
+                    if stride is None
+                    else f"are longer than {resolved.max_length} tokens and were read in {several.sum():,} windows "
+                    f"(--stride {stride})"
+                )
             )
         cut = Truncation.of(split.encoded, max_length=resolved.max_length).note(resolved.task)
         if cut is not None:

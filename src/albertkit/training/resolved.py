@@ -10,13 +10,15 @@ import numpy.typing as npt
 from albertkit.datasets.dataset import Dataset
 from albertkit.models.loaded import Model
 from albertkit.tasks import TASKS
+from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.classification.windows import Windows
 from albertkit.tasks.head_spec import HeadSpec
 from albertkit.tasks.task import Task
 from albertkit.training.checks import check_head, check_length, task_for, with_dimensions
 from albertkit.training.class_weights import class_weights
 from albertkit.training.exits import check_exits
 from albertkit.training.few_shot.checks import check_few_shot
-from albertkit.training.long_texts import Windows, windows_of
+from albertkit.training.long_texts import long_of, windows_of
 from albertkit.training.recipes import LoopSettings, complete
 from albertkit.training.settings import FinetuneSettings
 from albertkit.training.task_teacher import TeacherSettings, teacher_settings
@@ -73,15 +75,17 @@ def resolve(settings: FinetuneSettings, base: Model, train: Dataset) -> Resolved
     head = HeadSpec(settings.head_hidden, settings.head_norm, settings.pooling or HeadSpec.pooling)
     if settings.dimensions:
         task = with_dimensions(task, settings.dimensions, head=head, base=base)
-    windows = windows_of(settings, task=task, max_length=max_length)
-    if windows is not None:
+    settings = replace(settings, long=long_of(settings, train=train))
+    windows = windows_of(settings, task=task, max_length=max_length, pairs=train.is_pair)
+    if windows is not None and isinstance(task, ClassificationTask):
         settings = replace(settings, stride=windows.stride, max_windows=windows.most)
+        task = task.reading(windows)
     teacher = teacher_settings(settings, task=task)
     if teacher is not None:
         settings = replace(settings, teacher_weight=teacher.weight, temperature=teacher.temperature)
     return Resolved(
         settings=settings,
-        task=task if windows is None else windows.read_by(task),
+        task=task,
         head=head,
         max_length=max_length,
         windows=windows,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from albertkit.training.shared_settings import SharedSettings
 
-LONG = ("truncate", "windows")
+LONG = ("truncate", "windows", "sentences")
 """What becomes of a text that is longer than the network reads."""
 
 
@@ -77,12 +77,13 @@ class FinetuneSettings(SharedSettings):
     """Share of the steps that warm up, in [0, 1)."""
     max_length: int | None = None
     """Longest input in tokens."""
-    long: str = "truncate"
-    """What becomes of longer texts: `truncate` cuts them, `windows` reads them in several overlapping inputs."""
+    long: str | None = None
+    """What becomes of longer texts: `truncate` cuts them, `windows` reads them in several overlapping inputs,
+    `sentences` reads each sentence for itself; default: truncate, and sentences for few-shot training on long texts."""
     stride: int | None = None
     """Tokens from one window to the next; default: half of max_length."""
     max_windows: int | None = None
-    """Windows of a text at most; default: 8."""
+    """Windows of a text at most; default: 8, or 64 sentences."""
     class_weights: str | dict[str, float] | None = None
     """What a mistake counts by class: `balanced`, or label -> weight (1 for labels not named)."""
     limit: int | None = None
@@ -122,10 +123,12 @@ class FinetuneSettings(SharedSettings):
             problems.append("validation (a share of train) and validation-split are both given; leave one of them out")
         if self.test is not None and self.test_split is not None:
             problems.append("test (a share of train) and test-split are both given; leave one of them out")
-        if self.long not in LONG:
-            problems.append(f'long is "{self.long}"; it must be {" or ".join(LONG)}')
-        elif self.long != "windows" and (self.stride is not None or self.max_windows is not None):
-            problems.append("stride and max-windows are for long texts that are read in windows; add --long windows")
+        if self.long not in (None, *LONG):
+            problems.append(f'long is "{self.long}"; it must be {", ".join(LONG[:-1])} or {LONG[-1]}')
+        elif self.long != "windows" and self.stride is not None:
+            problems.append("stride is for long texts that are read in windows; add --long windows")
+        elif self.long in (None, "truncate") and self.max_windows is not None:
+            problems.append("max-windows is for long texts; add --long windows or --long sentences")
         return [*problems, *self._problems_of_weights(), *self._problems_of_teacher()]
 
     def _problems_of_weights(self) -> list[str]:

@@ -14,7 +14,7 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
 from albertkit.tasks import TASKS
-from albertkit.tasks.classification.windows import MOST, Windows, encode_windows
+from albertkit.tasks.classification.windows import MOST, MOST_SENTENCES, Windows, encode_windows
 from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.tasks.saved import SAVED
 from albertkit.tasks.task import Predictions, Task
@@ -40,7 +40,9 @@ class ClassificationTask(Task):
     window_stride: int | None = field(default=None, metadata=SAVED)
     """Tokens from one window of a long text to the next; None cuts long texts instead."""
     max_windows: int | None = field(default=None, metadata=SAVED)
-    """Windows of a text at most; None is 8."""
+    """Windows of a text at most; None is 8, or 64 by sentence."""
+    by_sentence: bool | None = field(default=None, metadata=SAVED)
+    """Whether the windows are the whole sentences of a text, instead of those of a stride."""
     temperature: float | None = field(default=None, metadata=SAVED)
     """Classification: what logits are divided by before they become probabilities, fitted after training so that 90 %
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
@@ -59,8 +61,9 @@ class ClassificationTask(Task):
             1 if self.window_stride is None else self.window_stride,
             MOST if self.max_windows is None else self.max_windows,
         )
-        if not isinstance(self.takes_pairs, bool | None):
-            raise UsageError(f"takes_pairs is {self.takes_pairs!r:.40}; it must be true or false")
+        for name, value in (("takes_pairs", self.takes_pairs), ("by_sentence", self.by_sentence)):
+            if not isinstance(value, bool | None):
+                raise UsageError(f"{name} is {value!r:.40}; it must be true or false")
         if self.temperature is None:
             return
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < float("inf")):
@@ -78,9 +81,16 @@ class ClassificationTask(Task):
         Raises:
             UsageError: an invalid number.
         """
+        if self.by_sentence:
+            return Windows(None, MOST_SENTENCES if self.max_windows is None else self.max_windows)
         if self.window_stride is None:
             return None
         return Windows(self.window_stride, MOST if self.max_windows is None else self.max_windows)
+
+    def reading(self, windows: Windows) -> ClassificationTask:
+        """Return the task that reads long texts in these windows."""
+        by_sentence = True if windows.stride is None else None
+        return replace(self, window_stride=windows.stride, max_windows=windows.most, by_sentence=by_sentence)
 
     def suited_to(self, examples: Sequence[TextExample]) -> Task:
         """Return similarity for pairs that just belong together, which all have a 1."""
