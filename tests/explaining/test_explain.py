@@ -14,6 +14,7 @@ from tests.tiny import execution, tiny_network
 
 from albertkit.batching.batch import Sequence
 from albertkit.data.examples import TextExample
+from albertkit.data.words import split_words
 from albertkit.errors import MissingExtraError, UsageError
 from albertkit.explaining import explain
 from albertkit.explaining.reading import read_example, text_words
@@ -170,6 +171,19 @@ def test_a_word_in_several_windows_is_masked_in_each(method: str) -> None:
     assert (len(found.words), found.unread) == (7, 0)
     assert found.base == pytest.approx(windowed.predict([text])[0]["probabilities"]["one"])
     assert explain(cut, [text])[0].unread == 2
+
+
+@pytest.mark.parametrize("method", ["occlusion", "gradients"])
+def test_words_of_sentences_that_are_read_for_themselves(method: str) -> None:
+    first = "The plot is thin, but the actors are a joy to watch tonight."
+    second = "Nobody in this quiet house was ever to know what had happened."
+    text = f"{first}<br />{second}"
+    predictor = tiny_model(by_sentence=True)
+    (found,) = explain(predictor, [text], method=method, label="one")
+    assert [text[word.start : word.end] for word in found.words] == [word.text for word in found.words]
+    assert [word.text for word in found.words][-3:] == ["had", "happened", "."]
+    assert (len(found.words), found.unread) == tuple(len(split_words(each)) for each in (f"{first} {second}", "<br />"))
+    assert found.base == pytest.approx(predictor.predict([text])[0]["probabilities"]["one"])
 
 
 def test_texts_without_words() -> None:

@@ -16,6 +16,7 @@ from albertkit.errors import UsageError
 from albertkit.inference.predictor import Predictor
 from albertkit.inference.running import FloatArray
 from albertkit.tasks.classification import ClassificationTask
+from albertkit.tasks.classification.windows import tokenised_parts
 from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.text.missing import MissingTokenizer
 
@@ -58,18 +59,22 @@ class Reading:
 def read_example(predictor: Predictor, example: TextExample) -> Reading:
     """Tokenise an example as prediction does and tell each token's word."""
     task, tokenizer = predictor.model.task, predictor.model.tokenizer
-    assert task is not None
+    assert isinstance(task, ClassificationTask)
+    windows = task.windows
     texts = [example.text] if example.pair is None else [example.text, example.pair]
     words: list[Word] = []
     owner_of_token: list[int] = []
     ids: list[int] = []
     counts = []
     for field, text in zip(("text", "pair"), texts, strict=False):
-        encoding = tokenizer.encode(text, specials=False)
-        spans = _joined(text_words(text), encoding.offsets)
-        owner_of_token += [len(words) + number for number in _owners(encoding.offsets, spans)]
-        ids += encoding.input_ids
-        counts.append(len(encoding.input_ids))
+        offsets: list[tuple[int, int]] = []
+        for begin, part in tokenised_parts(text, windows):
+            encoding = tokenizer.encode(part, specials=False)
+            offsets += [(begin + start, begin + end) for start, end in encoding.offsets]
+            ids += encoding.input_ids
+            counts.append(len(encoding.input_ids))
+        spans = _joined(text_words(text), offsets)
+        owner_of_token += [len(words) + number for number in _owners(offsets, spans)]
         words += [Word(field, start, end) for start, end in spans]
     sequences = predictor.encode([example]).sequences
     # The same cut, on the tokens' numbers in place of their ids: it says which token is where, in windows too.
@@ -139,10 +144,9 @@ class _Numbers(MissingTokenizer):
         self.ranges = iter([list(range(start, start + count)) for start, count in zip(starts, counts, strict=False)])
 
     def _batch_ids(self, texts: list[str], threads: int | None) -> list[list[int]]:
-        """Return the numbers of the first text's tokens, and when called again those of the second."""
+        """Return the numbers of the next texts' tokens: the first text and then the second, or all sentences."""
         del threads
-        assert len(texts) == 1
-        return [next(self.ranges)]
+        return [next(self.ranges) for _ in texts]
 
 
 def output_values(task: ClassificationTask, rows: Sequence[FloatArray], *, each: int) -> npt.NDArray[np.float64]:

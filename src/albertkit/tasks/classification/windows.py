@@ -61,6 +61,32 @@ class Windows:
                 raise UsageError(f"{name} is {value!r:.40}; it must be a whole number of 1 or more")
 
 
+def tokenised_parts(text: str, windows: Windows | None) -> list[tuple[int, str]]:
+    """Return the parts of a text that are tokenised each for itself, and where each begins: sentences, or all of it.
+
+    A line end and HTML's <br> end a sentence, too, and are not read.
+
+    >>> tokenised_parts("Fine. Go on<br />Stop.", Windows(None))
+    [(0, 'Fine.'), (6, 'Go on'), (17, 'Stop.')]
+    >>> tokenised_parts("Fine. Go on", None)
+    [(0, 'Fine. Go on')]
+
+    Args:
+        text: a single text.
+        windows: how it is read; None where it is cut.
+    """
+    if windows is None or windows.stride is not None:
+        return [(0, text)]
+    parts: list[tuple[int, str]] = []
+    at = 0
+    for line in _BREAK.split(text):
+        for sentence in split_sentences(line):
+            at = text.index(sentence, at)
+            parts.append((at, sentence))
+            at += len(sentence)
+    return parts
+
+
 def sentence_spans(sentences: Sequence[int], room: int, *, most: int) -> list[tuple[int, int]]:
     """Return where the windows of a text begin and end (exclusive), in its tokens, if they are whole sentences.
 
@@ -136,7 +162,7 @@ def encode_windows(
     if windows.stride is None:
         if paired:
             raise UsageError("this model reads texts by sentence, which pairs are not; leave out the second text")
-        return _encode_sentences(tokenizer, examples, max_length=max_length, room=budget, most=windows.most)
+        return _encode_sentences(tokenizer, examples, max_length=max_length, room=budget, windows=windows)
     first = tokenizer.ids_of([example.text for example in examples])
     second = tokenizer.ids_of([example.pair or "" for example in examples]) if paired else None
     cls_id, sep_id = tokenizer.cls_id, tokenizer.sep_id
@@ -156,18 +182,16 @@ def encode_windows(
 
 
 def _encode_sentences(
-    tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int, room: int, most: int
+    tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int, room: int, windows: Windows
 ) -> Encoded:
-    sentences = [
-        [sentence for part in _BREAK.split(example.text) for sentence in split_sentences(part)] for example in examples
-    ]
+    sentences = [[part for _, part in tokenised_parts(example.text, windows)] for example in examples]
     ids = iter(tokenizer.ids_of([sentence for own in sentences for sentence in own]))
     sequences: list[TokenSequence] = []
     counts = np.zeros(len(examples), np.int64)
     for number, own in enumerate(sentences):
         parts = [np.array(next(ids), np.int64) for _ in own]
         whole = np.concatenate([np.zeros(0, np.int64), *parts])
-        spans = sentence_spans([len(part) for part in parts], room, most=most)
+        spans = sentence_spans([len(part) for part in parts], room, most=windows.most)
         for index, (start, end) in enumerate(spans):
             made = build_sequence(
                 whole[start:end], None, max_length=max_length, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
