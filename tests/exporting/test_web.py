@@ -134,6 +134,15 @@ def test_tokenizers_that_javascript_does_not_reproduce_are_refused(
         export(made, tmp_path / "out", to="web")
 
 
+def test_texts_by_sentence_are_refused(tmp_path: Path) -> None:
+    made = model("classification")
+    assert made.task is not None
+    by_sentence = replace(made, task=replace(made.task, by_sentence=True))  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="reads texts by sentence, and the page does not; export it --to onnx"):
+        export(by_sentence, tmp_path / "out", to="web")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("vendor")
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     export(model("classification"), tmp_path / "out", to="web")
