@@ -37,7 +37,8 @@ MOST, MOST_SENTENCES = 8, 64
 """Windows of a text at most, of a stride and of whole sentences, unless another number is given."""
 SHORT = 16
 """Neighbouring sentences share a window while they have at most so many tokens together. With 300 IMDB reviews, linear
-heads on albert-nano were right on 78 % of others with 12 words, on 76 with 25 and on 75 with 80."""
+heads on albert-nano (C = 0.01, three draws) were right on 78 % of others with 12 words, on 76 with 25 and on 75 with
+80; with windows of 30 tokens that begin anywhere, on 5 less than with sentences (two draws)."""
 _BREAK = re.compile(r"\n|<br ?/?>", re.IGNORECASE)
 
 
