@@ -136,8 +136,8 @@ def test_tokenizers_that_javascript_does_not_reproduce_are_refused(
 
 def test_texts_by_sentence_are_refused(tmp_path: Path) -> None:
     made = model("classification")
-    assert made.task is not None
-    by_sentence = replace(made, task=replace(made.task, by_sentence=True))  # type: ignore[call-arg]
+    assert isinstance(made.task, ClassificationTask)
+    by_sentence = replace(made, task=replace(made.task, by_sentence=True))
     with pytest.raises(UsageError, match="reads texts by sentence, and the page does not; export it --to onnx"):
         export(by_sentence, tmp_path / "out", to="web")
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,14 @@ from albertkit.inference.predictor import Predictor
 from albertkit.models.pretrained import load_model, save_model, with_task_head
 from albertkit.tasks.classification import CLASSIFICATION
 from albertkit.tasks.classification.head import CLASSIFICATION as OBJECTIVE
-from albertkit.tasks.classification.windows import SHORT, Windows, encode_windows, sentence_spans, window_spans
+from albertkit.tasks.classification.windows import (
+    SHORT,
+    Windows,
+    encode_windows,
+    sentence_spans,
+    tokenised_parts,
+    window_spans,
+)
 from albertkit.tasks.encoded import unit_logits
 from albertkit.text.tokenizer import Tokenizer
 
@@ -50,7 +57,7 @@ def test_sentences_cover_every_token_once(sentences: list[int], room: int) -> No
     assert sentence_spans(sentences, room, most=2) == spans[:2]
 
 
-def test_sentences_are_read_as_if_alone() -> None:
+def test_each_sentence_is_a_sequence() -> None:
     tokenizer = Tokenizer.official()
     first, second = (
         "The plot is thin, but the actors are a joy to watch tonight.",
@@ -58,13 +65,15 @@ def test_sentences_are_read_as_if_alone() -> None:
     )
     text = f"{first}<br /><br />{second}\n"
     encoded = encode_windows(tokenizer, [TextExample(text), TextExample("")], max_length=64, windows=Windows(None))
-    alone = tokenizer.sequences([first, second, ""], max_length=64)
+    singles = tokenizer.sequences([first, second, ""], max_length=64)
     assert encoded.counts.tolist() == [2, 1]
-    for own, expected in zip(encoded.sequences, alone, strict=True):
+    for own, expected in zip(encoded.sequences, singles, strict=True):
         np.testing.assert_array_equal(own.input_ids, expected.input_ids)
     assert [own.truncated for own in encoded.sequences] == [0, 0, 0]
     (one,) = encode_windows(tokenizer, [TextExample(text)], max_length=64, windows=Windows(None, most=1)).sequences
-    assert one.truncated == len(alone[1]) - 2
+    assert one.truncated == len(singles[1]) - 2
+    # a sentence of letters that the tag before it has, too
+    assert tokenised_parts("Fine.<br />br", Windows(None)) == [(0, "Fine."), (11, "br")]
     with pytest.raises(UsageError, match="reads texts by sentence"):
         encode_windows(tokenizer, [TextExample("a", "b")], max_length=64, windows=Windows(None))
 

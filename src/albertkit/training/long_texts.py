@@ -8,7 +8,7 @@ from albertkit.data.examples import TextExample
 from albertkit.datasets.dataset import Dataset
 from albertkit.errors import UsageError
 from albertkit.tasks.classification import ClassificationTask
-from albertkit.tasks.classification.windows import MOST, MOST_SENTENCES, Windows
+from albertkit.tasks.classification.windows import Windows
 from albertkit.tasks.task import Task
 from albertkit.training.settings import FinetuneSettings
 
@@ -52,7 +52,7 @@ def windows_of(settings: FinetuneSettings, *, task: Task, max_length: int, pairs
     if settings.long == "sentences":
         if pairs:
             raise UsageError("--long sentences is for single texts, and these are pairs; give --long windows")
-        return Windows(None, settings.max_windows or MOST_SENTENCES)
+        return Windows.of(None, settings.max_windows, by_sentence=True)
     room = max_length - 2  # [CLS] and [SEP]
     if settings.stride is not None and settings.stride > room:
         raise UsageError(
@@ -60,4 +60,4 @@ def windows_of(settings: FinetuneSettings, *, task: Task, max_length: int, pairs
             f"would skip tokens; give {room} or less"
         )
     stride = settings.stride or max(max_length // 2, 1)
-    return Windows(min(stride, max(room, 1)), settings.max_windows or MOST)
+    return Windows.of(min(stride, max(room, 1)), settings.max_windows, by_sentence=False)

@@ -14,7 +14,7 @@ from albertkit.batching.batch import Sequence as TokenSequence
 from albertkit.data.examples import TextExample
 from albertkit.errors import CheckpointError, DataError, UsageError
 from albertkit.tasks import TASKS
-from albertkit.tasks.classification.windows import MOST, MOST_SENTENCES, Windows, encode_windows
+from albertkit.tasks.classification.windows import Windows, encode_windows
 from albertkit.tasks.encoded import Encoded, unit_logits
 from albertkit.tasks.saved import SAVED
 from albertkit.tasks.task import Predictions, Task
@@ -46,7 +46,6 @@ class ClassificationTask(Task):
     temperature: float | None = field(default=None, metadata=SAVED)
     """Classification: what logits are divided by before they become probabilities, fitted after training so that 90 %
     is right in 9 of 10 cases (Guo et al. 2017). The order of the labels, and so the prediction, stays. None: 1."""
-
     takes_pairs: bool | None = field(default=None, metadata=SAVED)
     """Whether it was trained on pairs of texts; None where nobody knows."""
 
@@ -56,11 +55,7 @@ class ClassificationTask(Task):
     route = "albertkit.tasks.classification.route:CLASSIFY"
 
     def __post_init__(self) -> None:
-        # Refuses numbers that cannot be, also where one of the two is left out.
-        Windows(
-            1 if self.window_stride is None else self.window_stride,
-            MOST if self.max_windows is None else self.max_windows,
-        )
+        _ = self.windows  # refuses numbers that cannot be, also where one of the two is left out
         for name, value in (("takes_pairs", self.takes_pairs), ("by_sentence", self.by_sentence)):
             if not isinstance(value, bool | None):
                 raise UsageError(f"{name} is {value!r:.40}; it must be true or false")
@@ -81,16 +76,12 @@ class ClassificationTask(Task):
         Raises:
             UsageError: an invalid number.
         """
-        if self.by_sentence:
-            return Windows(None, MOST_SENTENCES if self.max_windows is None else self.max_windows)
-        if self.window_stride is None:
-            return None
-        return Windows(self.window_stride, MOST if self.max_windows is None else self.max_windows)
+        return Windows.of(self.window_stride, self.max_windows, by_sentence=bool(self.by_sentence))
 
     def reading(self, windows: Windows) -> ClassificationTask:
         """Return the task that reads long texts in these windows."""
-        by_sentence = True if windows.stride is None else None
-        return replace(self, window_stride=windows.stride, max_windows=windows.most, by_sentence=by_sentence)
+        whole = windows.stride is None or None  # None is not saved
+        return replace(self, window_stride=windows.stride, max_windows=windows.most, by_sentence=whole)
 
     def suited_to(self, examples: Sequence[TextExample]) -> Task:
         """Return similarity for pairs that just belong together, which all have a 1."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,6 +61,23 @@ class Windows:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UsageError(f"{name} is {value!r:.40}; it must be a whole number of 1 or more")
 
+    @classmethod
+    def of(cls, stride: int | None, most: int | None, *, by_sentence: bool) -> Windows | None:
+        """Return the windows that a task's settings name; None where long texts are cut.
+
+        Args:
+            stride: as above; None cuts, unless the windows are sentences, which have none.
+            most: as above; 8, or 64 sentences, if None.
+            by_sentence: whether the windows are whole sentences.
+
+        Raises:
+            UsageError: a number below 1, also one that is not used.
+        """
+        found = cls(stride, (MOST_SENTENCES if by_sentence else MOST) if most is None else most)
+        if by_sentence:
+            return replace(found, stride=None)
+        return None if stride is None else found
+
 
 def tokenised_parts(text: str, windows: Windows | None) -> list[tuple[int, str]]:
     """Return the parts of a text that are tokenised each for itself, and where each begins: sentences, or all of it.
@@ -79,12 +96,13 @@ def tokenised_parts(text: str, windows: Windows | None) -> list[tuple[int, str]]
     if windows is None or windows.stride is not None:
         return [(0, text)]
     parts: list[tuple[int, str]] = []
-    at = 0
-    for line in _BREAK.split(text):
-        for sentence in split_sentences(line):
-            at = text.index(sentence, at)
-            parts.append((at, sentence))
-            at += len(sentence)
+    begin = 0
+    for end, following in [*(one.span() for one in _BREAK.finditer(text)), (len(text), len(text))]:
+        for sentence in split_sentences(text[begin:end]):
+            begin = text.index(sentence, begin)
+            parts.append((begin, sentence))
+            begin += len(sentence)
+        begin = following
     return parts
 
 
@@ -160,46 +178,25 @@ def encode_windows(
     paired = any(example.pair is not None for example in examples)
     budget = token_budget(max_length, num_specials=3 if paired else 2)
     assert budget is not None
-    if windows.stride is None:
-        if paired:
-            raise UsageError("this model reads texts by sentence, which pairs are not; leave out the second text")
-        return _encode_sentences(tokenizer, examples, max_length=max_length, room=budget, windows=windows)
-    first = tokenizer.ids_of([example.text for example in examples])
+    if windows.stride is None and paired:
+        raise UsageError("this model reads texts by sentence, which pairs are not; leave out the second text")
+    first = [[part for _, part in tokenised_parts(example.text, windows)] for example in examples]
+    ids = iter(tokenizer.ids_of([part for own in first for part in own]))
     second = tokenizer.ids_of([example.pair or "" for example in examples]) if paired else None
     cls_id, sep_id = tokenizer.cls_id, tokenizer.sep_id
     sequences: list[TokenSequence] = []
     counts = np.zeros(len(examples), np.int64)
-    for number, ids in enumerate(first):
-        a = np.array(ids, np.int64)
+    for number, own in enumerate(first):
+        own_ids = [np.array(next(ids), np.int64) for _ in own]
+        a = np.concatenate([np.zeros(0, np.int64), *own_ids])
         b = np.array(second[number], np.int64) if second is not None else None
-        parts = _parts(a, b, budget=budget, windows=windows)
+        parts = _parts(a, b, budget=budget, windows=windows, sentences=[len(part) for part in own_ids])
         whole = len(a) + (0 if b is None else len(b))
         for index, (part_a, part_b) in enumerate(parts.pairs):
             made = build_sequence(part_a, part_b, max_length=max_length, cls_id=cls_id, sep_id=sep_id)
             unread = whole - parts.read if index == 0 else 0
             sequences.append(TokenSequence(made.input_ids, made.token_type_ids, truncated=unread))
         counts[number] = len(parts.pairs)
-    return Encoded(sequences, counts, np.arange(len(examples), dtype=np.int64))
-
-
-def _encode_sentences(
-    tokenizer: AnyTokenizer, examples: Sequence[TextExample], *, max_length: int, room: int, windows: Windows
-) -> Encoded:
-    sentences = [[part for _, part in tokenised_parts(example.text, windows)] for example in examples]
-    ids = iter(tokenizer.ids_of([sentence for own in sentences for sentence in own]))
-    sequences: list[TokenSequence] = []
-    counts = np.zeros(len(examples), np.int64)
-    for number, own in enumerate(sentences):
-        parts = [np.array(next(ids), np.int64) for _ in own]
-        whole = np.concatenate([np.zeros(0, np.int64), *parts])
-        spans = sentence_spans([len(part) for part in parts], room, most=windows.most)
-        for index, (start, end) in enumerate(spans):
-            made = build_sequence(
-                whole[start:end], None, max_length=max_length, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
-            )
-            unread = len(whole) - spans[-1][1] if index == 0 else 0
-            sequences.append(TokenSequence(made.input_ids, made.token_type_ids, truncated=unread))
-        counts[number] = len(spans)
     return Encoded(sequences, counts, np.arange(len(examples), dtype=np.int64))
 
 
@@ -210,9 +207,12 @@ class _Parts:
     """How many different tokens they hold."""
 
 
-def _parts(a: IntArray, b: IntArray | None, *, budget: int, windows: Windows) -> _Parts:
+def _parts(a: IntArray, b: IntArray | None, *, budget: int, windows: Windows, sentences: Sequence[int]) -> _Parts:
     if b is None:
-        spans = window_spans(len(a), budget, windows=windows)
+        if windows.stride is None:
+            spans = sentence_spans(sentences, budget, most=windows.most)
+        else:
+            spans = window_spans(len(a), budget, windows=windows)
         return _Parts([(a[start:end], None) for start, end in spans], spans[-1][1])
     kept_a, kept_b = truncated_lengths(len(a), len(b), budget=budget)
     if len(a) > len(b):  # of equally long parts the second is the longer one, as in Google's truncation
